@@ -1,0 +1,49 @@
+"""Storage keys. They are made here and nowhere else, from ids and from quoted text, never from a client's file name."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from mediaflow.domain.errors import InvalidInput
+
+_KEY_PART = re.compile(r"[A-Za-z0-9_%=@+-][A-Za-z0-9._%=@+-]*")
+MAX_KEY_CHARACTERS = 900
+
+
+def checked_key(key: str) -> str:
+    """The key itself when it is one a storage may use: parts joined by `/`, none empty, none starting with a dot."""
+    if len(key) > MAX_KEY_CHARACTERS or not all(_KEY_PART.fullmatch(part) for part in key.split("/")):
+        raise InvalidInput(f"{key[:100]!r} is no storage key", code="storage.bad_key")
+    return key
+
+
+def quoted(text: str) -> str:
+    """Any text as one key part: percent-encoded, dots too, so that no part can be `..`."""
+    return quote(text, safe="").replace(".", "%2E").replace("~", "%7E")
+
+
+def upload_key(upload_id: str) -> str:
+    """Where an upload's bytes arrive."""
+    return f"uploads/{upload_id}"
+
+
+def original_key(owner: str, sha256: str) -> str:
+    """Where an owner's original with that content stays."""
+    return f"originals/{quoted(owner)}/{sha256}"
+
+
+def asset_prefix(asset_id: str) -> str:
+    """All that was made of an asset lies under this prefix."""
+    return f"assets/{asset_id}/"
+
+
+def attempt_path(generation: int, task_name: str, attempt: int) -> str:
+    """The path, below the asset's prefix, of what one attempt of one task made: `g1/video-0.1`. Never used twice."""
+    return f"g{generation}/{task_name}.{attempt}"
+
+
+def generation_of(path: str) -> int | None:
+    """The generation that a path below an asset's prefix belongs to, or None when it belongs to none."""
+    match = re.match(r"g([1-9][0-9]{0,8})/", path)
+    return int(match[1]) if match else None

@@ -1,0 +1,82 @@
+"""What is known of a source after probing. Every figure is measured or capped, none is believed from a header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+MediaKind = Literal["video", "audio", "image"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStream:
+    """One video stream of a source. `width` and `height` are the coded size in pixels.
+
+    `rotation_degrees` is the clockwise turn that a player must make (0, 90, 180 or 270); ffmpeg's autorotate makes it
+    (and any mirroring) while decoding. `frame_rate` is measured from the packets (frames over time), in frames a second.
+    `start_seconds` counts from the container's own start (0 = the earliest stream's first frame).
+    """
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    sample_aspect_ratio: Fraction
+    rotation_degrees: int
+    frame_rate: Fraction
+    frame_count: int
+    start_seconds: float
+    duration_seconds: float
+    pixel_format: str
+    field_order: str
+    color_transfer: str | None = None
+    color_primaries: str | None = None
+    color_space: str | None = None
+    color_range: str | None = None
+
+    @property
+    def interlaced(self) -> bool:
+        """True when the stream says that its frames hold two fields."""
+        return self.field_order in ("tt", "bb", "tb", "bt")
+
+    @property
+    def display_size(self) -> tuple[int, int]:
+        """Width and height in square pixels as a viewer sees them: sample aspect first, then rotation."""
+        width = round(self.width * self.sample_aspect_ratio)
+        height = self.height
+        return (height, width) if self.rotation_degrees in (90, 270) else (width, height)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStream:
+    """One audio stream of a source. `start_seconds` counts from the container's own start."""
+
+    index: int
+    codec: str
+    sample_rate_hz: int
+    channels: int
+    start_seconds: float
+    duration_seconds: float
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """A probed source. `video` and `audio` are the streams that will be used; cover art is never `video`.
+
+    `duration_seconds` is measured from packets; `declared_duration_seconds` is what the container claims (None = nothing).
+    `start_seconds` is the container's start time, which ffmpeg subtracts on input.
+    """
+
+    kind: MediaKind
+    container: str
+    size_bytes: int
+    duration_seconds: float
+    declared_duration_seconds: float | None
+    start_seconds: float
+    stream_count: int
+    video: VideoStream | None = None
+    audio: AudioStream | None = None
+    encrypted: bool = False
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,76 @@
+"""What will be encoded: sizes, frame rate, segment grid and spans. Values only; the rules are in `ladder.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRendition:
+    """One rendition to encode: even `width` x `height` in square pixels, `max_bitrate_bps` a cap in bit/s.
+
+    `audio` names the audio rendition that plays with it (None: silent).
+    """
+
+    name: str
+    width: int
+    height: int
+    max_bitrate_bps: int
+    audio: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRendition:
+    """One audio rendition to encode, stereo or mono AAC at `bitrate_bps`."""
+
+    name: str
+    bitrate_bps: int
+    channels: int
+    sample_rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentGrid:
+    """Where segments begin: every `segment_frames` frames of `frame_rate`, the same in every rendition.
+
+    `frame_count` is the expected number of frames of the whole presentation (an estimate until it was encoded).
+    """
+
+    frame_rate: Fraction
+    segment_frames: int
+    frame_count: int
+
+    @property
+    def segment_seconds(self) -> Fraction:
+        """The exact length of a segment."""
+        return self.segment_frames / self.frame_rate
+
+    @property
+    def segment_count(self) -> int:
+        """How many segments the expected frames fill; at least one."""
+        return max(1, -(-self.frame_count // self.segment_frames))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of whole segments that one ffmpeg encodes. `segment_count` None means: to the end of the source."""
+
+    index: int
+    first_segment: int
+    segment_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodePlan:
+    """The whole plan of a source under a profile. `video` is ordered from large to small and empty for audio-only sources.
+
+    `grid` is None exactly when `video` is empty; `segment_seconds` then says how audio is cut.
+    """
+
+    duration_seconds: float
+    segment_seconds: Fraction
+    video: tuple[VideoRendition, ...]
+    audio: tuple[AudioRendition, ...]
+    grid: SegmentGrid | None
+    spans: tuple[Span, ...]

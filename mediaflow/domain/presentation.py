@@ -1,0 +1,99 @@
+"""What was encoded, and the presentation that manifests are written from. All times are in presentation seconds from 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+TrackKind = Literal["video", "audio"]
+ArtifactRole = Literal["init", "segment", "thumbnail", "storyboard", "captions", "file"]
+
+MEDIA_OFFSET_SECONDS = 1
+"""Timestamps inside segments run this far ahead of the presentation, so that the first DTS is never negative (measured)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An encoded track. `codecs` is its RFC 6381 string (`avc1.640028`, `mp4a.40.2`), read from the init segment.
+
+    Video has `width`, `height` and `frame_rate`; audio has `channels`, `sample_rate_hz` and `language`.
+    `audio_group` of a video track names the audio track that belongs to it (None: silent).
+    """
+
+    name: str
+    kind: TrackKind
+    codecs: str
+    timescale: int
+    width: int | None = None
+    height: int | None = None
+    frame_rate: Fraction | None = None
+    channels: int | None = None
+    sample_rate_hz: int | None = None
+    language: str | None = None
+    audio_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a step made. `path` is relative to the step's output directory, with `/` and no `..`.
+
+    `track` and `number` (0-based) place a segment; `duration_seconds` is measured. An `init` artifact carries `describes`.
+    """
+
+    path: str
+    role: ArtifactRole
+    content_type: str
+    size_bytes: int
+    track: str | None = None
+    number: int | None = None
+    duration_seconds: float | None = None
+    describes: Track | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A verified media segment; `uri` is relative to the presentation's root."""
+
+    uri: str
+    duration_seconds: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A track with its init segment and its media segments in order."""
+
+    track: Track
+    init_uri: str
+    segments: tuple[Segment, ...]
+
+    @property
+    def duration_seconds(self) -> float:
+        return sum(segment.duration_seconds for segment in self.segments)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size_bytes for segment in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """Everything a manifest needs. `video` is ordered from the largest rendition to the smallest."""
+
+    duration_seconds: float
+    video: tuple[Rendition, ...]
+    audio: tuple[Rendition, ...]
+    media_offset_seconds: int = MEDIA_OFFSET_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A rendered text file. `path` is relative to the presentation's root; the `entry` manifest is what players open."""
+
+    path: str
+    content_type: str
+    body: str
+    entry: bool = False

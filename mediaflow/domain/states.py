@@ -1,0 +1,43 @@
+"""States and the moves between them. A move that is not listed here never happens."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+UploadState = Literal["initialized", "receiving", "assembling", "stored", "queued", "failed", "expired", "aborted"]
+ChunkState = Literal["writing", "received"]
+AssetState = Literal["created", "stored", "processing", "ready", "failed", "rejected"]
+WorkState = Literal["pending", "running", "done", "failed", "cancelled"]
+Visibility = Literal["private", "unlisted", "public"]
+Stage = Literal["probe", "validate", "plan", "step", "package", "publish"]
+
+STAGES: Final[tuple[Stage, ...]] = ("probe", "validate", "plan", "step", "package", "publish")
+VISIBILITIES: Final[tuple[Visibility, ...]] = ("private", "unlisted", "public")
+ASSET_STATES: Final[tuple[AssetState, ...]] = ("created", "stored", "processing", "ready", "failed", "rejected")
+
+UPLOAD_MOVES: Final[dict[UploadState, tuple[UploadState, ...]]] = {
+    "initialized": ("receiving", "assembling", "failed", "expired", "aborted"),
+    "receiving": ("assembling", "failed", "expired", "aborted"),
+    "assembling": ("stored", "failed"),
+    "stored": ("queued",),
+    "queued": (),
+    "failed": (),
+    "expired": (),
+    "aborted": (),
+}
+UPLOAD_RECEIVING: Final[tuple[UploadState, ...]] = ("initialized", "receiving")
+UPLOAD_COMPLETED: Final[tuple[UploadState, ...]] = ("assembling", "stored", "queued")
+UPLOAD_ENDED: Final[tuple[UploadState, ...]] = ("failed", "expired", "aborted")
+
+WORK_MOVES: Final[dict[WorkState, tuple[WorkState, ...]]] = {
+    "pending": ("running", "failed", "cancelled"),
+    "running": ("pending", "done", "failed", "cancelled"),
+    "done": (),
+    "failed": (),
+    "cancelled": (),
+}
+WORK_ENDED: Final[tuple[WorkState, ...]] = ("done", "failed", "cancelled")
+
+LEASE_SECONDS: Final = 30.0
+LEASE_RENEW_SECONDS: Final = 10.0
+MAX_ATTEMPTS: Final = 5

@@ -1,0 +1,118 @@
+"""The public plugin API. Everything a plugin needs is imported from here; the built-in plugins use nothing else.
+
+    from mediaflow.plugin import hookimpl
+
+    @hookimpl
+    def mediaflow_register_steps():
+        return [MyStep()]
+
+and in setup.cfg: `[options.entry_points] mediaflow = my_plugin = my_package.plugin`. See plugins/README.md for the guide.
+"""
+
+from mediaflow.domain.errors import (
+    Busy,
+    ConfigurationError,
+    Conflict,
+    InsufficientStorage,
+    InvalidInput,
+    MediaflowError,
+    MediaRejected,
+    NotFound,
+    Problem,
+    TaskFailed,
+    Unavailable,
+)
+from mediaflow.domain.events import Event
+from mediaflow.domain.keys import checked_key
+from mediaflow.domain.ladder import plan_encode
+from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, VideoStream
+from mediaflow.domain.plan import AudioRendition, EncodePlan, SegmentGrid, Span, VideoRendition
+from mediaflow.domain.presentation import (
+    MEDIA_OFFSET_SECONDS,
+    Artifact,
+    Manifest,
+    Presentation,
+    Rendition,
+    Segment,
+    Track,
+)
+from mediaflow.domain.profile import Profile, Rung, StepSpec
+from mediaflow.plugin.interfaces import (
+    CopiesObjects,
+    HasLocalFiles,
+    ManifestFormat,
+    MediaContext,
+    ObjectInfo,
+    PlannedTask,
+    PresignsUrls,
+    ReceivesParts,
+    SettingSpec,
+    Step,
+    StepTask,
+    Storage,
+    StorageScheme,
+    UploadDraft,
+    Workspace,
+)
+from mediaflow.plugin.markers import ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
+from mediaflow.plugin.metrics import MetricSpec
+from mediaflow.plugin.process import Completed, Limits, ProcessRunner
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "MEDIA_OFFSET_SECONDS",
+    "PROJECT_NAME",
+    "Artifact",
+    "AudioRendition",
+    "AudioStream",
+    "Busy",
+    "Completed",
+    "ConfigurationError",
+    "Conflict",
+    "CopiesObjects",
+    "EncodePlan",
+    "Event",
+    "HasLocalFiles",
+    "InsufficientStorage",
+    "InvalidInput",
+    "Limits",
+    "Manifest",
+    "ManifestFormat",
+    "MediaContext",
+    "MediaInfo",
+    "MediaKind",
+    "MediaRejected",
+    "MediaflowError",
+    "MetricSpec",
+    "NotFound",
+    "ObjectInfo",
+    "PlannedTask",
+    "Presentation",
+    "PresignsUrls",
+    "Problem",
+    "ProcessRunner",
+    "Profile",
+    "ReceivesParts",
+    "Rendition",
+    "Rung",
+    "Segment",
+    "SegmentGrid",
+    "SettingSpec",
+    "Span",
+    "Step",
+    "StepSpec",
+    "StepTask",
+    "Storage",
+    "StorageScheme",
+    "TaskFailed",
+    "Track",
+    "Unavailable",
+    "UploadDraft",
+    "VideoRendition",
+    "VideoStream",
+    "Workspace",
+    "checked_key",
+    "hookimpl",
+    "hookspec",
+    "plan_encode",
+]
