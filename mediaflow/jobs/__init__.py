@@ -1,0 +1,1 @@
+"""Dramatiq: broker, actors, middleware."""

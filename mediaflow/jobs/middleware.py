@@ -1,0 +1,63 @@
+"""A worker process's life: a pulse (reconciling) from boot on; at shutdown running tasks are stopped and given back."""
+
+from __future__ import annotations
+
+import threading
+
+import dramatiq
+import structlog
+
+from mediaflow.domain.errors import MediaflowError
+from mediaflow.runtime import Runtime
+
+_log = structlog.get_logger(__name__)
+NUDGE_SECONDS = 1.0
+SWEEP_SECONDS = 10.0
+
+
+class WorkerLife(dramatiq.Middleware):
+    """Ties a Runtime to a Dramatiq worker. The runtime is set before the worker boots."""
+
+    runtime: Runtime
+
+    def __init__(self) -> None:
+        self._pulse: threading.Thread | None = None
+
+    def before_worker_boot(self, _broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Called before the worker's threads exist.
+
+        Idle workers poll: at 100 ms a message waits 46-48 ms for 1.6 % of a core, at the default 1 s about 300 ms
+        (measured).
+        One message at a time, because a message held back by a busy worker is lost to idle ones.
+        """
+        worker.worker_timeout = 100
+        worker.queue_prefetch = 1
+
+    def after_worker_boot(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
+        """Called when the worker is running."""
+        self._pulse = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._pulse.start()
+
+    def before_worker_shutdown(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
+        """Called first at shutdown: what runs is stopped within a second and given back, not counted as failed."""
+        self.runtime.stop()
+
+    def after_worker_shutdown(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
+        """Called when all threads ended."""
+        if self._pulse is not None:
+            self._pulse.join()
+        self.runtime.close()
+
+    def _beat(self) -> None:
+        runtime, beats = self.runtime, 0
+        while not runtime.stopped.wait(NUDGE_SECONDS if beats else 0):
+            try:
+                if beats % int(SWEEP_SECONDS / NUDGE_SECONDS) == 0:
+                    runtime.reconciler.sweep()
+                elif runtime.gate.idle:
+                    runtime.reconciler.nudge()
+            except MediaflowError as error:
+                _log.warning("reconciling failed", code=error.code, detail=error.detail)
+            except Exception:  # noqa: BLE001 - the pulse goes on; the next beat tries again
+                _log.exception("reconciling failed")
+            beats += 1

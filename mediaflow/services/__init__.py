@@ -1,0 +1,1 @@
+"""Use cases, without any framework: each module is one thing that the service does."""

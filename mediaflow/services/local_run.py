@@ -1,0 +1,160 @@
+"""The whole pipeline in one process, without any server: what `mediaflow transcode` runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mediaflow.domain import keys
+from mediaflow.domain.errors import MediaflowError, MediaRejected, TaskFailed
+from mediaflow.domain.records import Asset
+from mediaflow.domain.states import STAGES, WORK_ENDED, Stage
+from mediaflow.plugin import Storage
+from mediaflow.services.assembly import Assembly
+from mediaflow.services.execution import Execution
+from mediaflow.services.ingest import Ingest, NewUpload
+from mediaflow.services.jobs import Jobs, progress_of
+from mediaflow.services.ports import Database
+
+BLOCK_BYTES = 1024 * 1024
+RETRY_POLL_SECONDS = 0.2
+LOCAL_OWNER = "local"
+
+
+@dataclass(slots=True)
+class LocalWakeups:
+    """Uploads to assemble, kept for `transcode_file`; tasks need no hint, it looks at every stage in turn."""
+
+    uploads: list[str] = field(default_factory=list)
+
+    def wake(self, stage: Stage, task_id: str) -> None:
+        """Nothing to do: see the class."""
+
+    def wake_assembly(self, upload_id: str) -> None:
+        self.uploads.append(upload_id)
+
+
+class LocalRuntime(Protocol):
+    """What of a Runtime is needed here."""
+
+    database: Database
+    storage: Storage
+    ingest: Ingest
+    assembly: Assembly
+    jobs: Jobs
+    execution: Execution
+
+
+def transcode_file(
+    runtime: LocalRuntime,
+    wakeups: LocalWakeups,
+    source: Path,
+    out: Path,
+    *,
+    profile: str | None = None,
+) -> dict[str, Any]:
+    """Run a file through every stage and lay the presentation out in `out`; returns what `asset.json` there says.
+
+    Raises MediaRejected or TaskFailed with the asset's error. Progress is in the database: see `local_progress`.
+    """
+    asset_id = _ingest(runtime, wakeups, source, profile)
+    while not _ended(runtime, asset_id):
+        if not sum(runtime.execution.work(stage) for stage in STAGES):
+            time.sleep(RETRY_POLL_SECONDS)  # a failed task waits for its next attempt
+    asset = runtime.database.assets.get(asset_id)
+    if asset is None or asset.published is None:
+        error = (asset.error if asset else None) or {"code": "job.failed", "detail": "The work ended without a result."}
+        kind: type[MediaflowError] = MediaRejected if str(error["code"]).startswith("media.") else TaskFailed
+        raise kind(error["detail"], code=error["code"])
+    return _lay_out(runtime, asset, out)
+
+
+def local_progress(runtime: LocalRuntime) -> float:
+    """How far the only asset of a local run is, 0.0-1.0."""
+    for asset in runtime.database.assets.find({}, limit=1):
+        return progress_of(asset, runtime.jobs.tasks(asset.job_id) if asset.job_id else [])
+    return 0.0
+
+
+def _ended(runtime: LocalRuntime, asset_id: str) -> bool:
+    asset = runtime.database.assets.get(asset_id)
+    job = runtime.database.jobs.get(asset.job_id) if asset and asset.job_id else None
+    return job is None or job.state in WORK_ENDED
+
+
+def _ingest(runtime: LocalRuntime, wakeups: LocalWakeups, source: Path, profile: str | None) -> str:
+    new = NewUpload(filename=source.name, size_bytes=source.stat().st_size, profile=profile)
+    upload, _ = runtime.ingest.announce(LOCAL_OWNER, new)
+    with source.open("rb") as file:
+        for index in range(upload.chunk_count):
+            length = min(upload.chunk_size_bytes, upload.size_bytes - index * upload.chunk_size_bytes)
+            runtime.ingest.receive(
+                LOCAL_OWNER, upload.id, index, _blocks(file.read, length), content_length=length, digest=None
+            )
+    for upload_id in wakeups.uploads:
+        runtime.assembly.finish(upload_id)
+    wakeups.uploads.clear()
+    return upload.asset_id
+
+
+def _blocks(read: Callable[[int], bytes], length: int) -> Iterator[bytes]:
+    while length > 0 and (block := read(min(BLOCK_BYTES, length))):
+        length -= len(block)
+        yield block
+
+
+def _lay_out(runtime: LocalRuntime, asset: Asset, out: Path) -> dict[str, Any]:
+    """Copy the published files so that manifests lie in `out` itself, and their URIs point below it."""
+    out.mkdir(parents=True, exist_ok=True)
+    prefix = f"{keys.asset_prefix(asset.id)}g{asset.generation}/"
+    roots = {str(Path(path).parent).split("/", 1)[1] for path in (asset.published or {})["manifests"].values()}
+    for info in runtime.storage.list(prefix):
+        task, _, path = info.key.removeprefix(prefix).partition("/")
+        if path == "artifacts.json":
+            continue
+        data = runtime.storage.read(info.key)
+        if task in roots:
+            text = b"".join(data).decode()
+            _write(out / path, iter([_flattened(text).encode()]))
+        else:
+            _write(out / path, data)
+    document = _asset_document(asset)
+    (out / "asset.json").write_text(json.dumps(document, indent=2) + "\n")
+    return document
+
+
+def _flattened(manifest: str) -> str:
+    """URIs `../video-0.1/1080p/0.m4s` become `1080p/0.m4s`: one directory holds everything here."""
+    lines = []
+    for line in manifest.splitlines():
+        head, mark, tail = line.partition("../")
+        lines.append(head + tail.split("/", 1)[1] if mark else line)
+    return "\n".join(lines) + "\n"
+
+
+def _write(path: Path, blocks: Iterator[bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for block in blocks:
+            file.write(block)
+
+
+def _asset_document(asset: Asset) -> dict[str, Any]:
+    published = dict(asset.published or {})
+    flat = {name: Path(path).name for name, path in published.pop("manifests", {}).items()}
+    thumbnail = published.get("thumbnail")
+    return {
+        "filename": asset.filename,
+        "sha256": asset.sha256,
+        "size_bytes": asset.size_bytes,
+        "profile": asset.profile,
+        "duration_seconds": asset.duration_seconds,
+        "media": asset.media,
+        "renditions": published.get("renditions"),
+        "manifests": flat,
+        "thumbnail": thumbnail.split("/", 2)[2] if thumbnail else None,
+    }

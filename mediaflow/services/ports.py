@@ -1,0 +1,190 @@
+"""What services need of the world: documents, wake-ups, metrics and plugins. Implementations are wired in `runtime.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from mediaflow.domain.events import Event
+from mediaflow.domain.media import MediaInfo
+from mediaflow.domain.profile import Profile
+from mediaflow.domain.records import Asset, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.states import Stage
+from mediaflow.plugin import ManifestFormat, MediaContext, Problem, Step, Storage, UploadDraft
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """A change that adds to a field instead of setting it."""
+
+    by: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A condition that holds when the field has one of the values."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """A condition that holds when the field is a number smaller than `value`."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """A condition that holds when the field is a list with `value` among its elements."""
+
+    value: str
+
+
+class Repository(Protocol[R]):
+    """Documents of one kind. Conditions map a field's name to a value (equality; None matches None) or to a condition above.
+
+    Every operation touches one document atomically; none needs a transaction over several.
+    """
+
+    def insert(self, record: R) -> bool:
+        """Keep a new record, durably. False (and nothing changed) when one with this id is there already."""
+        ...
+
+    def get(self, record_id: str) -> R | None:
+        """The record as it is now, or None."""
+        ...
+
+    def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
+        """Compare and set: when the record meets every condition of `expect`, apply `changes`, add 1 to `rev`, and return it as it
+        then is; else return None and change nothing. Never creates."""
+        ...
+
+    def find(
+        self, where: Mapping[str, Any], *, sort: Sequence[str] = ("id",), skip: int = 0, limit: int | None = None
+    ) -> list[R]:
+        """The records that meet every condition, sorted by fields (`-field` descends)."""
+        ...
+
+    def count(self, where: Mapping[str, Any]) -> int:
+        """How many records meet every condition."""
+        ...
+
+    def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
+        """Remove the record if it is there and meets every condition; True when it did."""
+        ...
+
+
+class Database(Protocol):
+    """All repositories of one database, and its clock (leases use it, so that hosts' clocks may differ)."""
+
+    @property
+    def uploads(self) -> Repository[Upload]: ...
+    @property
+    def chunks(self) -> Repository[Chunk]: ...
+    @property
+    def assets(self) -> Repository[Asset]: ...
+    @property
+    def jobs(self) -> Repository[Job]: ...
+    @property
+    def tasks(self) -> Repository[Task]: ...
+    @property
+    def login_codes(self) -> Repository[LoginCode]: ...
+
+    def now(self) -> float:
+        """The database's own time, seconds since the epoch (UTC)."""
+        ...
+
+    def ping(self) -> None:
+        """Return when the database answers; raise `Unavailable` when it does not."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections and files. Calling it twice does no harm."""
+        ...
+
+
+class Wakeups(Protocol):
+    """Hints to workers that something may be claimable. Losing one, or all, costs time and nothing else."""
+
+    def wake(self, stage: Stage, task_id: str) -> None:
+        """Hint that this task can be claimed. Never raises: a failed hint is logged and counted."""
+        ...
+
+    def wake_assembly(self, upload_id: str) -> None:
+        """Hint that this upload can be assembled. Never raises."""
+        ...
+
+
+class Metrics(Protocol):
+    """Counters and histograms by their declared names (`observability/metrics.py`)."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None: ...
+
+
+class Plugins(Protocol):
+    """What plugins offer, loaded, checked and frozen at start (`registry.py`)."""
+
+    @property
+    def steps(self) -> Mapping[str, Step]: ...
+    @property
+    def manifests(self) -> Mapping[str, ManifestFormat]: ...
+    @property
+    def profiles(self) -> Mapping[str, Profile]: ...
+
+    def validate_upload(self, upload: UploadDraft) -> list[Problem]: ...
+
+    def validate_media(self, media: MediaInfo, upload: UploadDraft) -> list[Problem]: ...
+
+    def choose_profile(self, media: MediaInfo, upload: UploadDraft) -> str | None: ...
+
+    def publish_event(self, event: Event) -> None: ...
+
+    def context(self) -> MediaContext: ...
+
+
+class StepRunner(Protocol):
+    """Runs one step in a child process of its own (`jobs/steps.py`); see `services/execution.py`."""
+
+    def run(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """What the child gets: the step's name, its task as JSON, the source's path and the directory that it may write to."""
+
+    step: str
+    task: dict[str, Any]
+    source: str
+    directory: str
+    time_limit_seconds: float
+
+
+class StepHooks(Protocol):
+    """What the parent does while a child works."""
+
+    def progress(self, fraction: float) -> None: ...
+
+    def cancelled(self) -> str | None:
+        """A reason to stop the child at once, or None."""
+        ...
+
+
+__all__ = [
+    "Below",
+    "Contains",
+    "Database",
+    "Increment",
+    "Iterable",
+    "Metrics",
+    "OneOf",
+    "Plugins",
+    "Repository",
+    "Storage",
+    "Wakeups",
+]

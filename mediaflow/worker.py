@@ -1,0 +1,38 @@
+"""The Dramatiq entry point: `dramatiq mediaflow.worker`. Importing it builds the worker from the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+from mediaflow import registry
+from mediaflow.domain.errors import MediaflowError
+from mediaflow.jobs.actors import declare_actors
+from mediaflow.jobs.broker import make_broker
+from mediaflow.jobs.middleware import WorkerLife
+from mediaflow.jobs.wakeups import DramatiqWakeups
+from mediaflow.observability.logging import configure_logging
+from mediaflow.runtime import build_runtime, make_metrics
+
+
+def build_worker_broker(environ: dict[str, str]) -> RedisBroker:
+    """A broker with all actors declared, over a runtime of this process."""
+    settings, plugins = registry.load(environ)
+    configure_logging(settings)
+    life = WorkerLife()
+    broker = make_broker(settings.redis_url, life)
+    metrics = make_metrics(plugins)
+    life.runtime = build_runtime(settings, plugins, metrics=metrics, wakeups=DramatiqWakeups(broker, metrics))
+    life.runtime.start()
+    declare_actors(broker, life.runtime)
+    return broker
+
+
+try:
+    broker = build_worker_broker(dict(os.environ))
+except MediaflowError as error:
+    sys.exit(f"mediaflow worker: {error.detail}")
+dramatiq.set_broker(broker)

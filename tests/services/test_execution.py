@@ -1,0 +1,274 @@
+"""Tasks: claimed once, retried, given back, fenced off; and what their ends do to jobs and assets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from mediaflow.domain.errors import LeaseLost, MediaRejected, TaskFailed
+from mediaflow.domain.ids import new_id
+from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.domain.states import MAX_ATTEMPTS, STAGES, Stage
+from mediaflow.plugin import PlannedTask
+from mediaflow.services.claims import Claims, Lease, LoadGate
+from mediaflow.services.execution import Execution, StageHandler
+from tests.services.world import World
+
+Handler = Callable[[Task, Lease], dict[str, Any]]
+
+
+def nothing(_task: Task, _lease: Lease) -> dict[str, Any]:
+    return {}
+
+
+def execution(
+    world: World,
+    handlers: Mapping[Stage, StageHandler] | None = None,
+    *,
+    units: int = 2,
+    stopping: Callable[[], bool] = lambda: False,
+    name: str = "worker-1",
+) -> Execution:
+    runtime = world.runtime
+    every: dict[Stage, StageHandler] = dict.fromkeys(
+        ("probe", "validate", "plan", "step", "package", "publish"), nothing
+    )
+    claims = Claims(runtime.database, LoadGate(units), name)
+    return Execution(claims, runtime.jobs, runtime.metrics, every | dict(handlers or {}), stopping)
+
+
+def started(world: World, owner: str = "ann") -> Job:
+    asset = Asset(
+        id=new_id(),
+        owner=owner,
+        upload_id=new_id(),
+        filename="clip.mp4",
+        title="clip",
+        description="",
+        visibility="private",
+        state="stored",
+        created_at=1.0,
+        updated_at=1.0,
+    )
+    world.runtime.database.assets.insert(asset)
+    job = world.runtime.jobs.start(asset.id, generation=1)
+    assert job is not None
+    return job
+
+
+def task_of(world: World, job: Job, name: str) -> Task:
+    return next(task for task in world.runtime.jobs.tasks(job.id) if task.name == name)
+
+
+def asset_of(world: World, job: Job) -> Asset:
+    asset = world.runtime.database.assets.get(job.asset_id)
+    assert asset is not None
+    return asset
+
+
+def job_now(world: World, job: Job) -> Job:
+    now = world.runtime.database.jobs.get(job.id)
+    assert now is not None
+    return now
+
+
+def test_starting_a_job_twice_makes_one_job_with_one_task_ready(world: World) -> None:
+    job = started(world)
+    world.runtime.jobs.start(job.asset_id, generation=1)
+    assert world.runtime.database.jobs.count({}) == 1
+    assert [(t.name, t.ready) for t in world.runtime.jobs.tasks(job.id)] != []
+    assert {t.name: t.ready for t in world.runtime.jobs.tasks(job.id)} == {
+        "probe": True,
+        "validate": False,
+        "plan": False,
+    }
+    assert asset_of(world, job).state == "processing"
+
+
+def test_stages_run_in_sequence_and_steps_beside_one_another(world: World) -> None:
+    job = started(world)
+    ran: list[str] = []
+
+    def record(task: Task, _lease: Lease) -> dict[str, Any]:
+        ran.append(task.name)
+        return {}
+
+    def plan(task: Task, _lease: Lease) -> dict[str, Any]:
+        ran.append(task.name)
+        steps = [PlannedTask("video-0", load_units=2), PlannedTask("late", needs=("video-0",))]
+        world.runtime.jobs.add_steps(job, [("x.y", step) for step in steps])
+        return {}
+
+    hands = execution(
+        world, {**dict.fromkeys(("probe", "validate", "step", "package", "publish"), record), "plan": plan}
+    )
+    for stage in STAGES:
+        hands.work(stage)
+    assert ran == ["probe", "validate", "plan", "video-0", "late", "package", "publish"]
+    assert job_now(world, job).state == "done"
+
+
+def test_a_task_is_claimed_once_by_many_workers(world: World) -> None:
+    for _ in range(20):
+        started(world)
+    ran: list[str] = []
+
+    def record(task: Task, _lease: Lease) -> dict[str, Any]:
+        ran.append(task.id)
+        return {}
+
+    workers = [execution(world, {"probe": record}, name=f"w{n}") for n in range(6)]
+    threads = [threading.Thread(target=worker.work, args=("probe",)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ran) == len(set(ran)) == 20
+
+
+def test_a_failure_is_tried_again_and_the_last_one_fails_job_and_asset(world: World) -> None:
+    job = started(world)
+
+    def fail(_task: Task, _lease: Lease) -> dict[str, Any]:
+        raise TaskFailed("the disk hiccuped", code="storage.hiccup")
+
+    hands = execution(world, {"probe": fail})
+    for _ in range(MAX_ATTEMPTS + 2):
+        world.runtime.database.tasks.change(task_of(world, job, "probe").id, {"state": "pending"}, {"not_before": 0.0})
+        hands.work("probe")
+    probe = task_of(world, job, "probe")
+    assert (probe.state, probe.attempt) == ("failed", MAX_ATTEMPTS)
+    assert job_now(world, job).state == "failed"
+    assert asset_of(world, job).state == "failed"
+    assert asset_of(world, job).error == {"code": "storage.hiccup", "detail": "the disk hiccuped"}
+    assert task_of(world, job, "plan").state == "cancelled"
+
+
+def test_a_failed_attempt_waits_before_the_next(world: World) -> None:
+    job = started(world)
+    attempts: list[int] = []
+
+    def fail(task: Task, _lease: Lease) -> dict[str, Any]:
+        attempts.append(task.attempt)
+        raise ValueError("anything")
+
+    execution(world, {"probe": fail}).work("probe")
+    probe = task_of(world, job, "probe")
+    assert attempts == [1]
+    assert probe.state == "pending"
+    assert probe.not_before > world.runtime.database.now()
+    assert probe.error is not None
+    assert probe.error["code"] == "job.internal"
+
+
+def test_media_at_fault_is_not_tried_again_and_rejects_the_asset(world: World) -> None:
+    job = started(world)
+
+    def reject(_task: Task, _lease: Lease) -> dict[str, Any]:
+        raise MediaRejected("This is a text file.", code="media.unsupported")
+
+    execution(world, {"probe": reject}).work("probe")
+    assert task_of(world, job, "probe").attempt == 1
+    asset = asset_of(world, job)
+    assert (asset.state, asset.error) == ("rejected", {"code": "media.unsupported", "detail": "This is a text file."})
+
+
+def test_an_optional_task_may_fail_without_harm(world: World) -> None:
+    job = started(world)
+
+    def plan(_task: Task, _lease: Lease) -> dict[str, Any]:
+        steps = [PlannedTask("video-0"), PlannedTask("thumbnail", optional=True)]
+        world.runtime.jobs.add_steps(job, [("x.y", step) for step in steps])
+        return {}
+
+    def step(task: Task, _lease: Lease) -> dict[str, Any]:
+        if task.name == "thumbnail":
+            raise MediaRejected("no picture")
+        return {}
+
+    hands = execution(world, {"plan": plan, "step": step})
+    for stage in STAGES:
+        hands.work(stage)
+    assert task_of(world, job, "thumbnail").state == "failed"
+    assert job_now(world, job).state == "done"
+
+
+def test_a_worker_that_shuts_down_gives_its_task_back_uncounted(world: World) -> None:
+    job, stopping = started(world), threading.Event()
+
+    def interrupted(_task: Task, lease: Lease) -> dict[str, Any]:
+        stopping.set()
+        raise TaskFailed(lease.reason() or "", code="job.stopped")
+
+    execution(world, {"probe": interrupted}, stopping=stopping.is_set).work("probe")
+    probe = task_of(world, job, "probe")
+    assert (probe.state, probe.attempt, probe.failures, probe.not_before) == ("pending", 1, 0, 0.0)
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(world: World) -> None:
+    job = started(world)
+
+    def overtaken(task: Task, _lease: Lease) -> dict[str, Any]:
+        world.runtime.database.tasks.change(task.id, {}, {"lease_until": 1.0})
+        world.runtime.reconciler.sweep()
+        taken = execution(world, {"probe": lambda _t, _l: {"by": "second"}}, name="worker-2")
+        assert taken.work("probe") == 1
+        return {"by": "first"}
+
+    execution(world, {"probe": overtaken}).work("probe")
+    probe = task_of(world, job, "probe")
+    assert (probe.state, probe.attempt, probe.result) == ("done", 2, {"by": "second"})
+
+
+def test_a_task_whose_workers_keep_dying_is_failed_as_poison_and_others_go_on(world: World) -> None:
+    job, other = started(world), started(world)
+    claims = Claims(world.runtime.database, LoadGate(99), "dies")
+    for _ in range(MAX_ATTEMPTS):
+        claimed = claims.best("probe")
+        assert claimed is not None
+        if claimed.job_id != job.id:  # the other one: put it back untouched
+            world.runtime.database.tasks.change(claimed.id, {}, {"state": "pending", "failures": 0})
+            claimed = claims.best("probe")
+            assert claimed is not None
+        world.runtime.database.tasks.change(task_of(world, job, "probe").id, {}, {"lease_until": 1.0})
+        world.runtime.reconciler.sweep()
+    execution(world).work("probe")
+    world.runtime.reconciler.sweep()
+    assert job_now(world, job).state == "failed"
+    assert task_of(world, other, "probe").state == "done"
+
+
+def test_load_units_keep_two_heavy_tasks_apart_but_let_a_too_heavy_one_run_alone() -> None:
+    gate = LoadGate(2)
+    assert gate.take(8)
+    assert not gate.take(1)
+    assert gate.take(0)
+    gate.give_back(8)
+    assert gate.take(1)
+    assert gate.take(1)
+    assert not gate.take(1)
+
+
+def test_owners_with_less_running_come_first(world: World) -> None:
+    greedy = [started(world, "greedy") for _ in range(3)]
+    modest = started(world, "modest")
+    claims = Claims(world.runtime.database, LoadGate(99), "w")
+    first, second = claims.best("probe"), claims.best("probe")
+    assert first is not None
+    assert second is not None
+    assert first.job_id == greedy[0].id
+    assert second.job_id == modest.id
+
+
+def test_writing_to_a_task_that_is_not_held_is_an_error(world: World) -> None:
+    started(world)
+    claims = Claims(world.runtime.database, LoadGate(1), "w")
+    task = claims.best("probe")
+    assert task is not None
+    claims.write(task, {"progress": 0.5})
+    world.runtime.database.tasks.change(task.id, {}, {"state": "cancelled"})
+    with pytest.raises(LeaseLost):
+        claims.write(task, {"progress": 0.6})

@@ -1,0 +1,73 @@
+"""Artifacts of several tasks become one presentation, or an error that names the gap."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.presentation import Artifact, Track
+from mediaflow.services.packaging import Produced, build_presentation, describe_renditions
+
+
+def track(name: str, height: int) -> Track:
+    return Track(
+        name,
+        "video",
+        "avc1.64001f",
+        12800,
+        width=height * 16 // 9,
+        height=height,
+        frame_rate=Fraction(25),
+        audio_group="a",
+    )
+
+
+def init(of: Track) -> Artifact:
+    return Artifact(f"{of.name}/init.mp4", "init", "video/mp4", 800, track=of.name, describes=of)
+
+
+def segment(name: str, number: int, size: int = 1000) -> Artifact:
+    path = f"{name}/{number:05}.m4s"
+    return Artifact(path, "segment", "video/iso.segment", size, track=name, number=number, duration_seconds=4.0)
+
+
+AUDIO = Track("a", "audio", "mp4a.40.2", 48000, channels=2, sample_rate_hz=48000)
+
+
+def test_spans_of_one_track_are_joined_in_order_with_the_first_init() -> None:
+    high, low = track("720p", 720), track("360p", 360)
+    first = Produced("g1/video-0.1", (init(low), init(high), segment("720p", 0), segment("360p", 0)))
+    second = Produced("g1/video-1.3", (init(low), init(high), segment("720p", 1), segment("360p", 1)))
+    sound = Produced("g1/audio.1", (init(AUDIO), segment("a", 0, 100), segment("a", 1, 100)))
+
+    made = build_presentation([second, first, sound], 8.0)
+
+    assert [r.track.name for r in made.video] == ["720p", "360p"]
+    assert [s.uri for s in made.video[0].segments] == ["../video-0.1/720p/00000.m4s", "../video-1.3/720p/00001.m4s"]
+    assert made.duration_seconds == 8.0
+    described = describe_renditions(made)
+    assert described[0] == {
+        "name": "720p",
+        "width": 1280,
+        "height": 720,
+        "frame_rate": 25.0,
+        "bitrate_bps": 2200,
+        "codecs": "avc1.64001f,mp4a.40.2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "sentence"),
+    [
+        ((init(AUDIO), segment("a", 0), segment("a", 2)), "a lacks segment 1"),
+        ((init(AUDIO),), "a has no segments"),
+        ((segment("a", 0),), "a has segments but no init segment"),
+        ((), "No step made anything"),
+    ],
+)
+def test_a_gap_is_named(artifacts: tuple[Artifact, ...], sentence: str) -> None:
+    with pytest.raises(TaskFailed, match=sentence) as caught:
+        build_presentation([Produced("g1/x.1", artifacts)], 4.0)
+    assert caught.value.code == "job.incomplete"
