@@ -13,14 +13,13 @@ from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError, MediaRejected, TaskFailed
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import STAGES, WORK_ENDED, Stage
-from mediaflow.plugin import Storage
+from mediaflow.plugin import BLOCK_BYTES, Storage
 from mediaflow.services.assembly import Assembly
 from mediaflow.services.execution import Execution
 from mediaflow.services.ingest import Ingest, NewUpload
 from mediaflow.services.jobs import Jobs, progress_of
 from mediaflow.services.ports import Database
 
-BLOCK_BYTES = 1024 * 1024
 RETRY_POLL_SECONDS = 0.2
 LOCAL_OWNER = "local"
 

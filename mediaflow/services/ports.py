@@ -1,4 +1,4 @@
-"""What services need of the world: documents, wake-ups, metrics and plugins. Implementations are wired in `runtime.py`."""
+"""What services need of the world: documents, wake-ups, metrics, plugins. Implementations are wired in `runtime.py`."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ class Contains:
 
 
 class Repository(Protocol[R]):
-    """Documents of one kind. Conditions map a field's name to a value (equality; None matches None) or to a condition above.
+    """Documents of one kind.
 
-    Every operation touches one document atomically; none needs a transaction over several.
+    Conditions map a field's name to a value (equality; None matches None) or to one of the conditions above. Every
+    operation touches one document atomically; none needs a transaction over several.
     """
 
     def insert(self, record: R) -> bool:
@@ -59,8 +60,10 @@ class Repository(Protocol[R]):
         ...
 
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
-        """Compare and set: when the record meets every condition of `expect`, apply `changes`, add 1 to `rev`, and return it as it
-        then is; else return None and change nothing. Never creates."""
+        """Compare and set: when the record meets every condition of `expect`, apply `changes` and add 1 to `rev`.
+
+        Returns the record as it then is; else None, and nothing changed. Never creates.
+        """
         ...
 
     def find(
@@ -149,14 +152,14 @@ class Plugins(Protocol):
 
 
 class StepRunner(Protocol):
-    """Runs one step in a child process of its own (`jobs/steps.py`); see `services/execution.py`."""
+    """Runs one step in a child process of its own (`services/stepprocess.py`)."""
 
     def run(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class StepRequest:
-    """What the child gets: the step's name, its task as JSON, the source's path and the directory that it may write to."""
+    """What the child gets: the step, its task as JSON, the source and the directory that it may write to."""
 
     step: str
     task: dict[str, Any]

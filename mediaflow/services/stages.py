@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,16 @@ from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.profile import Profile
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import Stage
-from mediaflow.plugin import Manifest, PlannedTask, ProcessRunner, StepTask, Storage, UploadDraft, plan_encode
+from mediaflow.plugin import (
+    BLOCK_BYTES,
+    Manifest,
+    PlannedTask,
+    ProcessRunner,
+    StepTask,
+    Storage,
+    UploadDraft,
+    plan_encode,
+)
 from mediaflow.plugin.probe import probe
 from mediaflow.plugin.wire import dump, load
 from mediaflow.services.claims import Lease
@@ -31,7 +41,6 @@ from mediaflow.services.sources import Sources
 from mediaflow.services.workdir import WorkDirectory
 from mediaflow.settings import Settings
 
-BLOCK_BYTES = 1024 * 1024
 STEP_SECONDS_PER_MEDIA_SECOND = 120.0
 STEP_SECONDS_AT_LEAST = 600.0
 
@@ -141,13 +150,23 @@ class Stages:
                 directory=str(directory),
                 time_limit_seconds=max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds),
             )
-            artifacts = self.steps.run(request, _Hooks(lease))
+            artifacts = self._measured(request, lease)
             for artifact in artifacts:
                 self._keep(asset, path, directory, load(Artifact, artifact), lease)
         index = json.dumps(artifacts, separators=(",", ":")).encode()
         self._put(asset.id, f"{path}/artifacts.json", index, "application/json")
         self.metrics.count("mediaflow_step_artifacts_total", len(artifacts), step=task.step or "")
         return {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
+
+    def _measured(self, request: StepRequest, lease: Lease) -> list[dict[str, Any]]:
+        started, outcome = time.monotonic(), "failed"
+        try:
+            artifacts = self.steps.run(request, _Hooks(lease))
+            outcome = "done"
+            return artifacts
+        finally:
+            self.metrics.count("mediaflow_encodes_total", step=request.step, outcome=outcome)
+            self.metrics.observe("mediaflow_encode_seconds", time.monotonic() - started, step=request.step)
 
     @contextmanager
     def _directory(self, task: Task) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from mediaflow.domain.ids import derived_id, is_id, job_id, new_id, task_id
 from mediaflow.domain.states import UPLOAD_MOVES, WORK_ENDED, WORK_MOVES
 
 
-@given(st.text(), st.text())
+@given(st.text(max_size=60), st.text(max_size=20))
 def test_any_owner_and_content_give_a_key_that_every_storage_takes(owner: str, name: str) -> None:
     try:
         owner.encode()

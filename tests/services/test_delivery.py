@@ -1,0 +1,180 @@
+"""Who may watch, and which files leave the house."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediaflow.domain.errors import NotFound
+from mediaflow.domain.ids import new_id
+from mediaflow.domain.records import Asset
+from mediaflow.persistence import open_database
+from mediaflow.services.access import Principal, StreamTokens
+from mediaflow.services.delivery import Delivery, content_type_of
+from mediaflow.services.library import Library
+from mediaflow.settings import Settings
+from mediaflow_local.storage import LocalStorage
+from tests.services.records import a_published_asset, an_asset
+
+KEY = b"a key of the tests, 32 bytes and more"
+ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
+MASTER = "g1/publish.1/master.m3u8"
+FILES = {MASTER: b"#EXTM3U\n", "g1/thumbnail.1/thumbnail.jpg": b"picture", "g2/publish.1/master.m3u8": b"next"}
+
+
+@dataclass
+class House:
+    delivery: Delivery
+    library: Library
+
+    def published(self, **fields: Any) -> Asset:
+        asset = a_published_asset(**fields)
+        self.delivery.database.assets.insert(asset)
+        for path, content in FILES.items():
+            key = f"assets/{asset.id}/{path}"
+            self.delivery.storage.put(key, [content], size_bytes=len(content), content_type="text/plain")
+        return asset
+
+    def token(self, asset: Asset) -> str:
+        return self.delivery.stream_tokens.mint(asset)[0]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    database = open_database(f"sqlite:{tmp_path / 'test.db'}")
+    settings = Settings()
+    tokens = StreamTokens(KEY, settings.stream_bucket_seconds)
+    yield House(Delivery(database, LocalStorage(tmp_path / "objects"), tokens, settings), Library(database))
+    database.close()
+
+
+# --- playback
+
+
+@pytest.mark.parametrize(
+    ("visibility", "principal", "allowed"),
+    [
+        ("private", ANN, True),
+        ("private", ADMIN, True),
+        ("private", BOB, False),
+        ("private", None, False),
+        ("unlisted", BOB, True),
+        ("unlisted", None, True),
+        ("public", None, True),
+    ],
+)
+def test_who_may_watch(house: House, visibility: Any, principal: Principal | None, allowed: bool) -> None:
+    asset = house.published(visibility=visibility)
+    if not allowed:
+        with pytest.raises(NotFound):
+            house.delivery.playback(principal, asset.id)
+        return
+    playback = house.delivery.playback(principal, asset.id)
+    assert playback.hls == f"/stream/{playback.token}/{asset.id}/{MASTER}"
+    assert playback.thumbnail == f"/stream/{playback.token}/{asset.id}/g1/thumbnail.1/thumbnail.jpg"
+    assert (playback.early_hls, playback.dash, playback.storyboard) == (None, None, None)
+
+
+def test_nothing_plays_of_what_is_not_published(house: House) -> None:
+    asset = an_asset()
+    house.delivery.database.assets.insert(asset)
+    assert house.delivery.playback(ANN, asset.id).hls is None
+
+
+def test_a_deleted_asset_plays_for_nobody(house: House) -> None:
+    asset = house.published(visibility="public")
+    house.library.delete(ANN, asset.id)
+    for principal in (ANN, ADMIN, None):
+        with pytest.raises(NotFound):
+            house.delivery.playback(principal, asset.id)
+
+
+# --- files
+
+
+def test_a_published_file_is_read_by_its_token(house: House) -> None:
+    asset = house.published()
+    file = house.delivery.open(house.token(asset), asset.id, MASTER)
+    assert (file.size_bytes, file.content_type) == (8, "application/vnd.apple.mpegurl")
+    assert b"".join(house.delivery.read(file, offset=1, length=3)) == b"EXT"
+
+
+@pytest.mark.parametrize(
+    ("visibility", "shared", "seconds"), [("private", False, 3600), ("unlisted", True, 60), ("public", True, 60)]
+)
+def test_only_files_that_anyone_may_see_are_for_shared_caches(
+    house: House, visibility: Any, shared: bool, seconds: int
+) -> None:
+    asset = house.published(visibility=visibility)
+    file = house.delivery.open(house.token(asset), asset.id, MASTER)
+    assert (file.shared, file.max_age_seconds) == (shared, seconds)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "g1/publish.1/missing.m3u8",
+        "g2/publish.1/master.m3u8",
+        "g0/publish.1/master.m3u8",
+        "g01/publish.1/master.m3u8",
+        "publish.1/master.m3u8",
+        "g1/../../../originals/ann/x",
+        "g1/./publish.1/master.m3u8",
+        "g1//publish.1/master.m3u8",
+        "g1/.hidden",
+        "g1/publish.1/",
+        "g1/" + "a" * 2000,
+        "g1/\0",
+        "g1/\ud800",
+        "",
+    ],
+)
+def test_nothing_else_is_reached(house: House, path: str) -> None:
+    asset = house.published()
+    with pytest.raises(NotFound) as caught:
+        house.delivery.open(house.token(asset), asset.id, path)
+    assert caught.value.code == "asset.no_stream"
+
+
+def test_a_token_is_worth_nothing_after_a_change_of_privacy_or_a_delete(house: House) -> None:
+    changed, deleted = house.published(visibility="public"), house.published()
+    tokens = {asset.id: house.token(asset) for asset in (changed, deleted)}
+    house.library.change(ANN, changed.id, {"visibility": "private"})
+    house.library.delete(ANN, deleted.id)
+    for asset_id, token in tokens.items():
+        with pytest.raises(NotFound):
+            house.delivery.open(token, asset_id, MASTER)
+    house.library.restore(ANN, deleted.id)
+    with pytest.raises(NotFound):
+        house.delivery.open(tokens[deleted.id], deleted.id, MASTER)
+
+
+def test_a_token_of_another_asset_opens_nothing(house: House) -> None:
+    first, second = house.published(), house.published()
+    for asset_id in (second.id, new_id()):
+        with pytest.raises(NotFound):
+            house.delivery.open(house.token(first), asset_id, MASTER)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("g1/publish.1/master.m3u8", "application/vnd.apple.mpegurl"),
+        ("g1/publish.1/manifest.mpd", "application/dash+xml"),
+        ("g1/video-0.1/1080p/00000.m4s", "video/mp4"),
+        ("g1/video-0.1/1080p/init.mp4", "video/mp4"),
+        ("g1/audio.1/audio-128k/00000.m4s", "audio/mp4"),
+        ("g1/audio.1/audio-128k/init.mp4", "audio/mp4"),
+        ("g1/thumbnail.1/thumbnail.jpg", "image/jpeg"),
+        ("g1/captions.1/en.vtt", "text/vtt; charset=utf-8"),
+        ("g1/evil.1/page.html", "application/octet-stream"),
+        ("g1/evil.1/picture.svg", "application/octet-stream"),
+        ("g1/odd.1/noextension", "application/octet-stream"),
+    ],
+)
+def test_content_types_come_from_our_own_table(path: str, expected: str) -> None:
+    assert content_type_of(path) == expected

@@ -1,0 +1,228 @@
+"""What is whose, and what its owner can do with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediaflow.domain.errors import NotFound, PreconditionFailed
+from mediaflow.domain.ids import new_id
+from mediaflow.domain.records import Asset
+from mediaflow.persistence import open_database
+from mediaflow.services.access import Principal
+from mediaflow.services.library import AssetQuery, JobQuery, Library
+from tests.services.records import CREATED, a_job, a_published_asset, a_task, an_asset
+
+ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    database = open_database(f"sqlite:{tmp_path / 'test.db'}")
+    yield Library(database)
+    database.close()
+
+
+def kept(library: Library, *assets: Asset) -> Asset:
+    for asset in assets:
+        assert library.database.assets.insert(asset)
+    return assets[0]
+
+
+def titles(library: Library, principal: Principal = ANN, **query: Any) -> list[str]:
+    return [asset.title for asset in library.assets(principal, AssetQuery(**query)).items]
+
+
+# --- listing
+
+
+def test_everyone_sees_their_own_and_an_admin_everybodys(library: Library) -> None:
+    kept(library, an_asset(title="ann's"), an_asset(title="bob's", owner="bob", visibility="public"))
+    assert titles(library, ANN) == ["ann's"]
+    assert titles(library, BOB) == ["bob's"]
+    assert sorted(titles(library, ADMIN)) == ["ann's", "bob's"]
+
+
+def test_pages_divide_what_there_is(library: Library) -> None:
+    kept(library, *(an_asset(title=f"{n}", created_at=CREATED + n) for n in range(5)))
+    pages = [library.assets(ANN, AssetQuery(page=page, page_size=2)) for page in (1, 2, 3, 4)]
+    assert [[asset.title for asset in page.items] for page in pages] == [["4", "3"], ["2", "1"], ["0"], []]
+    assert {(page.total, page.pages) for page in pages} == {(5, 3)}
+
+
+def test_a_listing_without_anything_has_no_pages(library: Library) -> None:
+    page = library.assets(ANN, AssetQuery())
+    assert (page.items, page.total, page.pages) == ([], 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"state": "ready"}, ["Whale song"]),
+        ({"visibility": "unlisted"}, ["whale watching"]),
+        ({"tag": "sea"}, ["Whale song", "whale watching"]),
+        ({"tag": "se"}, []),
+        ({"q": "WHALE"}, ["Whale song", "whale watching"]),
+        ({"q": "whale sea"}, ["Whale song", "whale watching"]),
+        ({"q": "humpback"}, ["whale watching"]),
+        ({"q": "whale", "state": "ready"}, ["Whale song"]),
+        ({"q": "%"}, []),
+        ({"deleted": True}, ["gone"]),
+        ({"deleted": True, "q": "whale"}, []),
+        ({"sort": "title"}, ["Whale song", "dogs", "whale watching"]),
+        ({"sort": "-size_bytes"}, ["dogs", "whale watching", "Whale song"]),
+    ],
+)
+def test_a_listing_is_filtered_and_sorted(library: Library, query: dict[str, Any], expected: list[str]) -> None:
+    kept(
+        library,
+        a_published_asset(title="Whale song", tags=["sea"], size_bytes=1, created_at=CREATED + 3),
+        an_asset(
+            title="whale watching",
+            description="A humpback",
+            tags=["sea", "boat"],
+            visibility="unlisted",
+            size_bytes=2,
+            created_at=CREATED + 2,
+        ),
+        an_asset(title="dogs", size_bytes=3, created_at=CREATED + 1),
+        an_asset(title="gone", deleted_at=CREATED),
+    )
+    assert titles(library, **query) == expected
+
+
+# --- one asset
+
+
+def test_what_is_not_mine_is_not_there(library: Library) -> None:
+    asset = kept(library, an_asset(visibility="public"))
+    for attempt in (
+        lambda: library.asset(BOB, asset.id),
+        lambda: library.change(BOB, asset.id, {"title": "mine"}),
+        lambda: library.delete(BOB, asset.id),
+        lambda: library.restore(BOB, asset.id),
+        lambda: library.asset(ANN, new_id()),
+    ):
+        with pytest.raises(NotFound) as caught:
+            attempt()
+        assert caught.value.code == "asset.not_found"
+    assert library.asset(ADMIN, asset.id) == library.asset(ANN, asset.id) == asset
+
+
+@pytest.mark.parametrize(
+    ("changes", "acl_epochs"),
+    [
+        ({"title": "New"}, 0),
+        ({"description": "New"}, 0),
+        ({"tags": ["new"]}, 0),
+        ({"visibility": "public"}, 1),
+        ({"title": "New", "visibility": "unlisted"}, 1),
+    ],
+)
+def test_a_change_is_kept_and_counted(library: Library, changes: dict[str, Any], acl_epochs: int) -> None:
+    before = kept(library, an_asset())
+    after = library.change(ANN, before.id, changes)
+    assert {name: getattr(after, name) for name in changes} == changes
+    assert after.metadata_rev == before.metadata_rev + 1
+    assert after.acl_epoch == before.acl_epoch + acl_epochs
+    assert library.asset(ANN, before.id) == after
+
+
+@pytest.mark.parametrize("changes", [{}, {"title": "A clip"}, {"visibility": "private"}])
+def test_what_changes_nothing_counts_nothing(library: Library, changes: dict[str, Any]) -> None:
+    before = kept(library, an_asset())
+    assert library.change(ANN, before.id, changes) == before
+
+
+def test_a_change_on_an_old_revision_is_refused(library: Library) -> None:
+    asset = kept(library, an_asset())
+    library.change(ANN, asset.id, {"title": "First"}, revisions=frozenset({1}))
+    with pytest.raises(PreconditionFailed):
+        library.change(ANN, asset.id, {"title": "Second"}, revisions=frozenset({1}))
+    assert library.asset(ANN, asset.id).title == "First"
+
+
+def test_of_many_changes_on_one_revision_one_wins(library: Library) -> None:
+    asset, barrier = kept(library, an_asset()), threading.Barrier(6)
+
+    def change(number: int) -> bool:
+        barrier.wait()
+        try:
+            library.change(ANN, asset.id, {"title": f"{number}"}, revisions=frozenset({1}))
+        except PreconditionFailed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(change, range(6))) == 1
+
+
+def test_a_deleted_asset_is_gone_until_it_is_restored(library: Library) -> None:
+    asset = kept(library, an_asset())
+    library.delete(ANN, asset.id)
+    deleted = library.database.assets.get(asset.id)
+    library.delete(ANN, asset.id)
+    assert library.database.assets.get(asset.id) == deleted
+    with pytest.raises(NotFound):
+        library.asset(ANN, asset.id)
+    with pytest.raises(NotFound):
+        library.change(ANN, asset.id, {"title": "New"})
+    assert titles(library) == []
+    restored = library.restore(ANN, asset.id)
+    assert restored.deleted_at is None
+    assert restored.acl_epoch == asset.acl_epoch + 2
+    assert library.restore(ANN, asset.id) == restored
+    assert titles(library) == ["A clip"]
+
+
+# --- progress and jobs
+
+
+@pytest.mark.parametrize(("state", "expected"), [("created", 0.0), ("stored", 0.0), ("ready", 1.0)])
+def test_progress_without_running_work(library: Library, state: Any, expected: float) -> None:
+    progress = library.progress(an_asset(state=state))
+    assert (progress.fraction, progress.eta_seconds) == (expected, None)
+
+
+def test_what_remains_is_told_from_what_passed(library: Library) -> None:
+    asset = an_asset(state="processing", job_id=new_id())
+    job, began = a_job(asset, id=asset.job_id), library.database.now() - 30
+    for task in (
+        a_task(job, "plan", stage="plan", state="done"),
+        a_task(job, "video-0", state="running", weight=98.0, progress=0.3, started_at=began),
+        a_task(job, "publish", stage="publish"),
+    ):
+        library.database.tasks.insert(task)
+    progress = library.progress(asset)
+    assert progress.fraction == pytest.approx(0.304, abs=0.001)
+    assert progress.eta_seconds == pytest.approx(68.7, abs=2)
+
+
+def test_before_anything_ran_the_end_is_not_known(library: Library) -> None:
+    asset = an_asset(state="processing", job_id=new_id())
+    library.database.tasks.insert(a_task(a_job(asset, id=asset.job_id), "probe", stage="probe", state="running"))
+    assert library.progress(asset).eta_seconds is None
+
+
+def test_jobs_are_listed_and_read_by_their_owners(library: Library) -> None:
+    asset = an_asset()
+    older, newer = a_job(asset, state="failed"), a_job(asset, created_at=CREATED + 1)
+    others = a_job(an_asset(owner="bob"))
+    for job in (older, newer, others):
+        library.database.jobs.insert(job)
+    library.database.tasks.insert(a_task(newer, "probe", stage="probe"))
+    assert library.jobs(ANN, JobQuery()).items == [newer, older]
+    assert library.jobs(ANN, JobQuery(state="failed")).items == [older]
+    assert library.jobs(ANN, JobQuery(asset_id=others.asset_id)).items == []
+    assert library.jobs(ADMIN, JobQuery()).total == 3
+    job, tasks = library.job(ANN, newer.id)
+    assert (job, [task.name for task in tasks]) == (newer, ["probe"])
+    for missing in (others.id, new_id()):
+        with pytest.raises(NotFound) as caught:
+            library.job(ANN, missing)
+        assert caught.value.code == "job.not_found"
