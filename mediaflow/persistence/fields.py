@@ -1,0 +1,177 @@
+"""What both databases know of the records: their fields, read from the dataclasses; checked conditions and changes.
+
+A wrong name, type or state is a mistake in our code: ValueError or TypeError before anything reaches a database.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from dataclasses import fields as dataclass_fields
+from types import MappingProxyType, NoneType
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+
+from mediaflow.services.ports import Below, Contains, Increment, OneOf
+
+Kind = Literal["text", "integer", "number", "flag", "object", "list"]
+Condition = OneOf | Below | Contains
+
+NUMERIC: Final[tuple[Kind, ...]] = ("integer", "number")
+JSON: Final[tuple[Kind, ...]] = ("object", "list")
+KEPT_BY_US: Final = ("id", "rev")
+"""Fields that no caller may change."""
+
+_KINDS: Final[dict[Any, Kind]] = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "flag",
+    dict: "object",
+    list: "list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A record's field. `choices` are its possible texts (empty: any), `default` makes its default (None: has none)."""
+
+    name: str
+    kind: Kind
+    nullable: bool
+    choices: tuple[str, ...]
+    default: Any
+
+    def checked(self, value: Any) -> Any:
+        """The value itself (a float for a number) when the field can have it; TypeError or ValueError otherwise."""
+        if value is None and self.nullable:
+            return None
+        if not _fits(self.kind, value):
+            raise TypeError(f"{self.name} is a field of kind {self.kind}, it can't be {value!r:.100}")
+        if self.kind == "number":
+            return _finite(self.name, float(value))
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{self.name} can't be {value!r}; it is one of {', '.join(self.choices)}")
+        return value
+
+
+def fields_of(record: type[Any]) -> Mapping[str, Field]:
+    """The fields of a record type by name, in the order in which the dataclass declares them."""
+    hints = get_type_hints(record)
+    found: dict[str, Field] = {}
+    for declared in dataclass_fields(record):
+        kind, nullable, choices = _analysed(record, declared.name, hints[declared.name])
+        default = declared.default_factory
+        if declared.default is not MISSING:
+            default = _constant(declared.default)
+        found[declared.name] = Field(declared.name, kind, nullable, choices, None if default is MISSING else default)
+    return MappingProxyType(found)
+
+
+def checked_conditions(fields: Mapping[str, Field], where: Mapping[str, Any]) -> list[tuple[Field, Condition]]:
+    """The conditions of a query; equality becomes `OneOf` one value. Lists and dictionaries compare with None only."""
+    return [(_known(fields, name), _condition(_known(fields, name), value)) for name, value in where.items()]
+
+
+def checked_changes(
+    fields: Mapping[str, Field], changes: Mapping[str, Any]
+) -> tuple[list[tuple[Field, Any]], list[tuple[Field, float]]]:
+    """What to set, and what to add (`rev` is not among it)."""
+    assigned: list[tuple[Field, Any]] = []
+    added: list[tuple[Field, float]] = []
+    for name, value in changes.items():
+        field = _known(fields, name)
+        if name in KEPT_BY_US:
+            raise ValueError(f"{name} is changed by the database only")
+        if not isinstance(value, Increment):
+            assigned.append((field, field.checked(value)))
+        elif field.kind in NUMERIC and not field.nullable:
+            added.append((field, value.by))
+        else:
+            raise TypeError(f"{name} is a field of kind {field.kind}, it can't be incremented")
+    return assigned, added
+
+
+def checked_sort(fields: Mapping[str, Field], sort: Sequence[str]) -> list[tuple[Field, bool]]:
+    """Fields, and whether they descend."""
+    keys = [(_known(fields, name.removeprefix("-")), name.startswith("-")) for name in sort]
+    for field, _ in keys:
+        if field.kind in JSON:
+            raise ValueError(f"{field.name} is a {field.kind}, records can't be sorted by it")
+    return keys
+
+
+def _known(fields: Mapping[str, Field], name: str) -> Field:
+    if name not in fields:
+        raise ValueError(f"there is no field {name!r}; the fields are {', '.join(fields)}")
+    return fields[name]
+
+
+def _condition(field: Field, value: Any) -> Condition:
+    match value:
+        case Below():
+            if field.kind not in NUMERIC:
+                raise TypeError(f"{field.name} is a field of kind {field.kind}, it has no order")
+            return Below(_finite(field.name, float(value.value)))
+        case Contains():
+            if field.kind != "list":
+                raise TypeError(f"{field.name} is a field of kind {field.kind}, it contains nothing")
+            return Contains(_text(field.name, value.value))
+        case OneOf():
+            return OneOf(tuple(_compared(field, each) for each in value.values))
+        case _:
+            return OneOf((_compared(field, value),))
+
+
+def _compared(field: Field, value: Any) -> Any:
+    """A value to compare with. None is allowed for every field: nothing has it where the field can't be None."""
+    if value is None:
+        return None
+    if field.kind in JSON:
+        raise TypeError(f"{field.name} is a {field.kind}, it can be compared with None only")
+    return field.checked(value)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} holds texts, it can't contain {value!r:.100}")
+    return value
+
+
+def _fits(kind: Kind, value: Any) -> bool:
+    match kind:
+        case "text":
+            return isinstance(value, str)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "flag":
+            return isinstance(value, bool)
+        case "object":
+            return isinstance(value, dict)
+        case "list":
+            return isinstance(value, list)
+
+
+def _finite(name: str, value: float) -> float:
+    """Neither JSON nor an order knows NaN, and SQLite keeps it as NULL."""
+    if not math.isfinite(value):
+        raise ValueError(f"{name} can't be {value}")
+    return value
+
+
+def _analysed(record: type[Any], name: str, hint: Any) -> tuple[Kind, bool, tuple[str, ...]]:
+    alternatives = get_args(hint) if NoneType in get_args(hint) else (hint,)
+    kept = [alternative for alternative in alternatives if alternative is not NoneType]
+    nullable = len(kept) < len(alternatives)
+    if len(kept) == 1 and get_origin(kept[0]) is Literal:
+        return "text", nullable, get_args(kept[0])
+    kind = _KINDS.get(get_origin(kept[0]) or kept[0]) if len(kept) == 1 else None
+    if kind is None:
+        raise TypeError(f"{record.__name__}.{name} has a type that no database here can keep: {hint}")
+    return kind, nullable, ()
+
+
+def _constant(value: Any) -> Any:
+    return lambda: value

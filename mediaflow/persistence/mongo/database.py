@@ -1,0 +1,44 @@
+"""All repositories over one MongoDB database."""
+
+from __future__ import annotations
+
+import time
+
+from pymongo import MongoClient
+
+from mediaflow.domain.records import Asset, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.persistence.mongo import documents
+from mediaflow.persistence.mongo.client import ClientClass, MongoConnection
+from mediaflow.persistence.mongo.repository import MongoRepository
+
+
+class MongoDatabase:
+    """Implements `mediaflow.services.ports.Database`. Nothing is connected before the first operation.
+
+    `mongo_client_class` is for tests: `mongomock.MongoClient` keeps everything in memory, for this object alone.
+    """
+
+    def __init__(self, url: str, *, mongo_client_class: ClientClass = MongoClient) -> None:
+        self._connection = MongoConnection(url, mongo_client_class)
+        self.uploads = MongoRepository(self._connection, documents.UploadDocument, Upload)
+        self.chunks = MongoRepository(self._connection, documents.ChunkDocument, Chunk)
+        self.assets = MongoRepository(self._connection, documents.AssetDocument, Asset)
+        self.jobs = MongoRepository(self._connection, documents.JobDocument, Job)
+        self.tasks = MongoRepository(self._connection, documents.TaskDocument, Task)
+        self.login_codes = MongoRepository(self._connection, documents.LoginCodeDocument, LoginCode)
+
+    def now(self) -> float:
+        """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""
+        with self._connection.database() as database:
+            try:
+                return float(database.command("hello")["localTime"].timestamp())
+            except NotImplementedError:
+                # mongomock knows no `hello`; it lives in this process, so this clock is its clock
+                return time.time()
+
+    def ping(self) -> None:
+        with self._connection.database() as database:
+            database.command("ping")
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,104 @@
+"""A repository over one collection. Each operation is one command on one document, so it is atomic on its own.
+
+Only what MongoDB, mongomock and nx-27017 all do right is used: whole values in `$set`, `$inc`, `$in`, `$lt`. None is
+asked for as `{"$in": [None]}`, since nx-27017 counts nothing for `{field: None}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from mongoengine.errors import NotUniqueError
+
+from mediaflow.persistence.fields import Condition, checked_changes, checked_conditions, checked_sort, fields_of
+from mediaflow.persistence.mongo.client import MongoConnection
+from mediaflow.persistence.mongo.columns import Record
+from mediaflow.services.ports import Below, Contains, OneOf
+
+R = TypeVar("R")
+
+
+class MongoRepository(Generic[R]):
+    """Implements `mediaflow.services.ports.Repository`."""
+
+    def __init__(self, connection: MongoConnection, document: type[Record], record: type[R]) -> None:
+        self._connection = connection
+        self._document = document
+        self._record = record
+        self._fields = fields_of(record)
+
+    def insert(self, record: R) -> bool:
+        values = {name: field.checked(getattr(record, name)) for name, field in self._fields.items()}
+        with self._connection.documents(self._document) as documents:
+            try:
+                documents.insert(self._document(**values), load_bulk=False)
+            except NotUniqueError:
+                return False
+        return True
+
+    def get(self, record_id: str) -> R | None:
+        with self._connection.documents(self._document) as documents:
+            return self._loaded(documents(__raw__={"_id": record_id}).first())
+
+    def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
+        query = self._query(expect, record_id)
+        assigned, added = checked_changes(self._fields, changes)
+        update: dict[str, Any] = {"$inc": {"rev": 1} | {field.name: amount for field, amount in added}}
+        if assigned:
+            update["$set"] = {field.name: value for field, value in assigned}
+        with self._connection.documents(self._document) as documents:
+            # raw operators: MongoEngine's keywords refuse None for a text
+            return self._loaded(documents(__raw__=query).modify(__raw__=update, new=True))
+
+    def find(
+        self, where: Mapping[str, Any], *, sort: Sequence[str] = ("id",), skip: int = 0, limit: int | None = None
+    ) -> list[R]:
+        query = self._query(where)
+        keys = [f"{'-' if descends else '+'}{field.name}" for field, descends in checked_sort(self._fields, sort)]
+        if limit == 0:  # means "all" to MongoDB
+            return []
+        with self._connection.documents(self._document) as documents:
+            found = documents(__raw__=query).order_by(*keys).skip(skip)
+            # limit first and MongoEngine's cache off: one pass over the cursor, no second copy
+            selected = (found if limit is None else found.limit(limit)).no_cache()
+            return [record for record in map(self._loaded, selected) if record is not None]
+
+    def count(self, where: Mapping[str, Any]) -> int:
+        query = self._query(where)
+        with self._connection.database() as database:
+            # not MongoEngine's count: without conditions that is an estimate
+            return database[self._document._meta["collection"]].count_documents(query)
+
+    def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
+        query = self._query(expect, record_id)
+        with self._connection.documents(self._document) as documents:
+            return documents(__raw__=query).modify(remove=True) is not None
+
+    def _query(self, where: Mapping[str, Any], record_id: str | None = None) -> dict[str, Any]:
+        parts: list[dict[str, Any]] = [] if record_id is None else [{"_id": record_id}]
+        for field, condition in checked_conditions(self._fields, where):
+            parts.append({"_id" if field.name == "id" else field.name: _condition(condition)})
+        names = [name for part in parts for name in part]
+        if len(names) > len(set(names)):
+            return {"$and": parts}
+        return {name: wanted for part in parts for name, wanted in part.items()}
+
+    def _loaded(self, document: Record | None) -> R | None:
+        if document is None:
+            return None
+        values = {name: getattr(document, name) for name in self._fields}
+        # a document that is older than a field takes the field's default
+        return self._record(
+            **{name: value for name, value in values.items() if value is not None or self._fields[name].nullable}
+        )
+
+
+def _condition(condition: Condition) -> Any:
+    match condition:
+        case Below(limit):
+            return {"$lt": limit}
+        case Contains(element):
+            return element  # equal to a list means: among its elements
+        case OneOf(values):
+            return values[0] if len(values) == 1 and values[0] is not None else {"$in": list(values)}

@@ -1,0 +1,52 @@
+"""All repositories over one SQLite file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mediaflow.domain.errors import ConfigurationError
+from mediaflow.domain.records import Asset, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.persistence.sqlite import schema
+from mediaflow.persistence.sqlite.connections import Connections
+from mediaflow.persistence.sqlite.repository import SqliteRepository
+
+
+class SqliteDatabase:
+    """Implements `mediaflow.services.ports.Database`. Nothing is opened before the first operation.
+
+    The file is made when it is missing, its directory is not: a mistyped path must not begin an empty library.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        if not self._path.parent.is_dir():
+            raise ConfigurationError(
+                f"MEDIAFLOW_DATABASE_URL: there is no directory {self._path.parent} for the database"
+                f" {self._path.name}; make it, or name another path"
+            )
+        if self._path.is_dir():
+            raise ConfigurationError(
+                f"MEDIAFLOW_DATABASE_URL: {self._path} is a directory; name a file in it, such as"
+                f" sqlite:{self._path / 'mediaflow.sqlite3'}"
+            )
+        self._connections = Connections(self._path)
+        self.uploads = SqliteRepository(self._connections, schema.UPLOADS, Upload)
+        self.chunks = SqliteRepository(self._connections, schema.CHUNKS, Chunk)
+        self.assets = SqliteRepository(self._connections, schema.ASSETS, Asset)
+        self.jobs = SqliteRepository(self._connections, schema.JOBS, Job)
+        self.tasks = SqliteRepository(self._connections, schema.TASKS, Task)
+        self.login_codes = SqliteRepository(self._connections, schema.LOGIN_CODES, LoginCode)
+
+    def now(self) -> float:
+        """SQLite's own time, to the millisecond (2440587.5 is the Julian day of the epoch)."""
+        with self._connections.reading() as connection:
+            row = connection.execute("SELECT round((julianday('now') - 2440587.5) * 86400.0, 3)").fetchone()
+        return float(row[0])
+
+    def ping(self) -> None:
+        """Opens the file, and so checks its schema too."""
+        with self._connections.reading() as connection:
+            connection.execute("SELECT 1 FROM uploads LIMIT 1").fetchall()
+
+    def close(self) -> None:
+        self._connections.close()
