@@ -120,7 +120,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         plugins=plugins,
         jobs=jobs,
         steps=ChildSteps(settings, plugins),
-        processes=lambda stop: SandboxedRunner(settings.sandbox, stop),
+        processes=lambda stop: SandboxedRunner("off" if settings.sandbox == "off" else "bwrap", stop),
         metrics=metrics,
         settings=settings,
         work=work,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import dramatiq
 import structlog
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.errors import BrokerConnectionError
 from redis.exceptions import RedisError
 
 from mediaflow.domain.errors import Unavailable
@@ -46,9 +46,7 @@ class DramatiqWakeups:
         self.broker.client.close()
 
     def _send(self, actor: str, subject: str) -> None:
-        message: dramatiq.Message[None] = dramatiq.Message(
-            queue_name=QUEUE, actor_name=actor, args=(subject,), kwargs={}, options={}
-        )
+        hint: dramatiq.Message[None] = dramatiq.Message(QUEUE, actor, (subject,), {}, {})
         try:
             self.broker.enqueue(hint)
         except (RedisError, BrokerConnectionError) as error:

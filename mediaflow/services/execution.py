@@ -74,8 +74,9 @@ class Execution:
     def _failed(self, task: Task, lease: Lease, error: Exception) -> str:
         if lease.reason() is not None:  # stopped by us: not the task's fault
             return self._end(task, {"state": "pending", "failures": Increment(-1)}, "released")
-        _log.warning("task failed", task=task.name, attempt=task.attempt, exc_info=error)
         document = _document(error)
+        trace = None if isinstance(error, MediaflowError) else error  # ours say it in a sentence
+        _log.warning("task failed", task=task.name, attempt=task.attempt, exc_info=trace, **document)
         if task.failures >= MAX_ATTEMPTS:
             return self._end(task, {"state": "failed", "error": document}, "failed")
         wait = RETRY_SECONDS[min(task.failures, len(RETRY_SECONDS)) - 1]
