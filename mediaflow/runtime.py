@@ -5,28 +5,34 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from mediaflow.domain.errors import ConfigurationError
+from mediaflow.domain.states import Stage
 from mediaflow.observability.metrics import PrometheusMetrics
 from mediaflow.persistence import open_database
-from mediaflow.plugin import ReceivesParts, Storage
+from mediaflow.plugin import ProcessRunner, ReceivesParts, Storage
 from mediaflow.plugin.sandbox import SandboxedRunner
 from mediaflow.registry import Registry
 from mediaflow.services.access import LoginCodes, Sessions, StreamTokens, Tokens, load_or_create_key
 from mediaflow.services.assembly import Assembly
 from mediaflow.services.claims import Claims, LoadGate
 from mediaflow.services.delivery import Delivery
-from mediaflow.services.execution import Execution
+from mediaflow.services.execution import Execution, StageHandler
 from mediaflow.services.ingest import Ingest
 from mediaflow.services.jobs import Jobs
 from mediaflow.services.library import Library
+from mediaflow.services.planning import Planning
 from mediaflow.services.ports import Database, Metrics, Wakeups
+from mediaflow.services.publishing import Publishing
 from mediaflow.services.reconcile import Reconciler
 from mediaflow.services.sources import Sources
-from mediaflow.services.stages import Stages
+from mediaflow.services.stepping import Stepping
 from mediaflow.services.stepprocess import ChildSteps
+from mediaflow.services.taskdocs import TaskDocuments
 from mediaflow.services.workdir import WorkDirectory
 from mediaflow.settings import Settings
 
@@ -50,7 +56,7 @@ class Runtime:
     assembly: Assembly
     library: Library
     delivery: Delivery
-    stages: Stages
+    planning: Planning
     execution: Execution
     reconciler: Reconciler
     gate: LoadGate
@@ -99,6 +105,11 @@ def make_metrics(plugins: Registry) -> PrometheusMetrics:
     return PrometheusMetrics(plugins.metric_specs)
 
 
+def _runners(settings: Settings) -> Callable[[Callable[[], str | None]], ProcessRunner]:
+    sandbox: Literal["bwrap", "off"] = "off" if settings.sandbox == "off" else "bwrap"
+    return lambda stop: SandboxedRunner(sandbox, stop)
+
+
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -113,18 +124,19 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     jobs = Jobs(database, plugins, wakeups, metrics)
     ingest = Ingest(database, storage, storage, plugins, wakeups, metrics, settings)
     assembly = Assembly(database, storage, storage, plugins, jobs, metrics)
-    stages = Stages(
-        database=database,
-        storage=storage,
-        sources=Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes),
-        plugins=plugins,
-        jobs=jobs,
-        steps=ChildSteps(settings, plugins),
-        processes=lambda stop: SandboxedRunner("off" if settings.sandbox == "off" else "bwrap", stop),
-        metrics=metrics,
-        settings=settings,
-        work=work,
-    )
+    documents = TaskDocuments(database)
+    sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes)
+    planning = Planning(database, documents, sources, plugins, jobs, _runners(settings), settings)
+    stepping = Stepping(documents, storage, sources, ChildSteps(settings, plugins), metrics, work)
+    publishing = Publishing(database, documents, storage, plugins, jobs, metrics)
+    handlers: dict[Stage, StageHandler] = {
+        "probe": planning.probe,
+        "validate": planning.validate,
+        "plan": planning.plan,
+        "step": stepping.run,
+        "package": publishing.package,
+        "publish": publishing.publish,
+    }
     claims = Claims(database, gate, f"{socket.gethostname()}:{os.getpid()}")
     stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
     return Runtime(
@@ -143,8 +155,8 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         assembly=assembly,
         library=Library(database),
         delivery=Delivery(database, storage, stream_tokens, settings),
-        stages=stages,
-        execution=Execution(claims, jobs, metrics, stages.handlers(), stopped.is_set),
+        planning=planning,
+        execution=Execution(claims, jobs, metrics, handlers, stopped.is_set),
         reconciler=Reconciler(database, wakeups, jobs, ingest, assembly),
         gate=gate,
         work=work,

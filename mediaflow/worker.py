@@ -21,7 +21,7 @@ from mediaflow.runtime import build_runtime, make_metrics
 def build_worker_broker(environ: dict[str, str]) -> RedisBroker:
     """A broker with all actors declared, over a runtime of this process."""
     settings, plugins = registry.load(environ)
-    configure_logging(settings)
+    configure_logging(settings, plugins.setting_specs)
     life = WorkerLife()
     broker = make_broker(settings.redis_url, life)
     metrics = make_metrics(plugins)

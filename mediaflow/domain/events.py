@@ -9,7 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`name` is `area.past_participle` (`upload.stored`, `asset.ready`, `task.failed`); `at` is seconds since the epoch, UTC."""
+    """`name` is `area.past_participle` (`upload.stored`, `asset.ready`, `task.failed`); `at` is seconds since the
+    epoch, UTC.
+    """
 
     name: str
     at: float

@@ -1,4 +1,4 @@
-"""The planner: which renditions a source becomes under a profile. Pure; every rule here has a row in tests/domain/test_ladder.py."""
+"""The planner: which renditions a source becomes under a profile. Pure; each rule has a row in its test's tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from mediaflow.domain.profile import Profile, Rung
 
 BOX_ASPECT: Final = Fraction(16, 9)
 NATIVE_GAIN: Final = 1.2
-"""A rendition at the source's own size is worth its bytes only with this many times the pixels of the next lower one."""
+"""A rendition at the source's own size is worth its bytes only with so many times the pixels of the next lower one."""
+ASPECT_TOLERANCE: Final = 0.01
+"""Even sizes change the aspect a little; a lower rung that they change more than this (thin pictures) is left out."""
 USUAL_RATES: Final = tuple(
     Fraction(n, d)
     for n, d in ((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001), (60, 1))
@@ -30,35 +32,37 @@ def plan_encode(media: MediaInfo, profile: Profile) -> EncodePlan:
     if media.video is None or not renditions:
         seconds = Fraction(profile.segment_seconds).limit_denominator(1000)
         return EncodePlan(media.duration_seconds, seconds, (), audio, None, ())
-    grid = segment_grid(media, profile)
+    grid = segment_grid(media.video, media.duration_seconds, profile)
     return EncodePlan(media.duration_seconds, grid.segment_seconds, renditions, audio, grid, (Span(0, 0, None),))
 
 
-def segment_grid(media: MediaInfo, profile: Profile) -> SegmentGrid:
+def segment_grid(video: VideoStream, duration_seconds: float, profile: Profile) -> SegmentGrid:
     """Segments of a whole number of frames, as near to the profile's length as the frame rate allows."""
-    assert media.video is not None
-    rate = output_frame_rate(media.video, profile.frame_rate_max)
+    rate = output_frame_rate(video, profile.frame_rate_max)
     frames = max(1, round(Fraction(profile.segment_seconds).limit_denominator(1000) * rate))
-    return SegmentGrid(rate, frames, max(1, round(media.duration_seconds * rate)))
+    return SegmentGrid(rate, frames, max(1, round(duration_seconds * rate)))
 
 
 def output_frame_rate(video: VideoStream, maximum: int) -> Fraction:
-    """The source's measured rate, rounded to a usual one when it is near; halved until it is under the cap; never below 5.
+    """The source's measured rate, rounded to a usual one when it is near; halved until it is under the cap; at least 5.
 
     Interlaced video keeps one frame for two fields. Under 5 frames a second players' seeking suffers, so frames repeat.
     """
-    rate = video.frame_rate
-    usual = min(USUAL_RATES, key=lambda candidate: abs(rate / candidate - 1))
-    rate = usual if abs(rate / usual - 1) <= RATE_TOLERANCE else min(rate, Fraction(1000))
-    while rate > Fraction(maximum):
-        rate /= 2
-    if rate < MIN_RATE:
-        return MIN_RATE
+    # before halving, so that 60.01 is not over a cap of 60; after it too, so that 119.88 becomes 60000/1001
+    rate = _usual(min(video.frame_rate, Fraction(1000)))
+    while rate > maximum:
+        rate = _usual(rate / 2)
+    rate = max(rate, min(MIN_RATE, Fraction(maximum)))
     return rate if rate.denominator in (1, 1001) else Fraction(round(rate * 100), 100)
 
 
+def _usual(rate: Fraction) -> Fraction:
+    nearest = min(USUAL_RATES, key=lambda candidate: abs(rate / candidate - 1))
+    return nearest if abs(rate / nearest - 1) <= RATE_TOLERANCE else rate
+
+
 def fitted_size(source: tuple[int, int], rung_height: int) -> tuple[int, int]:
-    """The source's display size scaled down into the rung's 16:9 box, the box turned for portrait sources; even, never larger."""
+    """The source's display size scaled into the rung's 16:9 box (turned for portrait sources); even, never larger."""
     width, height = source
     long_side, short_side = math.ceil(rung_height * BOX_ASPECT), rung_height
     box = (long_side, short_side) if width >= height else (short_side, long_side)
@@ -79,11 +83,13 @@ def _video(media: MediaInfo, ladder: tuple[Rung, ...]) -> tuple[VideoRendition, 
     chosen: list[tuple[Rung, tuple[int, int]]] = []
     for rung in sorted(ladder, key=lambda r: r.height):
         size = fitted_size(source, rung.height)
+        if chosen and _distortion(chosen[-1][1], source) > ASPECT_TOLERANCE:
+            chosen.pop()
         if not chosen or _pixels(size) >= _pixels(chosen[-1][1]) * (NATIVE_GAIN if _is_native(size, source) else 1.01):
             chosen.append((rung, size))
     return tuple(
         VideoRendition(
-            name=_rendition_name(rung, size, source),
+            name=_rendition_name(rung, size, source, {other.name for other in ladder}),
             width=size[0],
             height=size[1],
             max_bitrate_bps=rung.video_bitrate_bps,
@@ -97,14 +103,19 @@ def _pixels(size: tuple[int, int]) -> int:
     return size[0] * size[1]
 
 
+def _distortion(size: tuple[int, int], source: tuple[int, int]) -> float:
+    return abs(size[0] * source[1] / (size[1] * source[0]) - 1)
+
+
 def _is_native(size: tuple[int, int], source: tuple[int, int]) -> bool:
     return abs(size[0] - source[0]) < 2 and abs(size[1] - source[1]) < 2
 
 
-def _rendition_name(rung: Rung, size: tuple[int, int], source: tuple[int, int]) -> str:
+def _rendition_name(rung: Rung, size: tuple[int, int], source: tuple[int, int], taken: set[str]) -> str:
     """The rung's name, unless the source is smaller than the rung: then what the rendition really is (`240p`)."""
     fills = max(size) >= rung.height * BOX_ASPECT - 2 or min(size) >= rung.height - 1
-    return rung.name if fills or not _is_native(size, source) else f"{min(size)}p"
+    honest = f"{min(size)}p"
+    return rung.name if fills or not _is_native(size, source) or honest in taken else honest
 
 
 def _audio_name(rung: Rung) -> str:
@@ -118,7 +129,8 @@ def _audio(
         return ()
     used = {rendition.audio for rendition in renditions}
     rungs = [rung for rung in ladder if not renditions or _audio_name(rung) in used]
-    bitrates = sorted({rung.audio_bitrate_bps for rung in rungs}, reverse=True)
+    # by name: rates that round to one name are one rendition
+    bitrates = {_audio_name(rung): rung.audio_bitrate_bps for rung in sorted(rungs, key=lambda r: r.audio_bitrate_bps)}
     channels = min(2, max(1, media.audio.channels))
     rate = media.audio.sample_rate_hz if media.audio.sample_rate_hz in AUDIO_RATES_HZ else 48000
-    return tuple(AudioRendition(f"audio-{round(bps / 1000)}k", bps, channels, rate) for bps in bitrates)
+    return tuple(AudioRendition(name, bps, channels, rate) for name, bps in reversed(bitrates.items()))

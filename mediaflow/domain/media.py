@@ -14,8 +14,8 @@ class VideoStream:
     """One video stream of a source. `width` and `height` are the coded size in pixels.
 
     `rotation_degrees` is the clockwise turn that a player must make (0, 90, 180 or 270); ffmpeg's autorotate makes it
-    (and any mirroring) while decoding. `frame_rate` is measured from the packets (frames over time), in frames a second.
-    `start_seconds` counts from the container's own start (0 = the earliest stream's first frame).
+    (and any mirroring) while decoding. `frame_rate` is measured from the packets (frames over time), in frames a
+    second. `start_seconds` counts from the container's own start (0 = the earliest stream's first frame).
     """
 
     index: int
@@ -65,8 +65,8 @@ class AudioStream:
 class MediaInfo:
     """A probed source. `video` and `audio` are the streams that will be used; cover art is never `video`.
 
-    `duration_seconds` is measured from packets; `declared_duration_seconds` is what the container claims (None = nothing).
-    `start_seconds` is the container's start time, which ffmpeg subtracts on input.
+    `duration_seconds` is measured from packets; `declared_duration_seconds` is what the container claims (None =
+    nothing). `start_seconds` is the container's start time, which ffmpeg subtracts on input.
     """
 
     kind: MediaKind

@@ -63,7 +63,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class EncodePlan:
-    """The whole plan of a source under a profile. `video` is ordered from large to small and empty for audio-only sources.
+    """The whole plan of a source under a profile. `video` is ordered from large to small and empty for audio-only
+    sources.
 
     `grid` is None exactly when `video` is empty; `segment_seconds` then says how audio is cut.
     """

@@ -1,4 +1,4 @@
-"""What was encoded, and the presentation that manifests are written from. All times are in presentation seconds from 0."""
+"""What was encoded, and what manifests are written from. All times are in presentation seconds from 0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ TrackKind = Literal["video", "audio"]
 ArtifactRole = Literal["init", "segment", "thumbnail", "storyboard", "captions", "file"]
 
 MEDIA_OFFSET_SECONDS = 1
-"""Timestamps inside segments run this far ahead of the presentation, so that the first DTS is never negative (measured)."""
+"""Timestamps inside segments run this far ahead of the presentation, so that the first DTS is never negative
+(measured).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Track:
 class Artifact:
     """A file that a step made. `path` is relative to the step's output directory, with `/` and no `..`.
 
-    `track` and `number` (0-based) place a segment; `duration_seconds` is measured. An `init` artifact carries `describes`.
+    `track` and `number` (0-based) place a segment; `duration_seconds` is measured. An `init` artifact carries
+    `describes`.
     """
 
     path: str
@@ -91,7 +94,7 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A rendered text file. `path` is relative to the presentation's root; the `entry` manifest is what players open."""
+    """A rendered text file, relative to the presentation's root. The `entry` manifest is what players open."""
 
     path: str
     content_type: str

@@ -1,7 +1,7 @@
 """The documents: the only truth about uploads, assets, jobs and tasks. Both databases keep exactly these fields.
 
-Times are seconds since the epoch (UTC). `schema` is the version of the document's shape. `rev` grows by one with each change.
-Dictionaries and lists hold JSON values only.
+Times are seconds since the epoch (UTC). `schema` is the version of the document's shape. `rev` grows by one with each
+change. Dictionaries and lists hold JSON values only.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """One chunk of an upload: claimed (`writing`), then `received` for ever. `receipt` is what the storage answered (an ETag)."""
+    """One chunk of an upload: claimed (`writing`), then `received` for ever. `receipt` is what the storage answered
+    (an ETag).
+    """
 
     id: str
     upload_id: str
@@ -123,7 +125,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A unit of work small enough to retry. `attempt` is the fencing token: it grows with each claim, every write filters on it.
+    """A unit of work small enough to retry. `attempt` is the fencing token: it grows with each claim, every write
+    filters on it.
 
     `ready` is set when all `needs` (task names of the same job) are done. `failures` counts attempts that did not end
     gracefully. `weight` is the expected cost, for progress. `optional` tasks may fail without harming the job.

@@ -13,7 +13,12 @@ MAX_LISTED: Final = 12
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` when a known name is near, else the known ones in `; there is ...`, else nothing."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    near = nearest(name, names)
+    if near is not None:
+        return f"; did you mean {near!r}?"
     return f"; there is {', '.join(map(repr, names))}" if 0 < len(names) <= MAX_LISTED else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that this one may be a slip of, or None."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)

@@ -6,7 +6,8 @@
     def mediaflow_register_steps():
         return [MyStep()]
 
-and in setup.cfg: `[options.entry_points] mediaflow = my_plugin = my_package.plugin`. See plugins/README.md for the guide.
+and in setup.cfg: `[options.entry_points] mediaflow = my_plugin = my_package.plugin`. See plugins/README.md for the
+guide.
 """
 
 from mediaflow.domain.errors import (
@@ -37,6 +38,7 @@ from mediaflow.domain.presentation import (
     Track,
 )
 from mediaflow.domain.profile import Profile, Rung, StepSpec
+from mediaflow.plugin.blocks import BLOCK_BYTES, exact_blocks
 from mediaflow.plugin.interfaces import (
     CopiesObjects,
     HasLocalFiles,
@@ -55,10 +57,11 @@ from mediaflow.plugin.interfaces import (
     Workspace,
 )
 from mediaflow.plugin.markers import ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
-from mediaflow.plugin.metrics import MetricSpec
+from mediaflow.plugin.metrics import Metrics, MetricSpec
 from mediaflow.plugin.process import Completed, Limits, ProcessRunner
 
 __all__ = [
+    "BLOCK_BYTES",
     "ENTRY_POINT_GROUP",
     "MEDIA_OFFSET_SECONDS",
     "PROJECT_NAME",
@@ -84,6 +87,7 @@ __all__ = [
     "MediaRejected",
     "MediaflowError",
     "MetricSpec",
+    "Metrics",
     "NotFound",
     "ObjectInfo",
     "PlannedTask",
@@ -112,6 +116,7 @@ __all__ = [
     "VideoStream",
     "Workspace",
     "checked_key",
+    "exact_blocks",
     "hookimpl",
     "hookspec",
     "plan_encode",

@@ -1,7 +1,7 @@
 """Every hook that mediaflow calls. A docstring here is the hook's contract.
 
-An implementation may take fewer of the parameters, never others. The order between plugins means nothing. An exception that
-an implementation raises is reported with the plugin's name.
+An implementation may take fewer of the parameters, never others. The order between plugins means nothing. An
+exception that an implementation raises is reported with the plugin's name.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def mediaflow_register_settings() -> Iterable[SettingSpec]:
 
 @hookspec
 def mediaflow_startup(context: MediaContext) -> None:
-    """Called once in the web process and once in each worker process, when settings are known and before the first request or
-    task. An exception stops the start."""
+    """Called once in the web process and once in each worker process, when settings are known and before the first
+    request or task. An exception stops the start.
+    """
 
 
 @hookspec
@@ -54,15 +55,17 @@ def mediaflow_validate_upload(upload: UploadDraft, context: MediaContext) -> Ite
     """Called in the web process when an upload is announced, before a byte is stored: must be quick.
 
     All implementations run and their problems add up; any problem refuses the upload (422). Codes are `upload.*` or
-    `media.*`; pointers are into the request (`/filename`). An exception refuses the upload with 500 and the plugin's name
-    in the log."""
+    `media.*`; pointers are into the request (`/filename`). An exception refuses the upload with 500 and the plugin's
+    name in the log.
+    """
     raise AssertionError("a specification is never called")
 
 
 @hookspec
 def mediaflow_validate_media(media: MediaInfo, upload: UploadDraft, context: MediaContext) -> Iterable[Problem]:
-    """Called in a worker after probing. All implementations run; any problem makes the asset `rejected`, with the first one's
-    code and detail as its error. An exception fails the task, which is tried again."""
+    """Called in a worker after probing. All implementations run; any problem makes the asset `rejected`, with the
+    first one's code and detail as its error. An exception fails the task, which is tried again.
+    """
     raise AssertionError("a specification is never called")
 
 
@@ -74,8 +77,9 @@ def mediaflow_register_storages() -> Iterable[StorageScheme]:
 
 @hookspec
 def mediaflow_register_steps() -> Iterable[Step]:
-    """Steps that profiles can name. A name offered twice stops the start. Called in web and worker, and in the child process
-    that runs one step (there for that step's plugin only)."""
+    """Steps that profiles can name. A name offered twice stops the start. Called in web and worker, and in the child
+    process that runs one step (there for that step's plugin only).
+    """
     raise AssertionError("a specification is never called")
 
 
@@ -87,21 +91,24 @@ def mediaflow_register_manifests() -> Iterable[ManifestFormat]:
 
 @hookspec
 def mediaflow_register_profiles() -> Iterable[Traversable]:
-    """Profile files (`*.yaml`), from the plugin's package data. A profile of the operator's directory wins over one of the same
-    name; two plugins offering one name stop the start."""
+    """Profile files (`*.yaml`), from the plugin's package data. A profile of the operator's directory wins over one
+    of the same name; two plugins offering one name stop the start.
+    """
     raise AssertionError("a specification is never called")
 
 
 @hookspec(firstresult=True)
 def mediaflow_choose_profile(media: MediaInfo, upload: UploadDraft) -> str | None:
-    """The name of the profile for an upload that asked for none. The first answer that is not None wins; the built-in one is
-    `trylast`. A name that does not exist fails the job with that sentence."""
+    """The name of the profile for an upload that asked for none. The first answer that is not None wins; the built-in
+    one is `trylast`. A name that does not exist fails the job with that sentence.
+    """
 
 
 @hookspec
 def mediaflow_on_event(event: Event, context: MediaContext) -> None:
     """Told after something happened and was recorded, in the process where it happened, perhaps more than once. Each
-    listener is alone: an exception is logged and counted and harms nothing. Must be quick."""
+    listener is alone: an exception is logged and counted and harms nothing. Must be quick.
+    """
 
 
 @hookspec
@@ -112,8 +119,9 @@ def mediaflow_register_metrics() -> Iterable[MetricSpec]:
 
 @hookspec
 def mediaflow_register_blueprints() -> Iterable[Blueprint]:
-    """flask-smorest Blueprints, mounted at `/api/v1/plugins/<blueprint's name>/` and part of the OpenAPI document. Requests
-    to them are authenticated like any other."""
+    """flask-smorest Blueprints, mounted at `/api/v1/plugins/<blueprint's name>/` and part of the OpenAPI document.
+    Requests to them are authenticated like any other.
+    """
     raise AssertionError("a specification is never called")
 
 

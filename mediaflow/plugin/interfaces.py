@@ -1,7 +1,8 @@
 """The interfaces that plugins implement: storages, steps and manifest formats.
 
-Each is a Protocol of at most five methods. An ability that not every implementation has is a Protocol of its own, asked for
-with isinstance. `mediaflow.testing` ships a contract test class for each: subclass it in your package's tests.
+Each is a Protocol of at most five methods. An ability that not every implementation has is a Protocol of its own,
+asked for with isinstance. `mediaflow.testing` ships a contract test class for each: subclass it in your package's
+tests.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.presentation import Artifact, Manifest, Presentation
 from mediaflow.domain.profile import Profile, StepSpec
+from mediaflow.plugin.metrics import Metrics, Uncounted
 from mediaflow.plugin.process import ProcessRunner
 
 
@@ -21,8 +23,9 @@ from mediaflow.plugin.process import ProcessRunner
 class SettingSpec:
     """A setting, read from the environment variable `MEDIAFLOW_<NAME IN UPPER CASE>`.
 
-    `type` is str, int, float or bool (`true` / `false`); `default` has that type. A `secret` is masked wherever settings
-    are shown. With `choices` any other value stops the start; `minimum` and `maximum` bound numbers, themselves included.
+    `type` is str, int, float or bool (`true` / `false`); `default` has that type. A `secret` is masked wherever
+    settings are shown. With `choices` any other value stops the start; `minimum` and `maximum` are the least and the
+    greatest number.
     """
 
     name: str
@@ -37,9 +40,10 @@ class SettingSpec:
 
 @dataclass(frozen=True, slots=True)
 class MediaContext:
-    """What a hook may look at: its settings (by name, typed)."""
+    """What a hook may look at and count: settings by name, typed; and the metrics that were declared."""
 
     settings: Mapping[str, Any]
+    metrics: Metrics = field(default_factory=Uncounted, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class UploadDraft:
     profile: str | None = None
 
 
-# --- storage -----------------------------------------------------------------------------------------------------------
+# --- storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +75,22 @@ class Storage(Protocol):
     """Objects by key. An object appears whole or not at all, and is durable when `put` returns.
 
     Keys are `/`-joined parts of `[A-Za-z0-9._%=@+-]`, none starting with a dot. A failing backend raises
-    `mediaflow.plugin.Unavailable`; a full one `InsufficientStorage`.
+    `mediaflow.plugin.Unavailable`; a full one `InsufficientStorage`. No key may be a directory of another (`a` and
+    `a/b`): a storage may refuse it with Conflict (`storage.key_in_the_way`).
     """
 
     def put(self, key: str, blocks: Iterable[bytes], *, size_bytes: int, content_type: str) -> ObjectInfo:
-        """Store an object of exactly `size_bytes`, replacing one of that key. When `blocks` raises or has another length
-        (then InvalidInput, code `storage.wrong_length`), nothing is left behind and an older object stays."""
+        """Store an object of exactly `size_bytes`, replacing one of that key. When `blocks` raises or has another
+        length (then InvalidInput, code `storage.wrong_length`), nothing is left behind and an older object stays.
+        """
         ...
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The bytes from `offset` (all, or `length` of them), in blocks of at most 1 MiB. A missing key raises NotFound (code
-        `storage.no_object`) from this call itself, not from the first block."""
+        """The bytes from `offset` (all, or `length` of them), in blocks of at most 1 MiB. A missing key raises
+        NotFound (code `storage.no_object`) from this call itself, not from the first block. An offset at or beyond
+        the end gives no bytes, a length that reaches beyond it what there is; a negative one is InvalidInput
+        (`storage.bad_range`). A reader may stop early.
+        """
         ...
 
     def stat(self, key: str) -> ObjectInfo | None:
@@ -113,13 +122,17 @@ class ReceivesParts(Protocol):
         ...
 
     def put_part(self, key: str, handle: str, index: int, blocks: Iterable[bytes], *, offset: int, length: int) -> str:
-        """Write one part durably and return its receipt (an ETag, or ""). The same part may be written again. When `blocks`
-        raises, the error passes through and the part counts as not written. Another length than `length` raises
-        InvalidInput (`storage.wrong_length`); an unknown handle NotFound (`storage.no_parts`)."""
+        """Write one part durably and return its receipt (an ETag, or ""). The same part may be written again. When
+        `blocks` raises, the error passes through and the part counts as not written. Another length than `length`
+        raises InvalidInput (`storage.wrong_length`); an unknown handle NotFound (`storage.no_parts`).
+        """
         ...
 
     def complete_parts(self, key: str, handle: str, receipts: Sequence[str], *, size_bytes: int) -> ObjectInfo:
-        """Turn the parts into the object. Calling it again after it succeeded returns the same object."""
+        """Turn the parts into the object; `receipts` are all parts' receipts in the order of the parts. Calling it
+        again after it succeeded returns the same object. A part that is missing, or another size, raises InvalidInput
+        (`storage.wrong_parts`) and nothing is visible; an unknown handle NotFound (`storage.no_parts`).
+        """
         ...
 
     def abort_parts(self, key: str, handle: str) -> None:
@@ -132,8 +145,9 @@ class CopiesObjects(Protocol):
     """Moves an object without its bytes passing through us."""
 
     def move(self, source: str, target: str) -> ObjectInfo:
-        """Afterwards the object is at `target` only. A repeat after success returns the object; a source that is missing
-        with no target there raises NotFound (`storage.no_object`)."""
+        """Afterwards the object is at `target` only. A repeat after success returns the object; a source that is
+        missing with no target there raises NotFound (`storage.no_object`).
+        """
         ...
 
 
@@ -168,15 +182,15 @@ class StorageScheme:
     shared: bool
 
 
-# --- steps -------------------------------------------------------------------------------------------------------------
+# --- steps
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
     """A task that a step wants run. `name` matches `[a-z0-9-]{1,40}` and is unique within the job.
 
-    `needs` are names of other planned tasks; `load_units` is the number of cores it keeps busy; `weight` its expected cost
-    in seconds of one core (progress bars use it); an `optional` task may fail without failing the job.
+    `needs` are names of other planned tasks; `load_units` is the number of cores it keeps busy; `weight` its expected
+    cost in seconds of one core (progress bars use it); an `optional` task may fail without failing the job.
     """
 
     name: str
@@ -198,9 +212,9 @@ class StepTask:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where a step works. `source` is the original, to be read only; everything in `directory` is the step's own and gone
-    afterwards, except the artifacts that it returns. `progress(fraction)` reports 0.0-1.0; call it as often as you like.
-    `processes` runs programs in the sandbox: use it for every program that touches the source.
+    """Where a step works. `source` is the original, to be read only; everything in `directory` is the step's own and
+    gone afterwards, except the artifacts that it returns. `progress(fraction)` reports 0.0-1.0; call it as often as
+    you like. `processes` runs programs in the sandbox: use it for every program that touches the source.
     """
 
     directory: Path
@@ -222,7 +236,7 @@ class Step(Protocol):
     def name(self) -> str: ...
 
     def check(self, params: Mapping[str, Any]) -> Iterable[str]:
-        """What is wrong with a profile's parameters: a sentence each, beginning with the parameter's name and a colon."""
+        """What is wrong with a profile's parameters: a sentence each, beginning with the parameter's name and `:`."""
         ...
 
     def plan(self, media: MediaInfo, spec: StepSpec, profile: Profile) -> Sequence[PlannedTask]:
@@ -230,12 +244,13 @@ class Step(Protocol):
         ...
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
-        """Do one planned task and return what it made, verified. MediaRejected (`media.*`): the source is at fault, no retry.
-        Anything else that is raised is tried again."""
+        """Do one planned task and return what it made, verified. MediaRejected (`media.*`): the source is at fault,
+        no retry. Anything else that is raised is tried again.
+        """
         ...
 
 
-# --- manifests ---------------------------------------------------------------------------------------------------------
+# --- manifests
 
 
 @runtime_checkable

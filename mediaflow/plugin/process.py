@@ -12,7 +12,8 @@ from typing import Protocol
 class Limits:
     """When a program is killed. `wall_seconds` in all; `stall_seconds` without a line on stdout (None: not watched).
 
-    `stdout_bytes` caps what is kept of stdout (more of it is an error); `file_bytes` is the largest file that it may write.
+    `stdout_bytes` caps what is kept of stdout (more of it is an error); `file_bytes` is the largest file that it may
+    write.
     """
 
     wall_seconds: float
@@ -45,5 +46,6 @@ class ProcessRunner(Protocol):
     ) -> Completed:
         """Run `argv` in the sandbox: it sees the system's programs, the files of `reads` (read only) and the directory
         `writes`, at their own paths, and no network. With `on_line`, stdout is passed line by line and not kept.
-        Raises TaskFailed (`job.timeout`, `job.stalled`, `job.output_too_large`, `job.program_missing`)."""
+        Raises TaskFailed (`job.timeout`, `job.stalled`, `job.output_too_large`, `job.program_missing`).
+        """
         ...

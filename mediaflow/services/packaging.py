@@ -10,6 +10,9 @@ from typing import Any
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.presentation import Artifact, Presentation, Rendition, Segment, Track
 
+ARTIFACTS = "artifacts.json"
+"""Beside what an attempt made lies the list of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Produced:

@@ -1,0 +1,63 @@
+"""The metrics of mediaflow itself. Plugins declare theirs with `mediaflow_register_metrics`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mediaflow.domain.states import STAGES
+from mediaflow.plugin import MetricSpec
+
+REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+WORK_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 150.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0)
+
+UPLOAD_OUTCOMES: Final = ("initialized", "stored", "failed", "expired", "aborted")
+JOB_OUTCOMES: Final = ("pending", "done", "failed", "cancelled")
+TASK_OUTCOMES: Final = ("done", "failed")
+
+
+def _counter(name: str, help: str, *labels: str, initial: tuple[tuple[str, ...], ...] = ()) -> MetricSpec:
+    return MetricSpec(name, "counter", help, labels, initial=initial)
+
+
+def _histogram(name: str, help: str, *labels: str, buckets: tuple[float, ...] = WORK_BUCKETS) -> MetricSpec:
+    return MetricSpec(name, "histogram", help, labels, buckets)
+
+
+CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
+    _counter(
+        "mediaflow_uploads_total",
+        "Uploads by the state that they reached.",
+        "state",
+        initial=tuple((state,) for state in UPLOAD_OUTCOMES),
+    ),
+    _counter("mediaflow_upload_bytes_total", "Bytes of chunks that were received and kept."),
+    _counter(
+        "mediaflow_jobs_total",
+        "Jobs by the state that they reached; `pending` counts those that began.",
+        "state",
+        initial=tuple((state,) for state in JOB_OUTCOMES),
+    ),
+    _counter(
+        "mediaflow_tasks_total",
+        "Attempts of tasks by stage and how they ended.",
+        "stage",
+        "outcome",
+        initial=tuple((stage, outcome) for stage in STAGES for outcome in TASK_OUTCOMES),
+    ),
+    _histogram("mediaflow_task_seconds", "Time that attempts of tasks took.", "stage"),
+    _counter("mediaflow_encodes_total", "Runs of a profile's steps by how they ended.", "step", "outcome"),
+    _histogram("mediaflow_encode_seconds", "Time that runs of a profile's steps took.", "step"),
+    _counter("mediaflow_step_artifacts_total", "Files that steps made and that were kept.", "step"),
+    _histogram("mediaflow_asset_ready_seconds", "Time from an asset's creation to its being ready."),
+    _counter("mediaflow_http_requests_total", "Requests by route pattern and status.", "method", "route", "status"),
+    _histogram(
+        "mediaflow_http_request_seconds",
+        "Time from a request's first line to its answer's first byte.",
+        "method",
+        "route",
+        buckets=REQUEST_BUCKETS,
+    ),
+    _counter("mediaflow_stream_bytes_total", "Bytes of manifests, segments and images that were sent."),
+    _counter("mediaflow_hints_failed_total", "Wake-up messages that could not be sent; work is found later.", "actor"),
+    _counter("mediaflow_event_listener_failures_total", "Exceptions of plugins' event listeners.", "plugin"),
+)

@@ -1,0 +1,81 @@
+"""Prometheus metrics: declared first, then counted; right under one process and under several.
+
+With several processes the environment variable PROMETHEUS_MULTIPROC_DIR names a directory that all of them share; it
+must be set before prometheus_client is imported (`mediaflow up`, gunicorn.conf.py and the worker's command see to it).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import mark_process_dead as _mark_process_dead
+
+from mediaflow.domain.suggest import suggestion
+from mediaflow.observability.core_metrics import CORE_METRICS, WORK_BUCKETS
+from mediaflow.plugin import ConfigurationError, MetricSpec
+
+MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class PrometheusMetrics:
+    """Implements `services.ports.Metrics` for the core's metrics and for those of `plugin_specs`.
+
+    Raises ConfigurationError for a name that is declared twice.
+    """
+
+    def __init__(self, plugin_specs: Iterable[MetricSpec] = (), registry: CollectorRegistry | None = None) -> None:
+        self.registry: Final = registry or CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
+        # `_created` series exist in one process only: without them both modes show the same series
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        for spec in (*CORE_METRICS, *plugin_specs):
+            self._declare(spec)
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter. Raises ValueError for a name or labels that were not declared: a slip of the caller."""
+        counter = self._counters.get(name)
+        if counter is None:
+            raise ValueError(f"no counter is called {name!r}{suggestion(name, self._counters)}")
+        (counter.labels(**labels) if labels else counter).inc(amount)
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Add a value to a histogram. Raises ValueError for a name or labels that were not declared."""
+        histogram = self._histograms.get(name)
+        if histogram is None:
+            raise ValueError(f"no histogram is called {name!r}{suggestion(name, self._histograms)}")
+        (histogram.labels(**labels) if labels else histogram).observe(value)
+
+    def _declare(self, spec: MetricSpec) -> None:
+        if spec.name in self._counters or spec.name in self._histograms:
+            raise ConfigurationError(f"the metric {spec.name!r} is declared twice; rename one")
+        if spec.kind == "counter":
+            counter = Counter(spec.name, spec.help, spec.labels, registry=self.registry)
+            self._counters[spec.name] = counter
+        else:
+            buckets = spec.buckets or WORK_BUCKETS
+            histogram = Histogram(spec.name, spec.help, spec.labels, buckets=buckets, registry=self.registry)
+            self._histograms[spec.name] = histogram
+        for values in spec.initial:
+            (self._counters.get(spec.name) or self._histograms[spec.name]).labels(*values)
+
+
+def exposed_registry(own: CollectorRegistry) -> CollectorRegistry:
+    """What a scrape sees: all processes' metrics when they share a directory, else this process's own."""
+    directory = os.environ.get(MULTIPROCESS_VARIABLE)
+    if not directory:
+        return own
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def mark_process_dead(pid: int) -> None:
+    """Forget the live gauges of a process that ended; its counters stay, because what they count did happen."""
+    directory = os.environ.get(MULTIPROCESS_VARIABLE)
+    if directory:
+        _mark_process_dead(pid, path=directory)  # type: ignore[no-untyped-call]

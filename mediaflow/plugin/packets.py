@@ -1,0 +1,136 @@
+"""Times of a source's packets, as its reader gives them: what durations, counts and frame rates are measured from."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final
+
+from mediaflow.domain.errors import MediaRejected
+from mediaflow.domain.ladder import USUAL_RATES
+
+MAX_PACKETS: Final = 20_000_000
+"""A day of 60 frames and 100 audio packets a second has 14 million."""
+JUMP_SECONDS: Final = 10.0
+"""ffmpeg's own `dts_delta_threshold`: a larger step in a format of broadcasts is a splice, not a pause."""
+SPLICED_FORMATS: Final = frozenset(("mpegts", "mpeg", "ogg"))
+_LAST_SECONDS: Final = 10.0
+"""No last frame is believed to stay longer than this: its duration comes from a header alone."""
+_MAX_VARIABLE_RATE: Final = 60.0
+_FALLBACK_RATE: Final = Fraction(25)
+_BURST_SECONDS: Final = 0.5
+
+
+@dataclass(slots=True)
+class StreamPackets:
+    """The packets of one stream that a viewer gets (those that an edit list cuts away are left out), in seconds."""
+
+    pts: array[float] = field(default_factory=lambda: array("d"))
+    dts: array[float] = field(default_factory=lambda: array("d"))
+    longest: float = 0.0
+    last: float = 0.0
+    total: float = 0.0
+
+    def add(self, pts: float, dts: float, seconds: float) -> None:
+        """One more packet; NaN stands for a time that it does not have."""
+        self.pts.append(pts)
+        self.dts.append(dts)
+        if 0 < seconds <= _LAST_SECONDS:
+            self.longest = max(self.longest, seconds)
+            self.last = seconds
+            self.total += seconds
+
+    @property
+    def count(self) -> int:
+        return len(self.pts)
+
+    def times(self) -> list[float]:
+        """When frames are shown, sorted; from decoding times where the container has no others (AVI). May be empty."""
+        for times in (self.pts, self.dts):
+            known = sorted(time for time in times if not math.isnan(time))
+            if len(known) >= 0.95 * self.count:  # else: MPEG elementary streams lack the times of their B-frames
+                return known
+        return []
+
+
+@dataclass(slots=True)
+class PacketLog:
+    """All streams' packets. With `spliced`, jumps in time are closed as ffmpeg closes them when it decodes."""
+
+    spliced: bool = False
+    streams: dict[int, StreamPackets] = field(default_factory=dict)
+    jumps: int = 0
+    _count: int = 0
+    _shift: float = 0.0
+    _next: dict[int, float] = field(default_factory=dict)
+
+    def add_line(self, line: str) -> None:
+        """A line of ffprobe: `stream_index,pts_time,dts_time,duration_time,flags`, N/A for what is not known."""
+        fields = line.split(",")
+        if len(fields) < 5:
+            return  # side data of a packet takes lines of its own
+        self._count += 1
+        if self._count > MAX_PACKETS:
+            raise MediaRejected("The file has more packets than a day of video has.", code="media.too_large")
+        index, pts, dts, seconds = int(fields[0]), _seconds(fields[1]), _seconds(fields[2]), _seconds(fields[3])
+        if self.spliced and not math.isnan(dts):
+            self._close_jump(index, dts, seconds)
+        if "D" not in fields[4]:
+            self.streams.setdefault(index, StreamPackets()).add(pts + self._shift, dts + self._shift, seconds)
+
+    def _close_jump(self, index: int, dts: float, seconds: float) -> None:
+        expected = self._next.get(index)
+        if expected is not None and abs(dts + self._shift - expected) > JUMP_SECONDS:
+            self._shift = expected - dts
+            self.jumps += 1
+        self._next[index] = dts + self._shift + (0.0 if math.isnan(seconds) else seconds)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    # 2**63 of a time base or an overflow of one: no time at all
+    return value if abs(value) < 1e9 else math.nan
+
+
+def measured_rate(times: list[float], declared: Iterable[Fraction]) -> Fraction:
+    """Frames a second that show every frame of a stream, from its sorted frame times; never 0 and never absurd.
+
+    A steady stream has the declared rate that is within 2 % of the measured one (so that 29.97 is exactly 30000/1001),
+    or the measured one. A varying stream (a screen recording, slow motion) has as many frames a second as nine tenths
+    of its frames need in the second that they begin, at most 60: a rate from its shortest gap would be 57600. So has
+    one shorter than half a second: 30 frames with times 2 ms apart were seen in a file of one second.
+    """
+    candidates = [rate for rate in declared if 0 < rate <= 1000]
+    gaps = sorted(after - before for before, after in pairwise(times) if after > before)
+    if not gaps:
+        return next((rate for rate in candidates if rate in USUAL_RATES), _FALLBACK_RATE)
+    median = gaps[len(gaps) // 2]
+    # containers that count milliseconds show 33, 33, 34 for a steady rate
+    near = [gap for gap in gaps if abs(gap - median) <= 0.02 * median + 0.0011]
+    steady = len(near) >= 0.9 * len(gaps)
+    rate = len(near) / sum(near) if steady else _dense_rate(times)
+    if times[-1] - times[0] < _BURST_SECONDS:
+        rate = min(rate, _MAX_VARIABLE_RATE)
+    matching = [usual for usual in candidates if abs(usual / rate - 1) <= 0.02]
+    if matching:
+        return min(matching, key=lambda usual: (usual not in USUAL_RATES, abs(usual - rate)))
+    return Fraction(rate).limit_denominator(1001)
+
+
+def _dense_rate(times: list[float]) -> float:
+    """Frames in the second after each frame, the value that nine tenths of the frames do not exceed."""
+    span = times[-1] - times[0]
+    counts, end = [], 0
+    for start, time in enumerate(times):
+        while end < len(times) and times[end] < time + 1:
+            end += 1
+        counts.append(end - start)
+    dense = sorted(counts)[int(0.9 * (len(counts) - 1))] / min(1.0, max(span, 0.04))
+    return min(_MAX_VARIABLE_RATE, max(dense, (len(times) - 1) / span))

@@ -1,0 +1,49 @@
+"""The documents around a claimed task, as its stage needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mediaflow.domain.errors import LeaseLost, MediaRejected, TaskFailed
+from mediaflow.domain.media import MediaInfo
+from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.plugin import UploadDraft
+from mediaflow.plugin.wire import load
+from mediaflow.services.ports import Database
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDocuments:
+    """Looks them up afresh each time: nothing is decided from an old copy."""
+
+    database: Database
+
+    def asset(self, task: Task) -> Asset:
+        """The task's asset; MediaRejected (`asset.deleted`) when it was deleted meanwhile."""
+        asset = self.database.assets.get(task.asset_id)
+        if asset is None or asset.deleted_at is not None:
+            raise MediaRejected("The asset was deleted.", code="asset.deleted")
+        return asset
+
+    def job(self, task: Task) -> Job:
+        """The task's job."""
+        job = self.database.jobs.get(task.job_id)
+        if job is None:
+            raise LeaseLost("the job is gone")
+        return job
+
+    def media(self, task: Task) -> MediaInfo:
+        """What probing found."""
+        return load(MediaInfo, self.job(task).media)
+
+
+def original_of(asset: Asset) -> str:
+    """The key of the asset's original."""
+    if asset.original_key is None:
+        raise TaskFailed("The asset has no original yet.", code="job.no_original")
+    return asset.original_key
+
+
+def draft_of(asset: Asset) -> UploadDraft:
+    """The upload that became the asset, as plugins' hooks know it."""
+    return UploadDraft(asset.owner, asset.filename, asset.size_bytes, asset.content_type, asset.sha256, asset.profile)
