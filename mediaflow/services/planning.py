@@ -83,7 +83,7 @@ class Planning:
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise TaskFailed(f"Profile {profile.name!r} plans two tasks called {twice!r}.", code="job.bad_plan")
         if all(task.optional for _, task in planned):
-            detail = f"Profile {profile.name!r} makes nothing to play of a file with {media.kind} only."
+            detail = f"Profile {profile.name!r} makes nothing to play of this {media.kind} file; choose another."
             raise MediaRejected(detail, code="media.unsupported")
         return planned
 

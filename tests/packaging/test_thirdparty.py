@@ -150,7 +150,7 @@ def _edit(file: Path, old: str, new: str) -> None:
         (_take_a_step, ["the step 'video.h264' is offered twice", "the plugin 'ffmpeg' of mediaflow 0.1.0"]),
         (_take_a_plugins_name, ["two plugins are called 'local'", "mediaflow_local.plugin of mediaflow 0.1.0"]),
         (_take_a_setting, ["MEDIAFLOW_HOST is a setting of both mediaflow and example"]),
-        (_break_the_profile, ["example.yaml:6: steps[0].step: no step is called 'example.chcksum'"]),
+        (_break_the_profile, ["example.yaml:11: steps[2].step: no step is called 'example.chcksum'"]),
     ],
 )
 def test_a_broken_distribution_stops_the_start_with_one_sentence(
