@@ -1,0 +1,204 @@
+"""`StepContract`: what every step must hold. Subclass it in your package's tests and give it your step.
+
+class TestMyStep(StepContract):
+    bad_params = {"speed": "sideways"}
+
+    @pytest.fixture
+    def step(self) -> Step:
+        return MyStep()
+"""
+
+# ruff: noqa: S101
+# assertions are what these classes are for
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+import pytest
+
+from mediaflow.plugin import (
+    Artifact,
+    MediaInfo,
+    PlannedTask,
+    ProcessRunner,
+    Profile,
+    Rung,
+    Step,
+    StepSpec,
+    StepTask,
+    Workspace,
+)
+from mediaflow.plugin.probe import probe
+from mediaflow.plugin.sandbox import SandboxedRunner
+from mediaflow.testing import clips
+
+SMALL_LADDER = (Rung("180p", 180, 400_000, 96_000), Rung("90p", 90, 150_000, 64_000))
+"""A ladder for clips of 320x180, quick to encode."""
+
+
+def profile_of(*steps: StepSpec, ladder: tuple[Rung, ...] = SMALL_LADDER, segment_seconds: float = 2.0) -> Profile:
+    """A profile with these steps, for tests."""
+    return Profile("test", "for tests", segment_seconds, 60, ladder, steps, ())
+
+
+def probed(source: Path, processes: ProcessRunner) -> MediaInfo:
+    """The probe's facts of a test's source."""
+    return probe(source, processes, max_streams=32, max_pixels=75_000_000)
+
+
+def run_task(
+    step: Step, planned: PlannedTask, media: MediaInfo, source: Path, directory: Path, processes: ProcessRunner
+) -> list[Artifact]:
+    """Run one planned task as the worker does: its parameters as JSON, in a directory of its own (made here)."""
+    directory.mkdir(parents=True)
+    task = StepTask(planned.name, json.loads(json.dumps(dict(planned.params))), media)
+    return list(step.run(task, Workspace(directory, source, lambda _: None, processes, {})))
+
+
+class StepContract:
+    """Give it the fixture `step`; override `good_params`, `bad_params` and `source` where they do not fit."""
+
+    good_params: ClassVar[Mapping[str, Any]] = {}
+    """Parameters that `check` has nothing to say about."""
+    bad_params: ClassVar[Mapping[str, Any]] = {}
+    """Parameters of which each has a value that it can't have."""
+
+    @pytest.fixture
+    def step(self) -> Step:
+        raise NotImplementedError("give the contract your step: override the fixture `step`")
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Path:
+        return clips.make_clip(tmp_path / "source.mp4", seconds=3.0)
+
+    @pytest.fixture
+    def processes(self) -> ProcessRunner:
+        return SandboxedRunner("bwrap")
+
+    @pytest.fixture
+    def media(self, source: Path, processes: ProcessRunner) -> MediaInfo:
+        return probed(source, processes)
+
+    @pytest.fixture
+    def spec(self, step: Step) -> StepSpec:
+        return StepSpec(step.name, self.good_params)
+
+    @pytest.fixture
+    def planned(self, step: Step, media: MediaInfo, spec: StepSpec) -> list[PlannedTask]:
+        return list(step.plan(media, spec, profile_of(spec)))
+
+    def test_it_is_a_step_named_area_dot_variant(self, step: Step) -> None:
+        assert isinstance(step, Step)
+        assert re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", step.name)
+
+    def test_good_parameters_pass(self, step: Step) -> None:
+        assert list(step.check(self.good_params)) == []
+
+    def test_each_bad_parameter_is_named(self, step: Step) -> None:
+        for name, value in self.bad_params.items():
+            found = list(step.check({name: value}))
+
+            assert found, f"{name}={value!r} passed"
+            assert all(sentence.startswith(f"{name}: ") for sentence in found)
+
+    def test_an_unknown_parameter_is_named(self, step: Step) -> None:
+        found = list(step.check({"no_such_parameter": 1}))
+
+        assert [sentence.split(":")[0] for sentence in found] == ["no_such_parameter"]
+
+    def test_planning_twice_gives_the_same_tasks(self, step: Step, media: MediaInfo, spec: StepSpec) -> None:
+        profile = profile_of(spec)
+
+        assert list(step.plan(media, spec, profile)) == list(step.plan(media, spec, profile))
+
+    def test_planned_tasks_are_well_formed(self, planned: list[PlannedTask]) -> None:
+        names = [task.name for task in planned]
+
+        assert len(set(names)) == len(names)
+        for task in planned:
+            assert re.fullmatch(r"[a-z0-9-]{1,40}", task.name)
+            assert json.loads(json.dumps(dict(task.params))) == dict(task.params), "parameters must be plain JSON"
+            assert set(task.needs) <= set(names) - {task.name}
+            assert task.load_units >= 0
+            assert task.weight > 0
+
+    def test_running_gives_artifacts_that_exist_as_described(
+        self,
+        step: Step,
+        planned: list[PlannedTask],
+        media: MediaInfo,
+        source: Path,
+        tmp_path: Path,
+        processes: ProcessRunner,
+    ) -> None:
+        for task in planned:
+            directory = tmp_path / "work" / task.name
+            artifacts = run_task(step, task, media, source, directory, processes)
+
+            assert artifacts, f"{task.name} made nothing"
+            assert len({artifact.path for artifact in artifacts}) == len(artifacts)
+            for artifact in artifacts:
+                _check_file(artifact, directory)
+            _check_segments(artifacts)
+
+    def test_running_leaves_the_source_alone_and_can_be_repeated(
+        self,
+        step: Step,
+        planned: list[PlannedTask],
+        media: MediaInfo,
+        source: Path,
+        tmp_path: Path,
+        processes: ProcessRunner,
+    ) -> None:
+        before = hashlib.sha256(source.read_bytes()).hexdigest()
+        for task in planned:
+            runs = [
+                run_task(step, task, media, source, tmp_path / str(number) / task.name, processes)
+                for number in range(2)
+            ]
+
+            assert [(a.path, a.role, a.number) for a in runs[0]] == [(a.path, a.role, a.number) for a in runs[1]]
+        assert hashlib.sha256(source.read_bytes()).hexdigest() == before
+
+    def test_progress_never_leaves_its_bounds(
+        self,
+        step: Step,
+        planned: list[PlannedTask],
+        media: MediaInfo,
+        source: Path,
+        tmp_path: Path,
+        processes: ProcessRunner,
+    ) -> None:
+        seen: list[float] = []
+        for task in planned:
+            directory = tmp_path / "work" / task.name
+            directory.mkdir(parents=True)
+            workspace = Workspace(directory, source, seen.append, processes, {})
+            step.run(StepTask(task.name, task.params, media), workspace)
+
+        assert all(0.0 <= fraction <= 1.0 for fraction in seen)
+
+
+def _check_file(artifact: Artifact, directory: Path) -> None:
+    path = PurePosixPath(artifact.path)
+    assert not path.is_absolute()
+    assert not any(part.startswith(".") for part in path.parts), "a storage key has no part that starts with a dot"
+    assert (directory / path).stat().st_size == artifact.size_bytes > 0
+    assert re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", artifact.content_type)
+
+
+def _check_segments(artifacts: list[Artifact]) -> None:
+    inits = {a.describes.name for a in artifacts if a.role == "init" and a.describes is not None}
+    assert len(inits) == sum(a.role == "init" for a in artifacts), "each init segment describes a track of its own"
+    for track in {a.track for a in artifacts if a.role == "segment"}:
+        assert track in inits, f"the segments of {track} have no init segment"
+        mine = [a for a in artifacts if a.role == "segment" and a.track == track]
+        numbers = [a.number for a in mine if a.number is not None]
+        assert numbers == list(range(numbers[0], numbers[0] + len(mine)))
+        assert all(a.duration_seconds is not None and a.duration_seconds > 0 for a in mine)

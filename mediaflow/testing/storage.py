@@ -1,0 +1,147 @@
+"""The contract of a storage, as tests. Subclass it in your package's tests and give a `storage`:
+
+    from mediaflow.testing.storage import StorageContract
+
+    class TestMyStorage(StorageContract):
+        @pytest.fixture
+        def storage(self, tmp_path):
+            return MyStorage(tmp_path)
+
+Tests of abilities that the storage does not have (`ReceivesParts`, `CopiesObjects`, ...) are skipped, and so are those
+that need a second process's view until you give `opened_again`. All store under keys of their own (`area`), so that a
+bucket that holds other things can be used. pytest must be installed.
+"""
+
+# ruff: noqa: S101 - asserting is what tests do
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+
+from mediaflow.plugin import CopiesObjects, HasLocalFiles, NotFound, PresignsUrls, Storage
+from mediaflow.testing.bodies import MIB, content
+from mediaflow.testing.storage_keys import KeysContract
+from mediaflow.testing.storage_objects import ObjectsContract
+from mediaflow.testing.storage_parts import PartsContract
+
+
+class MovesContract(ObjectsContract):
+    """Every sentence of `mediaflow.plugin.CopiesObjects`."""
+
+    @pytest.fixture
+    def mover(self, storage: Storage) -> CopiesObjects:
+        """The storage, when it can move objects."""
+        if not isinstance(storage, CopiesObjects):
+            pytest.skip("the storage does not copy objects")
+        return storage
+
+    @pytest.mark.parametrize("size", [0, 5, 2 * MIB + 1])
+    def test_a_moved_object_is_at_its_target_only(
+        self, storage: Storage, mover: CopiesObjects, area: str, put: Callable[[str, bytes], str], size: int
+    ) -> None:
+        source, target = put("from/here", content(size)), area + "to/there/object"
+        info = mover.move(source, target)
+        assert (info.key, info.size_bytes) == (target, size)
+        assert b"".join(storage.read(target)) == content(size)
+        assert [found.key for found in storage.list(area)] == [target]
+
+    def test_a_repeated_move_returns_the_object(
+        self, storage: Storage, mover: CopiesObjects, area: str, put: Callable[[str, bytes], str]
+    ) -> None:
+        source = put("source", b"x")
+        first = mover.move(source, area + "target")
+        again = mover.move(source, area + "target")
+        assert (first.key, first.size_bytes) == (again.key, again.size_bytes)
+        assert b"".join(storage.read(area + "target")) == b"x"
+
+    def test_a_move_replaces_what_is_at_the_target(
+        self, storage: Storage, mover: CopiesObjects, put: Callable[[str, bytes], str]
+    ) -> None:
+        source, target = put("source", b"new"), put("target", b"old and longer")
+        mover.move(source, target)
+        assert b"".join(storage.read(target)) == b"new"
+        assert storage.stat(source) is None
+
+    def test_a_move_to_itself_keeps_the_object(
+        self, storage: Storage, mover: CopiesObjects, put: Callable[[str, bytes], str]
+    ) -> None:
+        key = put("source", b"x")
+        assert mover.move(key, key).key == key
+        assert b"".join(storage.read(key)) == b"x"
+
+    def test_moving_what_is_nowhere_raises(self, mover: CopiesObjects, area: str) -> None:
+        with pytest.raises(NotFound) as caught:
+            mover.move(area + "missing", area + "target")
+        assert caught.value.code == "storage.no_object"
+
+
+class UrlsContract(ObjectsContract):
+    """Every sentence of `mediaflow.plugin.PresignsUrls` and `HasLocalFiles`."""
+
+    @pytest.fixture
+    def presigner(self, storage: Storage) -> PresignsUrls:
+        """The storage, when it can presign URLs."""
+        if not isinstance(storage, PresignsUrls):
+            pytest.skip("the storage does not presign URLs")
+        return storage
+
+    @pytest.fixture
+    def files(self, storage: Storage) -> HasLocalFiles:
+        """The storage, when it keeps objects as local files."""
+        if not isinstance(storage, HasLocalFiles):
+            pytest.skip("the storage has no local files")
+        return storage
+
+    def test_anyone_can_get_a_presigned_url(self, presigner: PresignsUrls, put: Callable[[str, bytes], str]) -> None:
+        url = presigner.presign(put("object@1+2=3%25", b"0123456789"), seconds=60)
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - made by the storage under test
+            assert answer.read() == b"0123456789"
+
+    def test_a_presigned_url_takes_ranges(self, presigner: PresignsUrls, put: Callable[[str, bytes], str]) -> None:
+        url = presigner.presign(put("object", b"0123456789"), seconds=60)
+        request = urllib.request.Request(url, headers={"Range": "bytes=2-4"})  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+            assert (answer.status, answer.read()) == (206, b"234")
+
+    def test_a_changed_signature_is_refused(self, presigner: PresignsUrls, put: Callable[[str, bytes], str]) -> None:
+        url = presigner.presign(put("object", b"x"), seconds=60)
+        assert _status(url[:-1] + ("0" if url[-1] != "0" else "1")) == 403
+        assert _status(url.partition("?")[0]) in (401, 403)
+
+    def test_a_presigned_url_ends_with_its_time(
+        self, presigner: PresignsUrls, put: Callable[[str, bytes], str]
+    ) -> None:
+        url = presigner.presign(put("object", b"x"), seconds=1)
+        time.sleep(2.2)
+        assert _status(url) == 403
+
+    def test_a_local_path_is_the_object(self, files: HasLocalFiles, put: Callable[[str, bytes], str]) -> None:
+        assert files.local_path(put("a/object", b"0123")).read_bytes() == b"0123"
+
+    @pytest.mark.parametrize("name", ["missing", "a/object/below", "a"])
+    def test_a_local_path_of_nothing_raises(
+        self, files: HasLocalFiles, area: str, put: Callable[[str, bytes], str], name: str
+    ) -> None:
+        put("a/object", b"x")
+        with pytest.raises(NotFound) as caught:
+            files.local_path(area + name)
+        assert caught.value.code == "storage.no_object"
+
+
+class StorageContract(KeysContract, PartsContract, MovesContract, UrlsContract):
+    """All of it: what a storage must do, and what it may do when it says that it can."""
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - made by the storage under test
+            status: int = answer.status
+            return status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code

@@ -1,0 +1,1 @@
+"""Objects as files of this host."""

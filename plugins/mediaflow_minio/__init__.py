@@ -1,0 +1,1 @@
+"""Objects on any S3 server, through the minio client."""

@@ -1,0 +1,272 @@
+"""What `local:` does beyond the contract: files of this host, full disks, links."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mediaflow.plugin import ConfigurationError, Conflict, NotFound, Unavailable
+from mediaflow.testing.bodies import MIB, Interrupted, blocks_of, content, raising
+from mediaflow_local.plugin import mediaflow_register_storages, open_local
+from mediaflow_local.storage import LocalStorage
+
+KIND = "video/mp4"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "objects"
+
+
+@pytest.fixture
+def storage(root: Path) -> LocalStorage:
+    return LocalStorage(root)
+
+
+def put(storage: LocalStorage, key: str, data: bytes) -> None:
+    storage.put(key, blocks_of(data), size_bytes=len(data), content_type=KIND)
+
+
+def read(storage: LocalStorage, key: str) -> bytes:
+    return b"".join(storage.read(key))
+
+
+def files_below(path: Path) -> list[str]:
+    return sorted(str(found.relative_to(path)) for found in path.rglob("*") if found.is_file())
+
+
+# --- opening
+
+
+@pytest.mark.parametrize("url", ["local:", "local://host/path", "local:a\0b"])
+def test_a_url_that_names_no_directory_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="local:/var/lib/mediaflow"):
+        open_local(url, {})
+
+
+def test_opening_touches_nothing_and_a_relative_path_is_fixed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage = open_local("local:objects", {})
+    assert list(tmp_path.iterdir()) == []
+    assert list(storage.list("")) == []
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    storage.put("key", [b"x"], size_bytes=1, content_type=KIND)
+    assert (tmp_path / "objects" / "key").read_bytes() == b"x"
+
+
+def test_the_plugin_offers_the_scheme_as_one_of_this_host() -> None:
+    (scheme,) = mediaflow_register_storages()
+    assert (scheme.scheme, scheme.shared) == ("local", False)
+
+
+# --- files
+
+
+def test_nobody_else_may_look_into_files_and_directories(storage: LocalStorage, root: Path) -> None:
+    put(storage, "a/b/c", b"x")
+    handle = storage.begin_parts("p", size_bytes=10, part_bytes=5, content_type=KIND)
+    for path in [root, *root.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    storage.abort_parts("p", handle)
+
+
+def test_nothing_is_left_of_what_was_deleted_aborted_or_interrupted(storage: LocalStorage, root: Path) -> None:
+    put(storage, "a/b/c/one", b"x")
+    put(storage, "a/two", b"x")
+    with pytest.raises(Interrupted):
+        storage.put("a/three", raising(b"x", Interrupted()), size_bytes=2, content_type=KIND)
+    handle = storage.begin_parts("a/four", size_bytes=10, part_bytes=5, content_type=KIND)
+    storage.abort_parts("a/four", handle)
+    storage.delete("a/b/c/one")
+    assert files_below(root) == ["a/two"]
+    assert not (root / "a" / "b").exists(), "directories that a deletion leaves empty go too"
+    storage.move("a/two", "b/two")
+    assert not (root / "a").exists()
+
+
+def test_what_a_dead_process_left_is_removed_after_a_day(root: Path) -> None:
+    temporary = root / ".mediaflow" / "tmp"
+    temporary.mkdir(parents=True)
+    for name, age_hours in (("old", 25), ("young", 23)):
+        (temporary / name).write_bytes(b"x")
+        when = time.time() - age_hours * 3600
+        os.utime(temporary / name, (when, when))
+    put(LocalStorage(root), "key", b"x")
+    assert files_below(temporary) == ["young"]
+
+
+def test_a_key_below_an_object_is_a_conflict_and_harms_nothing(storage: LocalStorage) -> None:
+    put(storage, "a", b"x")
+    put(storage, "b/c", b"y")
+    for key in ("a/below", "b"):
+        with pytest.raises(Conflict) as caught:
+            put(storage, key, b"z")
+        assert caught.value.code == "storage.key_in_the_way"
+        assert storage.stat(key) is None
+    with pytest.raises(Conflict):
+        storage.move("a", "b/c/below")
+    assert (read(storage, "a"), read(storage, "b/c")) == (b"x", b"y")
+
+
+def test_a_reader_keeps_its_version_when_the_object_is_replaced_or_deleted(storage: LocalStorage) -> None:
+    old = content(3 * MIB, seed=1)
+    put(storage, "key", old)
+    one, two = storage.read("key"), storage.read("key")
+    put(storage, "key", b"new")
+    assert b"".join(one) == old
+    storage.delete("key")
+    assert b"".join(two) == old
+
+
+def test_a_file_that_is_cut_off_under_a_reader_is_an_error_and_not_a_short_object(
+    storage: LocalStorage, root: Path
+) -> None:
+    put(storage, "key", content(2 * MIB))
+    reader = storage.read("key")
+    next(reader)
+    os.truncate(root / "key", MIB)
+    with pytest.raises(Unavailable):
+        next(reader)
+
+
+def test_open_files_do_not_add_up(storage: LocalStorage) -> None:
+    put(storage, "key", content(2 * MIB))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        next(storage.read("key"))
+        storage.read("key")
+        storage.local_path("key")
+        storage.stat("nothing/here")
+        list(storage.list("k"))
+        handle = storage.begin_parts("p", size_bytes=10, part_bytes=5, content_type=KIND)
+        storage.put_part("p", handle, 0, [b"12345"], offset=0, length=5)
+        storage.abort_parts("p", handle)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+# --- links out of the root
+
+
+@pytest.fixture
+def outside(tmp_path: Path, storage: LocalStorage, root: Path) -> Path:
+    """A directory outside with a secret, and links to both inside."""
+    put(storage, "inside/object", b"x")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    (root / "directory").symlink_to(outside)
+    (root / "file").symlink_to(outside / "secret")
+    (root / "inside" / "up").symlink_to("../../outside")
+    return outside
+
+
+@pytest.mark.parametrize("key", ["file", "directory/secret", "inside/up/secret"])
+def test_links_are_not_followed(storage: LocalStorage, outside: Path, key: str) -> None:
+    assert storage.stat(key) is None
+    for operation in (storage.read, storage.local_path):
+        with pytest.raises(NotFound):
+            operation(key)
+    storage.delete("directory/secret")
+    assert (outside / "secret").read_bytes() == b"secret"
+    assert [info.key for info in storage.list("")] == ["inside/object"]
+    assert list(storage.list("directory/")) == []
+
+
+@pytest.mark.parametrize("key", ["directory/new", "inside/up/new", "directory/a/b"])
+def test_nothing_is_written_through_a_link(storage: LocalStorage, outside: Path, key: str) -> None:
+    with pytest.raises(Conflict):
+        put(storage, key, b"x")
+    with pytest.raises(Conflict):
+        storage.move("inside/object", key)
+    assert files_below(outside) == ["secret"]
+
+
+def test_an_object_put_on_a_link_takes_its_place(storage: LocalStorage, outside: Path) -> None:
+    put(storage, "file", b"mine")
+    assert read(storage, "file") == b"mine"
+    assert (outside / "secret").read_bytes() == b"secret"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_object(storage: LocalStorage, root: Path, make: object) -> None:
+    put(storage, "object", b"x")
+    assert callable(make)
+    make(root / "odd")
+    assert storage.stat("odd") is None
+    with pytest.raises(NotFound):
+        storage.read("odd")
+    assert [info.key for info in storage.list("")] == ["object"]
+
+
+# --- a disk that does not work
+
+
+def test_a_broken_directory_is_unavailable_and_its_path_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "secret-place").write_bytes(b"a file where the directory should be")
+    storage = LocalStorage(tmp_path / "secret-place")
+    with pytest.raises(Unavailable) as caught:
+        put(storage, "key", b"x")
+    assert "secret-place" not in caught.value.detail
+
+
+FULL_DISK = """
+import json, sys
+from pathlib import Path
+from mediaflow.plugin import InsufficientStorage
+from mediaflow_local.storage import LocalStorage
+root = Path(sys.argv[1])
+storage = LocalStorage(root)
+storage.put("old", [b"old"], size_bytes=3, content_type="x")
+seen = {}
+def refused(name, call):
+    try:
+        call()
+        seen[name] = "accepted"
+    except InsufficientStorage as error:
+        seen[name] = error.code
+block = bytes(1 << 20)
+refused("put", lambda: storage.put("old", (block for _ in range(9)), size_bytes=9 << 20, content_type="x"))
+refused("begin", lambda: storage.begin_parts("p", size_bytes=9 << 20, part_bytes=1 << 20, content_type="x"))
+seen["old"] = b"".join(storage.read("old")).decode()
+seen["files"] = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+handle = storage.begin_parts("p", size_bytes=3 << 20, part_bytes=1 << 20, content_type="x")
+
+def put_two():
+    storage.put("q", (block for _ in range(2)), size_bytes=2 << 20, content_type="x")
+refused("put while parts have their room", put_two)
+for index in range(3):
+    storage.put_part("p", handle, index, [block], offset=index << 20, length=1 << 20)
+seen["completed"] = storage.complete_parts("p", handle, [""] * 3, size_bytes=3 << 20).size_bytes
+print(json.dumps(seen))
+"""
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap gives the small disk")
+def test_a_full_disk_is_told_leaves_the_old_object_and_takes_parts_that_were_begun(tmp_path: Path) -> None:
+    # given: a disk of 4 MiB
+    small = tmp_path / "small"
+    small.mkdir()
+    disk = ["bwrap", "--dev-bind", "/", "/", "--size", str(4 * MIB), "--tmpfs", str(small)]
+    ran = subprocess.run([*disk, sys.executable, "-c", FULL_DISK, str(small)], capture_output=True, text=True)
+    if "bwrap:" in ran.stderr:
+        pytest.skip(ran.stderr)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == {
+        "put": "storage.full",
+        "begin": "storage.full",
+        "old": "old",
+        "files": ["old"],
+        "put while parts have their room": "storage.full",
+        "completed": 3 * MIB,
+    }
