@@ -142,9 +142,9 @@ def outer_bubblewrap(
         _program("bwrap"),
         "--ro-bind", "/", "/",
         "--dev-bind", "/dev", "/dev",
-        # the machine's own: beside a new one, parts of which bubblewrap covers, the kernel refuses the inner sandbox's
+        # the machine's own, and no process namespace: the inner sandbox looks itself up here by its number, and the
+        # kernel allows no second /proc beside one that bubblewrap has covered in parts
         "--bind", "/proc", "/proc",
-        "--unshare-pid",  # when the command ends, everything that it started ends
         "--die-with-parent",
         "--cap-drop", "ALL",  # root must not mount it all again, writable
     ]  # fmt: skip
@@ -166,7 +166,9 @@ def _in_bubblewrap(command: Sequence[str], reads: Sequence[Path], writes: Path |
     argv = [
         _program("bwrap"),
         "--unshare-all",  # no network, no other processes, no shared memory
-        "--die-with-parent",  # killed with us, and everything inside with it
+        # killed with us, and everything inside with it; not so in the millisecond before it has set this up for itself,
+        # then the program ends at its next write to a pipe that nobody reads, or at its limit of processor time
+        "--die-with-parent",
         "--new-session",  # no terminal to type into
         "--cap-drop", "ALL",
     ]  # fmt: skip

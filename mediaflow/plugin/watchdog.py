@@ -22,6 +22,8 @@ from mediaflow.domain.errors import TaskFailed
 from mediaflow.plugin.process import Limits
 
 STDERR_KEPT_BYTES: Final = 16 * 1024
+MARK_VARIABLE: Final = "STEP_MARK"
+"""The environment variable that `end_marked` looks for."""
 LINE_BYTES: Final = 1024 * 1024
 """A longer line on stdout is an error: lines are for reports, not for data."""
 _POLL_SECONDS: Final = 0.2
@@ -162,6 +164,36 @@ class _Run:
 
     def _failure(self, code: str, what: str) -> TaskFailed:
         return TaskFailed(f"{self.watch.name} {what} and was ended.", code=code, program=self.watch.name)
+
+
+def end_marked(mark: str) -> None:
+    """Kill every process whose environment has that mark: what a program started in sessions of their own.
+
+    A process that is born while we look is found in the next round; only one that clears its environment escapes.
+    """
+    wanted = f"{MARK_VARIABLE}={mark}".encode()
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while time.monotonic() < deadline:
+        if not sum(_kill_marked(path, wanted) for path in Path("/proc").glob("[0-9]*")):
+            return
+        time.sleep(0.01)
+
+
+def _kill_marked(path: Path, wanted: bytes) -> bool:
+    try:
+        # the handle before the look: the number may go to another process at any time, the handle cannot
+        handle = os.pidfd_open(int(path.name))
+    except OSError:
+        return False
+    try:
+        if wanted not in (path / "environ").read_bytes().split(b"\0"):
+            return False
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    except OSError:
+        return False  # another user's, or gone
+    finally:
+        os.close(handle)
+    return True
 
 
 def _pump(selector: selectors.BaseSelector, pipe: int, take: Callable[[bytes], None]) -> None:

@@ -1,8 +1,9 @@
 """Runs a step in a child process of its own: a plugin that hangs, exits or writes elsewhere harms its own task only.
 
 The child sees the whole machine read-only, except its own directory; the data directory, other tasks' directories and
-/tmp are hidden; it has its own process namespace, so that nothing which it starts outlives it. It keeps the network (a
-step may call a service); the programs that it runs on the source have none (`mediaflow/plugin/sandbox.py`).
+/tmp are hidden. It keeps the network (a step may call a service); the programs that it runs on the source have none
+(`mediaflow/plugin/sandbox.py`). What it started and left behind, in whatever session, is known by a mark in its
+environment and ended after it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from typing import Any, Final, Protocol
 import structlog
 
 from mediaflow.domain.errors import MediaRejected, TaskFailed
+from mediaflow.domain.ids import new_id
 from mediaflow.plugin import ENTRY_POINT_GROUP, Artifact, Limits, MediaContext
 from mediaflow.plugin.sandbox import CLEAN_ENVIRONMENT, outer_bubblewrap, readable_stderr, with_parent
-from mediaflow.plugin.watchdog import Ended, Watch, watched
+from mediaflow.plugin.watchdog import MARK_VARIABLE, Ended, Watch, end_marked, watched
 from mediaflow.plugin.wire import load
 from mediaflow.services.ports import StepHooks, StepRequest
 from mediaflow.settings import Settings
@@ -56,7 +58,11 @@ class ChildSteps:
         told = _Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks)
         limits = Limits(request.time_limit_seconds)
         watch = Watch(told.name, limits, told.line, hooks.cancelled, self._document(plugin, request))
-        ended = watched(self._argv(request), watch, env=_environment(), cwd=Path(request.directory))
+        mark = new_id()
+        try:
+            ended = watched(self._argv(request), watch, env=_environment(mark), cwd=Path(request.directory))
+        finally:
+            end_marked(mark)
         artifacts = told.outcome(ended, readable_stderr(ended.stderr, [Path(request.source), Path(request.directory)]))
         _check_files(told.name, artifacts, Path(request.directory))
         return artifacts
@@ -176,13 +182,14 @@ def _entry_point(plugin: str) -> str:
     return found[0].value
 
 
-def _environment() -> dict[str, str]:
+def _environment(mark: str) -> dict[str, str]:
     """No variable of ours but where programs and modules are; Python adds what is installed by itself."""
     modules = os.pathsep.join(path for path in sys.path if path and not path.startswith((sys.prefix, sys.base_prefix)))
     return {
         **CLEAN_ENVIRONMENT,
         "PATH": os.environ.get("PATH", CLEAN_ENVIRONMENT["PATH"]),
         "PYTHONPATH": modules,
+        MARK_VARIABLE: mark,
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

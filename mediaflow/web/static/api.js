@@ -1,0 +1,139 @@
+/** The HTTP API as the page uses it: same origin, cookie, problem+json errors in words. */
+
+const BASE = '/api/v1';
+const BUSY = [429, 503];
+const MAX_TRIES = 5;
+
+/** Says `signed-out` when a request finds that nobody is signed in any more. */
+export const events = new EventTarget();
+
+/** The header that the API wants on each write that is authorised by the cookie: other sites' pages can't send it. */
+export const WRITE_HEADERS = { 'X-Requested-With': 'mediaflow' };
+
+/** An answer of the API that is no success; `sentence` is for people, `status` and `code` are for programs. */
+export class ApiError extends Error {
+  constructor(status, problem, retryAfterSeconds = null) {
+    super(problem.detail || problem.title || `The server answered with status ${status}.`);
+    this.name = 'ApiError';
+    this.status = status;
+    this.code = problem.code ?? null;
+    this.errors = Array.isArray(problem.errors) ? problem.errors : [];
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+
+  get sentence() {
+    const details = this.errors.filter(({ detail }) => detail && !this.message.includes(detail)).map(detailSentence);
+    return [this.message, ...new Set(details)].map((part) => (/[.!?…]$/.test(part) ? part : `${part}.`)).join(' ');
+  }
+}
+
+/** "must be at least 1 byte" of `/size_bytes` -> "Size bytes must be at least 1 byte"; whole sentences stay as they are. */
+function detailSentence({ pointer, detail }) {
+  const field = (pointer ?? '').split('/').pop().replaceAll('_', ' ');
+  if (!field || !/^[a-z]/.test(detail)) return detail;
+  return `${field[0].toUpperCase()}${field.slice(1)} ${detail}`;
+}
+
+/** No answer at all: the network or the server is away. */
+export class NetworkError extends ApiError {
+  constructor(detail = 'The server can’t be reached. Check the connection and try again.') {
+    super(0, { detail, code: 'network' });
+    this.name = 'NetworkError';
+  }
+}
+
+/** What went wrong, for people, whatever was thrown. */
+export function sentenceOf(error) {
+  if (error instanceof ApiError) return error.sentence;
+  return `Something went wrong in this page: ${error?.message ?? error}`;
+}
+
+/** Seconds of a Retry-After header (a number or a date), or null. */
+export function retryAfter(header, now = Date.now()) {
+  if (!header) return null;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : null;
+}
+
+/** The problem in a body, or an empty one when the body holds none (a proxy's HTML page, say). */
+export function parseProblem(text) {
+  try {
+    const problem = JSON.parse(text);
+    return problem && typeof problem === 'object' ? problem : {};
+  } catch {
+    return {};
+  }
+}
+
+/** A wait that ends early, with the signal's reason, when the signal is aborted. */
+export function sleep(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, milliseconds);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
+async function send(method, path, json, signal) {
+  const headers = { Accept: 'application/json' };
+  if (method !== 'GET') Object.assign(headers, WRITE_HEADERS);
+  if (json !== undefined) headers['Content-Type'] = 'application/json';
+  try {
+    const body = json === undefined ? undefined : JSON.stringify(json);
+    return await fetch(BASE + path, { method, headers, body, signal, credentials: 'same-origin', cache: 'no-store' });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw new NetworkError();
+  }
+}
+
+/** One request; JSON in and out. 429 and 503 mean "later" and are tried again, as the API asks of its clients. */
+export async function request(method, path, { json, signal } = {}) {
+  for (let tries = 1; ; tries += 1) {
+    const response = await send(method, path, json, signal);
+    if (response.ok) return response.status === 204 ? null : response.json();
+    const wait = retryAfter(response.headers.get('Retry-After'));
+    if (BUSY.includes(response.status) && tries < MAX_TRIES) {
+      await sleep(1000 * Math.min(wait ?? 2 ** tries, 30), signal);
+      continue;
+    }
+    const error = new ApiError(response.status, parseProblem(await response.text()), wait);
+    if (error.status === 401 && path !== '/session') events.dispatchEvent(new Event('signed-out'));
+    throw error;
+  }
+}
+
+export const session = {
+  read: () => request('GET', '/session'),
+  signIn: (token) => request('POST', '/session', { json: { token } }),
+  signOut: () => request('DELETE', '/session'),
+};
+
+export const assets = {
+  list: (page, pageSize, signal) => request('GET', `/assets?page=${page}&page_size=${pageSize}`, { signal }),
+  read: (id, signal) => request('GET', `/assets/${id}`, { signal }),
+  remove: (id) => request('DELETE', `/assets/${id}`),
+  restore: (id) => request('POST', `/assets/${id}/restore`),
+  playback: (id, signal) => request('POST', `/assets/${id}/playback`, { signal }),
+};
+
+export const uploads = {
+  create: (file, signal) => request('POST', '/uploads', { json: file, signal }),
+  read: (id, signal) => request('GET', `/uploads/${id}`, { signal }),
+  remove: (id) => request('DELETE', `/uploads/${id}`),
+  chunkUrl: (id, index) => `${BASE}/uploads/${id}/chunks/${index}`,
+};
+
+/** A URL of ours as a path on this page's origin: a service behind a tunnel or proxy may know itself by another name. */
+export function onThisOrigin(url) {
+  if (!url) return null;
+  const parsed = new URL(url, location.origin);
+  return parsed.pathname + parsed.search;
+}

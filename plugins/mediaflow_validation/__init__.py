@@ -1,0 +1,1 @@
+"""What uploads and media must be."""

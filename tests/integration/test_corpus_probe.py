@@ -1,0 +1,164 @@
+"""Real and hostile files: each is refused or measured as its manifest says, and none makes us look anywhere else.
+
+The corpus is not part of this repository: `MEDIAFLOW_CORPUS` names its directory, else it lies beside the checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from mediaflow.domain.errors import MediaRejected
+from mediaflow.domain.media import MediaInfo
+from mediaflow.plugin import MediaContext
+from mediaflow.plugin.probe import probe
+from mediaflow.plugin.sandbox import SandboxedRunner
+from mediaflow_validation.plugin import mediaflow_validate_media
+
+CORPUS = Path(os.environ.get("MEDIAFLOW_CORPUS") or Path(__file__).parents[3] / "shared" / "media")
+FORBIDDEN_PORTS = (18998, 18999)
+CONTEXT = MediaContext({"max_duration_seconds": 86400, "max_pixels": 75_000_000, "max_streams": 32})
+
+POLICY = MappingProxyType(
+    {
+        # one behaviour each, every time: None is accepted
+        "svt__multiple_audio.mp4": None,
+        "androidx__sample_audio_only_15s.mp4": None,
+        "rails__audio.mp3": None,
+        "sannies__test-pod.m4a": None,
+        "androidx__bear_with_picture.flac": None,
+        "sindresorhus__fixture.wav": None,
+        "androidx__bbb_6ch_8kHz_opus.ogg": None,
+        "mozilla__no_timescale.mp4": None,
+        "hostile/truncated_webm.webm": None,
+        "sindresorhus__fixture-babys-songbook.m4b.m4a": "media.truncated",
+        "abema__sample_qt.mp4": "media.truncated",
+        "webmproject__fixed_lacing_bad_lace_size.mkv": "media.undecodable",
+        "rails__image.gif": "media.unsupported",
+        "recurser__Landscape_6.jpg": "media.unsupported",
+        "sindresorhus__fixture.apng": "media.unsupported",
+        "libvips__1.webp": "media.unsupported",
+        "androidx__200kB-garbage-prefix.mp3": "media.unsupported",
+        "hostile/html_then_mp4.mp4": "media.unsupported",
+    }
+)
+REASONS = MappingProxyType(
+    {
+        "androidx__sample_vvc.mp4": "media.unsupported",
+        "androidx__sample_fragmented_widevine.mp4": "media.encrypted",
+        "Eyevinn__prog_8s_enc_dashinit.mp4": "media.encrypted",
+        "photoprism__quicktime-jpeg.mov": "media.undecodable",
+        "streamio__broken.mp4": "media.truncated",
+        "hostile/truncated_moov_at_end.mp4": "media.truncated",
+        "hostile/empty.mp4": "media.empty",
+        "hostile/hls_local_victim.mp4": "media.unsupported",
+    }
+)
+
+
+def corpus() -> list[dict[str, Any]]:
+    manifest = CORPUS / "MANIFEST.json"
+    if not manifest.exists():
+        return []
+    entries: list[dict[str, Any]] = json.loads(manifest.read_text())
+    return [entry for entry in entries if entry["name"]]
+
+
+ENTRIES = corpus()
+
+
+def named(verdict: str) -> list[Any]:
+    chosen = [entry for entry in ENTRIES if entry["expected"]["verdict"] == verdict]
+    return [pytest.param(entry, id=entry["name"]) for entry in chosen]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _corpus_is_there() -> None:
+    if not ENTRIES:
+        pytest.skip(f"no media in {CORPUS}; MEDIAFLOW_CORPUS names another directory")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nobody_calls() -> Iterator[None]:
+    """Listens where hostile files point: a connection fails the module."""
+    servers = [socket.create_server(("127.0.0.1", port)) for port in FORBIDDEN_PORTS]
+    yield
+    for server in servers:
+        with server:
+            server.settimeout(0.05)
+            with pytest.raises(TimeoutError):
+                server.accept()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The local file that some hostile ones point at really is there to be read."""
+    victim = Path("/tmp/mediaflow_victim/victim.ts")
+    made = not victim.exists() and (CORPUS / "hostile" / "victim.ts").exists()
+    if made:
+        victim.parent.mkdir(exist_ok=True)
+        victim.write_bytes((CORPUS / "hostile" / "victim.ts").read_bytes())
+    yield
+    if made:
+        victim.unlink()
+        victim.parent.rmdir()
+
+
+def looked_at(entry: dict[str, Any]) -> MediaInfo:
+    """Probe and validate as a worker does. Raises MediaRejected for either."""
+    media = probe(CORPUS / entry["name"], SandboxedRunner("bwrap"), max_streams=32, max_pixels=75_000_000)
+    for problem in mediaflow_validate_media(media, CONTEXT):
+        raise MediaRejected(problem.detail, code=problem.code)
+    return media
+
+
+def expect_sane(media: MediaInfo, entry: dict[str, Any]) -> None:
+    expected = entry["expected"]
+    if expected.get("display_size") and media.video:
+        assert list(media.video.display_size) == expected["display_size"]
+    for kind in ("video", "audio"):
+        if expected.get(f"has_{kind}") is not None:
+            assert (getattr(media, kind) is not None) == expected[f"has_{kind}"]
+    assert 0 < media.duration_seconds < 400
+    if media.video is not None:
+        assert 1 < media.video.frame_rate <= 60
+        assert media.video.rotation_degrees in (0, 90, 180, 270)
+        assert media.video.start_seconds >= 0
+        assert media.video.frame_count <= 10883
+
+
+@pytest.mark.parametrize("entry", named("accept"))
+def test_a_good_file_is_measured_as_it_is(entry: dict[str, Any]) -> None:
+    expect_sane(looked_at(entry), entry)
+
+
+@pytest.mark.parametrize("entry", named("reject"))
+def test_a_bad_file_is_rejected_with_a_reason_for_people(entry: dict[str, Any]) -> None:
+    with pytest.raises(MediaRejected) as caught:
+        looked_at(entry)
+    expect_reason(caught.value, REASONS.get(entry["name"]))
+
+
+@pytest.mark.parametrize("entry", named("policy"))
+def test_a_doubtful_file_is_treated_the_same_every_time(entry: dict[str, Any]) -> None:
+    code = POLICY[entry["name"]]
+    if code is None:
+        expect_sane(looked_at(entry), entry)
+        return
+    with pytest.raises(MediaRejected) as caught:
+        looked_at(entry)
+    expect_reason(caught.value, code)
+
+
+def expect_reason(error: MediaRejected, code: str | None) -> None:
+    assert error.code.startswith("media.")
+    assert code in (None, error.code)
+    assert error.detail.endswith(".")
+    assert not any(text in error.detail for text in ("/tmp", str(CORPUS), "root:", "0x", "None"))
