@@ -6,9 +6,11 @@ import re
 from urllib.parse import quote
 
 from mediaflow.domain.errors import InvalidInput
+from mediaflow.domain.ids import derived_id
 
 _KEY_PART = re.compile(r"[A-Za-z0-9_%=@+-][A-Za-z0-9._%=@+-]*")
 MAX_KEY_CHARACTERS = 900
+MAX_OWNER_CHARACTERS = 200
 
 
 def checked_key(key: str) -> str:
@@ -29,8 +31,9 @@ def upload_key(upload_id: str) -> str:
 
 
 def original_key(owner: str, sha256: str) -> str:
-    """Where an owner's original with that content stays."""
-    return f"originals/{quoted(owner)}/{sha256}"
+    """Where an owner's original with that content stays. Long names are told by a hash: file systems take 255 bytes."""
+    name = quoted(owner)
+    return f"originals/{name if len(name) <= MAX_OWNER_CHARACTERS else derived_id('owner', owner)}/{sha256}"
 
 
 def asset_prefix(asset_id: str) -> str:
