@@ -1,0 +1,82 @@
+"""Who is asking: the principal of a bearer token or of the page's cookie, found before any view runs.
+
+Whatever lies under `/api/v1` needs somebody, a plugin's operations too, except what is declared to be open.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from flask import Flask, Response, current_app, g, request
+
+from mediaflow.api.context import BASE, base_url, runtime, web
+from mediaflow.api.resource import ACCESS_ATTRIBUTE, Access
+from mediaflow.domain.errors import Forbidden, Unauthenticated
+from mediaflow.services.access import Principal
+
+COOKIE: Final = "mediaflow_session"
+READING: Final = ("GET", "HEAD", "OPTIONS")
+PAGE_HEADER: Final = "X-Requested-With"
+PAGE_VALUE: Final = "mediaflow"
+
+
+def register_authentication(app: Flask) -> None:
+    """Look at every request's credentials first."""
+    app.before_request(authenticate)
+
+
+def authenticate() -> None:
+    """Find the caller; Unauthenticated when there is none and the operation needs one."""
+    access = _access()
+    if access == "open" or request.method == "OPTIONS":
+        return
+    g.principal = _bearer() if "Authorization" in request.headers else _cookie()
+    if g.principal is None and access == "required":
+        raise Unauthenticated("This needs a token: send `Authorization: Bearer ...`, or sign in.")
+
+
+def _access() -> Access:
+    rule = request.url_rule
+    if rule is None:
+        return "open"  # there is nothing at this address, which is what the answer will say
+    otherwise = "required" if rule.rule.startswith(f"{BASE}/") else "open"
+    view = current_app.view_functions[rule.endpoint]
+    return cast(Access, getattr(view, ACCESS_ATTRIBUTE, otherwise))
+
+
+def _bearer() -> Principal:
+    scheme, _, token = request.headers["Authorization"].partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("The credentials must be `Authorization: Bearer <token>`.", code="auth.bad_token")
+    return runtime().tokens.verify(token.strip())
+
+
+def _cookie() -> Principal | None:
+    secret = request.cookies.get(COOKIE)
+    principal = web().sessions.find(secret) if secret else None
+    if principal is not None and request.method not in READING and request.headers.get(PAGE_HEADER) != PAGE_VALUE:
+        raise Forbidden(
+            f"With the page's cookie, changes need the header `{PAGE_HEADER}: {PAGE_VALUE}`.", code="auth.page_header"
+        )
+    return principal
+
+
+def sign_in(response: Response, principal: Principal, seconds: float) -> None:
+    """Open a session and hand out its cookie."""
+    secret = web().sessions.open(principal, seconds)
+    response.set_cookie(
+        COOKIE,
+        secret,
+        max_age=int(seconds),
+        path="/",
+        httponly=True,
+        samesite="Strict",
+        secure=base_url().startswith("https:"),
+    )
+
+
+def sign_out(response: Response) -> None:
+    """End the session of this request's cookie, if there is one, and take the cookie back."""
+    if secret := request.cookies.get(COOKIE):
+        web().sessions.close(secret)
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=base_url().startswith("https:"))

@@ -1,0 +1,83 @@
+"""What a request needs of its process: the runtime, the caller, its own id, and the address that it came to."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from typing import Final, cast
+
+from flask import Flask, current_app, g, request
+
+from mediaflow.api.readiness import Readiness, readiness_of
+from mediaflow.domain.errors import Unauthenticated
+from mediaflow.domain.ids import new_id
+from mediaflow.runtime import Runtime
+from mediaflow.services.access import Principal, Sessions
+
+BASE: Final = "/api/v1"
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_EXTENSION: Final = "mediaflow"
+
+
+@dataclass(frozen=True, slots=True)
+class WebProcess:
+    """What one web process holds besides Flask.
+
+    `body_slots` are the uploads that it receives at once: some threads stay free for everybody else, however slow the
+    uploading clients are.
+    """
+
+    runtime: Runtime
+    sessions: Sessions
+    body_slots: threading.BoundedSemaphore
+    readiness: Readiness
+
+
+def install(app: Flask, runtime: Runtime) -> None:
+    """Make the runtime known to the views of this application."""
+    slots = max(1, runtime.settings.web_threads * 3 // 4)
+    app.extensions[_EXTENSION] = WebProcess(
+        runtime, Sessions(runtime.database), threading.BoundedSemaphore(slots), readiness_of(runtime)
+    )
+
+
+def web() -> WebProcess:
+    """The process's things, from within a request."""
+    return cast(WebProcess, current_app.extensions[_EXTENSION])
+
+
+def runtime() -> Runtime:
+    """The process's services, from within a request."""
+    return web().runtime
+
+
+def request_id() -> str:
+    """The request's id: the client's own, when it sent a sane one, else a fresh one."""
+    if "request_id" not in g:
+        sent = request.headers.get("X-Request-Id", "")
+        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else new_id()
+    return cast(str, g.request_id)
+
+
+def caller() -> Principal:
+    """Who is asking. Only for operations that need somebody; `auth.py` has made sure."""
+    principal = caller_if_any()
+    if principal is None:
+        raise Unauthenticated("This needs a token.")
+    return principal
+
+
+def caller_if_any() -> Principal | None:
+    """Who is asking, or None where operations are open to everyone."""
+    return cast("Principal | None", g.get("principal"))
+
+
+def base_url() -> str:
+    """The address under which the client knows us, without a slash at the end."""
+    return (runtime().settings.public_url or request.host_url).rstrip("/")
+
+
+def absolute(path: str | None) -> str | None:
+    """A path of ours as a URL; None stays None."""
+    return None if path is None else base_url() + path

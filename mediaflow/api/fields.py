@@ -1,0 +1,136 @@
+"""Fields that do not guess: no "5" for 5, no 1 for true; text without control characters."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from mediaflow.api.errors import MISSING_FIELD, UNKNOWN_FIELD
+
+_MESSAGES: Final = {"required": MISSING_FIELD, "null": "must not be null", "validator_failed": "is not allowed here"}
+BIDI_CONTROLS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They turn the reading direction: `gpj.exe` can be made to look like `exe.jpg`."""
+KEPT_CONTROLS: Final = frozenset("\n\t")
+
+
+def _messages(**more: str) -> dict[str, Any]:
+    return {**_MESSAGES, **more}
+
+
+class Body(Schema):
+    """What clients send: every member is known and of its own type."""
+
+    class Meta:
+        """Unknown members are errors, not ignored."""
+
+        unknown = RAISE
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.error_messages = {**self.error_messages, "unknown": UNKNOWN_FIELD, "type": "must be a JSON object"}
+
+
+def whole(**options: Any) -> fields.Integer:
+    """A whole number of JSON, and nothing that could be read as one."""
+    return number(strict=True, **options)
+
+
+def number(**options: Any) -> fields.Integer:
+    """A whole number of a query string, where everything is text."""
+    messages = _messages(invalid="must be a whole number", too_large="is too large")
+    return fields.Integer(error_messages=messages, **options)
+
+
+def switch(**options: Any) -> fields.Boolean:
+    """`true` or `false` of a query string."""
+    messages = _messages(invalid="must be true or false")
+    return fields.Boolean(truthy={"true"}, falsy={"false"}, error_messages=messages, **options)
+
+
+def choice(*choices: str, **options: Any) -> fields.String:
+    """One of a few words."""
+    words = validate.OneOf(choices, error="must be one of: {choices}")
+    return fields.String(validate=words, error_messages=_messages(invalid="must be text"), **options)
+
+
+def matching(pattern: str, error: str, **options: Any) -> fields.String:
+    """Text of a certain form, all of it."""
+    form = re.compile(pattern)
+
+    def check(value: str) -> None:
+        if form.fullmatch(value) is None:  # `$` would let a line feed through
+            raise ValidationError(error)
+
+    messages = _messages(invalid="must be text")
+    return fields.String(validate=check, error_messages=messages, metadata={"pattern": f"^{pattern}$"}, **options)
+
+
+def listed(element: fields.Field[Any], **options: Any) -> fields.List[Any]:
+    """A list."""
+    return fields.List(element, error_messages=_messages(invalid="must be a list"), **options)
+
+
+def inner(schema: type[Schema], **options: Any) -> fields.Nested:
+    """An object within the object."""
+    return fields.Nested(schema, error_messages=_messages(type="must be a JSON object"), **options)
+
+
+class Truth(fields.Boolean):
+    """`true` or `false` of JSON."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(error_messages=_messages(invalid="must be true or false"), **options)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class Text(fields.String):
+    """Sanitised text of at most `longest` characters: NFC, trimmed, without control characters and turns of direction.
+
+    With `lines`, line feeds and tabs stay.
+    """
+
+    def __init__(self, *, longest: int, shortest: int = 0, lines: bool = False, **options: Any) -> None:
+        metadata = {"maxLength": longest, "minLength": shortest}
+        super().__init__(metadata=metadata, error_messages=_messages(invalid="must be text"), **options)
+        self.longest, self.shortest, self.lines = longest, shortest, lines
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        text = sanitised(value, lines=self.lines)
+        if len(text) < self.shortest:
+            raise ValidationError("must not be empty")
+        if len(text) > self.longest:
+            raise ValidationError(f"must have at most {self.longest} characters, not {len(text)}")
+        return text
+
+
+class Timestamp(fields.Float):
+    """Seconds since the epoch, told as RFC 3339 in UTC with milliseconds."""
+
+    def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return None if value is None else rfc3339(value)
+
+
+def rfc3339(seconds: float) -> str:
+    """`2026-01-31T08:15:30.250Z`."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def sanitised(text: str, *, lines: bool = False) -> str:
+    """NFC without control characters, lone surrogates (they are no text) and turns of the reading direction."""
+    kept = KEPT_CONTROLS if lines else frozenset[str]()
+    clean = "".join(
+        character
+        for character in text
+        if character in kept or (unicodedata.category(character) not in ("Cc", "Cs") and character not in BIDI_CONTROLS)
+    )
+    return unicodedata.normalize("NFC", clean).strip()

@@ -1,0 +1,173 @@
+"""The OpenAPI 3.1 document of all operations, and the page that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, Final
+
+from flask import Blueprint, Flask, Response, render_template_string, url_for
+from flask_smorest import Api  # type: ignore[import-untyped]
+from marshmallow import Schema, fields
+
+from mediaflow.api.auth import COOKIE
+from mediaflow.api.context import BASE
+from mediaflow.api.converters import IdConverter, IndexConverter, id_schema, index_schema
+from mediaflow.api.errors import PROBLEM_TYPE
+from mediaflow.api.fields import Text, Timestamp
+from mediaflow.api.resource import ACCESS_ATTRIBUTE
+
+SPECIFICATION: Final = "api-docs.openapi_json"
+METHODS: Final = ("get", "put", "post", "patch", "delete")
+CONFIGURATION: Final = {
+    "API_TITLE": "mediaflow",
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": BASE,
+    "OPENAPI_JSON_PATH": "openapi.json",
+    "API_SPEC_OPTIONS": {
+        "info": {
+            "description": "Files in, streams out. Announce a file, send its chunks, follow its asset until it is "
+            "`ready`, ask for its playback addresses. Errors are problem documents (RFC 9457) with a stable `code`; "
+            "answers 429 and 503 carry `Retry-After`. Times are RFC 3339 in UTC, sizes bytes, "
+            "bitrates bit/s, durations seconds."
+        }
+    },
+}
+SECURITY_SCHEMES: Final[dict[str, dict[str, Any]]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "The page's cookie; writes need the header `X-Requested-With: mediaflow` as well.",
+    },
+}
+
+
+class ProblemDetailSchema(Schema):
+    """One thing that is wrong with a request."""
+
+    pointer = fields.String(required=True, metadata={"description": "JSON pointer to it; empty for the whole."})
+    detail = fields.String(required=True)
+    code = fields.String(required=True)
+
+
+class ProblemSchema(Schema):
+    """RFC 9457: what went wrong, for people (`detail`) and for programs (`code`)."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    code = fields.String(required=True)
+    errors = fields.List(fields.Nested(ProblemDetailSchema), required=True)
+    request_id = fields.String(required=True)
+
+
+class Document(Api):  # type: ignore[misc]
+    """flask-smorest's Api with problem documents; error handlers are in `errors.py`."""
+
+    ERROR_SCHEMA = ProblemSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_error_handlers(self) -> None:
+        """None of flask-smorest's own."""
+
+    def _register_responses(self) -> None:
+        """One response component for each status that is no success; errors have the media type of problems."""
+        for status in HTTPStatus:
+            response: dict[str, Any] = {"description": status.phrase}
+            if status >= 400:
+                response["content"] = {PROBLEM_TYPE: {"schema": self.ERROR_SCHEMA}}
+            if status >= 300:
+                self.spec.components.response(status.name, response, lazy=True)
+
+
+def make_document(app: Flask) -> Document:
+    """The document of an application that has no operations yet."""
+    app.config.update(CONFIGURATION, API_VERSION=version("mediaflow"))
+    document = Document(app)
+    document.register_converter(IdConverter, id_schema)
+    document.register_converter(IndexConverter, index_schema)
+    document.register_field(Text, "string", None)
+    document.register_field(Timestamp, "string", "date-time")
+    for name, scheme in SECURITY_SCHEMES.items():
+        document.spec.components.security_scheme(name, scheme)
+    app.view_functions[SPECIFICATION] = _opened(app.view_functions[SPECIFICATION])
+    app.register_blueprint(_docs_page(document))
+    return document
+
+
+def _opened(view: Callable[..., Any]) -> Callable[..., Any]:
+    """The view (a method, which takes no attributes) as one that needs no token."""
+
+    def opened() -> Any:
+        return view()
+
+    setattr(opened, ACCESS_ATTRIBUTE, "open")
+    return opened
+
+
+# --- the page
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>mediaflow API</title>
+<link rel="stylesheet" href="/static/vendor/swagger-ui/swagger-ui.css">
+<body>
+<div id="swagger-ui" data-specification="{{ specification }}">
+<h1>mediaflow API</h1>
+<p>The whole document: <a href="{{ specification }}">openapi.json</a></p>
+<ul>{% for method, path, summary in operations %}
+<li><code>{{ method }} {{ path }}</code> {{ summary }}</li>{% endfor %}
+</ul>
+</div>
+<script src="/static/vendor/swagger-ui/swagger-ui-bundle.js"></script>
+<script src="{{ script }}"></script>
+</body>
+</html>
+"""
+"""The list stays where Swagger UI's files are not installed."""
+
+_SCRIPT: Final = """if (window.SwaggerUIBundle) {
+  const place = document.getElementById("swagger-ui");
+  window.SwaggerUIBundle({ url: place.dataset.specification, domNode: place, deepLinking: true, validatorUrl: null });
+}
+"""
+_PAGE_POLICY: Final = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Swagger UI writes style attributes."""
+
+
+def _docs_page(document: Document) -> Blueprint:
+    pages = Blueprint("docs", __name__, url_prefix=f"{BASE}/docs")
+
+    def docs() -> Response:
+        paths = document.spec.to_dict()["paths"]
+        text = render_template_string(
+            _PAGE,
+            specification=url_for(SPECIFICATION),
+            script=url_for("docs.docs_script"),
+            operations=list(_operations(paths)),
+        )
+        return Response(text, mimetype="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
+
+    def docs_script() -> Response:
+        return Response(_SCRIPT, mimetype="text/javascript")
+
+    for rule, view in (("", docs), ("/page.js", docs_script)):
+        setattr(view, ACCESS_ATTRIBUTE, "open")
+        pages.add_url_rule(rule, view_func=view)
+    return pages
+
+
+def _operations(paths: dict[str, dict[str, Any]]) -> Iterable[tuple[str, str, str]]:
+    for path, operations in paths.items():
+        for method in METHODS:
+            if method in operations:
+                yield method.upper(), path, operations[method].get("summary", "")

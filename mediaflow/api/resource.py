@@ -1,0 +1,122 @@
+"""How an operation is declared: one decorator says its route, what it takes and gives, its errors and who may call it.
+
+flask-smorest and webargs are used here and in `openapi.py` only, so that views are plain typed functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final, Literal, NoReturn, TypeVar
+
+import flask
+from flask import Response
+from flask_smorest import Blueprint  # type: ignore[import-untyped]
+from marshmallow import RAISE, Schema
+from webargs import core
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+View = TypeVar("View", bound=Callable[..., Any])
+Access = Literal["required", "optional", "open"]
+
+ACCESS_ATTRIBUTE: Final = "mediaflow_access"
+"""Set on view functions; what has none (a plugin's view) needs a token."""
+ALWAYS: Final = (500, 503)
+SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
+    "required": [{"bearer": []}, {"session": []}],
+    "optional": [{"bearer": []}, {"session": []}, {}],
+    "open": [],
+}
+
+
+class StrictParser(FlaskParser):
+    """webargs without its leniency: another content type is 415, unknown query parameters are 422."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}
+
+    def load_json(self, req: flask.Request, schema: Schema) -> Any:
+        if not core.is_json(req.mimetype):
+            raise UnsupportedMediaType("The body must be JSON, with `Content-Type: application/json`.")
+        try:
+            return super().load_json(req, schema)
+        except RecursionError as error:
+            raise BadRequest("The JSON is nested too deeply.") from error
+
+    def _handle_invalid_json_error(self, error: Exception, *_: Any, **__: Any) -> NoReturn:
+        raise BadRequest("The body is not valid JSON.") from error
+
+
+class Resource(Blueprint):  # type: ignore[misc]
+    """A resource of the API: routes, documented as they are declared."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+    def operation(
+        self,
+        method: str,
+        rule: str,
+        *,
+        gives: Mapping[int, type[Schema] | None],
+        takes: type[Schema] | None = None,
+        query: type[Schema] | None = None,
+        fails: tuple[int, ...] = (),
+        access: Access = "required",
+        **document: Any,
+    ) -> Callable[[View], View]:
+        """Declare a view. It is called with the path's parameters by name, after the body's or the query's values.
+
+        It answers a dictionary (or nothing), with another status than the first of `gives` as the second of a pair, or
+        a whole Response. `fails` are the statuses of errors besides those that follow from the rest.
+        """
+
+        def declare(view: View) -> View:
+            setattr(view, ACCESS_ATTRIBUTE, access)
+            statuses = list(gives)
+            wrapped = self.response(statuses[0], gives[statuses[0]])(_empty_as_response(view, statuses[0]))
+            for status in statuses[1:]:
+                wrapped = self.alt_response(status, schema=gives[status], success=True)(wrapped)
+            if query is not None:
+                wrapped = self.arguments(query, location="query")(wrapped)
+            if takes is not None:
+                wrapped = self.arguments(takes, location="json")(wrapped)
+            for status in _failures(rule, access, fails, has_body=takes is not None, has_query=query is not None):
+                wrapped = self.alt_response(status, response=HTTPStatus(status).name)(wrapped)
+            name = _camel(view.__name__)
+            wrapped = self.doc(operationId=name, security=SECURITY[access], **document)(wrapped)
+            self.route(rule, methods=[method])(wrapped)
+            return view
+
+        return declare
+
+
+def _empty_as_response(view: View, status: int) -> View:
+    """The view, with None turned into a response without a body (flask-smorest would send `null`)."""
+
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        result = flask.current_app.ensure_sync(view)(*args, **kwargs)
+        return Response(status=status) if result is None else result
+
+    answer.__name__, answer.__doc__ = view.__name__, view.__doc__
+    setattr(answer, ACCESS_ATTRIBUTE, getattr(view, ACCESS_ATTRIBUTE))
+    return answer  # type: ignore[return-value]
+
+
+def _failures(rule: str, access: Access, fails: tuple[int, ...], *, has_body: bool, has_query: bool) -> tuple[int, ...]:
+    implied = set(fails) | set(ALWAYS)
+    if access != "open":
+        implied |= {401, 403}
+    if has_body:
+        implied |= {400, 413, 415, 422}
+    if has_query:
+        implied.add(422)
+    if "<" in rule:
+        implied.add(404)
+    return tuple(sorted(implied))
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)

@@ -1,0 +1,154 @@
+"""The Flask application: resources, page and hooks around every request, over a runtime."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_smorest import Blueprint as DocumentedBlueprint  # type: ignore[import-untyped]
+
+from mediaflow import registry
+from mediaflow.api import assets, health, jobs, playback, plugins, profiles, session, stream, uploads
+from mediaflow.api.auth import register_authentication
+from mediaflow.api.bodies import drain
+from mediaflow.api.context import BASE, install, request_id
+from mediaflow.api.context import runtime as current_runtime
+from mediaflow.api.converters import register_converters
+from mediaflow.api.errors import register_error_handlers
+from mediaflow.api.openapi import Document, make_document
+from mediaflow.domain.errors import MediaflowError
+from mediaflow.jobs.broker import make_broker
+from mediaflow.jobs.wakeups import DramatiqWakeups
+from mediaflow.observability.logging import bind_ids, configure_logging
+from mediaflow.registry import Registry
+from mediaflow.runtime import Runtime, build_runtime, make_metrics
+from mediaflow.serving import BOOT_FAILED, CLOSE
+from mediaflow.settings import Settings
+from mediaflow.web.page import page_blueprint
+
+_log = structlog.get_logger(__name__)
+
+LARGEST_JSON_BYTES: Final = 1024 * 1024
+RESOURCES: Final = (
+    uploads.blueprint,
+    assets.blueprint,
+    playback.blueprint,
+    jobs.blueprint,
+    profiles.blueprint,
+    plugins.blueprint,
+    session.blueprint,
+    session.login_blueprint,
+    stream.blueprint,
+    health.blueprint,
+)
+QUIET_ROUTES: Final = ("/livez", "/readyz", "/static/<path:filename>")
+"""Logged at debug level only: they are asked for all the time."""
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Others are counted together: a label's values must not be the client's choice."""
+SUBJECTS: Final = ("upload_id", "asset_id", "job_id")
+
+
+def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
+    """The application over that runtime (started already), or over one of its own with the installed plugins."""
+    if runtime is None:
+        runtime = web_runtime(settings, registry.load(os.environ)[1])
+        runtime.start()
+    app = Flask("mediaflow", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_JSON_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    install(app, runtime)
+    register_converters(app)
+    register_error_handlers(app)
+    app.before_request(_begin)
+    register_authentication(app)
+    app.after_request(_finish)
+    app.teardown_request(_end)
+    document = make_document(app)
+    for blueprint in RESOURCES:
+        document.register_blueprint(blueprint)
+    _mount_plugins(app, document, runtime.plugins)
+    app.register_blueprint(page_blueprint())
+    app.extensions[CLOSE] = partial(_close, runtime)
+    return app
+
+
+def from_environment() -> Flask:
+    """The application of this process's environment, logs and all; one sentence and an exit when it can't start."""
+    try:
+        settings, plugins = registry.load(os.environ)
+        configure_logging(settings, plugins.setting_specs)
+        runtime = web_runtime(settings, plugins)
+        runtime.start()
+    except MediaflowError as error:
+        sys.stderr.write(f"mediaflow: {error.detail}\n")
+        sys.exit(BOOT_FAILED)
+    return create_app(settings, runtime)
+
+
+def web_runtime(settings: Settings, plugins: Registry) -> Runtime:
+    """A runtime whose hints go to Redis."""
+    metrics = make_metrics(plugins)
+    wakeups = DramatiqWakeups(make_broker(settings.redis_url), metrics)
+    return build_runtime(settings, plugins, metrics=metrics, wakeups=wakeups)
+
+
+def _close(runtime: Runtime) -> None:
+    runtime.close()
+    if isinstance(runtime.wakeups, DramatiqWakeups):
+        runtime.wakeups.close()
+
+
+def _mount_plugins(app: Flask, document: Document, plugins: Registry) -> None:
+    for blueprint in plugins.blueprints():
+        prefix = f"{BASE}/plugins/{blueprint.name}"
+        if isinstance(blueprint, DocumentedBlueprint):
+            document.register_blueprint(blueprint, url_prefix=prefix)
+        else:
+            app.register_blueprint(blueprint, url_prefix=prefix)
+
+
+# --- around every request
+
+
+def _begin() -> None:
+    g.began = time.monotonic()
+    subjects = {name: str(value) for name, value in (request.view_args or {}).items() if name in SUBJECTS}
+    g.bound = ExitStack()
+    g.bound.enter_context(bind_ids(request_id=request_id(), **subjects))
+
+
+def _finish(response: Response) -> Response:
+    if response.status_code >= 400:
+        drain(busy=response.status_code == 503)
+    headers = response.headers
+    headers["X-Request-Id"] = request_id()
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    if response.mimetype in ("application/json", "application/problem+json", "text/html"):
+        # answers depend on who asks; none of them is a page that may load anything, except those that say so themselves
+        headers.setdefault("Cache-Control", "no-store")
+        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    _account(response)
+    return response
+
+
+def _account(response: Response) -> None:
+    route = request.url_rule.rule if request.url_rule else "unmatched"
+    method = request.method if request.method in KNOWN_METHODS else "OTHER"
+    status, seconds = response.status_code, time.monotonic() - g.get("began", time.monotonic())
+    metrics = current_runtime().metrics
+    metrics.count("mediaflow_http_requests_total", method=method, route=route, status=str(status))
+    metrics.observe("mediaflow_http_request_seconds", seconds, method=method, route=route)
+    say = _log.debug if route in QUIET_ROUTES and status < 500 else _log.info
+    say("request", method=method, route=route, status=status, seconds=round(seconds, 4))
+
+
+def _end(_error: BaseException | None) -> None:
+    if bound := g.pop("bound", None):
+        bound.close()

@@ -1,0 +1,231 @@
+"""The production web server: bodies as they really arrive, clients that stall, errors in the middle of sending."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.api.server import ROOT, Server, clean_environ, free_port, gunicorn_command, running_server
+
+MIB = 1024 * 1024
+THREADS = 4
+SLOTS = 3
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("web"), web_threads=str(THREADS)) as started:
+        yield started
+        assert "Traceback" not in started.log.read_text()
+
+
+@pytest.fixture
+def session(server: Server) -> Iterator[requests.Session]:
+    with server.session() as opened:
+        yield opened
+
+
+def announced(server: Server, session: requests.Session, size: int, chunk: int = MIB) -> dict[str, Any]:
+    body = {"filename": "clip.mp4", "size_bytes": size, "chunk_size_bytes": chunk}
+    answer = session.post(f"{server.url}/api/v1/uploads", json=body, timeout=20)
+    assert answer.status_code == 201, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def chunk_url(server: Server, upload: dict[str, Any], index: int) -> str:
+    return f"{server.url}/api/v1/uploads/{upload['upload_id']}/chunks/{index}"
+
+
+def request_head(server: Server, upload: dict[str, Any], *more: str, index: int = 0, token: str | None = None) -> bytes:
+    lines = (
+        f"PUT /api/v1/uploads/{upload['upload_id']}/chunks/{index} HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Bearer {token or server.token}",
+        *more,
+    )
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def answer_of(connection: socket.socket) -> tuple[int, dict[str, Any]]:
+    """Status and JSON body of the next answer on a bare connection."""
+    with connection.makefile("rb") as file:
+        status = int(file.readline().split()[1])
+        length = 0
+        while line := file.readline().strip():
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        return status, json.loads(file.read(length))
+
+
+def test_a_file_goes_in_over_one_connection(server: Server, session: requests.Session) -> None:
+    data = bytes(range(256)) * 4096 * 2 + b"end"
+    upload = announced(server, session, len(data))
+    for index in reversed(range(upload["chunk_count"])):
+        part = data[index * MIB : (index + 1) * MIB]
+        answer = session.put(chunk_url(server, upload, index), data=part, timeout=20)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Connection"] == "keep-alive"
+    status = session.get(upload["links"]["self"], timeout=20).json()
+    assert (status["state"], status["missing"]) == ("assembling", [])
+
+
+def test_a_chunked_body_without_a_length_goes_in_too(server: Server, session: requests.Session) -> None:
+    data = hashlib.sha256(b"x").digest() * 100
+    upload = announced(server, session, len(data))
+    answer = session.put(chunk_url(server, upload, 0), data=iter([data[:7], data[7:]]), timeout=20)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["received_bytes"] == len(data)
+
+
+@pytest.mark.parametrize(
+    ("body", "length"), [(b"x" * 999, None), (b"x" * 1001, None), (b"x" * 5 * MIB, None), (b"x" * 9 * MIB, 9 * MIB)]
+)
+def test_a_wrong_length_is_told_even_while_the_client_still_sends(
+    server: Server, session: requests.Session, body: bytes, length: int | None
+) -> None:
+    upload = announced(server, session, 1000)
+    data: Any = body if length else iter([body[start : start + 65_536] for start in range(0, len(body), 65_536)])
+    answer = session.put(chunk_url(server, upload, 0), data=data, timeout=20)
+    assert (answer.status_code, answer.json()["code"]) == (422, "upload.chunk_length")
+    assert session.get(upload["links"]["self"], timeout=20).json()["missing"] == [[0, 0]]
+    answer = session.put(chunk_url(server, upload, 0), data=b"x" * 1000, timeout=20)
+    assert answer.status_code == 200
+
+
+def test_a_refused_body_does_not_become_the_next_request(server: Server, session: requests.Session) -> None:
+    upload = announced(server, session, 1000)
+    smuggled = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".ljust(50_000, b"x")
+    with server.connection() as connection:
+        connection.sendall(request_head(server, upload, f"Content-Length: {len(smuggled)}", token="x.y.z") + smuggled)
+        assert answer_of(connection)[0] == 401
+        connection.sendall(request_head(server, upload, "Content-Length: 1000") + b"x" * 1000)
+        assert answer_of(connection)[0] == 200
+
+
+def test_who_waits_for_the_answer_before_sending_gets_it(server: Server, session: requests.Session) -> None:
+    upload = announced(server, session, 1000)
+    with server.connection() as connection:
+        began = time.monotonic()
+        connection.sendall(request_head(server, upload, f"Content-Length: {5 * MIB}", token="x.y.z"))
+        assert answer_of(connection)[0] == 401
+        assert time.monotonic() - began < 5
+
+
+def test_a_client_that_goes_away_leaves_its_chunk_free(server: Server, session: requests.Session) -> None:
+    upload = announced(server, session, 1000)
+    with server.connection() as connection:
+        connection.sendall(request_head(server, upload, "Content-Length: 1000") + b"x" * 500)
+        time.sleep(0.3)
+    deadline = time.monotonic() + 5
+    while True:
+        answer = session.put(chunk_url(server, upload, 0), data=b"y" * 1000, timeout=20)
+        if answer.status_code != 409 or time.monotonic() > deadline:
+            break
+        assert answer.json()["code"] == "upload.chunk_busy"
+        time.sleep(0.1)
+    assert answer.status_code == 200, answer.text
+
+
+def test_stalled_bodies_leave_threads_for_everybody_else(server: Server, session: requests.Session) -> None:
+    uploads = [announced(server, session, 1000) for _ in range(SLOTS + 1)]
+    with ExitStack() as stack:
+        for upload in uploads[:SLOTS]:
+            connection = stack.enter_context(server.connection())
+            connection.sendall(request_head(server, upload, "Content-Length: 1000") + b"x")
+        time.sleep(0.5)
+        began = time.monotonic()
+        for _ in range(5):
+            assert requests.get(f"{server.url}/livez", timeout=5).status_code == 200
+        answer = session.put(chunk_url(server, uploads[SLOTS], 0), data=b"x" * 1000, timeout=20)
+        assert (answer.status_code, answer.json()["code"]) == (503, "limit.concurrent_uploads")
+        assert time.monotonic() - began < 5
+    time.sleep(0.5)
+    assert session.put(chunk_url(server, uploads[SLOTS], 0), data=b"x" * 1000, timeout=20).status_code == 200
+
+
+def test_a_connection_that_stalls_is_given_up(tmp_path: Path) -> None:
+    impatient = "\n".join(
+        (
+            "from mediaflow import serving",
+            "serving.STALL_SECONDS = 1",
+            "raise SystemExit(serving.run(serving.settings_or_exit()))",
+        )
+    )
+    with running_server(tmp_path, [sys.executable, "-c", impatient]) as server, server.session() as session:
+        upload = announced(server, session, 1000)
+        with server.connection() as silent, server.connection() as halfway:
+            silent.sendall(b"GET /livez HTTP/1.1\r\nHost:")
+            halfway.sendall(request_head(server, upload, "Content-Length: 1000") + b"x" * 500)
+            began = time.monotonic()
+            status, problem = answer_of(halfway)
+            assert (status, problem["code"]) == (408, "request.timeout")
+            assert silent.recv(1000) == b""
+            assert time.monotonic() - began < 10
+        assert session.put(chunk_url(server, upload, 0), data=b"x" * 1000, timeout=20).status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_secrets_stay_out_of_the_log(server: Server) -> None:
+    with server.session() as session:
+        session.get(f"{server.url}/stream/streamtoken-in-the-path/{'0' * 32}/g1/x.m4s", timeout=20)
+        session.get(f"{server.url}/login/one-time-code-in-the-path", timeout=20)
+        session.get(f"{server.url}/api/v1/assets?page=1", timeout=20)
+    log = server.log.read_text()
+    assert '"route": "/stream/' in log
+    for secret in ("streamtoken-in-the-path", "one-time-code-in-the-path", server.token.rpartition(".")[2]):
+        assert secret not in log
+
+
+# --- the process
+
+
+def test_it_stops_in_order_and_serves_its_own_metrics_until_then(tmp_path: Path) -> None:
+    metrics_port = free_port()
+    with running_server(tmp_path, metrics_bind=f"127.0.0.1:{metrics_port}", web_processes="2") as server:
+        with server.session() as session:
+            for _ in range(20):
+                session.get(f"{server.url}/api/v1/profiles", timeout=20)
+            assert session.get(f"{server.url}/metrics", timeout=20).status_code == 404
+        text = requests.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=20).text
+        line = next(line for line in text.splitlines() if 'route="/api/v1/profiles"' in line and "_total" in line)
+        assert line.endswith(" 20.0"), line
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"jwt_key": "short"}, "MEDIAFLOW_JWT_KEY"),
+        ({"prot": "1"}, "MEDIAFLOW_PORT"),
+        ({"redis_url": ""}, "MEDIAFLOW_REDIS_URL"),
+    ],
+)
+def test_what_is_configured_wrongly_is_said_in_one_sentence(
+    tmp_path: Path, settings: dict[str, str], sentence: str
+) -> None:
+    environ = clean_environ(
+        **({"data_dir": str(tmp_path), "port": str(free_port()), "redis_url": "redis://127.0.0.1:1/0"} | settings),
+        metrics_bind="off",
+    )
+    ended = subprocess.run(gunicorn_command(), env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode != 0
+    assert sentence in ended.stderr
+    assert "Traceback" not in ended.stderr
