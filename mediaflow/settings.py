@@ -17,7 +17,11 @@ PREFIX: Final = "MEDIAFLOW_"
 CORE: Final = "mediaflow"
 """Who owns the settings of the table below, in messages about names that are taken."""
 RESERVED: Final[Mapping[str, str]] = MappingProxyType(
-    {"MEDIAFLOW_CORPUS": "where this project's tests find real media"}
+    {
+        "MEDIAFLOW_CORPUS": "where this project's tests find real media",
+        "MEDIAFLOW_URL": "where `mediaflow upload` sends to",
+        "MEDIAFLOW_TOKEN": "as whom `mediaflow upload` sends",
+    }
 )
 """Variables with our prefix that are no settings: the service starts with them and does not look at them."""
 MIN_KEY_BYTES: Final = 32

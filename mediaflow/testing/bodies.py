@@ -9,7 +9,7 @@ from typing import Final
 MIB: Final = 1024 * 1024
 
 
-class Interrupted(Exception):  # noqa: N818 - an event, as KeyboardInterrupt
+class Interrupted(Exception):
     """What a body raises in tests."""
 
 

@@ -30,7 +30,7 @@ _TAIL: Final = struct.Struct("<QQ8s")
 _MAGIC: Final = b"mfparts1"
 
 
-class Gone(Exception):  # noqa: N818 - no error: it says that the parts were completed or aborted
+class Gone(Exception):
     """The file has another name by now, or none."""
 
 

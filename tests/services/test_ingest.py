@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from mediaflow.domain.errors import Busy, Conflict, InvalidInput, MediaflowError, NotFound, TooLarge
 from mediaflow.domain.keys import original_key
@@ -305,9 +305,13 @@ class Uploading(RuleBasedStateMachine):
 
 
 def test_any_order_of_events_keeps_the_invariants(world: World) -> None:
-    machine = type("Machine", (Uploading,), {"world": world})
-    test = machine.TestCase
-    test.settings = settings(
-        max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    class Machine(Uploading):
+        pass
+
+    Machine.world = world
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        ),
     )
-    test("runTest").runTest()

@@ -1,0 +1,70 @@
+"""`mediaflow up`: everything on this machine, from one command, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mediaflow.cli.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from mediaflow.cli.running import Running
+
+
+@click.command()
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")
+@click.option("--host", help="Address to serve at.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to serve at; 0 takes a free one.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.")
+@click.option(
+    "--ingest", metavar="FILE", help="Send FILE when everything runs, and print where to watch; '' makes a short clip."
+)
+@json_option
+def up(
+    data_dir: Path | None, host: str | None, port: int | None, workers: int | None, ingest: str | None, as_json: bool
+) -> None:
+    """Run web server, workers, queue and metrics, and print where to sign in.
+
+    All state is in the data directory. MEDIAFLOW_DATABASE_URL, MEDIAFLOW_REDIS_URL and MEDIAFLOW_STORAGE_URL replace
+    the embedded parts one by one. What dies is started again. SIGTERM or Ctrl-C stops everything.
+    """
+    from mediaflow.cli.running import run
+
+    given = {
+        "MEDIAFLOW_DATA_DIR": os.fspath(data_dir) if data_dir else None,
+        "MEDIAFLOW_HOST": host,
+        "MEDIAFLOW_PORT": None if port is None else str(port),
+        "MEDIAFLOW_WORKER_PROCESSES": None if workers is None else str(workers),
+    }
+    environ = {**os.environ, **{name: value for name, value in given.items() if value is not None}}
+    run(environ, _announce_json if as_json else _announce, ingest, quiet=as_json)
+
+
+def _announce_json(running: Running) -> None:
+    print_json(_facts(running))
+
+
+def _facts(running: Running) -> dict[str, Any]:
+    return {
+        "url": running.url,
+        "token": running.token,
+        "login_url": running.login_url,
+        "metrics_url": running.metrics_url,
+        "data_dir": os.fspath(running.data_dir),
+    }
+
+
+def _announce(running: Running) -> None:
+    rows = (
+        ("Sign in (works once)", running.login_url),
+        ("API token (24 hours)", running.token),
+        ("Metrics", running.metrics_url or "off"),
+        ("Data", os.fspath(running.data_dir)),
+    )
+    click.echo(f"\nmediaflow runs at {running.url}\n")
+    for name, value in rows:
+        click.echo(f"  {name:<21} {value}")
+    click.echo("\nCtrl-C stops it.\n")

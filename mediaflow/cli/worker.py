@@ -1,0 +1,73 @@
+"""`mediaflow worker`: workers alone, for a queue that is somewhere else."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import click
+
+STOP_MILLISECONDS: Final = 6000
+"""Running tasks are given back within a second (`jobs/middleware.py`); what hangs longer is left to its lease."""
+
+
+@click.command()
+@click.option("--processes", type=click.IntRange(1, 64), help="Worker processes; else MEDIAFLOW_WORKER_PROCESSES.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads of each; else MEDIAFLOW_WORKER_THREADS.")
+def worker(processes: int | None, threads: int | None) -> int:
+    """Run workers on the queue of MEDIAFLOW_REDIS_URL, as `dramatiq mediaflow.worker` does."""
+    from mediaflow import registry
+    from mediaflow.cli.checks import check_hosts
+    from mediaflow.cli.main import EXIT_DONE, EXIT_FAILED
+    from mediaflow.cli.tether import tether_forks
+    from mediaflow.observability.logging import configure_logging
+
+    if processes:
+        # the worker processes read it too: they share this machine's cores
+        os.environ["MEDIAFLOW_WORKER_PROCESSES"] = str(processes)
+    settings, plugins = registry.load(os.environ)
+    _check_queue(settings.redis_url)
+    check_hosts(settings, plugins)
+    _check_sandbox(settings.sandbox)
+    configure_logging(settings, plugins.setting_specs)
+    tether_forks()
+    done = _run_dramatiq(settings.worker_processes, threads or settings.worker_threads)
+    return EXIT_DONE if done == 0 else EXIT_FAILED
+
+
+def _check_queue(redis_url: str) -> None:
+    from mediaflow.plugin import ConfigurationError
+
+    if not redis_url:
+        raise ConfigurationError(
+            "MEDIAFLOW_REDIS_URL is not set, and without a queue workers hear of nothing; "
+            "name a Redis (redis://host:6379/0), or run `mediaflow up`, which brings its own"
+        )
+
+
+def _check_sandbox(sandbox: str) -> None:
+    from mediaflow.plugin import ConfigurationError
+    from mediaflow.plugin.sandbox import sandbox_works
+
+    wrong = sandbox_works() if sandbox != "off" else None
+    if wrong:
+        raise ConfigurationError(wrong)
+
+
+def _run_dramatiq(processes: int, threads: int) -> int:
+    from dramatiq import cli
+
+    arguments = cli.make_argument_parser().parse_args(  # type: ignore[no-untyped-call]
+        [
+            "mediaflow.worker",
+            *("--processes", str(processes)),
+            *("--threads", str(threads)),
+            *("--worker-shutdown-timeout", str(STOP_MILLISECONDS)),
+            # ours are configured already
+            "--skip-logging",
+        ]
+    )
+    # its default puts the current directory before installed packages
+    arguments.path = []
+    code: int = cli.main(arguments)  # type: ignore[no-untyped-call]
+    return code

@@ -1,0 +1,60 @@
+"""A source through probe, plan, steps and manifests into a directory, without any service around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from mediaflow.plugin import Artifact, MediaInfo, Presentation, Profile, Step
+from mediaflow.plugin.sandbox import SandboxedRunner
+from mediaflow.services.packaging import Produced, build_presentation
+from mediaflow.services.profiles import parse_profile
+from mediaflow.testing.steps import probed, run_task
+from mediaflow_ffmpeg.plugin import mediaflow_register_steps
+from mediaflow_hls.render import Hls
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What became of a source. `master` is the multivariant playlist; the artifacts are by task name."""
+
+    directory: Path
+    master: Path
+    media: MediaInfo
+    presentation: Presentation
+    artifacts: dict[str, list[Artifact]]
+
+    def files_of(self, track: str) -> list[Path]:
+        """The init segment and the segments of a track, in order."""
+        return [
+            self.directory / "g1" / f"{task}.1" / artifact.path
+            for task, artifacts in self.artifacts.items()
+            for artifact in artifacts
+            if artifact.track == track
+        ]
+
+
+def builtin_profile(name: str) -> Profile:
+    """A profile of the package."""
+    file = files("mediaflow_profiles") / f"{name}.yaml"
+    return parse_profile(file.read_text(), str(file))
+
+
+def encode_to_directory(source: Path, profile: Profile, directory: Path) -> Encoded:
+    """Make everything that the profile asks for, laid out as below an asset's prefix."""
+    processes = SandboxedRunner("bwrap")
+    media = probed(source, processes)
+    steps: dict[str, Step] = {step.name: step for step in mediaflow_register_steps()}
+    artifacts: dict[str, list[Artifact]] = {}
+    for spec in profile.steps:
+        for planned in steps[spec.step].plan(media, spec, profile):
+            place = directory / "g1" / f"{planned.name}.1"
+            artifacts[planned.name] = run_task(steps[spec.step], planned, media, source, place, processes)
+    produced = [Produced(f"g1/{name}.1", tuple(made)) for name, made in artifacts.items()]
+    presentation = build_presentation(produced, media.duration_seconds)
+    root = directory / "g1" / "publish.1"
+    root.mkdir()
+    for manifest in Hls().render(presentation):
+        (root / manifest.path).write_text(manifest.body)
+    return Encoded(directory, root / "master.m3u8", media, presentation, artifacts)
