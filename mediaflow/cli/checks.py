@@ -157,6 +157,15 @@ def _hosts(settings: Settings, plugins: Registry) -> tuple[State, str]:
     return "passed", "web and workers can reach the same documents and objects"
 
 
+def check_worker(settings: Settings, plugins: Registry) -> None:
+    """Raise ConfigurationError, with what to do, when a worker could not work on this machine."""
+    check_hosts(settings, plugins)
+    for check in (_ffmpeg, _ffprobe, lambda: _sandbox(settings)):
+        state, detail = check()
+        if state == "failed":
+            raise ConfigurationError(detail)
+
+
 def check_hosts(settings: Settings, plugins: Registry) -> None:
     """See `services/topology.py`."""
     url = runtime.storage_url(settings)

@@ -15,11 +15,13 @@ from typing import Final
 import requests
 
 from mediaflow import registry, runtime
+from mediaflow.cli.checks import check_worker
 from mediaflow.cli.datadir import DataDirectory
 from mediaflow.cli.first_ingest import FirstIngest
 from mediaflow.cli.local_access import ADMIN, ADMIN_SECONDS, mint
 from mediaflow.cli.output import complain
 from mediaflow.cli.relay import Relay
+from mediaflow.cli.shared_metrics import served_metrics
 from mediaflow.cli.stack import Stack, compose
 from mediaflow.cli.supervision import LOG_NAME, ProgramState, Supervisor
 from mediaflow.persistence import open_database
@@ -58,17 +60,18 @@ def run(environ: Mapping[str, str], announce: Callable[[Running], None], ingest:
     `ingest` names a file to send at the start ("" makes a clip); with `quiet`, stdout is left to `announce`.
     """
     _check_file(ingest)
-    settings, _ = registry.load(environ)
+    settings, plugins = registry.load(environ)
+    check_worker(settings, plugins)
     directory = DataDirectory(settings.data_path)
-    with directory.held():
+    with directory.held(), served_metrics(settings, directory) as metrics_url:
         load_or_create_key(settings)
         stack = compose(settings, directory, environ)
         supervisor = Supervisor(directory.run, stack.programs, stack.environment)
         with _stoppable(supervisor), supervisor:
             relay = Relay(supervisor.output)
             _wait_until_ready(supervisor, relay, stack, directory)
-            running = _access(settings, stack, directory)
-            directory.announce({"pid": os.getpid(), "url": stack.local_url, "metrics_url": stack.metrics_url})
+            running = _access(settings, stack, directory, metrics_url)
+            directory.announce({"pid": os.getpid(), "url": stack.local_url, "metrics_url": metrics_url})
             announce(running)
             relay.release()
             with _ingesting(settings, stack, directory, relay, ingest, quiet=quiet):
@@ -158,12 +161,12 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _access(settings: Settings, stack: Stack, directory: DataDirectory) -> Running:
+def _access(settings: Settings, stack: Stack, directory: DataDirectory, metrics_url: str | None) -> Running:
     return Running(
         url=stack.url,
         token=mint(settings, ADMIN, "admin", ADMIN_SECONDS),
         login_url=login_link(settings, stack),
-        metrics_url=stack.metrics_url,
+        metrics_url=metrics_url,
         data_dir=directory.path,
     )
 

@@ -12,13 +12,14 @@ import click
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to serve at; else MEDIAFLOW_PORT.")
 def serve(host: str | None, port: int | None) -> int:
     """Run the web server, as `gunicorn -c gunicorn.conf.py wsgi:app` does. It needs MEDIAFLOW_REDIS_URL."""
-    from mediaflow import registry, serving
+    from mediaflow import registry
     from mediaflow.cli.checks import check_hosts
     from mediaflow.cli.tether import tether_forks
+    from mediaflow.serving import run as serve_until_stopped
 
     given = {"MEDIAFLOW_HOST": host, "MEDIAFLOW_PORT": None if port is None else str(port)}
     os.environ.update({name: value for name, value in given.items() if value is not None})
     settings, plugins = registry.load(os.environ)
     check_hosts(settings, plugins)
     tether_forks()
-    return serving.run(settings)
+    return serve_until_stopped(settings)

@@ -17,7 +17,7 @@ STOP_MILLISECONDS: Final = 6000
 def worker(processes: int | None, threads: int | None) -> int:
     """Run workers on the queue of MEDIAFLOW_REDIS_URL, as `dramatiq mediaflow.worker` does."""
     from mediaflow import registry
-    from mediaflow.cli.checks import check_hosts
+    from mediaflow.cli.checks import check_worker
     from mediaflow.cli.main import EXIT_DONE, EXIT_FAILED
     from mediaflow.cli.tether import tether_forks
     from mediaflow.observability.logging import configure_logging
@@ -27,8 +27,7 @@ def worker(processes: int | None, threads: int | None) -> int:
         os.environ["MEDIAFLOW_WORKER_PROCESSES"] = str(processes)
     settings, plugins = registry.load(os.environ)
     _check_queue(settings.redis_url)
-    check_hosts(settings, plugins)
-    _check_sandbox(settings.sandbox)
+    check_worker(settings, plugins)
     configure_logging(settings, plugins.setting_specs)
     tether_forks()
     done = _run_dramatiq(settings.worker_processes, threads or settings.worker_threads)
@@ -43,15 +42,6 @@ def _check_queue(redis_url: str) -> None:
             "MEDIAFLOW_REDIS_URL is not set, and without a queue workers hear of nothing; "
             "name a Redis (redis://host:6379/0), or run `mediaflow up`, which brings its own"
         )
-
-
-def _check_sandbox(sandbox: str) -> None:
-    from mediaflow.plugin import ConfigurationError
-    from mediaflow.plugin.sandbox import sandbox_works
-
-    wrong = sandbox_works() if sandbox != "off" else None
-    if wrong:
-        raise ConfigurationError(wrong)
 
 
 def _run_dramatiq(processes: int, threads: int) -> int:

@@ -16,6 +16,7 @@ import pytest
 from mediaflow.plugin import Profile, StepSpec
 from mediaflow.testing import clips, measure
 from mediaflow.testing.steps import SMALL_LADDER
+from mediaflow_ffmpeg.plugin import mediaflow_register_steps
 from tests.corpus import Sample, samples
 from tests.integration.encode_files import Encoded, builtin_profile, encode_to_directory
 
@@ -175,6 +176,8 @@ def test_nothing_of_the_source_s_metadata_reaches_the_output(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["web-h264", "mobile", "audio-only", "archive"])
 def test_every_built_in_profile_makes_what_it_says(name: str, tmp_path: Path) -> None:
     profile = builtin_profile(name)
+    steps = {step.name: step for step in mediaflow_register_steps()}
+    assert [problem for spec in profile.steps for problem in steps[spec.step].check(spec.params)] == []
     quick = tuple(
         replace(step, params={**step.params, **QUICK}) if step.step == "video.h264" else step for step in profile.steps
     )

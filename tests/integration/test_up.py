@@ -151,7 +151,6 @@ def test_an_up_on_another_directory_does_not_meet_it(up: Service, tmp_path: Path
         ("web", ("mediaflow", "serve")),
         ("worker", ("mediaflow", "worker")),
         ("queue", ("127.0.0.1:",)),
-        ("metrics", ("metrics_server",)),
     ],
 )
 def test_what_is_killed_is_started_again_and_the_service_goes_on(
@@ -218,7 +217,7 @@ def test_nobody_is_left_behind(tmp_path: Path, clip: Path, number: int, seconds:
         assert upload.status_code == 201
         assert eventually(lambda: find(service, "ffmpeg"), 30)
         everybody = descendants(service.pid)
-        assert len(everybody) >= 6
+        assert len(everybody) >= 5
 
         # when
         began = time.monotonic()
@@ -303,7 +302,7 @@ def test_a_program_that_cannot_start_ends_up_with_its_sentence(tmp_path: Path) -
     sentence = refused(tmp_path, "--port", "0", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
 
     assert "bwrap: not allowed here" in sentence
-    assert time.monotonic() - began < 45
+    assert time.monotonic() - began < 20
 
 
 def test_an_own_redis_takes_the_place_of_the_private_one(up: Service, tmp_path: Path) -> None:

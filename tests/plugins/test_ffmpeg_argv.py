@@ -41,10 +41,13 @@ def video(media: MediaInfo, span: Span | None = None, **params: object) -> list[
     return video_command(replace(job, span=span or job.span), media, SOURCE, OUT)
 
 
-def audio(media: MediaInfo, *steps: StepSpec) -> list[str]:
+def audio_job(media: MediaInfo, *steps: StepSpec) -> AudioJob:
     spec = StepSpec("audio.aac")
-    job = load(AudioJob, AacAudio().plan(media, spec, web(spec, *steps))[0].params)
-    return audio_command(job, media, SOURCE, OUT)
+    return load(AudioJob, AacAudio().plan(media, spec, web(spec, *steps))[0].params)
+
+
+def audio(media: MediaInfo, *steps: StepSpec) -> list[str]:
+    return audio_command(audio_job(media, *steps), media, SOURCE, OUT)
 
 
 def thumbnail(media: MediaInfo) -> list[str]:
@@ -74,6 +77,7 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "audio-three-rates": lambda: audio(MEDIA, WITH_VIDEO),
     "audio-only-mono-441": lambda: audio(replace(with_audio(channels=1, sample_rate_hz=44100), video=None)),
     "audio-surround": lambda: audio(with_audio(channels=6, sample_rate_hz=96000), WITH_VIDEO),
+    "audio-by-count": lambda: audio_command(audio_job(MEDIA), MEDIA, SOURCE, OUT, by_count=True),
     "thumbnail": lambda: thumbnail(MEDIA),
     "thumbnail-first-frame": lambda: thumbnail_command(MEDIA, SOURCE, OUT / "thumbnail.jpg", (1280, 720), None),
     "thumbnail-hdr-portrait": lambda: thumbnail(with_video(rotation_degrees=270, **HDR)),

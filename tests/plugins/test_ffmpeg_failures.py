@@ -97,6 +97,17 @@ def test_a_picture_that_changes_its_size_midway_stays_on_the_grid(tmp_path: Path
     assert all(a.duration_seconds == pytest.approx(2.0) for a in artifacts if a.track == "180p" and a.number == 0)
 
 
+def test_sound_whose_clock_runs_too_fast_is_told_by_its_samples(tmp_path: Path) -> None:
+    plain = clips.audio_only(tmp_path / "plain.m4a", seconds=4.0)
+    source = tmp_path / "fast.m4a"
+    clips.run_ffmpeg(["-i", str(plain), "-c", "copy", "-bsf:a", "setts=ts=TS/50", str(source)])
+
+    artifacts = run(AacAudio(), source, tmp_path / "out", described_by=plain)
+
+    seconds = sum(a.duration_seconds or 0 for a in artifacts if a.track == "audio-64k")
+    assert seconds == pytest.approx(4.0, abs=0.1)
+
+
 def test_a_thumbnail_past_the_end_is_the_first_frame(tmp_path: Path) -> None:
     long = clips.make_clip(tmp_path / "long.mp4", seconds=5.0)
     short = clips.make_clip(tmp_path / "short.mp4", seconds=0.4)

@@ -42,6 +42,8 @@ export class Player extends EventTarget {
   #recoveredAt = -Infinity;
   #nudgeFor = null;
   #lastPlace = 0;
+  /** What the viewer pressed while a source was being loaded, which loading itself undoes: true, false or null. */
+  #pressed = null;
 
   constructor(video, assetId) {
     super();
@@ -49,6 +51,8 @@ export class Player extends EventTarget {
     this.#assetId = assetId;
     video.addEventListener('error', this.#onVideoError);
     video.addEventListener('playing', this.#onPlaying);
+    video.addEventListener('play', this.#onPress);
+    video.addEventListener('pause', this.#onPress);
     addEventListener('online', this.#onOnline);
   }
 
@@ -56,6 +60,7 @@ export class Player extends EventTarget {
   async start({ at = 0, paused = false } = {}) {
     clearTimeout(this.#renewTimer);
     clearTimeout(this.#retryTimer);
+    this.#pressed = null;
     try {
       const playback = await assets.playback(this.#assetId);
       if (this.#closed) return;
@@ -69,7 +74,7 @@ export class Player extends EventTarget {
       this.#renewedAt = performance.now();
       this.#renewAt(playback.expires_at);
       await this.#attach(url, at);
-      if (!paused && !this.#closed) await this.#play();
+      if ((this.#pressed ?? !paused) && !this.#closed) await this.#play();
     } catch (error) {
       if (!this.#closed) this.#say(sentenceOf(error), true);
     }
@@ -95,6 +100,8 @@ export class Player extends EventTarget {
     clearTimeout(this.#retryTimer);
     this.#video.removeEventListener('error', this.#onVideoError);
     this.#video.removeEventListener('playing', this.#onPlaying);
+    this.#video.removeEventListener('play', this.#onPress);
+    this.#video.removeEventListener('pause', this.#onPress);
     removeEventListener('online', this.#onOnline);
     this.#detach();
     this.#video.removeAttribute('src');
@@ -105,6 +112,10 @@ export class Player extends EventTarget {
   #onPlaying = () => {
     this.#networkTries = 0;
     this.#say(null);
+  };
+
+  #onPress = ({ type }) => {
+    this.#pressed = type === 'play';
   };
 
   #onOnline = () => {

@@ -1,0 +1,179 @@
+"""Whole command lines. Pure; `tests/data/argv/` holds what they come to. Every option has its reason here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import ffmpeg
+
+from mediaflow.plugin import MEDIA_OFFSET_SECONDS, AudioRendition, MediaInfo
+from mediaflow.plugin.decoders import ALLOCATION_BYTES, safe_input_options
+from mediaflow_ffmpeg.graph import Node, audio_graph, picture, seconds, video_graph
+from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
+
+MAX_PIXELS: Final = 75_000_000
+"""No decoder makes a larger picture than this: a header may claim any size."""
+MAX_ERROR_RATE: Final = 0.5
+"""ffmpeg gives up (exit code 69) when more than this share of the packets can't be decoded."""
+
+# max_alloc: a header that asks for a huge block of memory gets an error instead
+_QUIET: Final = (
+    "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-max_alloc", str(ALLOCATION_BYTES),
+)  # fmt: skip
+_PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5")
+_STRICT: Final = ("-max_error_rate", str(MAX_ERROR_RATE))
+
+
+def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
+    """One ffmpeg that decodes a span once and writes every rendition as CMAF segments below the directory."""
+    if media.video is None:
+        raise ValueError("the media has no video")
+    start = job.span.first_segment * job.grid.segment_seconds
+    # with a seek ffmpeg counts from the span's first moment
+    clock = {"ss": seconds(start + Fraction(job.origin_seconds))} if start else from_origin(job.origin_seconds)
+    # reinit_filter 0: when the picture's size changes midway, the scalers follow; a new graph would count from 0 again
+    stream = source_input(source, media, reinit_filter=0, **clock)[str(media.video.index)]
+    nodes = video_graph(stream, media.video, job.renditions, job.grid, job.frame_limit)
+    options: dict[str, Any] = {
+        "c:v": "libx264",
+        "preset": job.encoder.preset,
+        # constant quality under a cap: rate control must not look across spans
+        "crf": job.encoder.crf,
+        "profile:v": job.encoder.profile,
+        "pix_fmt": "yuv420p",
+        # frames leave the fps filter on their grid; nothing shall repeat or drop any after it
+        "fps_mode": "passthrough",
+        "g": job.gop_frames,
+        # no key frame at scene cuts: key frames must fall on the same frames in every rendition
+        "keyint_min": job.gop_frames,
+        "sc_threshold": 0,
+        # a segment's first frame is a key frame also where segments are no multiple of the interval
+        "force_key_frames": f"expr:not(mod(n,{job.grid.segment_frames}))",
+        # ... and one after which no frame refers to an earlier one
+        "forced-idr": 1,
+        "flags:v": "+cgop",
+        # spans that differ in quality still share one picture parameter set, and so one init segment
+        "x264-params": "stitchable=1",
+    }
+    if job.encoder.tune:
+        options["tune"] = job.encoder.tune
+    for number, rendition in enumerate(job.renditions):
+        options[f"maxrate:v:{number}"] = rendition.max_bitrate_bps
+        # two seconds of the cap: enough for a key frame, short enough for a player's buffer
+        options[f"bufsize:v:{number}"] = 2 * rendition.max_bitrate_bps
+    names = [rendition.name for rendition in job.renditions]
+    options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, start, directory)
+    return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
+
+
+def audio_command(
+    job: AudioJob, media: MediaInfo, source: Path, directory: Path, *, by_count: bool = False
+) -> list[str]:
+    """One ffmpeg that decodes the audio once and writes every rendition as CMAF segments below the directory."""
+    if media.audio is None:
+        raise ValueError("the media has no audio")
+    stream = source_input(source, media, **from_origin(job.origin_seconds))[str(media.audio.index)]
+    nodes = audio_graph(stream, job.renditions, by_count)
+    options: dict[str, Any] = {
+        "c:a": "aac",
+        # a source whose timestamps leap must not fill the disk with silence
+        "t": seconds(job.limit_seconds),
+        **_audio_bitrates(job.renditions),
+        **_segment_options(
+            "a", [rendition.name for rendition in job.renditions], job.segment_seconds, 0, Fraction(0), directory
+        ),
+    }
+    return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
+
+
+def _audio_bitrates(renditions: Sequence[AudioRendition]) -> Mapping[str, int]:
+    return {f"b:a:{number}": rendition.bitrate_bps for number, rendition in enumerate(renditions)}
+
+
+def thumbnail_command(
+    media: MediaInfo, source: Path, target: Path, size: tuple[int, int], at_seconds: float | None
+) -> list[str]:
+    """One frame as a JPEG; None: the first one that decodes."""
+    if media.video is None:
+        raise ValueError("the media has no video")
+    # before -i: 0.2 s at any offset, since decoding begins at the key frame before
+    seek = {} if at_seconds is None else {"ss": seconds(at_seconds)}
+    node = picture(source_input(source, media, **seek)[str(media.video.index)], media.video, *size)
+    # JPEG is full range with the BT.601 matrix (JFIF), whatever the video's was
+    node = node.filter("scale", out_range="pc", out_color_matrix="bt601").filter("format", "yuvj420p")
+    # image2 with one file; q 3 is about 85 % quality
+    output = ffmpeg.output(node, str(target), format="image2", update=1, **{"frames:v": 1, "q:v": 3, "c:v": "mjpeg"})
+    return _compiled(output, *_QUIET)
+
+
+def decode_command(file: Path) -> list[str]:
+    """Decodes a file of ours and says what is wrong with it on stderr."""
+    source = ffmpeg.input(f"file:{file}", **_safe("mov"))
+    # xerror: the first error ends it
+    return _compiled(ffmpeg.output(source, "-", format="null"), *_QUIET, "-xerror")
+
+
+def decodable_command(media: MediaInfo, source: Path, stream_index: int) -> list[str]:
+    """Decodes the first frame of one stream of a source and writes a line for it; no line: nothing decodes."""
+    node = source_input(source, media)[str(stream_index)]
+    kind = "v" if media.video is not None and media.video.index == stream_index else "a"
+    return _compiled(ffmpeg.output(node, "-", format="framecrc", **{f"frames:{kind}": 1}), *_QUIET)
+
+
+def source_input(source: Path, media: MediaInfo, **options: Any) -> Node:
+    """The source as ffmpeg may open it: as a local file, of the container that the probe found, and nothing else.
+
+    `file:` keeps a name with a colon from being a protocol; the white lists keep a playlist in disguise from opening
+    other files, and hostile bytes from reaching decoders that nobody needs.
+    """
+    return ffmpeg.input(f"file:{source}", **_safe(media.container), **options)
+
+
+def from_origin(origin_seconds: float) -> dict[str, str]:
+    """The option that sets the source's clock so that the presentation's first moment is 0.
+
+    Needed where a stream that is not used begins before those that are. Given always: without it, ffmpeg counts an MPEG
+    or Ogg file from the first stream that *this command* uses, and picture and sound, made by two commands, part. One
+    microsecond is enough to keep it from that, and no time base of a stream notices.
+    """
+    return {"itsoffset": f"{-origin_seconds:.6f}" if origin_seconds else "0.000001"}
+
+
+def _safe(formats: str) -> dict[str, str]:
+    """The options before an input as ffmpeg-python takes them."""
+    options = safe_input_options(formats, max_pixels=MAX_PIXELS)
+    return {name.removeprefix("-"): value for name, value in zip(options[::2], options[1::2], strict=True)}
+
+
+def _segment_options(
+    kind: str, names: Sequence[str], segment_seconds: Fraction, first: int, start: Fraction, directory: Path
+) -> dict[str, Any]:
+    """The HLS muxer as a writer of numbered CMAF segments; its playlists are only read for the init segments' names."""
+    return {
+        "format": "hls",
+        "hls_time": seconds(segment_seconds),
+        "hls_playlist_type": "vod",
+        "hls_flags": "independent_segments",
+        "hls_segment_type": "fmp4",
+        "start_number": first,
+        # frag_discont: tfdt is the presentation's own time, also when encoding begins in the middle; without it each
+        # span starts at 0 and the offset lands in an edit list. frag_custom: the HLS muxer says where fragments end.
+        # delay_moov: the init segment is written when the encoder's delay is known. default_base_moof, dash: CMAF.
+        "hls_segment_options": "movflags=+frag_discont+frag_custom+dash+delay_moov+default_base_moof",
+        "hls_fmp4_init_filename": "init.mp4",
+        "hls_segment_filename": f"{directory}/%v/%05d.m4s",
+        "var_stream_map": " ".join(f"{kind}:{number},name:{name}" for number, name in enumerate(names)),
+        # one second ahead, so that the first decoding time is positive; without it the first span is shifted
+        "output_ts_offset": seconds(start + MEDIA_OFFSET_SECONDS),
+        # titles, places and device names of the source are nobody's business
+        "map_metadata": -1,
+        "map_chapters": -1,
+    }
+
+
+def _compiled(output: Node, *global_options: str) -> list[str]:
+    argv: list[str] = output.compile(cmd=["ffmpeg", *global_options])
+    return argv

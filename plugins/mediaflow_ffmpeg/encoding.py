@@ -1,0 +1,110 @@
+"""Runs one encoding ffmpeg: progress, time limits, and whose fault it is when it fails."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mediaflow.plugin import Completed, InsufficientStorage, Limits, MediaInfo, MediaRejected, TaskFailed, Workspace
+from mediaflow_ffmpeg.commands import decodable_command, decode_command
+
+STALL_SECONDS: Final = 120.0
+"""No line of progress for so long: ffmpeg hangs."""
+FILE_BYTES: Final = 1 << 30
+"""No segment and no picture is larger."""
+_TOO_MANY_ERRORS: Final = 69
+"""ffmpeg's exit code when `-max_error_rate` is exceeded."""
+_LEAST_FREE_BYTES: Final = 4 * 1024 * 1024
+_QUICK: Final = Limits(wall_seconds=60)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Reads what `-progress pipe:1` writes: `out_time_us=...` of what is encoded, `progress=continue` or `end`."""
+
+    expected_seconds: float
+    report: Callable[[float], None]
+    seconds: float = 0.0
+    ended: bool = field(default=False)
+
+    def line(self, text: str) -> None:
+        """One line of it; values may be `N/A` at first, and are before zero while the encoder's delay lasts."""
+        key, _, value = text.strip().partition("=")
+        if key == "out_time_us" and value.lstrip("-").isdigit():
+            self.seconds = max(self.seconds, int(value) / 1e6)
+            self.report(min(1.0, self.seconds / max(self.expected_seconds, 0.001)))
+        elif key == "progress":
+            self.ended = value == "end"
+
+
+def encode(
+    argv: Sequence[str], media: MediaInfo, stream_index: int, expected_seconds: float, workspace: Workspace
+) -> None:
+    """Run an encoding command to its end.
+
+    MediaRejected (`media.undecodable`) when the source is at fault; TaskFailed or InsufficientStorage when it is not.
+    That ffmpeg ended well proves nothing about its output (a full disk gives exit code 0): verify it afterwards.
+    """
+    progress = Progress(expected_seconds, workspace.progress)
+    # slow presets on a loaded machine manage a few frames a second; the watch on stalls is the quick one
+    limits = Limits(600 + 240 * expected_seconds, stall_seconds=STALL_SECONDS, file_bytes=FILE_BYTES)
+    completed = workspace.processes.run(
+        argv, reads=[workspace.source], writes=workspace.directory, limits=limits, on_line=progress.line
+    )
+    if completed.returncode == 0 and progress.ended and any(workspace.directory.glob("*/*.m4s")):
+        return
+    raise failure(completed, media, stream_index, workspace)
+
+
+def failure(completed: Completed, media: MediaInfo, stream_index: int, workspace: Workspace) -> Exception:
+    """Why nothing (good) came out: a full disk, the media, or something else, which another attempt may get round."""
+    free = shutil.disk_usage(workspace.directory).free
+    if free < _LEAST_FREE_BYTES or "No space left on device" in completed.stderr:
+        return InsufficientStorage(f"The worker's disk is full ({free} bytes are free); make room and try again.")
+    said = last_line(completed.stderr)
+    if completed.returncode == _TOO_MANY_ERRORS:
+        return undecodable("most of it can't be decoded", said)
+    if not _decodes_at_all(media, stream_index, workspace):
+        return undecodable("nothing in it can be decoded", said)
+    return TaskFailed(f"ffmpeg ended with {completed.returncode}: {said}", code="job.ffmpeg_failed")
+
+
+def undecodable(what: str, said: str = "") -> MediaRejected:
+    """The error of media that can't be decoded, or not enough of it."""
+    return MediaRejected(f"The file is damaged: {what}{f' ({said})' if said else ''}.", code="media.undecodable")
+
+
+def _decodes_at_all(media: MediaInfo, stream_index: int, workspace: Workspace) -> bool:
+    argv = decodable_command(media, workspace.source, stream_index)
+    completed = workspace.processes.run(argv, reads=[workspace.source], limits=_QUICK)
+    lines = completed.stdout.splitlines()
+    return completed.returncode == 0 and any(not line.startswith(b"#") for line in lines)
+
+
+def check_decodes(files: Sequence[Path], workspace: Workspace) -> None:
+    """Decode an init segment and some segments of ours, joined; TaskFailed says what ffmpeg says of them.
+
+    Costs about 0.2 s: meant for the first and the last segment of the smallest rendition.
+    """
+    joined = workspace.directory / "check.mp4"
+    try:
+        with joined.open("wb") as target:
+            for file in files:
+                with file.open("rb") as source:
+                    shutil.copyfileobj(source, target)
+        completed = workspace.processes.run(decode_command(joined), reads=[joined], limits=_QUICK)
+    finally:
+        joined.unlink(missing_ok=True)
+    if completed.returncode != 0 or completed.stderr.strip():
+        said = last_line(completed.stderr)
+        raise TaskFailed(f"{files[-1].parent.name} was written but does not decode: {said}", code="job.bad_output")
+
+
+def last_line(stderr: str) -> str:
+    """The last thing that a program said, shortened: what it gave up on."""
+    lines = [line.strip() for line in stderr.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Last message repeated")]
+    return lines[-1][:300] if lines else "it said nothing"

@@ -1,0 +1,82 @@
+"""What a planned task carries from `plan` to `run`, as JSON in between."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from mediaflow.plugin import AudioRendition, MediaInfo, SegmentGrid, Span, VideoRendition
+
+SLACK_SECONDS = 2.0
+"""How much longer than measured an output may become before it is cut off."""
+
+PRIMING_SECONDS = 0.05
+"""Audio this much before the video is not worth a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Settings of x264. `keyframe_seconds` is the wished distance of key frames."""
+
+    preset: str = "veryfast"
+    crf: float = 20
+    tune: str | None = None
+    profile: str = "high"
+    keyframe_seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoJob:
+    """One span in every rendition. `origin_seconds` is where the presentation begins on the container's clock;
+    `expected_frames` is how many the span's source should give.
+    """
+
+    renditions: tuple[VideoRendition, ...]
+    grid: SegmentGrid
+    span: Span
+    encoder: Encoder
+    origin_seconds: float
+    expected_frames: int
+
+    @property
+    def gop_frames(self) -> int:
+        """Frames between key frames: a segment is a whole number of such groups, its last perhaps a little shorter."""
+        wished = max(1.0, float(self.grid.segment_seconds) / self.encoder.keyframe_seconds)
+        return math.ceil(self.grid.segment_frames / max(1, round(wished)))
+
+    @property
+    def frame_limit(self) -> int:
+        """Frames after which the span is cut: its end, or for the last span a little more than expected."""
+        if self.span.segment_count is not None:
+            return self.span.segment_count * self.grid.segment_frames
+        return self.expected_frames + math.ceil(SLACK_SECONDS * self.grid.frame_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioJob:
+    """The whole audio in every rendition. `expected_seconds` is what the source should give, from the origin on."""
+
+    renditions: tuple[AudioRendition, ...]
+    segment_seconds: Fraction
+    origin_seconds: float
+    expected_seconds: float
+    language: str | None
+
+    @property
+    def limit_seconds(self) -> float:
+        """Seconds after which the output is cut."""
+        return self.expected_seconds + SLACK_SECONDS
+
+
+def origin_seconds(media: MediaInfo) -> float:
+    """Where the presentation begins on the container's clock: with the first of the streams that are used.
+
+    With the video, when the audio begins less than a frame or so before it: what is cut off is an encoder's priming (21
+    to 44 ms in Matroska and MPEG-TS), and the video keeps its frames without one repeated at the start. Never before 0.
+    """
+    starts = [stream.start_seconds for stream in (media.video, media.audio) if stream is not None]
+    origin = max(0.0, min(starts, default=0.0))
+    if media.video is not None and origin < media.video.start_seconds <= origin + PRIMING_SECONDS:
+        origin = media.video.start_seconds
+    return 0.0 if origin < 0.001 else origin

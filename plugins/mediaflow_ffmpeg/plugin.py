@@ -1,0 +1,16 @@
+"""The hooks of this plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mediaflow.plugin import Step, hookimpl
+from mediaflow_ffmpeg.audio import AacAudio
+from mediaflow_ffmpeg.thumbnail import Thumbnail
+from mediaflow_ffmpeg.video import H264Video
+
+
+@hookimpl(trylast=True)
+def mediaflow_register_steps() -> Iterable[Step]:
+    """`video.h264`, `audio.aac` and `image.thumbnail`."""
+    return [H264Video(), AacAudio(), Thumbnail()]

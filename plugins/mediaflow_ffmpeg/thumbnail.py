@@ -1,0 +1,80 @@
+"""`image.thumbnail`: one picture of the video, as a viewer would see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+from mediaflow.plugin import (
+    Artifact,
+    Limits,
+    MediaInfo,
+    PlannedTask,
+    Profile,
+    StepSpec,
+    StepTask,
+    TaskFailed,
+    Workspace,
+)
+from mediaflow_ffmpeg.commands import thumbnail_command
+from mediaflow_ffmpeg.encoding import failure
+from mediaflow_ffmpeg.params import Number, problems
+
+FILE_NAME: Final = "thumbnail.jpg"
+DEFAULT_MAX_SIDE: Final = 1280
+_LIMITS: Final = Limits(wall_seconds=120, file_bytes=64 * 1024 * 1024)
+_JPEG_MARKS: Final = (b"\xff\xd8\xff", b"\xff\xd9")
+
+PARAMS: Final = (Number("max_side", 16, 4096, whole=True),)
+
+
+class Thumbnail:
+    """A JPEG whose longer side has at most `max_side` pixels (1280). Optional: a video without one is still a video."""
+
+    name = "image.thumbnail"
+
+    def check(self, params: Mapping[str, Any]) -> Iterable[str]:
+        return problems(params, PARAMS)
+
+    def plan(self, media: MediaInfo, spec: StepSpec, profile: Profile) -> Sequence[PlannedTask]:  # noqa: ARG002
+        if media.video is None:
+            return []
+        size = picture_size(media.video.display_size, spec.params.get("max_side", DEFAULT_MAX_SIDE))
+        offset = thumbnail_seconds(media.video.duration_seconds)
+        # -ss counts from the container's start, where the video need not begin
+        params = {"width": size[0], "height": size[1], "at_seconds": media.video.start_seconds + offset}
+        return [PlannedTask("thumbnail", params, weight=0.5, optional=True)]
+
+    def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
+        if task.media.video is None:
+            raise TaskFailed("A thumbnail was planned for media without video.", code="job.bad_task")
+        size = (int(task.params["width"]), int(task.params["height"]))
+        target = workspace.directory / FILE_NAME
+        for at_seconds in (float(task.params["at_seconds"]), None):
+            argv = thumbnail_command(task.media, workspace.source, target, size, at_seconds)
+            completed = workspace.processes.run(
+                argv, reads=[workspace.source], writes=workspace.directory, limits=_LIMITS
+            )
+            # ffmpeg ends well without a picture when nothing decodes after the seek
+            if target.is_file() and _is_whole(target.read_bytes()):
+                workspace.progress(1.0)
+                length = target.stat().st_size
+                return [Artifact(FILE_NAME, "thumbnail", "image/jpeg", length, width=size[0], height=size[1])]
+        raise failure(completed, task.media, task.media.video.index, workspace)
+
+
+def thumbnail_seconds(duration_seconds: float) -> float:
+    """Past opening logos and black, before the end: min(max(10 %, 3 s), min(20 %, 30 s)) of the duration."""
+    return min(max(0.1 * duration_seconds, 3.0), min(0.2 * duration_seconds, 30.0))
+
+
+def picture_size(display_size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """The display size, made smaller (never larger) so that the longer side fits; even, for chroma is half the size."""
+    scale = min(Fraction(1), Fraction(max_side, max(display_size)))
+    width, height = (max(2, round(side * scale / 2) * 2) for side in display_size)
+    return width, height
+
+
+def _is_whole(data: bytes) -> bool:
+    return data.startswith(_JPEG_MARKS[0]) and data.endswith(_JPEG_MARKS[1])

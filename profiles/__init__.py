@@ -1,0 +1,17 @@
+"""The built-in profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from mediaflow.plugin import hookimpl
+
+
+@hookimpl(trylast=True)
+def mediaflow_register_profiles() -> Iterable[Traversable]:
+    """Every `*.yaml` of this package."""
+    return sorted(
+        (file for file in files(__name__).iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name
+    )
