@@ -9,19 +9,22 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
 from mediaflow import registry
-from mediaflow.domain.errors import MediaflowError
+from mediaflow.domain.errors import ConfigurationError, MediaflowError
 from mediaflow.jobs.actors import declare_actors
 from mediaflow.jobs.broker import make_broker
 from mediaflow.jobs.middleware import WorkerLife
 from mediaflow.jobs.wakeups import DramatiqWakeups
 from mediaflow.observability.logging import configure_logging
+from mediaflow.plugin.sandbox import sandbox_works
 from mediaflow.runtime import build_runtime, make_metrics
+from mediaflow.settings import Settings
 
 
 def build_worker_broker(environ: dict[str, str]) -> RedisBroker:
     """A broker with all actors declared, over a runtime of this process."""
     settings, plugins = registry.load(environ)
     configure_logging(settings, plugins.setting_specs)
+    _check_sandbox(settings)
     life = WorkerLife()
     broker = make_broker(settings.redis_url, life)
     metrics = make_metrics(plugins)
@@ -29,6 +32,13 @@ def build_worker_broker(environ: dict[str, str]) -> RedisBroker:
     life.runtime.start()
     declare_actors(broker, life.runtime)
     return broker
+
+
+def _check_sandbox(settings: Settings) -> None:
+    """A worker without its sandbox does not start, unless it was told to."""
+    reason = sandbox_works() if settings.sandbox == "bwrap" else None
+    if reason is not None:
+        raise ConfigurationError(reason)
 
 
 try:

@@ -50,8 +50,9 @@ class FirstIngest:
 
     def _send(self, client: ApiClient, file: str, relay: Relay) -> None:
         bars = console(stderr=True)
-        # lines of the log go above the bars, not through them
-        relay.sink = lambda line: bars.print(line.rstrip("\n"), markup=False)
+        if bars.is_terminal:
+            # lines of the log go above the bars, not through them
+            relay.sink = lambda line: bars.print(line.rstrip("\n"), markup=False, soft_wrap=True)
         try:
             with client:
                 path = Path(file).expanduser() if file else make_clip(self.directory.run / CLIP_NAME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Final, Literal
 
 MediaKind = Literal["video", "audio", "image"]
 
@@ -61,6 +61,23 @@ class AudioStream:
     language: str | None = None
 
 
+CONTENT_TYPES: Final = {
+    "mov": "mp4",
+    "matroska": "webm",
+    "mpegts": "mp2t",
+    "mpeg": "mpeg",
+    "mpegvideo": "mpeg",
+    "avi": "x-msvideo",
+    "asf": "x-ms-asf",
+    "flv": "x-flv",
+    "ogg": "ogg",
+    "mp3": "mpeg",
+    "wav": "wav",
+    "flac": "flac",
+}
+"""Subtypes of content types by the first name that ffmpeg gives a container (IANA's where registered)."""
+
+
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
     """A probed source. `video` and `audio` are the streams that will be used; cover art is never `video`.
@@ -80,3 +97,9 @@ class MediaInfo:
     audio: AudioStream | None = None
     encrypted: bool = False
     warnings: tuple[str, ...] = ()
+
+    @property
+    def content_type(self) -> str:
+        """What the file is, from its content and not from what a client says."""
+        subtype = CONTENT_TYPES.get(self.container.split(",")[0])
+        return f"{self.kind}/{subtype}" if subtype else "application/octet-stream"

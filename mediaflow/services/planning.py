@@ -48,7 +48,12 @@ class Planning:
         running = {"state": "running", "media": document, "updated_at": now}
         self.database.jobs.change(job.id, {"state": "pending"}, running)
         self.database.jobs.change(job.id, {"state": "running"}, {"media": document, "updated_at": now})
-        facts = {"media": document, "duration_seconds": media.duration_seconds, "updated_at": now}
+        facts = {
+            "media": document,
+            "duration_seconds": media.duration_seconds,
+            "content_type": media.content_type,
+            "updated_at": now,
+        }
         self.database.assets.change(asset.id, {"job_id": job.id}, facts)
         return {}
 

@@ -304,7 +304,8 @@ def test_refused_segments_get_a_new_address_and_playing_goes_on(
     other = next(height for height in heights(ready_asset) if height != video(page, "videoHeight"))
     page.get_by_label("Quality").select_option(label=f"{other}p")
     until(page, lambda: refused and video(page, "readyState") >= 2)
-    page.evaluate(f"{VIDEO}.play()")
+    # the source may be changed just now, which ends the promise; what was pressed must count all the same
+    page.evaluate(f"{VIDEO}.play().catch(() => null)")
     until(page, lambda: video(page, "currentTime") > before + 0.5)
     assert video(page, "currentTime") < before + 3, "it went on from another place"
     expect(page.locator("#watch-trouble")).to_be_hidden()
