@@ -1,0 +1,51 @@
+# `make` lists what can be done. Everything runs in .venv, which `make setup` keeps up to date.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all bench lint clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Newer than everything that decides what is installed: a second `make setup` does nothing.
+STAMP := $(VENV)/.setup-done
+INPUTS := setup.cfg pyproject.toml mediaflow/web/package.json mediaflow/web/package-lock.json .ci/setup-system
+
+# The unexpanded text, by way of the environment: a file's name may hold spaces, quotes and dollar signs.
+export VIDEO_FILE := $(value VIDEO)
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(firstword $(MAKEFILE_LIST)) | \
+		awk '{ name = $$1 " " $$2; $$1 = $$2 = ""; printf "  %-16s%s\n", name, $$0 }'
+
+setup: $(STAMP) ## Make .venv with everything (and install system packages, as root on Debian)
+
+$(STAMP): $(INPUTS)
+	@PYTHON='$(PYTHON)' .ci/setup-system
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'Installing into $(VENV) ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,test,quality]'
+	@$(BIN)/python -m mediaflow.web.vendor
+	@touch $@
+
+run: setup ## Run mediaflow and send it a video: VIDEO=file, or a made-up clip
+	@MEDIAFLOW_LOG_LEVEL="$${MEDIAFLOW_LOG_LEVEL:-warning}" exec $(BIN)/mediaflow up --ingest="$$VIDEO_FILE"
+
+test: setup ## Run the tests
+	@$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+test-all: setup ## Run all tests, the long ones too
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: setup ## Measure: ratios side by side in one run
+	@$(BIN)/python -m pytest -s tests/benchmarks $(PYTEST_ARGS)
+
+lint: setup ## Check style, types and who imports whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean: ## Remove .venv and what was built; your data stays
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache mediaflow/web/static/vendor
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf *.egg-info
