@@ -31,7 +31,7 @@ run: setup ## Run mediaflow and send it a video: VIDEO=file, or a made-up clip
 	@MEDIAFLOW_LOG_LEVEL="$${MEDIAFLOW_LOG_LEVEL:-warning}" exec $(BIN)/mediaflow up --ingest="$$VIDEO_FILE"
 
 test: setup ## Run the tests
-	@$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-all: setup ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

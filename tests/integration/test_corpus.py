@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import m3u8
@@ -14,6 +11,7 @@ import requests
 
 from tests.corpus import Sample, samples
 from tests.integration.service import Service
+from tests.integration.tripwires import Tripwires, tripwires_set
 
 pytestmark = pytest.mark.skipif(not samples(), reason="the corpus is not at hand (MEDIAFLOW_CORPUS)")
 
@@ -31,42 +29,12 @@ ORDINARY = (
 )
 """Ten that every run plays; the rest is in the long run."""
 LONG = ("androidx__long_1080p_lowbitrate.mp4",)
-VICTIM = Path("/tmp/mediaflow_victim/victim.ts")
-PORTS = (18998, 18999)
 
 
 @pytest.fixture(scope="module")
-def tripwires() -> Iterator[list[tuple[str, int]]]:
-    """Listeners where hostile files point at, and the file that they name; the list holds who connected."""
-    connected: list[tuple[str, int]] = []
-    listeners = [socket.create_server(("127.0.0.1", port)) for port in PORTS]
-    for listener in listeners:
-        listener.settimeout(0.2)
-    ended = threading.Event()
-
-    def watch(listener: socket.socket) -> None:
-        while not ended.is_set():
-            try:
-                connection, peer = listener.accept()
-            except TimeoutError:
-                continue
-            connected.append(peer)
-            connection.close()
-
-    threads = [threading.Thread(target=watch, args=(listener,)) for listener in listeners]
-    for thread in threads:
-        thread.start()
-    victim = next(s.path.parent for s in samples() if s.name.startswith("hostile/")) / "victim.ts"
-    VICTIM.parent.mkdir(exist_ok=True)
-    VICTIM.write_bytes(victim.read_bytes())
-    yield connected
-    ended.set()
-    for thread in threads:
-        thread.join()
-    for listener in listeners:
-        listener.close()
-    VICTIM.unlink()
-    VICTIM.parent.rmdir()
+def tripwires() -> Iterator[Tripwires]:
+    with tripwires_set() as listening:
+        yield listening
 
 
 def outcome(service: Service, sample: Sample, timeout_seconds: float = 100) -> dict[str, Any]:
@@ -125,12 +93,10 @@ def test_ordinary_files_play(service: Service, name: str) -> None:
     [s for s in samples() if s.name.startswith("hostile/") and s.verdict == "reject"],
     ids=lambda sample: sample.name.removeprefix("hostile/"),
 )
-def test_hostile_files_are_refused_and_reach_nothing(
-    service: Service, tripwires: list[tuple[str, int]], sample: Sample
-) -> None:
+def test_hostile_files_are_refused_and_reach_nothing(service: Service, tripwires: Tripwires, sample: Sample) -> None:
     asset = outcome(service, sample)
     judge(service, sample, asset)
-    assert tripwires == []
+    assert tripwires.connections() == 0
     assert "/tmp/" not in str(asset["error"])
 
 
@@ -141,8 +107,6 @@ def test_hostile_files_are_refused_and_reach_nothing(
     [s for s in samples() if s.name not in ORDINARY],
     ids=lambda sample: sample.name,
 )
-def test_every_file_of_the_corpus_gets_its_verdict(
-    service: Service, tripwires: list[tuple[str, int]], sample: Sample
-) -> None:
+def test_every_file_of_the_corpus_gets_its_verdict(service: Service, tripwires: Tripwires, sample: Sample) -> None:
     judge(service, sample, outcome(service, sample, timeout_seconds=800))
-    assert tripwires == []
+    assert tripwires.connections() == 0

@@ -5,11 +5,7 @@ The corpus is not part of this repository: `MEDIAFLOW_CORPUS` names its director
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 from collections.abc import Iterator
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,9 +17,10 @@ from mediaflow.plugin import MediaContext
 from mediaflow.plugin.probe import probe
 from mediaflow.plugin.sandbox import SandboxedRunner
 from mediaflow_validation.plugin import mediaflow_validate_media
+from tests.corpus import Sample, samples
+from tests.integration.tripwires import tripwires_set
 
-CORPUS = Path(os.environ.get("MEDIAFLOW_CORPUS") or Path(__file__).parents[3] / "shared" / "media")
-FORBIDDEN_PORTS = (18998, 18999)
+pytestmark = pytest.mark.skipif(not samples(), reason="the corpus is not at hand (MEDIAFLOW_CORPUS)")
 CONTEXT = MediaContext({"max_duration_seconds": 86400, "max_pixels": 75_000_000, "max_streams": 32})
 
 POLICY = MappingProxyType(
@@ -63,64 +60,28 @@ REASONS = MappingProxyType(
 )
 
 
-def corpus() -> list[dict[str, Any]]:
-    manifest = CORPUS / "MANIFEST.json"
-    if not manifest.exists():
-        return []
-    entries: list[dict[str, Any]] = json.loads(manifest.read_text())
-    return [entry for entry in entries if entry["name"]]
-
-
-ENTRIES = corpus()
-
-
 def named(verdict: str) -> list[Any]:
-    chosen = [entry for entry in ENTRIES if entry["expected"]["verdict"] == verdict]
-    return [pytest.param(entry, id=entry["name"]) for entry in chosen]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _corpus_is_there() -> None:
-    if not ENTRIES:
-        pytest.skip(f"no media in {CORPUS}; MEDIAFLOW_CORPUS names another directory")
+    return [pytest.param(sample, id=sample.name) for sample in samples() if sample.verdict == verdict]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _nobody_calls() -> Iterator[None]:
-    """Listens where hostile files point: a connection fails the module."""
-    servers = [socket.create_server(("127.0.0.1", port)) for port in FORBIDDEN_PORTS]
-    yield
-    for server in servers:
-        with server:
-            server.settimeout(0.05)
-            with pytest.raises(TimeoutError):
-                server.accept()
+    """A connection where hostile files point fails the module."""
+    with tripwires_set() as tripwires:
+        yield
+        assert tripwires.connections() == 0
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The local file that some hostile ones point at really is there to be read."""
-    victim = Path("/tmp/mediaflow_victim/victim.ts")
-    made = not victim.exists() and (CORPUS / "hostile" / "victim.ts").exists()
-    if made:
-        victim.parent.mkdir(exist_ok=True)
-        victim.write_bytes((CORPUS / "hostile" / "victim.ts").read_bytes())
-    yield
-    if made:
-        victim.unlink()
-        victim.parent.rmdir()
-
-
-def looked_at(entry: dict[str, Any]) -> MediaInfo:
+def looked_at(sample: Sample) -> MediaInfo:
     """Probe and validate as a worker does. Raises MediaRejected for either."""
-    media = probe(CORPUS / entry["name"], SandboxedRunner("bwrap"), max_streams=32, max_pixels=75_000_000)
+    media = probe(sample.path, SandboxedRunner("bwrap"), max_streams=32, max_pixels=75_000_000)
     for problem in mediaflow_validate_media(media, CONTEXT):
         raise MediaRejected(problem.detail, code=problem.code)
     return media
 
 
-def expect_sane(media: MediaInfo, entry: dict[str, Any]) -> None:
-    expected = entry["expected"]
+def expect_sane(media: MediaInfo, sample: Sample) -> None:
+    expected = sample.expected
     if expected.get("display_size") and media.video:
         assert list(media.video.display_size) == expected["display_size"]
     for kind in ("video", "audio"):
@@ -134,26 +95,26 @@ def expect_sane(media: MediaInfo, entry: dict[str, Any]) -> None:
         assert media.video.frame_count <= 10883
 
 
-@pytest.mark.parametrize("entry", named("accept"))
-def test_a_good_file_is_measured_as_it_is(entry: dict[str, Any]) -> None:
-    expect_sane(looked_at(entry), entry)
+@pytest.mark.parametrize("sample", named("accept"))
+def test_a_good_file_is_measured_as_it_is(sample: Sample) -> None:
+    expect_sane(looked_at(sample), sample)
 
 
-@pytest.mark.parametrize("entry", named("reject"))
-def test_a_bad_file_is_rejected_with_a_reason_for_people(entry: dict[str, Any]) -> None:
+@pytest.mark.parametrize("sample", named("reject"))
+def test_a_bad_file_is_rejected_with_a_reason_for_people(sample: Sample) -> None:
     with pytest.raises(MediaRejected) as caught:
-        looked_at(entry)
-    expect_reason(caught.value, REASONS.get(entry["name"]))
+        looked_at(sample)
+    expect_reason(caught.value, REASONS.get(sample.name))
 
 
-@pytest.mark.parametrize("entry", named("policy"))
-def test_a_doubtful_file_is_treated_the_same_every_time(entry: dict[str, Any]) -> None:
-    code = POLICY[entry["name"]]
+@pytest.mark.parametrize("sample", named("policy"))
+def test_a_doubtful_file_is_treated_the_same_every_time(sample: Sample) -> None:
+    code = POLICY[sample.name]
     if code is None:
-        expect_sane(looked_at(entry), entry)
+        expect_sane(looked_at(sample), sample)
         return
     with pytest.raises(MediaRejected) as caught:
-        looked_at(entry)
+        looked_at(sample)
     expect_reason(caught.value, code)
 
 
@@ -161,4 +122,4 @@ def expect_reason(error: MediaRejected, code: str | None) -> None:
     assert error.code.startswith("media.")
     assert code in (None, error.code)
     assert error.detail.endswith(".")
-    assert not any(text in error.detail for text in ("/tmp", str(CORPUS), "root:", "0x", "None"))
+    assert not any(text in error.detail for text in ("/tmp", "media/", "root:", "0x", "None"))

@@ -188,6 +188,36 @@ def test_upload_finds_the_service_by_its_data_directory(up: Service, clip: Path)
     assert (asset["state"], asset["title"], asset["owner"]) == ("ready", "A title", "admin")
 
 
+def test_an_interrupted_upload_leaves_nothing_behind(up: Service, tmp_path: Path) -> None:
+    # given an upload that takes a while
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as file:
+        file.truncate(4 * 1024**3)
+    arriving = up.data_dir / "objects"
+
+    def files() -> set[Path]:
+        return {path for path in arriving.rglob("*") if path.is_file() and path.stat().st_size >= 1024**2}
+
+    before = files()
+    sending = subprocess.Popen(
+        command("upload", str(large), "--url", up.url, "--token", up.token),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environ(),
+    )
+    with sending:
+        assert eventually(lambda: files() - before, 20)
+
+        # when
+        sending.send_signal(signal.SIGINT)
+
+        # then
+        out, err = sending.communicate(timeout=20)
+    assert (sending.returncode, out, err.strip()) == (130, "", "mediaflow: stopped")
+    assert eventually(lambda: not files() - before, 20)
+
+
 def test_a_refused_upload_is_one_sentence(up: Service, tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("these are notes and no video\n" * 100)
     done = subprocess.run(
