@@ -33,6 +33,7 @@ from mediaflow.services.sources import Sources
 from mediaflow.services.stepping import Stepping
 from mediaflow.services.stepprocess import ChildSteps
 from mediaflow.services.taskdocs import TaskDocuments
+from mediaflow.services.topology import check_topology
 from mediaflow.services.workdir import WorkDirectory
 from mediaflow.settings import Settings
 
@@ -117,6 +118,12 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     key = load_or_create_key(settings)
     database = open_database(database_url(settings))
     storage = plugins.open_storage(storage_url(settings), settings)
+    check_topology(
+        redis_url=settings.redis_url,
+        database_url=database_url(settings),
+        storage_url=storage_url(settings),
+        storage_is_shared=plugins.storage_scheme(storage_url(settings)).shared,
+    )
     if not isinstance(storage, ReceivesParts):
         raise ConfigurationError(f"The storage {settings.storage_url.split(':')[0]!r} can't receive uploads in parts.")
     gate, stopped = LoadGate(worker_units(settings)), threading.Event()

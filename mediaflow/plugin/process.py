@@ -44,8 +44,10 @@ class ProcessRunner(Protocol):
         limits: Limits,
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
-        """Run `argv` in the sandbox: it sees the system's programs, the files of `reads` (read only) and the directory
-        `writes`, at their own paths, and no network. With `on_line`, stdout is passed line by line and not kept.
-        Raises TaskFailed (`job.timeout`, `job.stalled`, `job.output_too_large`, `job.program_missing`).
+        """Run `argv` in the sandbox, in the directory `writes`.
+
+        It sees the system's programs, the files of `reads` (read only) and `writes`, at their own paths, and no
+        network. With `on_line`, stdout is passed line by line and not kept. Raises TaskFailed (`job.timeout`,
+        `job.stalled`, `job.output_too_large`, `job.program_missing`).
         """
         ...

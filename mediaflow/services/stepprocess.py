@@ -197,4 +197,7 @@ def _environment(mark: str) -> dict[str, str]:
 def _code() -> list[Path]:
     """Where Python and its modules are, to be seen even when they lie in a directory that is hidden."""
     places = [Path(path) for path in (*sys.path, sys.prefix, sys.base_prefix) if path]
+    # editable installs are found by hooks and not by sys.path; the plugins are loaded here, so their places are known
+    packages = [module for name, module in sys.modules.items() if "." not in name and hasattr(module, "__path__")]
+    places += [Path(path) for package in packages for path in package.__path__]
     return [place for place in dict.fromkeys(places) if place.exists()]

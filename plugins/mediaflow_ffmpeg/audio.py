@@ -20,7 +20,7 @@ from mediaflow.plugin import (
     plan_encode,
 )
 from mediaflow.plugin.wire import dump, load
-from mediaflow_ffmpeg.commands import audio_command
+from mediaflow_ffmpeg.commands import HERE, audio_command
 from mediaflow_ffmpeg.encoding import check_decodes, encode
 from mediaflow_ffmpeg.jobs import AudioJob, origin_seconds
 from mediaflow_ffmpeg.params import problems
@@ -77,7 +77,7 @@ class AacAudio:
 def _encoded(
     job: AudioJob, media: MediaInfo, stream_index: int, workspace: Workspace, *, by_count: bool = False
 ) -> list[WrittenTrack]:
-    argv = audio_command(job, media, workspace.source, workspace.directory, by_count=by_count)
+    argv = audio_command(job, media, workspace.source, HERE, by_count=by_count)
     encode(argv, media, stream_index, job.expected_seconds, workspace)
     return read_tracks(workspace.directory, [rendition.name for rendition in job.renditions], 0)
 

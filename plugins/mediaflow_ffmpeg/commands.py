@@ -20,6 +20,8 @@ MAX_ERROR_RATE: Final = 0.5
 """ffmpeg gives up (exit code 69) when more than this share of the packets can't be decoded."""
 
 # max_alloc: a header that asks for a huge block of memory gets an error instead
+HERE: Final = Path()
+"""Programs run in the directory that they write to: muxers would expand a `%` in a path of the machine."""
 _QUIET: Final = (
     "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-max_alloc", str(ALLOCATION_BYTES),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from mediaflow.plugin import (
     TaskFailed,
     Workspace,
 )
-from mediaflow_ffmpeg.commands import thumbnail_command
+from mediaflow_ffmpeg.commands import HERE, thumbnail_command
 from mediaflow_ffmpeg.encoding import failure
 from mediaflow_ffmpeg.params import Number, problems
 
@@ -52,7 +52,7 @@ class Thumbnail:
         size = (int(task.params["width"]), int(task.params["height"]))
         target = workspace.directory / FILE_NAME
         for at_seconds in (float(task.params["at_seconds"]), None):
-            argv = thumbnail_command(task.media, workspace.source, target, size, at_seconds)
+            argv = thumbnail_command(task.media, workspace.source, HERE / FILE_NAME, size, at_seconds)
             completed = workspace.processes.run(
                 argv, reads=[workspace.source], writes=workspace.directory, limits=_LIMITS
             )

@@ -23,7 +23,7 @@ from mediaflow.plugin import (
     plan_encode,
 )
 from mediaflow.plugin.wire import dump, load
-from mediaflow_ffmpeg.commands import video_command
+from mediaflow_ffmpeg.commands import HERE, video_command
 from mediaflow_ffmpeg.encoding import check_decodes, encode
 from mediaflow_ffmpeg.jobs import Encoder, VideoJob, origin_seconds
 from mediaflow_ffmpeg.params import Choice, Number, problems
@@ -76,7 +76,7 @@ class H264Video:
         if task.media.video is None:
             raise TaskFailed("A video task was planned for media without video.", code="job.bad_task")
         expected_seconds = float(job.expected_frames / job.grid.frame_rate)
-        argv = video_command(job, task.media, workspace.source, workspace.directory)
+        argv = video_command(job, task.media, workspace.source, HERE)
         encode(argv, task.media, task.media.video.index, expected_seconds, workspace)
         tracks = read_tracks(workspace.directory, [r.name for r in job.renditions], job.span.first_segment)
         _check(job, tracks, expected_seconds)

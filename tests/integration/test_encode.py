@@ -83,6 +83,14 @@ def test_a_clip_keeps_its_size_rate_and_every_frame(name: str, tmp_path: Path) -
     assert (stream["codec_name"], stream["pix_fmt"]) == ("h264", "yuv420p")
 
 
+@pytest.mark.parametrize("name", ["100%d %v", "a;b#c", "ein Ordner"])
+def test_a_directory_may_have_any_name(name: str, tmp_path: Path) -> None:
+    odd = tmp_path / name
+    odd.mkdir()
+    encoded = encode_to_directory(clips.make_clip(odd / "c.mp4", seconds=1.0), SMALL, odd / "out")
+    assert len(encoded.files_of(encoded.presentation.video[0].track.name)) == 2
+
+
 def test_every_playlist_lists_what_is_there_and_opens_in_a_player(tmp_path: Path) -> None:
     encoded = encode_to_directory(clips.make_clip(tmp_path / "c.mp4", seconds=5.0), SMALL, tmp_path / "out")
 
