@@ -11,30 +11,12 @@ import pytest
 from mediaflow.plugin import Busy, NotFound
 from mediaflow.testing.bodies import MIB, blocks_of, content
 from mediaflow_local.storage import LocalStorage
-
-KIND = "video/mp4"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "objects"
+from tests.plugins.storages import KIND, files_below, put, read
 
 
 @pytest.fixture
 def storage(root: Path) -> LocalStorage:
     return LocalStorage(root)
-
-
-def put(storage: LocalStorage, key: str, data: bytes) -> None:
-    storage.put(key, blocks_of(data), size_bytes=len(data), content_type=KIND)
-
-
-def read(storage: LocalStorage, key: str) -> bytes:
-    return b"".join(storage.read(key))
-
-
-def files_below(path: Path) -> list[str]:
-    return sorted(str(found.relative_to(path)) for found in path.rglob("*") if found.is_file())
 
 
 @pytest.mark.parametrize(

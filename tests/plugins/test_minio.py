@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
@@ -11,27 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mediaflow.domain.ids import new_id
 from mediaflow.plugin import ConfigurationError, InvalidInput, Unavailable
 from mediaflow.testing.bodies import MIB, Interrupted, blocks_of, content, raising
 from mediaflow_minio.location import location_of
 from mediaflow_minio.plugin import mediaflow_register_settings, mediaflow_register_storages, open_s3
 from mediaflow_minio.storage import S3Storage
 from tests.contracts.s3server import S3Server, running_s3_server
-
-KIND = "video/mp4"
-SETTINGS = {"s3_access_key": "AK", "s3_secret_key": "very-secret", "s3_region": "", "s3_create_bucket": True}
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with running_s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
-
-
-@pytest.fixture
-def bucket() -> str:
-    return f"b{new_id()}"
+from tests.plugins.storages import KIND, S3_SETTINGS, put
 
 
 @pytest.fixture
@@ -39,10 +24,6 @@ def storage(s3_server: S3Server, bucket: str) -> S3Storage:
     """With small pieces, so that a test of large objects is small."""
     location = location_of(s3_server.url(bucket), s3_server.settings)
     return S3Storage(location, part_bytes=5 * MIB, copy_bytes=5 * MIB)
-
-
-def put(storage: S3Storage, key: str, data: bytes) -> None:
-    storage.put(key, blocks_of(data), size_bytes=len(data), content_type=KIND)
 
 
 def kind_of(storage: S3Storage, key: str) -> str | None:
@@ -53,13 +34,13 @@ def kind_of(storage: S3Storage, key: str) -> str | None:
 
 
 def test_a_url_tells_server_bucket_prefix_and_region() -> None:
-    location = location_of("s3:https://s3.example.com:9443/media-1?prefix=/a/b/&region=eu-west-1", SETTINGS)
+    location = location_of("s3:https://s3.example.com:9443/media-1?prefix=/a/b/&region=eu-west-1", S3_SETTINGS)
     assert (location.endpoint, location.secure, location.bucket) == ("s3.example.com:9443", True, "media-1")
     assert (location.prefix, location.region) == ("a/b/", "eu-west-1")
 
 
 def test_the_region_of_the_settings_counts_when_the_url_names_none() -> None:
-    location = location_of("s3:http://[::1]:9000/media/", SETTINGS | {"s3_region": "eu-north-1"})
+    location = location_of("s3:http://[::1]:9000/media/", S3_SETTINGS | {"s3_region": "eu-north-1"})
     assert (location.endpoint, location.secure, location.region) == ("[::1]:9000", False, "eu-north-1")
 
 
@@ -88,14 +69,14 @@ def test_the_region_of_the_settings_counts_when_the_url_names_none() -> None:
 )
 def test_a_wrong_url_is_refused_with_the_way_out(url: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence) as caught:
-        open_s3(url, SETTINGS)
+        open_s3(url, S3_SETTINGS)
     assert "very-secret" not in caught.value.detail
 
 
 @pytest.mark.parametrize("name", ["s3_access_key", "s3_secret_key"])
 def test_a_missing_key_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"MEDIAFLOW_{name.upper()}"):
-        open_s3("s3:http://host/bucket", SETTINGS | {name: ""})
+        open_s3("s3:http://host/bucket", S3_SETTINGS | {name: ""})
 
 
 def test_the_plugin_offers_a_shared_scheme_and_keeps_its_secret_masked() -> None:
@@ -103,7 +84,7 @@ def test_the_plugin_offers_a_shared_scheme_and_keeps_its_secret_masked() -> None
     assert (scheme.scheme, scheme.shared) == ("s3", True)
     secret = {spec.name for spec in mediaflow_register_settings() if spec.secret}
     assert secret == {"s3_secret_key"}
-    assert "very-secret" not in repr(open_s3("s3:http://host/bucket", SETTINGS))
+    assert "very-secret" not in repr(open_s3("s3:http://host/bucket", S3_SETTINGS))
 
 
 def test_the_bucket_is_made_once_however_many_come_first(s3_server: S3Server, bucket: str) -> None:

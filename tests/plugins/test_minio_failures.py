@@ -13,27 +13,13 @@ from typing import Any
 
 import pytest
 
-from mediaflow.domain.ids import new_id
 from mediaflow.plugin import MediaflowError, Unavailable
-from mediaflow.testing.bodies import MIB, blocks_of, content
+from mediaflow.testing.bodies import MIB, content
 from mediaflow_minio.location import location_of
 from mediaflow_minio.plugin import open_s3
 from mediaflow_minio.storage import S3Storage
-from tests.contracts.s3server import S3Server, running_s3_server
-
-KIND = "video/mp4"
-SETTINGS = {"s3_access_key": "AK", "s3_secret_key": "very-secret", "s3_region": "", "s3_create_bucket": True}
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with running_s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
-
-
-@pytest.fixture
-def bucket() -> str:
-    return f"b{new_id()}"
+from tests.contracts.s3server import S3Server
+from tests.plugins.storages import KIND, S3_SETTINGS, put
 
 
 @pytest.fixture
@@ -41,10 +27,6 @@ def storage(s3_server: S3Server, bucket: str) -> S3Storage:
     """With small pieces, so that a test of large objects is small."""
     location = location_of(s3_server.url(bucket), s3_server.settings)
     return S3Storage(location, part_bytes=5 * MIB, copy_bytes=5 * MIB)
-
-
-def put(storage: S3Storage, key: str, data: bytes) -> None:
-    storage.put(key, blocks_of(data), size_bytes=len(data), content_type=KIND)
 
 
 # --- servers that fail
@@ -76,7 +58,7 @@ def test_a_server_that_is_down_is_unavailable_soon(operation: str, region: str) 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"s3:http://127.0.0.1:{free.getsockname()[1]}/bucket"
-    settings = SETTINGS | {"s3_region": region, "s3_create_bucket": region == ""}
+    settings = S3_SETTINGS | {"s3_region": region, "s3_create_bucket": region == ""}
     refused(S3Storage(location_of(url, settings)), operation)
 
 
@@ -92,7 +74,7 @@ def test_a_server_that_does_not_even_refuse_is_unavailable_within_10_seconds(ope
             client.setblocking(False)
             client.connect_ex(full.getsockname())
         url = f"s3:http://127.0.0.1:{full.getsockname()[1]}/bucket"
-        refused(S3Storage(location_of(url, SETTINGS)), operation)
+        refused(S3Storage(location_of(url, S3_SETTINGS)), operation)
         for client in waiting:
             client.close()
 
@@ -117,7 +99,7 @@ def test_a_missing_bucket_is_named_when_it_may_not_be_made(s3_server: S3Server, 
 
 def test_something_else_than_an_s3_server_is_told(tmp_path: Path) -> None:
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Type: text/html\r\n\r\nhi!") as port:
-        storage = open_s3(f"s3:http://127.0.0.1:{port}/bucket", SETTINGS)
+        storage = open_s3(f"s3:http://127.0.0.1:{port}/bucket", S3_SETTINGS)
         with pytest.raises(Unavailable):
             storage.put("key", [b"x"], size_bytes=1, content_type=KIND)
 
@@ -133,7 +115,7 @@ def test_a_full_server_is_told() -> None:
     body = b"<Error><Code>XMinioStorageFull</Code><Message>full</Message></Error>"
     head = f"HTTP/1.1 507 x\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with answering(head + body) as port:
-        settings = SETTINGS | {"s3_region": "us-east-1", "s3_create_bucket": False}
+        settings = S3_SETTINGS | {"s3_region": "us-east-1", "s3_create_bucket": False}
         storage = open_s3(f"s3:http://127.0.0.1:{port}/bucket", settings)
         with pytest.raises(MediaflowError) as caught:
             storage.put("key", [b"x"], size_bytes=1, content_type=KIND)
