@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import gunicorn.app.base  # type: ignore[import-untyped]
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from mediaflow import registry
@@ -98,6 +99,26 @@ class StallGuardedWorker(ThreadWorker):  # type: ignore[misc]
             # the client has gone already, which the request's thread will find out
             self.log.debug("connection ended before its request")
         super().enqueue_req(conn)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        req.body.reader = _ClientsReader(req.body.reader)
+        return super().handle_request(req, conn)
+
+
+class _ClientsReader:
+    """A body whose malformed framing is an OSError, as whatever else keeps a body from arriving.
+
+    Nobody above knows gunicorn's own exceptions, and took them for a fault of ours (500).
+    """
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def read(self, size: int) -> bytes:
+        try:
+            return bytes(self._reader.read(size))
+        except ParseException as error:
+            raise OSError(f"malformed body: {error}") from error
 
 
 class _Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc]

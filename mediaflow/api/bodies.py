@@ -58,7 +58,7 @@ def blocks() -> Iterator[bytes]:
         except (BlockingIOError, TimeoutError) as error:
             raise RequestTimeout("The body stopped arriving.") from error
         except OSError as error:
-            raise BadRequest("The connection ended before the body did.") from error
+            raise BadRequest("The body is malformed, or the connection ended before it did.") from error
         if not block:
             return
         yield block

@@ -44,6 +44,8 @@ class StrictParser(FlaskParser):
             return super().load_json(req, schema)
         except RecursionError as error:
             raise BadRequest("The JSON is nested too deeply.") from error
+        except ValueError as error:
+            raise BadRequest("The JSON has a number of too many digits.") from error
 
     def _handle_invalid_json_error(self, error: Exception, *_: Any, **__: Any) -> NoReturn:
         raise BadRequest("The body is not valid JSON.") from error

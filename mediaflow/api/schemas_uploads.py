@@ -27,8 +27,10 @@ def _size(value: int) -> None:
 
 
 def _chunk_size(value: int) -> None:
-    if not 1 <= value <= LARGEST_NUMBER:
+    if value < 1:
         raise ValidationError(f"must be at least 1 byte, not {value}")
+    if value > LARGEST_NUMBER:
+        raise ValidationError("is no size of a chunk")
 
 
 def tags_field() -> fields.List[Any]:

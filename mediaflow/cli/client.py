@@ -35,6 +35,8 @@ class ApiClient:
     """Calls `{url}/api/v1{path}` with a bearer token. May be used by several threads; each has its own connection."""
 
     def __init__(self, url: str, token: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        if not token.isprintable() or token.split() != [token]:  # what no header can carry
+            raise ApiError("the token is empty, or has spaces or line breaks in it", code="client.bad_token")
         self.url = url.rstrip("/")
         self._token = token
         self._patience = patience_seconds
@@ -73,6 +75,8 @@ class ApiClient:
             pause = min(MAX_PAUSE_SECONDS, 0.25 * 2**tries)
             try:
                 response = self._send(method, path, json, body() if body else None, headers or {})
+            except requests.exceptions.SSLError as error:  # no restart mends a certificate, or a server without TLS
+                raise ApiError(f"{self.url} can't be asked ({_reason(error)})", code="client.bad_request") from error
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 failure = ApiError(f"{self.url} does not answer ({_reason(error)})", code="client.unreachable")
                 # nobody at that address on the first try: more likely a wrong URL than a restart

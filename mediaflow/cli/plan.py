@@ -47,7 +47,10 @@ def _probed(file: Path, settings: Settings, plugins: Registry) -> MediaInfo:
 
     # "off" and "bwrap" are the choices of the setting
     runner = SandboxedRunner(settings.sandbox)  # type: ignore[arg-type]
-    media = probe(file, runner, max_streams=settings.max_streams, max_pixels=settings.max_pixels)
+    try:
+        media = probe(file, runner, max_streams=settings.max_streams, max_pixels=settings.max_pixels)
+    except OSError as error:
+        raise MediaRejected(f"{file} can't be read ({error.strerror})") from error
     problems = plugins.validate_media(media, _draft(file))
     if problems:
         raise MediaRejected(f"{file.name} would be rejected: {problems[0].detail}", code=problems[0].code)

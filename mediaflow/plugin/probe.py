@@ -59,6 +59,7 @@ def probe(
     Raises MediaRejected: `media.empty`, `media.unsupported`, `media.undecodable`, `media.encrypted`, `media.truncated`,
     `media.too_large`. TaskFailed of the runner passes through.
     """
+    source = source.absolute()  # the sandbox has another working directory
     formats = sniff(source)
     file = Source(source.stat().st_size, protected="mov" in formats and has_protected_samples(source))
     look = _Look(source, processes, ",".join(formats), max_streams, max_pixels, wall_seconds)

@@ -138,11 +138,12 @@ class Tokens:
                 # `iat` is checked below, with room for clocks that differ
                 options={"require": ["exp", "iat", "aud", "iss", "sub"], "verify_iat": False},
             )
+            ends = float(claims["exp"])
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The token has expired; get a new one.", code="auth.token_expired") from error
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, OverflowError) as error:  # a whole number of JSON may be larger than any float
             raise _bad_token() from error
-        return _principal(claims), float(claims["exp"])
+        return _principal(claims), ends
 
 
 def _principal(claims: dict[str, Any]) -> Principal:

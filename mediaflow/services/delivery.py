@@ -12,6 +12,7 @@ from mediaflow.domain.ids import derived_id
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
 from mediaflow.services.access import Principal, StreamTokens
+from mediaflow.services.packaging import ARTIFACTS
 from mediaflow.services.ports import Database
 from mediaflow.settings import Settings
 
@@ -89,7 +90,7 @@ class Delivery:
         if asset is None or asset.deleted_at is not None or not self.stream_tokens.check(token, asset):
             raise _no_file()
         generation = keys.generation_of(path)
-        if generation is None or generation > asset.generation:
+        if generation is None or generation > asset.generation or path.rpartition("/")[2] == ARTIFACTS:
             raise _no_file()
         try:
             key = keys.checked_key(keys.asset_prefix(asset_id) + path)

@@ -96,6 +96,24 @@ def test_a_wrong_address_is_told_at_once() -> None:
     assert time.monotonic() - began < 2
 
 
+def test_a_server_without_tls_is_told_at_once() -> None:
+    began = time.monotonic()
+    with (
+        serving(lambda _: Answer(204)) as server,
+        ApiClient(server.url.replace("http:", "https:"), "secret") as client,
+        pytest.raises(ApiError, match="can't be asked"),
+    ):
+        client.call("GET", "/things")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("token", ["", "two words", "two\nlines", "nul\0"])
+def test_what_no_header_can_carry_is_no_token(token: str) -> None:
+    with pytest.raises(ApiError, match="token") as caught:
+        ApiClient("http://127.0.0.1:1", token)
+    assert "\n" not in caught.value.detail
+
+
 def test_another_kind_of_server_is_told_apart() -> None:
     with (
         serving(lambda _: Answer(200, b"<html>hello</html>")) as server,

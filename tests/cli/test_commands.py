@@ -108,6 +108,16 @@ def test_a_plan_is_a_table_for_people(run: Run, clip: Path) -> None:
     assert "640x360" in out
 
 
+def test_a_plan_is_made_of_a_file_beside_us(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(clip.parent)
+    assert run("plan", Path(clip.name)).code == 0
+
+
+def test_a_plan_of_what_cannot_be_read_is_a_sentence(run: Run) -> None:
+    done = run("plan", Path("/proc/self/mem"))
+    assert (done.code, done.err) == (1, "mediaflow: /proc/self/mem can't be read (Input/output error)\n")
+
+
 def test_a_plan_for_an_unknown_profile_names_a_known_one(run: Run, clip: Path) -> None:
     done = run("plan", clip, "--profile", "web-h265")
 

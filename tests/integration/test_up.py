@@ -310,7 +310,7 @@ def refused(tmp_path: Path, *arguments: str, **environ: str) -> str:
 
 def test_a_port_in_use_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        sentence = refused(tmp_path, "--port", str(other.getsockname()[1]))
+        sentence = refused(tmp_path, "--port", str(other.getsockname()[1]), MEDIAFLOW_METRICS_BIND="off")
 
     assert "is taken by another program; choose another one with --port" in sentence
 

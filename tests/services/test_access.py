@@ -127,6 +127,7 @@ def forged(key: bytes | None = KEY, algorithm: str = "HS256", **claims: Any) -> 
         pytest.param(forged(iat=int(time.time()) + 3600), id="issued in the future"),
         pytest.param(forged(iat="now"), id="issued at no time"),
         pytest.param(forged(exp=None), id="without an end"),
+        pytest.param(forged(exp=10**400), id="an end that no float holds"),
         pytest.param(forged(iat=None), id="without a beginning"),
         pytest.param(forged(sub=None), id="without a subject"),
         pytest.param(forged(iss=None), id="without an issuer"),

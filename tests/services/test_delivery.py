@@ -24,6 +24,7 @@ KEY = b"a key of the tests, 32 bytes and more"
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
 MASTER = "g1/publish.1/master.m3u8"
 FILES = {MASTER: b"#EXTM3U\n", "g1/thumbnail.1/thumbnail.jpg": b"picture", "g2/publish.1/master.m3u8": b"next"}
+INTERNAL = "g1/video-0.1/artifacts.json"
 
 
 @dataclass
@@ -34,7 +35,7 @@ class House:
     def published(self, **fields: Any) -> Asset:
         asset = a_published_asset(**fields)
         self.delivery.database.assets.insert(asset)
-        for path, content in FILES.items():
+        for path, content in {**FILES, INTERNAL: b"[]"}.items():
             key = f"assets/{asset.id}/{path}"
             self.delivery.storage.put(key, [content], size_bytes=len(content), content_type="text/plain")
         return asset
@@ -118,6 +119,7 @@ def test_only_files_that_anyone_may_see_are_for_shared_caches(
     "path",
     [
         "g1/publish.1/missing.m3u8",
+        INTERNAL,
         "g2/publish.1/master.m3u8",
         "g0/publish.1/master.m3u8",
         "g01/publish.1/master.m3u8",
