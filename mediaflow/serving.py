@@ -5,6 +5,7 @@ Nothing here may import prometheus_client before `share_metrics` has run: it dec
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -118,7 +119,8 @@ class _ClientsReader:
         try:
             return bytes(self._reader.read(size))
         except ParseException as error:
-            raise OSError(f"malformed body: {error}") from error
+            # the number at which gunicorn closes the connection without a traceback
+            raise OSError(errno.ECONNRESET, f"the body is malformed ({error})") from error
 
 
 class _Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
 from mediaflow import runtime
 from mediaflow.cli.embedded import find_server
+from mediaflow.domain.ids import new_id
 from mediaflow.plugin import ConfigurationError, MediaflowError
 from mediaflow.registry import Registry
 from mediaflow.services.topology import check_topology
@@ -48,6 +49,7 @@ def run_checks(settings: Settings, plugins: Registry) -> list[Check]:
         ("database", lambda: _database(settings)),
         ("queue", lambda: _queue(settings)),
         ("storage", lambda: _storage(settings, plugins)),
+        ("work directory", lambda: _work_directory(settings)),
         ("hosts", lambda: _hosts(settings, plugins)),
         ("disk", lambda: _disk(settings)),
         ("page", _page),
@@ -148,8 +150,23 @@ def _storage(settings: Settings, plugins: Registry) -> tuple[State, str]:
     if not settings.storage_url and not settings.data_path.exists():
         return "passed", f"a directory in {settings.data_path}, made at the first start"
     storage = plugins.open_storage(runtime.storage_url(settings), settings)
-    list(islice(storage.list(""), 1))
-    return "passed", "it answers"
+    key = f"checks/{new_id()}"  # reading says nothing about a place that can't be written to
+    storage.put(key, [b"mediaflow"], size_bytes=9, content_type="text/plain")
+    storage.delete(key)
+    return "passed", "it keeps what is written"
+
+
+def _work_directory(settings: Settings) -> tuple[State, str]:
+    root = runtime.work_root(settings)
+    if not settings.work_dir and not settings.data_path.exists():
+        return "passed", f"{root}, made at the first start"
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        return "failed", f"{root} can't be written to ({error.strerror}); set MEDIAFLOW_WORK_DIR to another directory"
+    return "passed", f"{root} can be written to"
 
 
 def _hosts(settings: Settings, plugins: Registry) -> tuple[State, str]:
@@ -164,6 +181,20 @@ def check_worker(settings: Settings, plugins: Registry) -> None:
         state, detail = check()
         if state == "failed":
             raise ConfigurationError(detail)
+
+
+def check_backends(settings: Settings, plugins: Registry) -> None:
+    """Raise ConfigurationError, with what to do, when something that the service keeps its things in does not work."""
+    checks: tuple[tuple[str, Callable[[], tuple[State, str]]], ...] = (
+        ("database", lambda: _database(settings)),
+        ("queue", lambda: _queue(settings)),
+        ("storage", lambda: _storage(settings, plugins)),
+        ("work directory", lambda: _work_directory(settings)),
+    )
+    for name, check in checks:
+        answer = _run(name, check)
+        if answer.state == "failed":
+            raise ConfigurationError(f"{name}: {answer.detail}")
 
 
 def check_hosts(settings: Settings, plugins: Registry) -> None:

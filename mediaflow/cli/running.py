@@ -15,7 +15,7 @@ from typing import Final
 import requests
 
 from mediaflow import registry, runtime
-from mediaflow.cli.checks import check_worker
+from mediaflow.cli.checks import check_backends, check_worker
 from mediaflow.cli.datadir import DataDirectory
 from mediaflow.cli.first_ingest import FirstIngest
 from mediaflow.cli.local_access import ADMIN, ADMIN_SECONDS, mint
@@ -62,6 +62,7 @@ def run(environ: Mapping[str, str], announce: Callable[[Running], None], ingest:
     _check_file(ingest)
     settings, plugins = registry.load(environ)
     check_worker(settings, plugins)
+    check_backends(settings, plugins)
     directory = DataDirectory(settings.data_path)
     with directory.held(), served_metrics(settings, directory) as metrics_url:
         load_or_create_key(settings)

@@ -125,10 +125,19 @@ def test_who_waits_for_the_answer_before_sending_gets_it(server: Server, session
         assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("path", ["/api/v1/uploads", "/api/v1/uploads/{upload_id}/chunks/0", "/nothing"])
-def test_a_malformed_chunked_body_is_the_clients_fault(server: Server, session: requests.Session, path: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/api/v1/uploads", 400),
+        ("PUT", "/api/v1/uploads/{upload_id}/chunks/0", 400),
+        ("POST", "/nothing", 404),
+        ("GET", "/livez", 200),
+    ],
+)
+def test_a_malformed_chunked_body_is_the_clients_fault(
+    server: Server, session: requests.Session, method: str, path: str, status: int
+) -> None:
     upload = announced(server, session, 1000)
-    method = "PUT" if path.endswith("/0") else "POST"
     lines = (
         f"{method} {path.format(**upload)} HTTP/1.1",
         "Host: 127.0.0.1",
@@ -138,7 +147,7 @@ def test_a_malformed_chunked_body_is_the_clients_fault(server: Server, session: 
     )
     with server.connection() as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\nzz\r\nxxxx\r\n0\r\n\r\n").encode())
-        assert answer_of(connection)[0] == (404 if path == "/nothing" else 400)
+        assert answer_of(connection)[0] == status
         assert connection.recv(1000) == b""  # nobody knows where a next request would begin
     assert session.put(chunk_url(server, upload, 0), data=b"x" * 1000, timeout=20).status_code == 200
 

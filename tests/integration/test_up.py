@@ -381,3 +381,22 @@ def test_ingest_sends_a_file_and_tells_where_to_watch_it(tmp_path: Path, clip: P
 def test_ingest_of_a_file_that_is_not_there_starts_nothing(tmp_path: Path) -> None:
     assert "there is no file" in refused(tmp_path, "--ingest", str(tmp_path / "missing.mp4"))
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("MEDIAFLOW_STORAGE_URL", "local:/proc/nowhere", "storage: "),
+        ("MEDIAFLOW_WORK_DIR", "/proc/nowhere", "set MEDIAFLOW_WORK_DIR to another directory"),
+        ("MEDIAFLOW_REDIS_URL", "redis://127.0.0.1:1/0", "the Redis of MEDIAFLOW_REDIS_URL does not answer"),
+        ("MEDIAFLOW_DATABASE_URL", "sqlite:/proc/nowhere.db", "database: "),
+    ],
+)
+def test_a_place_that_does_not_work_is_said_before_anything_starts(
+    tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    began = time.monotonic()
+    sentence = refused(tmp_path, "--port", "0", **{name: value})
+
+    assert said in sentence
+    assert time.monotonic() - began < 20
