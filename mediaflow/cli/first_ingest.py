@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -53,20 +53,23 @@ class FirstIngest:
         if bars.is_terminal:
             # lines of the log go above the bars, not through them
             relay.sink = lambda line: bars.print(line.rstrip("\n"), markup=False, soft_wrap=True)
-        try:
-            with client:
+        with client:  # leaving it stops it: what is said of an error is decided inside
+            try:
                 path = Path(file).expanduser() if file else make_clip(self.directory.run / CLIP_NAME)
                 asset = send_and_wait(client, path, Wishes(), wait=True, bars_on=bars)
-        except MediaflowError as error:
-            if not client.stopped:
-                complain(error.detail)
-        else:
-            if asset["state"] == "ready":
-                click.echo(f"Watch: {self.watch_link(asset['id'])}", err=self.quiet)
+            except MediaflowError as error:
+                if not client.stopped:
+                    complain(error.detail)
             else:
-                complain(failure(asset))
-        finally:
-            relay.sink = write_stderr
+                self._tell(asset)
+            finally:
+                relay.sink = write_stderr
+
+    def _tell(self, asset: dict[str, Any]) -> None:
+        if asset["state"] == "ready":
+            click.echo(f"Watch: {self.watch_link(asset['id'])}", err=self.quiet)
+        else:
+            complain(failure(asset))
 
 
 def make_clip(path: Path) -> Path:

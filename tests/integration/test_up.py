@@ -378,6 +378,27 @@ def test_ingest_sends_a_file_and_tells_where_to_watch_it(tmp_path: Path, clip: P
     assert (asset["state"], asset["filename"]) == ("ready", awkward.name)
 
 
+@pytest.mark.parametrize(
+    ("name", "limit", "said"),
+    [("notes.mp4", "1000000", "The file is text"), ("large.mp4", "10", "larger than this service accepts")],
+)
+def test_a_first_file_that_is_refused_is_said(tmp_path: Path, name: str, limit: str, said: str) -> None:
+    (tmp_path / name).write_text("dear diary, this is no video")
+    started = subprocess.Popen(
+        command("up", "--port", "0", "--data-dir", str(tmp_path / "data"), f"--ingest={tmp_path / name}"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=clean_environ(MEDIAFLOW_MIN_FREE_BYTES="0", MEDIAFLOW_MAX_UPLOAD_BYTES=limit),
+        text=True,
+    )
+    with started:
+        try:
+            assert started.stderr is not None
+            assert any(said in line for line in started.stderr)
+        finally:
+            started.terminate()
+
+
 def test_ingest_of_a_file_that_is_not_there_starts_nothing(tmp_path: Path) -> None:
     assert "there is no file" in refused(tmp_path, "--ingest", str(tmp_path / "missing.mp4"))
     assert not (tmp_path / "data").exists()

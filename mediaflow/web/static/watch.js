@@ -90,7 +90,7 @@ export class WatchView {
       when(asset.created_at),
       asset.duration_seconds && asset.state !== 'rejected' ? clock(asset.duration_seconds) : '',
       sizes.length > 0 ? `up to ${sizes[0]}` : '',
-      asset.visibility === 'private' ? 'Only for you' : '',
+      asset.visibility === 'private' ? `Only for ${asset.owner}` : '',
     ];
     setText(byId('watch-facts'), facts.filter(Boolean).join(' · '));
     byId('watch-about').hidden = false;
