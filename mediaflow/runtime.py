@@ -21,10 +21,12 @@ from mediaflow.services.access import LoginCodes, Sessions, StreamTokens, Tokens
 from mediaflow.services.assembly import Assembly
 from mediaflow.services.claims import Claims, LoadGate
 from mediaflow.services.delivery import Delivery
+from mediaflow.services.editing import Editing
 from mediaflow.services.execution import Execution, StageHandler
 from mediaflow.services.ingest import Ingest
 from mediaflow.services.jobs import Jobs
 from mediaflow.services.library import Library
+from mediaflow.services.listing import Listing
 from mediaflow.services.planning import Planning
 from mediaflow.services.ports import Database, Metrics, Wakeups
 from mediaflow.services.publishing import Publishing
@@ -34,6 +36,7 @@ from mediaflow.services.stepping import Stepping
 from mediaflow.services.stepprocess import ChildSteps
 from mediaflow.services.taskdocs import TaskDocuments
 from mediaflow.services.topology import check_topology
+from mediaflow.services.trash import Trash
 from mediaflow.services.workdir import WorkDirectory
 from mediaflow.settings import Settings
 
@@ -56,6 +59,9 @@ class Runtime:
     jobs: Jobs
     assembly: Assembly
     library: Library
+    listing: Listing
+    editing: Editing
+    trash: Trash
     delivery: Delivery
     planning: Planning
     execution: Execution
@@ -161,6 +167,9 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         jobs=jobs,
         assembly=assembly,
         library=Library(database),
+        listing=Listing(database),
+        editing=Editing(database),
+        trash=Trash(database),
         delivery=Delivery(database, storage, stream_tokens, settings),
         planning=planning,
         execution=Execution(claims, jobs, metrics, handlers, stopped.is_set),

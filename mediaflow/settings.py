@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -12,8 +11,8 @@ from typing import Any, Final, Literal
 
 from mediaflow.domain.suggest import nearest
 from mediaflow.plugin import ConfigurationError, SettingSpec
+from mediaflow.setting_values import PARSERS, PREFIX, parse_value, variable_of
 
-PREFIX: Final = "MEDIAFLOW_"
 CORE: Final = "mediaflow"
 """Who owns the settings of the table below, in messages about names that are taken."""
 RESERVED: Final[Mapping[str, str]] = MappingProxyType(
@@ -24,8 +23,6 @@ RESERVED: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Variables with our prefix that are no settings: the service starts with them and does not look at them."""
-MIN_KEY_BYTES: Final = 32
-"""RFC 7518 section 3.2: a key of HS256 is at least as long as the hash."""
 MASK: Final = "********"
 Source = Literal["environment", "default", "start"]
 
@@ -83,7 +80,51 @@ class Settings:
         3600, "Viewers within one bucket share a stream token, and so a CDN's copy.", minimum=1
     )
     stream_cache_seconds: int = _setting(
-        60, "Longest time that a shared cache may keep segments of public and unlisted assets.", minimum=0
+        60,
+        "Longest time that a shared cache may keep segments of public and unlisted assets.",
+        minimum=0,
+        maximum=86400,
+    )
+    stream_origins: str = _setting(
+        "*", "Origins whose pages may play streams (CORS), comma-separated; `*` means any, empty none."
+    )
+    stream_redirect: bool = _setting(
+        False, "Send players to presigned URLs of the storage for segments (storages that can presign)."
+    )
+    stream_accel_prefix: str = _setting(
+        "", "Have nginx send files of a `local:` storage: the prefix of its internal location (X-Accel-Redirect)."
+    )
+    api_origins: str = _setting(
+        "", "Origins whose pages may call the API with a token (CORS), comma-separated; empty means none."
+    )
+    trusted_proxies: int = _setting(
+        0, "Proxies in front whose X-Forwarded-* headers are believed: how many hops.", minimum=0, maximum=16
+    )
+    jwks_url: str = _setting("", "Keys (JWKS, an http(s) URL) of an outside issuer of API tokens: RS256 or ES256.")
+    jwks_issuer: str = _setting("", "Issuer (`iss`) of the outside issuer's tokens.")
+    jwks_audience: str = _setting("", "Audience (`aud`) of the outside issuer's tokens; empty means the one above.")
+    jwks_role_claim: str = _setting("role", "Claim of the outside issuer's tokens that holds the role, user or admin.")
+    trash_seconds: int = _setting(
+        30 * 86400, "How long a deleted asset can be restored; its files go afterwards.", minimum=0
+    )
+    asset_cache_seconds: int = _setting(
+        300, "How long Redis keeps the bodies of assets; 0 caches none.", minimum=0, maximum=86400
+    )
+    rate_limit_per_minute: int = _setting(
+        30_000, "Requests that a user may make in a minute (429 afterwards); 0 means any number.", minimum=0
+    )
+    login_failures_per_minute: int = _setting(
+        30, "Refused credentials of one address in a minute, before it is told to wait; 0 means any number.", minimum=0
+    )
+    quota_bytes: int = _setting(0, "Bytes of originals that a user may have; 0 means any number.", minimum=0)
+    quota_assets: int = _setting(0, "Assets that a user may have; 0 means any number.", minimum=0)
+    idempotency_seconds: int = _setting(
+        86400, "How long an answer to a POST with an Idempotency-Key is kept.", minimum=1
+    )
+    audit_days: int = _setting(90, "How long the audit log is kept, in days.", minimum=1)
+    disk_warning_bytes: int = _setting(10 * 1024**3, "Free disk space below which the health report warns.", minimum=0)
+    disk_critical_bytes: int = _setting(
+        2 * 1024**3, "Free disk space below which the health report is critical.", minimum=0
     )
     max_upload_bytes: int = _setting(20 * 1024**3, "Largest accepted upload.", minimum=1)
     chunk_bytes: int = _setting(8 * 1024**2, "Chunk size that clients are told when they ask for none.", minimum=1)
@@ -147,11 +188,6 @@ def core_specs() -> tuple[SettingSpec, ...]:
     )
 
 
-def variable_of(name: str) -> str:
-    """The environment variable of a setting."""
-    return PREFIX + name.upper()
-
-
 def load_settings(environ: Mapping[str, str], plugin_specs: Iterable[tuple[str, SettingSpec]] = ()) -> Settings:
     """The settings that an environment gives, and defaults for the rest; `plugin_specs` are pairs of owner and setting.
 
@@ -195,22 +231,6 @@ def owned_specs(plugin_specs: Iterable[tuple[str, SettingSpec]]) -> list[tuple[s
     return owned
 
 
-def parse_value(spec: SettingSpec, text: str) -> Any:
-    """The typed value that a text means. Nothing is guessed: `1`, `yes` and `True` are no booleans, ` 80` is no number.
-
-    Raises ConfigurationError with the variable, the value (never a secret one) and what was expected.
-    """
-    value = _PARSERS[spec.type](text)
-    if value is None or not _allowed(spec, value):
-        raise ConfigurationError(f"{variable_of(spec.name)} is {_shown(spec, text)}; it must be {_expected(spec)}")
-    if spec.name == "jwt_key" and 0 < len(text.encode()) < MIN_KEY_BYTES:
-        raise ConfigurationError(
-            f"{variable_of(spec.name)} has {len(text.encode())} bytes; a key must have at least {MIN_KEY_BYTES} "
-            "(`openssl rand -hex 32` makes one), or leave it empty to have one made in the data directory"
-        )
-    return value
-
-
 def describe(settings: Settings, plugin_specs: Iterable[tuple[str, SettingSpec]] = ()) -> list[SettingInfo]:
     """Every setting with its effective value, for people: secrets and passwords in URLs are masked."""
     return [_info(settings, owner, spec) for owner, spec in owned_specs(plugin_specs)]
@@ -242,7 +262,7 @@ def _known(variable: str, by_variable: Mapping[str, SettingSpec]) -> SettingSpec
 def _check_spec(owner: str, spec: SettingSpec) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", spec.name):
         raise ConfigurationError(f"{owner}: {spec.name!r} is no name of a setting: use a-z, 0-9 and _")
-    if spec.type not in _PARSERS:
+    if spec.type not in PARSERS:
         raise ConfigurationError(
             f"{owner}: the setting {spec.name!r} has the type {spec.type!r}: use str, int, float or bool"
         )
@@ -250,35 +270,6 @@ def _check_spec(owner: str, spec: SettingSpec) -> None:
         raise ConfigurationError(
             f"{owner}: the setting {spec.name!r} has a default of another type than {spec.type.__name__}"
         )
-
-
-_PARSERS: Final[Mapping[type, Any]] = {
-    str: str,
-    bool: {"true": True, "false": False}.get,
-    int: lambda text: int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None,
-    float: lambda text: float(text) if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", text) else None,
-}
-_NOUNS: Final[Mapping[type, str]] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-
-
-def _allowed(spec: SettingSpec, value: Any) -> bool:
-    if spec.choices and value not in spec.choices:
-        return False
-    low = -math.inf if spec.minimum is None else spec.minimum
-    high = math.inf if spec.maximum is None else spec.maximum
-    return spec.type not in (int, float) or low <= value <= high
-
-
-def _expected(spec: SettingSpec) -> str:
-    if spec.choices:
-        return "one of " + ", ".join(str(choice) for choice in spec.choices)
-    bounds = [f"at least {spec.minimum}"] if spec.minimum is not None else []
-    bounds += [f"at most {spec.maximum}"] if spec.maximum is not None else []
-    return _NOUNS[spec.type] + (", " + " and ".join(bounds) if bounds else "")
-
-
-def _shown(spec: SettingSpec, text: str) -> str:
-    return "set to something else (it is secret and not shown)" if spec.secret else repr(text[:100])
 
 
 def _effective(settings: Settings, owner: str, spec: SettingSpec) -> Any:

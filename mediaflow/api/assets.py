@@ -21,7 +21,7 @@ from mediaflow.api.schemas_assets import (
 from mediaflow.api.schemas_common import page_document
 from mediaflow.api.schemas_uploads import without_repeats
 from mediaflow.domain.records import Asset
-from mediaflow.services.library import AssetQuery
+from mediaflow.services.listing import AssetQuery
 
 blueprint = Resource("assets", __name__, url_prefix=f"{BASE}/assets", description="What uploads became.")
 
@@ -38,7 +38,7 @@ _IF_MATCH: Final = {
 @blueprint.operation("GET", "", query=AssetListQuery, gives={200: AssetPageSchema})
 def list_assets(query: dict[str, Any]) -> dict[str, Any]:
     """List assets, an admin everybody's."""
-    return page_document(runtime().library.assets(caller(), AssetQuery(**query)), _document)
+    return page_document(runtime().listing.assets(caller(), AssetQuery(**query)), _document)
 
 
 @blueprint.operation("GET", "/<id:asset_id>", gives={200: AssetSchema})
@@ -59,7 +59,7 @@ def update_asset(body: dict[str, Any], asset_id: str) -> Response:
     """Change title, description, tags or visibility."""
     if "tags" in body:
         body["tags"] = without_repeats(body["tags"])
-    return _answer(runtime().library.change(caller(), asset_id, body, revisions=_expected_revisions()))
+    return _answer(runtime().editing.change(caller(), asset_id, body, revisions=_expected_revisions()))
 
 
 @blueprint.operation("DELETE", "/<id:asset_id>", gives={204: None})
@@ -68,13 +68,13 @@ def delete_asset(asset_id: str) -> None:
 
     It is not listed, read or streamed any more, and can be restored.
     """
-    runtime().library.delete(caller(), asset_id)
+    runtime().trash.delete(caller(), asset_id)
 
 
 @blueprint.operation("POST", "/<id:asset_id>/restore", gives={200: AssetSchema})
 def restore_asset(asset_id: str) -> Response:
     """Take a delete back."""
-    return _answer(runtime().library.restore(caller(), asset_id))
+    return _answer(runtime().trash.restore(caller(), asset_id))
 
 
 def _expected_revisions() -> frozenset[int] | None:

@@ -10,7 +10,7 @@ from typing import Final, cast
 from flask import Flask, Response, current_app, g, request
 
 from mediaflow.api.context import BASE, base_url, runtime, web
-from mediaflow.api.resource import ACCESS_ATTRIBUTE, Access
+from mediaflow.api.resource import OPEN, POLICY_ATTRIBUTE, Policy
 from mediaflow.domain.errors import Forbidden, Unauthenticated
 from mediaflow.services.access import Principal
 
@@ -18,6 +18,8 @@ COOKIE: Final = "mediaflow_session"
 READING: Final = ("GET", "HEAD", "OPTIONS")
 PAGE_HEADER: Final = "X-Requested-With"
 PAGE_VALUE: Final = "mediaflow"
+PLUGINS: Final = Policy("required")
+"""For views that declare nothing."""
 
 
 def register_authentication(app: Flask) -> None:
@@ -27,21 +29,31 @@ def register_authentication(app: Flask) -> None:
 
 def authenticate() -> None:
     """Find the caller; Unauthenticated when there is none and the operation needs one."""
-    access = _access()
-    if access == "open" or request.method == "OPTIONS":
+    policy = _policy()
+    if policy.access == "open" or request.method == "OPTIONS":
         return
     g.principal = _bearer() if "Authorization" in request.headers else _cookie()
-    if g.principal is None and access == "required":
+    if g.principal is not None:
+        _allow(g.principal, policy)
+    elif policy.access == "required":
         raise Unauthenticated("This needs a token: send `Authorization: Bearer ...`, or sign in.")
 
 
-def _access() -> Access:
+def _allow(principal: Principal, policy: Policy) -> None:
+    """Forbidden when the operation is not for this principal's role, or not for this credential."""
+    if policy.admin and not principal.is_admin:
+        raise Forbidden("This is for admins only.", code="auth.role")
+    if policy.scope is not None and policy.scope not in principal.scopes:
+        raise Forbidden(f"This credential does not open `{policy.scope}`; use one that does.", code="auth.scope")
+
+
+def _policy() -> Policy:
     rule = request.url_rule
     if rule is None:
-        return "open"  # there is nothing at this address, which is what the answer will say
-    otherwise = "required" if rule.rule.startswith(f"{BASE}/") else "open"
+        return OPEN  # there is nothing at this address, which is what the answer will say
+    otherwise = PLUGINS if rule.rule.startswith(f"{BASE}/") else OPEN
     view = current_app.view_functions[rule.endpoint]
-    return cast(Access, getattr(view, ACCESS_ATTRIBUTE, otherwise))
+    return cast(Policy, getattr(view, POLICY_ATTRIBUTE, otherwise))
 
 
 def _bearer() -> Principal:

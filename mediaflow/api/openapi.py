@@ -16,7 +16,7 @@ from mediaflow.api.context import BASE
 from mediaflow.api.converters import IdConverter, IndexConverter, id_schema, index_schema
 from mediaflow.api.errors import PROBLEM_TYPE
 from mediaflow.api.fields import Text, Timestamp
-from mediaflow.api.resource import ACCESS_ATTRIBUTE
+from mediaflow.api.resource import OPEN, POLICY_ATTRIBUTE
 
 SPECIFICATION: Final = "api-docs.openapi_json"
 METHODS: Final = ("get", "put", "post", "patch", "delete")
@@ -105,7 +105,7 @@ def _opened(view: Callable[..., Any]) -> Callable[..., Any]:
     def opened() -> Any:
         return view()
 
-    setattr(opened, ACCESS_ATTRIBUTE, "open")
+    setattr(opened, POLICY_ATTRIBUTE, OPEN)
     return opened
 
 
@@ -161,7 +161,7 @@ def _docs_page(document: Document) -> Blueprint:
         return Response(_SCRIPT, mimetype="text/javascript")
 
     for rule, view in (("", docs), ("/page.js", docs_script)):
-        setattr(view, ACCESS_ATTRIBUTE, "open")
+        setattr(view, POLICY_ATTRIBUTE, OPEN)
         pages.add_url_rule(rule, view_func=view)
     return pages
 

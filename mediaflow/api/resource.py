@@ -6,8 +6,9 @@ flask-smorest and webargs are used here and in `openapi.py` only, so that views 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, Literal, NoReturn, TypeVar
+from typing import Any, Final, Literal, NoReturn, TypeVar, cast
 
 import flask
 from flask import Response
@@ -17,17 +18,31 @@ from webargs import core
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from mediaflow.services.access import Scope
+
 View = TypeVar("View", bound=Callable[..., Any])
 Access = Literal["required", "optional", "open"]
 
-ACCESS_ATTRIBUTE: Final = "mediaflow_access"
-"""Set on view functions; what has none (a plugin's view) needs a token."""
+POLICY_ATTRIBUTE: Final = "mediaflow_policy"
+"""Set on view functions, a `Policy`; what has none (a plugin's view) needs a token."""
 ALWAYS: Final = (500, 503)
 SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
     "required": [{"bearer": []}, {"session": []}],
     "optional": [{"bearer": []}, {"session": []}, {}],
     "open": [],
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who may call an operation: `scope` is what their credential must open (None: nothing special)."""
+
+    access: Access = "required"
+    scope: Scope | None = None
+    admin: bool = False
+
+
+OPEN: Final = Policy("open")
 
 
 class StrictParser(FlaskParser):
@@ -66,16 +81,20 @@ class Resource(Blueprint):  # type: ignore[misc]
         query: type[Schema] | None = None,
         fails: tuple[int, ...] = (),
         access: Access = "required",
+        scope: Scope | Literal["any", "by method"] = "by method",
+        admin: bool = False,
         **document: Any,
     ) -> Callable[[View], View]:
         """Declare a view. It is called with the path's parameters by name, after the body's or the query's values.
 
         It answers a dictionary (or nothing), with another status than the first of `gives` as the second of a pair, or
-        a whole Response. `fails` are the statuses of errors besides those that follow from the rest.
+        a whole Response. `fails` are the statuses of errors besides those that follow from the rest. `admin` is for
+        admins only; `scope` is what a limited credential must open: by default `assets:read` or `assets:write`.
         """
+        policy = Policy(access, _scope(method, scope, admin=admin), admin)
 
         def declare(view: View) -> View:
-            setattr(view, ACCESS_ATTRIBUTE, access)
+            setattr(view, POLICY_ATTRIBUTE, policy)
             statuses = list(gives)
             wrapped = self.response(statuses[0], gives[statuses[0]])(_empty_as_response(view, statuses[0]))
             for status in statuses[1:]:
@@ -102,7 +121,7 @@ def _empty_as_response(view: View, status: int) -> View:
         return Response(status=status) if result is None else result
 
     answer.__name__, answer.__doc__ = view.__name__, view.__doc__
-    setattr(answer, ACCESS_ATTRIBUTE, getattr(view, ACCESS_ATTRIBUTE))
+    setattr(answer, POLICY_ATTRIBUTE, getattr(view, POLICY_ATTRIBUTE))
     return answer  # type: ignore[return-value]
 
 
@@ -117,6 +136,16 @@ def _failures(rule: str, access: Access, fails: tuple[int, ...], *, has_body: bo
     if "<" in rule:
         implied.add(404)
     return tuple(sorted(implied))
+
+
+def _scope(method: str, scope: str, *, admin: bool) -> Scope | None:
+    if scope == "any":
+        return None
+    if scope != "by method":
+        return cast(Scope, scope)
+    if admin:
+        return "admin"
+    return "assets:read" if method == "GET" else "assets:write"
 
 
 def _camel(name: str) -> str:

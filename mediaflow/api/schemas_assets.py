@@ -13,7 +13,8 @@ from mediaflow.api.schemas_uploads import LONGEST_DESCRIPTION, LONGEST_NAME, LON
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
 from mediaflow.services.delivery import Playback
-from mediaflow.services.library import ASSET_SORTS, Progress
+from mediaflow.services.library import Progress
+from mediaflow.services.listing import ASSET_SORTS
 
 
 class AssetListQuery(PageQuery):

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from mediaflow.domain.states import AssetState, ChunkState, Stage, UploadState, Visibility, WorkState
+from mediaflow.domain.states import (
+    AssetState,
+    BlobState,
+    ChunkState,
+    JobKind,
+    Stage,
+    UploadState,
+    Visibility,
+    WorkState,
+)
 
 SCHEMA_VERSION = 1
 
@@ -70,6 +79,12 @@ class Asset:
 
     `generation` is the published one (0: none); `published` tells what it holds (see `services/publishing.py`).
     `next_generation` is the newest that was ever started, its job is `job_id`.
+
+    `search` holds the words that title, description and tags are found by (`services/search.py`). `shared_with` are the
+    users who may watch a private asset besides its owner. `captions` are the uploaded captions, each `{language, label,
+    path, size_bytes}`. `poster_seconds` is where the owner's picture was taken (None: chosen by the profile).
+
+    A deleted asset is purged after `purge_at`; from `purging` on, nothing brings it back.
     """
 
     id: str
@@ -96,7 +111,13 @@ class Asset:
     next_generation: int = 0
     job_id: str | None = None
     published: dict[str, Any] | None = None
+    search: list[str] = field(default_factory=list)
+    shared_with: list[str] = field(default_factory=list)
+    captions: list[dict[str, Any]] = field(default_factory=list)
+    poster_seconds: float | None = None
     deleted_at: float | None = None
+    purge_at: float | None = None
+    purging: bool = False
     acl_epoch: int = 1
     metadata_rev: int = 1
     rev: int = 1
@@ -105,7 +126,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """The whole work of one generation of an asset."""
+    """The whole work of one generation of an asset (`process`), or a new picture for the published one (`poster`)."""
 
     id: str
     asset_id: str
@@ -119,6 +140,7 @@ class Job:
     error: dict[str, Any] | None = None
     media: dict[str, Any] | None = None
     plan: dict[str, Any] | None = None
+    kind: JobKind = "process"
     rev: int = 1
     schema: int = SCHEMA_VERSION
 
@@ -174,5 +196,85 @@ class LoginCode:
     created_at: float
     expires_at: float
     used_at: float | None = None
+    rev: int = 1
+    schema: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """An owner's stored original, shared by the assets that were made from the same bytes.
+
+    `id` is derived from owner and SHA-256. The bytes go only after `live -> deleting`, which happens only when no asset
+    is listed, by compare-and-set: a purge and a new link can't race.
+    """
+
+    id: str
+    owner: str
+    sha256: str
+    key: str
+    size_bytes: int
+    state: BlobState
+    created_at: float
+    assets: list[str] = field(default_factory=list)
+    rev: int = 1
+    schema: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A machine's key. `secret_hash` is the SHA-256 of its secret, which is shown once and kept nowhere.
+
+    It acts as `owner`, with `role` and with `scopes` at most. A revoked key stays, so that the list tells its end.
+    """
+
+    id: str
+    owner: str
+    name: str
+    role: str
+    secret_hash: str
+    created_at: float
+    scopes: list[str] = field(default_factory=list)
+    expires_at: float | None = None
+    last_used_at: float | None = None
+    revoked_at: float | None = None
+    rev: int = 1
+    schema: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who did what. `action` is the operation's id, `subject` the id that it was done to, `status` the HTTP status."""
+
+    id: str
+    at: float
+    user: str
+    role: str
+    action: str
+    status: int
+    request_id: str
+    address: str | None = None
+    credential: str | None = None
+    subject: str | None = None
+    asset_id: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    rev: int = 1
+    schema: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to a POST with an `Idempotency-Key`, kept so that a repeat gets the same one.
+
+    `id` is derived from user and key; `fingerprint` is a hash of the request. `status` is None while it is worked on.
+    """
+
+    id: str
+    user: str
+    fingerprint: str
+    created_at: float
+    expires_at: float
+    status: int | None = None
+    headers: dict[str, Any] = field(default_factory=dict)
+    body: str | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION

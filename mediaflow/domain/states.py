@@ -9,9 +9,12 @@ ChunkState = Literal["writing", "received"]
 AssetState = Literal["created", "stored", "processing", "ready", "failed", "rejected"]
 WorkState = Literal["pending", "running", "done", "failed", "cancelled"]
 Visibility = Literal["private", "unlisted", "public"]
-Stage = Literal["probe", "validate", "plan", "step", "package", "publish"]
+Stage = Literal["probe", "validate", "plan", "step", "package", "publish", "poster"]
+JobKind = Literal["process", "poster"]
+BlobState = Literal["live", "deleting"]
 
-STAGES: Final[tuple[Stage, ...]] = ("probe", "validate", "plan", "step", "package", "publish")
+STAGES: Final[tuple[Stage, ...]] = ("probe", "validate", "plan", "step", "package", "publish", "poster")
+"""`poster` ends a job of its own kind: it points a published asset at a new picture."""
 VISIBILITIES: Final[tuple[Visibility, ...]] = ("private", "unlisted", "public")
 ASSET_STATES: Final[tuple[AssetState, ...]] = ("created", "stored", "processing", "ready", "failed", "rejected")
 

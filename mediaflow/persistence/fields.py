@@ -12,10 +12,10 @@ from dataclasses import fields as dataclass_fields
 from types import MappingProxyType, NoneType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
-from mediaflow.services.ports import Below, Contains, Increment, OneOf
+from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, Increment, OneOf
 
 Kind = Literal["text", "integer", "number", "flag", "object", "list"]
-Condition = OneOf | Below | Contains
+Condition = OneOf | Below | Between | Contains | HasPrefixes
 
 NUMERIC: Final[tuple[Kind, ...]] = ("integer", "number")
 JSON: Final[tuple[Kind, ...]] = ("object", "list")
@@ -101,6 +101,19 @@ def checked_sort(fields: Mapping[str, Field], sort: Sequence[str]) -> list[tuple
     return keys
 
 
+def known_fields(fields: Mapping[str, Field], names: Sequence[str]) -> list[Field]:
+    """The fields of those names."""
+    return [_known(fields, name) for name in names]
+
+
+def numeric_field(fields: Mapping[str, Field], name: str) -> Field:
+    """The field of that name, which must be a number."""
+    field = _known(fields, name)
+    if field.kind not in NUMERIC:
+        raise TypeError(f"{field.name} is a field of kind {field.kind}, it can't be added up")
+    return field
+
+
 def _known(fields: Mapping[str, Field], name: str) -> Field:
     if name not in fields:
         raise ValueError(f"there is no field {name!r}; the fields are {', '.join(fields)}")
@@ -113,6 +126,17 @@ def _condition(field: Field, value: Any) -> Condition:
             if field.kind not in NUMERIC:
                 raise TypeError(f"{field.name} is a field of kind {field.kind}, it has no order")
             return Below(_finite(field.name, float(value.value)))
+        case Between():
+            if field.kind not in NUMERIC:
+                raise TypeError(f"{field.name} is a field of kind {field.kind}, it has no order")
+            bounds = (
+                None if bound is None else _finite(field.name, float(bound)) for bound in (value.least, value.below)
+            )
+            return Between(*bounds)
+        case HasPrefixes():
+            if field.kind != "list":
+                raise TypeError(f"{field.name} is a field of kind {field.kind}, it contains nothing")
+            return HasPrefixes(tuple(_text(field.name, prefix) for prefix in value.prefixes))
         case Contains():
             if field.kind != "list":
                 raise TypeError(f"{field.name} is a field of kind {field.kind}, it contains nothing")

@@ -15,7 +15,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -37,12 +37,22 @@ CLOCK_SKEW_SECONDS: Final = 60.0
 _STREAM_TOKEN: Final = re.compile(r"([0-9a-f]{1,12})-([A-Za-z0-9_-]{43})")
 
 
+Scope = Literal["assets:read", "assets:write", "uploads:write", "admin"]
+SCOPES: Final[tuple[Scope, ...]] = ("assets:read", "assets:write", "uploads:write", "admin")
+"""What a credential may be limited to. `admin` opens the operations of admins, to those who are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody known: `user` owns things, `admin` sees everybody's."""
+    """Somebody known: `user` owns things, `admin` sees everybody's. `scopes` limit what this credential opens.
+
+    `credential` tells the kind and id of what they showed (`jwt`, `session`, `key:<id>`), for the audit log.
+    """
 
     user: str
     role: Role
+    scopes: frozenset[str] = frozenset(SCOPES)
+    credential: str = field(default="jwt", compare=False)
 
     @property
     def is_admin(self) -> bool:

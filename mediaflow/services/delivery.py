@@ -13,6 +13,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
 from mediaflow.services.access import Principal, StreamTokens
 from mediaflow.services.packaging import ARTIFACTS
+from mediaflow.services.permissions import may_watch, no_asset
 from mediaflow.services.ports import Database
 from mediaflow.settings import Settings
 
@@ -69,8 +70,8 @@ class Delivery:
     def playback(self, principal: Principal | None, asset_id: str) -> Playback:
         """Where the asset plays. Anyone may ask for a public or unlisted one; for others it must be the principal's."""
         asset = self.database.assets.get(asset_id)
-        if asset is None or asset.deleted_at is not None or not _may_watch(principal, asset):
-            raise NotFound("There is no such asset.", code="asset.not_found")
+        if asset is None or not may_watch(principal, asset):
+            raise no_asset()
         return self.addresses(asset)
 
     def addresses(self, asset: Asset) -> Playback:
@@ -120,12 +121,6 @@ def content_type_of(path: str) -> str:
     kind = CONTENT_TYPES.get(name.rpartition(".")[2].lower(), OTHER_TYPE)
     is_audio = kind == "video/mp4" and any(directory.startswith("audio") for directory in directories)
     return "audio/mp4" if is_audio else kind
-
-
-def _may_watch(principal: Principal | None, asset: Asset) -> bool:
-    if asset.visibility != "private":
-        return True
-    return principal is not None and (principal.is_admin or principal.user == asset.owner)
 
 
 def _no_file() -> NotFound:

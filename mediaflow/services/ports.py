@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from mediaflow.domain.events import Event
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.profile import Profile
-from mediaflow.domain.records import Asset, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
 from mediaflow.domain.states import Stage
 from mediaflow.plugin import ManifestFormat, MediaContext, Problem, Step, Storage, UploadDraft
 
@@ -38,10 +38,28 @@ class Below:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """A condition that holds when the field is a number of at least `least` and below `below`; None: no such bound.
+
+    A field that is None is not between anything, not even without bounds.
+    """
+
+    least: float | None = None
+    below: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Contains:
     """A condition that holds when the field is a list with `value` among its elements."""
 
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class HasPrefixes:
+    """A condition that holds when the field is a list of texts and each prefix begins at least one of its elements."""
+
+    prefixes: tuple[str, ...]
 
 
 class Repository(Protocol[R]):
@@ -59,6 +77,10 @@ class Repository(Protocol[R]):
         """The record as it is now, or None."""
         ...
 
+    def peek(self, record_id: str, fields: Sequence[str]) -> dict[str, Any] | None:
+        """Only these fields of the record as it is now, by name, or None. Cheaper than `get` for large records."""
+        ...
+
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
         """Compare and set: when the record meets every condition of `expect`, apply `changes` and add 1 to `rev`.
 
@@ -74,6 +96,10 @@ class Repository(Protocol[R]):
 
     def count(self, where: Mapping[str, Any]) -> int:
         """How many records meet every condition."""
+        ...
+
+    def total(self, field: str, where: Mapping[str, Any]) -> float:
+        """The sum of a numeric field over the records that meet every condition; 0 when none does."""
         ...
 
     def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
@@ -96,6 +122,14 @@ class Database(Protocol):
     def tasks(self) -> Repository[Task]: ...
     @property
     def login_codes(self) -> Repository[LoginCode]: ...
+    @property
+    def blobs(self) -> Repository[Blob]: ...
+    @property
+    def api_keys(self) -> Repository[ApiKey]: ...
+    @property
+    def audit(self) -> Repository[AuditEntry]: ...
+    @property
+    def answers(self) -> Repository[Answer]: ...
 
     def now(self) -> float:
         """The database's own time, seconds since the epoch (UTC)."""
@@ -180,8 +214,10 @@ class StepHooks(Protocol):
 
 __all__ = [
     "Below",
+    "Between",
     "Contains",
     "Database",
+    "HasPrefixes",
     "Increment",
     "Iterable",
     "Metrics",

@@ -45,7 +45,7 @@ class Backend(Protocol):
 PLAIN: dict[str, Any] = {"text": "x", "integer": 1, "number": 1.5, "flag": False, "object": {}, "list": []}
 
 
-def make(kind: type[Any], **given: Any) -> Any:
+def make(kind: type[Any], /, **given: Any) -> Any:
     """A record with something in every field that has no default."""
     needed = [field for field in fields_of(kind).values() if field.default is None and field.name not in given]
     filled = {field.name: field.choices[0] if field.choices else PLAIN[field.kind] for field in needed}

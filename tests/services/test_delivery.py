@@ -15,7 +15,8 @@ from mediaflow.domain.records import Asset
 from mediaflow.persistence import open_database
 from mediaflow.services.access import Principal, StreamTokens
 from mediaflow.services.delivery import Delivery, content_type_of
-from mediaflow.services.library import Library
+from mediaflow.services.editing import Editing
+from mediaflow.services.trash import Trash
 from mediaflow.settings import Settings
 from mediaflow_local.storage import LocalStorage
 from tests.services.records import a_published_asset, an_asset
@@ -30,7 +31,6 @@ INTERNAL = "g1/video-0.1/artifacts.json"
 @dataclass
 class House:
     delivery: Delivery
-    library: Library
 
     def published(self, **fields: Any) -> Asset:
         asset = a_published_asset(**fields)
@@ -49,7 +49,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     database = open_database(f"sqlite:{tmp_path / 'test.db'}")
     settings = Settings()
     tokens = StreamTokens(KEY, settings.stream_bucket_seconds)
-    yield House(Delivery(database, LocalStorage(tmp_path / "objects"), tokens, settings), Library(database))
+    yield House(Delivery(database, LocalStorage(tmp_path / "objects"), tokens, settings))
     database.close()
 
 
@@ -88,7 +88,7 @@ def test_nothing_plays_of_what_is_not_published(house: House) -> None:
 
 def test_a_deleted_asset_plays_for_nobody(house: House) -> None:
     asset = house.published(visibility="public")
-    house.library.delete(ANN, asset.id)
+    Trash(house.delivery.database).delete(ANN, asset.id)
     for principal in (ANN, ADMIN, None):
         with pytest.raises(NotFound):
             house.delivery.playback(principal, asset.id)
@@ -145,12 +145,12 @@ def test_nothing_else_is_reached(house: House, path: str) -> None:
 def test_a_token_is_worth_nothing_after_a_change_of_privacy_or_a_delete(house: House) -> None:
     changed, deleted = house.published(visibility="public"), house.published()
     tokens = {asset.id: house.token(asset) for asset in (changed, deleted)}
-    house.library.change(ANN, changed.id, {"visibility": "private"})
-    house.library.delete(ANN, deleted.id)
+    Editing(house.delivery.database).change(ANN, changed.id, {"visibility": "private"})
+    Trash(house.delivery.database).delete(ANN, deleted.id)
     for asset_id, token in tokens.items():
         with pytest.raises(NotFound):
             house.delivery.open(token, asset_id, MASTER)
-    house.library.restore(ANN, deleted.id)
+    Trash(house.delivery.database).restore(ANN, deleted.id)
     with pytest.raises(NotFound):
         house.delivery.open(tokens[deleted.id], deleted.id, MASTER)
 

@@ -15,7 +15,10 @@ from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
 from mediaflow.persistence import open_database
 from mediaflow.services.access import Principal
-from mediaflow.services.library import AssetQuery, JobQuery, Library
+from mediaflow.services.editing import Editing
+from mediaflow.services.library import JobQuery, Library
+from mediaflow.services.listing import AssetQuery, Listing
+from mediaflow.services.trash import Trash
 from tests.services.records import CREATED, a_job, a_published_asset, a_task, an_asset
 
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
@@ -35,7 +38,7 @@ def kept(library: Library, *assets: Asset) -> Asset:
 
 
 def titles(library: Library, principal: Principal = ANN, **query: Any) -> list[str]:
-    return [asset.title for asset in library.assets(principal, AssetQuery(**query)).items]
+    return [asset.title for asset in Listing(library.database).assets(principal, AssetQuery(**query)).items]
 
 
 # --- listing
@@ -50,13 +53,13 @@ def test_everyone_sees_their_own_and_an_admin_everybodys(library: Library) -> No
 
 def test_pages_divide_what_there_is(library: Library) -> None:
     kept(library, *(an_asset(title=f"{n}", created_at=CREATED + n) for n in range(5)))
-    pages = [library.assets(ANN, AssetQuery(page=page, page_size=2)) for page in (1, 2, 3, 4)]
+    pages = [Listing(library.database).assets(ANN, AssetQuery(page=page, page_size=2)) for page in (1, 2, 3, 4)]
     assert [[asset.title for asset in page.items] for page in pages] == [["4", "3"], ["2", "1"], ["0"], []]
     assert {(page.total, page.pages) for page in pages} == {(5, 3)}
 
 
 def test_a_listing_without_anything_has_no_pages(library: Library) -> None:
-    page = library.assets(ANN, AssetQuery())
+    page = Listing(library.database).assets(ANN, AssetQuery())
     assert (page.items, page.total, page.pages) == ([], 0, 0)
 
 
@@ -103,9 +106,9 @@ def test_what_is_not_mine_is_not_there(library: Library) -> None:
     asset = kept(library, an_asset(visibility="public"))
     for attempt in (
         lambda: library.asset(BOB, asset.id),
-        lambda: library.change(BOB, asset.id, {"title": "mine"}),
-        lambda: library.delete(BOB, asset.id),
-        lambda: library.restore(BOB, asset.id),
+        lambda: Editing(library.database).change(BOB, asset.id, {"title": "mine"}),
+        lambda: Trash(library.database).delete(BOB, asset.id),
+        lambda: Trash(library.database).restore(BOB, asset.id),
         lambda: library.asset(ANN, new_id()),
     ):
         with pytest.raises(NotFound) as caught:
@@ -126,7 +129,7 @@ def test_what_is_not_mine_is_not_there(library: Library) -> None:
 )
 def test_a_change_is_kept_and_counted(library: Library, changes: dict[str, Any], acl_epochs: int) -> None:
     before = kept(library, an_asset())
-    after = library.change(ANN, before.id, changes)
+    after = Editing(library.database).change(ANN, before.id, changes)
     assert {name: getattr(after, name) for name in changes} == changes
     assert after.metadata_rev == before.metadata_rev + 1
     assert after.acl_epoch == before.acl_epoch + acl_epochs
@@ -136,14 +139,14 @@ def test_a_change_is_kept_and_counted(library: Library, changes: dict[str, Any],
 @pytest.mark.parametrize("changes", [{}, {"title": "A clip"}, {"visibility": "private"}])
 def test_what_changes_nothing_counts_nothing(library: Library, changes: dict[str, Any]) -> None:
     before = kept(library, an_asset())
-    assert library.change(ANN, before.id, changes) == before
+    assert Editing(library.database).change(ANN, before.id, changes) == before
 
 
 def test_a_change_on_an_old_revision_is_refused(library: Library) -> None:
     asset = kept(library, an_asset())
-    library.change(ANN, asset.id, {"title": "First"}, revisions=frozenset({1}))
+    Editing(library.database).change(ANN, asset.id, {"title": "First"}, revisions=frozenset({1}))
     with pytest.raises(PreconditionFailed):
-        library.change(ANN, asset.id, {"title": "Second"}, revisions=frozenset({1}))
+        Editing(library.database).change(ANN, asset.id, {"title": "Second"}, revisions=frozenset({1}))
     assert library.asset(ANN, asset.id).title == "First"
 
 
@@ -153,7 +156,7 @@ def test_of_many_changes_on_one_revision_one_wins(library: Library) -> None:
     def change(number: int) -> bool:
         barrier.wait()
         try:
-            library.change(ANN, asset.id, {"title": f"{number}"}, revisions=frozenset({1}))
+            Editing(library.database).change(ANN, asset.id, {"title": f"{number}"}, revisions=frozenset({1}))
         except PreconditionFailed:
             return False
         return True
@@ -164,19 +167,19 @@ def test_of_many_changes_on_one_revision_one_wins(library: Library) -> None:
 
 def test_a_deleted_asset_is_gone_until_it_is_restored(library: Library) -> None:
     asset = kept(library, an_asset())
-    library.delete(ANN, asset.id)
+    Trash(library.database).delete(ANN, asset.id)
     deleted = library.database.assets.get(asset.id)
-    library.delete(ANN, asset.id)
+    Trash(library.database).delete(ANN, asset.id)
     assert library.database.assets.get(asset.id) == deleted
     with pytest.raises(NotFound):
         library.asset(ANN, asset.id)
     with pytest.raises(NotFound):
-        library.change(ANN, asset.id, {"title": "New"})
+        Editing(library.database).change(ANN, asset.id, {"title": "New"})
     assert titles(library) == []
-    restored = library.restore(ANN, asset.id)
+    restored = Trash(library.database).restore(ANN, asset.id)
     assert restored.deleted_at is None
     assert restored.acl_epoch == asset.acl_epoch + 2
-    assert library.restore(ANN, asset.id) == restored
+    assert Trash(library.database).restore(ANN, asset.id) == restored
     assert titles(library) == ["A clip"]
 
 

@@ -26,9 +26,9 @@ def one_of(literal: Any) -> Any:
     return StringField(choices=get_args(literal), required=True)
 
 
-def integer() -> Any:
+def integer(*, null: bool = False) -> Any:
     """An integer."""
-    return IntField(required=True)
+    return IntField(null=null, required=not null)
 
 
 def number(*, null: bool = False) -> Any:

@@ -6,7 +6,7 @@ import time
 
 from pymongo import MongoClient
 
-from mediaflow.domain.records import Asset, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
 from mediaflow.persistence.mongo import documents
 from mediaflow.persistence.mongo.client import ClientClass, MongoConnection
 from mediaflow.persistence.mongo.repository import MongoRepository
@@ -26,6 +26,10 @@ class MongoDatabase:
         self.jobs = MongoRepository(self._connection, documents.JobDocument, Job)
         self.tasks = MongoRepository(self._connection, documents.TaskDocument, Task)
         self.login_codes = MongoRepository(self._connection, documents.LoginCodeDocument, LoginCode)
+        self.blobs = MongoRepository(self._connection, documents.BlobDocument, Blob)
+        self.api_keys = MongoRepository(self._connection, documents.ApiKeyDocument, ApiKey)
+        self.audit = MongoRepository(self._connection, documents.AuditEntryDocument, AuditEntry)
+        self.answers = MongoRepository(self._connection, documents.AnswerDocument, Answer)
 
     def now(self) -> float:
         """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""

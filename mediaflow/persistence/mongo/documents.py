@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
-from mediaflow.domain.states import AssetState, ChunkState, Stage, UploadState, Visibility, WorkState
+from mediaflow.domain.states import (
+    AssetState,
+    BlobState,
+    ChunkState,
+    JobKind,
+    Stage,
+    UploadState,
+    Visibility,
+    WorkState,
+)
 from mediaflow.persistence.mongo.columns import Record, flag, integer, json, number, one_of, text
 
 
@@ -90,7 +99,13 @@ class AssetDocument(Record):
     next_generation = integer()
     job_id = text(null=True)
     published = json(null=True)
+    search = json()
+    shared_with = json()
+    captions = json()
+    poster_seconds = number(null=True)
     deleted_at = number(null=True)
+    purge_at = number(null=True)
+    purging = flag()
     acl_epoch = integer()
     metadata_rev = integer()
 
@@ -111,6 +126,7 @@ class JobDocument(Record):
     error = json(null=True)
     media = json(null=True)
     plan = json(null=True)
+    kind = one_of(JobKind)
 
 
 class TaskDocument(Record):
@@ -166,6 +182,71 @@ class LoginCodeDocument(Record):
     used_at = number(null=True)
 
 
+class BlobDocument(Record):
+    """`domain.records.Blob` in MongoDB."""
+
+    meta: ClassVar[dict[str, Any]] = {"collection": "blobs", "indexes": [("state",)]}
+
+    owner = text()
+    sha256 = text()
+    key = text()
+    size_bytes = integer()
+    state = one_of(BlobState)
+    created_at = number()
+    assets = json()
+
+
+class ApiKeyDocument(Record):
+    """`domain.records.ApiKey` in MongoDB."""
+
+    meta: ClassVar[dict[str, Any]] = {"collection": "api_keys", "indexes": [("owner", "created_at")]}
+
+    owner = text()
+    name = text()
+    role = text()
+    secret_hash = text()
+    created_at = number()
+    scopes = json()
+    expires_at = number(null=True)
+    last_used_at = number(null=True)
+    revoked_at = number(null=True)
+
+
+class AuditEntryDocument(Record):
+    """`domain.records.AuditEntry` in MongoDB."""
+
+    meta: ClassVar[dict[str, Any]] = {
+        "collection": "audit",
+        "indexes": [("at",), ("user", "at"), ("asset_id", "at")],
+    }
+
+    at = number()
+    user = text()
+    role = text()
+    action = text()
+    status = integer()
+    request_id = text()
+    address = text(null=True)
+    credential = text(null=True)
+    subject = text(null=True)
+    asset_id = text(null=True)
+    detail = json()
+
+
+class AnswerDocument(Record):
+    """`domain.records.Answer` in MongoDB."""
+
+    meta: ClassVar[dict[str, Any]] = {"collection": "answers", "indexes": [("expires_at",)]}
+
+    user = text()
+    fingerprint = text()
+    created_at = number()
+    expires_at = number()
+    status = integer(null=True)
+    headers = json()
+    body = text(null=True)
+
+
 DOCUMENTS: Final[tuple[type[Record], ...]] = (
     UploadDocument,
     ChunkDocument,
@@ -173,4 +254,8 @@ DOCUMENTS: Final[tuple[type[Record], ...]] = (
     JobDocument,
     TaskDocument,
     LoginCodeDocument,
+    BlobDocument,
+    ApiKeyDocument,
+    AuditEntryDocument,
+    AnswerDocument,
 )

@@ -11,10 +11,18 @@ from typing import Any, Generic, TypeVar
 
 from mongoengine.errors import NotUniqueError
 
-from mediaflow.persistence.fields import Condition, checked_changes, checked_conditions, checked_sort, fields_of
+from mediaflow.persistence.fields import (
+    Condition,
+    checked_changes,
+    checked_conditions,
+    checked_sort,
+    fields_of,
+    known_fields,
+    numeric_field,
+)
 from mediaflow.persistence.mongo.client import MongoConnection
 from mediaflow.persistence.mongo.columns import Record
-from mediaflow.services.ports import Below, Contains, OneOf
+from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, OneOf
 
 R = TypeVar("R")
 
@@ -40,6 +48,12 @@ class MongoRepository(Generic[R]):
     def get(self, record_id: str) -> R | None:
         with self._connection.documents(self._document) as documents:
             return self._loaded(documents(__raw__={"_id": record_id}).first())
+
+    def peek(self, record_id: str, fields: Sequence[str]) -> dict[str, Any] | None:
+        wanted = known_fields(self._fields, fields)
+        with self._connection.documents(self._document) as documents:
+            found = documents(__raw__={"_id": record_id}).only(*(field.name for field in wanted)).first()
+        return None if found is None else {field.name: getattr(found, field.name) for field in wanted}
 
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
         query = self._query(expect, record_id)
@@ -70,6 +84,13 @@ class MongoRepository(Generic[R]):
             # not MongoEngine's count: without conditions that is an estimate
             return database[self._document._meta["collection"]].count_documents(query)
 
+    def total(self, field: str, where: Mapping[str, Any]) -> float:
+        name, query = numeric_field(self._fields, field).name, self._query(where)
+        pipeline = [{"$match": query}, {"$group": {"_id": None, "total": {"$sum": f"${name}"}}}]
+        with self._connection.database() as database:
+            groups = list(database[self._document._meta["collection"]].aggregate(pipeline))
+        return float(groups[0]["total"]) if groups else 0.0
+
     def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
         query = self._query(expect, record_id)
         with self._connection.documents(self._document) as documents:
@@ -98,6 +119,11 @@ def _condition(condition: Condition) -> Any:
     match condition:
         case Below(limit):
             return {"$lt": limit}
+        case Between(least, below):
+            bounds = {name: bound for name, bound in (("$gte", least), ("$lt", below)) if bound is not None}
+            return bounds or {"$gte": float("-inf")}
+        case HasPrefixes(prefixes):
+            return {"$all": [{"$elemMatch": {"$gte": prefix, "$lt": prefix + "\uffff"}} for prefix in prefixes]}
         case Contains(element):
             return element  # equal to a list means: among its elements
         case OneOf(values):

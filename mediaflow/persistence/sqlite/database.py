@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mediaflow.domain.errors import ConfigurationError
-from mediaflow.domain.records import Asset, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
 from mediaflow.persistence.sqlite import schema
 from mediaflow.persistence.sqlite.connections import Connections
 from mediaflow.persistence.sqlite.repository import SqliteRepository
@@ -36,6 +36,10 @@ class SqliteDatabase:
         self.jobs = SqliteRepository(self._connections, schema.JOBS, Job)
         self.tasks = SqliteRepository(self._connections, schema.TASKS, Task)
         self.login_codes = SqliteRepository(self._connections, schema.LOGIN_CODES, LoginCode)
+        self.blobs = SqliteRepository(self._connections, schema.BLOBS, Blob)
+        self.api_keys = SqliteRepository(self._connections, schema.API_KEYS, ApiKey)
+        self.audit = SqliteRepository(self._connections, schema.AUDIT, AuditEntry)
+        self.answers = SqliteRepository(self._connections, schema.ANSWERS, Answer)
 
     def now(self) -> float:
         """SQLite's own time, to the millisecond (2440587.5 is the Julian day of the epoch)."""

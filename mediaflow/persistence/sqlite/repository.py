@@ -14,10 +14,12 @@ from mediaflow.persistence.fields import (
     checked_conditions,
     checked_sort,
     fields_of,
+    known_fields,
+    numeric_field,
 )
 from mediaflow.persistence.sqlite.connections import Connections
 from mediaflow.persistence.sqlite.schema import Table, dumped, quoted
-from mediaflow.services.ports import Below, Contains, OneOf
+from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, OneOf
 
 R = TypeVar("R")
 
@@ -41,6 +43,13 @@ class SqliteRepository(Generic[R]):
     def get(self, record_id: str) -> R | None:
         found = self._selected(f"SELECT {self._columns} FROM {self._table} WHERE id = ?", [record_id])  # noqa: S608
         return found[0] if found else None
+
+    def peek(self, record_id: str, fields: Sequence[str]) -> dict[str, Any] | None:
+        wanted = known_fields(self._fields, fields)
+        columns = ", ".join(quoted(field.name) for field in wanted)
+        with self._connections.reading() as connection:
+            row = connection.execute(f"SELECT {columns} FROM {self._table} WHERE id = ?", [record_id]).fetchone()  # noqa: S608
+        return None if row is None else {f.name: _read(f, value) for f, value in zip(wanted, row, strict=True)}
 
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
         assigned, added = checked_changes(self._fields, changes)
@@ -69,6 +78,13 @@ class SqliteRepository(Generic[R]):
         with self._connections.reading() as connection:
             sql = f"SELECT count(*) FROM {self._table}{conditions}"  # noqa: S608
             return int(connection.execute(sql, values).fetchone()[0])
+
+    def total(self, field: str, where: Mapping[str, Any]) -> float:
+        column = quoted(numeric_field(self._fields, field).name)
+        conditions, values = self._where(where)
+        with self._connections.reading() as connection:
+            sql = f"SELECT total({column}) FROM {self._table}{conditions}"  # noqa: S608
+            return float(connection.execute(sql, values).fetchone()[0])
 
     def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
         where, values = self._where(expect, record_id)
@@ -105,6 +121,15 @@ def _condition(field: Field, condition: Condition) -> tuple[str, list[Any]]:
     match condition:
         case Below(limit):
             return f"{column} < ?", [limit]
+        case Between(least, below):
+            parts = [f"{column} IS NOT NULL"]
+            parts += [f"{column} >= ?"] if least is not None else []
+            parts += [f"{column} < ?"] if below is not None else []
+            return f"({' AND '.join(parts)})", [bound for bound in (least, below) if bound is not None]
+        case HasPrefixes(prefixes):
+            one = f"EXISTS (SELECT 1 FROM json_each({column}) WHERE substr(json_each.value, 1, ?) = ?)"  # noqa: S608
+            bound = [each for prefix in prefixes for each in (len(prefix), prefix)]
+            return " AND ".join([one] * len(prefixes)) or "TRUE", bound
         case Contains(element):
             return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE json_each.value = ?)", [element]  # noqa: S608
         case OneOf(values):

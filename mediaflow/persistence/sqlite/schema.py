@@ -14,7 +14,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from mediaflow.domain.errors import ConfigurationError
-from mediaflow.domain.records import SCHEMA_VERSION, Asset, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.records import (
+    SCHEMA_VERSION,
+    Answer,
+    ApiKey,
+    Asset,
+    AuditEntry,
+    Blob,
+    Chunk,
+    Job,
+    LoginCode,
+    Task,
+    Upload,
+)
 from mediaflow.persistence.fields import Field, Kind, fields_of
 
 
@@ -37,7 +49,11 @@ TASKS: Final = Table(
     (("state", "ready", "stage", "-priority", "created_at"), ("job_id",), ("state", "lease_until")),
 )
 LOGIN_CODES: Final = Table("login_codes", LoginCode, (("expires_at",),))
-TABLES: Final = (UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES)
+BLOBS: Final = Table("blobs", Blob, (("state",),))
+API_KEYS: Final = Table("api_keys", ApiKey, (("owner", "created_at"),))
+AUDIT: Final = Table("audit", AuditEntry, (("at",), ("user", "at"), ("asset_id", "at")))
+ANSWERS: Final = Table("answers", Answer, (("expires_at",),))
+TABLES: Final = (UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS)
 
 _TYPES: Final[dict[Kind, str]] = {
     "text": "TEXT",
