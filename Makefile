@@ -30,10 +30,18 @@ $(STAMP): $(INPUTS)
 run: setup ## Run mediaflow and send it a video: VIDEO=file, or a made-up clip
 	@MEDIAFLOW_LOG_LEVEL="$${MEDIAFLOW_LOG_LEVEL:-warning}" exec $(BIN)/mediaflow up --ingest="$$VIDEO_FILE"
 
-test: setup ## Run the tests
+# A checker of the OpenAPI document that only npm has.
+CHECKERS := tests/openapi/node_modules/.package-lock.json
+
+$(CHECKERS): tests/openapi/package.json tests/openapi/package-lock.json | setup
+	@echo 'Installing the checkers of the OpenAPI document ...'
+	@cd tests/openapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+test: setup $(CHECKERS) ## Run the tests
 	@$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile $(PYTEST_ARGS)
 
-test-all: setup ## Run all tests, the long ones too
+test-all: setup $(CHECKERS) ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: setup ## Measure: ratios side by side in one run

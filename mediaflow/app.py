@@ -12,15 +12,39 @@ from typing import Final
 import structlog
 from flask import Flask, Response, g, request
 from flask_smorest import Blueprint as DocumentedBlueprint  # type: ignore[import-untyped]
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mediaflow import registry
-from mediaflow.api import assets, health, jobs, playback, plugins, profiles, session, stream, uploads
+from mediaflow.api import (
+    api_keys,
+    asset_actions,
+    assets,
+    audit,
+    bulk,
+    captions,
+    health,
+    health_details,
+    jobs,
+    playback,
+    plugins,
+    poster,
+    profiles,
+    session,
+    shares,
+    stream,
+    uploads,
+    usage,
+)
+from mediaflow.api.audit import audit_request
 from mediaflow.api.auth import register_authentication
 from mediaflow.api.bodies import drain
 from mediaflow.api.context import BASE, install, request_id
 from mediaflow.api.context import runtime as current_runtime
 from mediaflow.api.converters import register_converters
 from mediaflow.api.errors import register_error_handlers
+from mediaflow.api.headers import check_host, finish_headers
+from mediaflow.api.idempotency import abandon, begin_once, finish_once
+from mediaflow.api.limiting import limit_requests, with_limits
 from mediaflow.api.openapi import Document, make_document
 from mediaflow.domain.errors import MediaflowError
 from mediaflow.jobs.broker import make_broker
@@ -38,14 +62,23 @@ LARGEST_JSON_BYTES: Final = 1024 * 1024
 RESOURCES: Final = (
     uploads.blueprint,
     assets.blueprint,
+    asset_actions.blueprint,
+    bulk.blueprint,
     playback.blueprint,
+    captions.blueprint,
+    poster.blueprint,
     jobs.blueprint,
     profiles.blueprint,
     plugins.blueprint,
+    shares.blueprint,
+    api_keys.blueprint,
     session.blueprint,
     session.login_blueprint,
     stream.blueprint,
     health.blueprint,
+    health_details.blueprint,
+    usage.blueprint,
+    audit.blueprint,
 )
 QUIET_ROUTES: Final = ("/livez", "/readyz", "/static/<path:filename>")
 """Logged at debug level only: they are asked for all the time."""
@@ -65,15 +98,21 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     install(app, runtime)
     register_converters(app)
     register_error_handlers(app)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.before_request(_begin)
     register_authentication(app)
+    app.before_request(limit_requests)
+    app.before_request(begin_once)
     app.after_request(_finish)
     app.teardown_request(_end)
     document = make_document(app)
     for blueprint in RESOURCES:
         document.register_blueprint(blueprint)
     _mount_plugins(app, document, runtime.plugins)
-    app.register_blueprint(page_blueprint())
+    document.describe_limits(largest_upload=settings.max_upload_bytes, profiles=runtime.plugins.profiles)
+    app.register_blueprint(page_blueprint(runtime.delivery.storage_origin))
     app.extensions[CLOSE] = partial(_close, runtime)
     return app
 
@@ -85,10 +124,10 @@ def from_environment() -> Flask:
         configure_logging(settings, plugins.setting_specs)
         runtime = web_runtime(settings, plugins)
         runtime.start()
+        return create_app(settings, runtime)
     except MediaflowError as error:
         sys.stderr.write(f"mediaflow: {error.detail}\n")
         sys.exit(BOOT_FAILED)
-    return create_app(settings, runtime)
 
 
 def web_runtime(settings: Settings, plugins: Registry) -> Runtime:
@@ -121,19 +160,16 @@ def _begin() -> None:
     subjects = {name: str(value) for name, value in (request.view_args or {}).items() if name in SUBJECTS}
     g.bound = ExitStack()
     g.bound.enter_context(bind_ids(request_id=request_id(), **subjects))
+    check_host()
 
 
 def _finish(response: Response) -> Response:
     if response.status_code >= 400:
         drain(busy=response.status_code == 503)
-    headers = response.headers
-    headers["X-Request-Id"] = request_id()
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    if response.mimetype in ("application/json", "application/problem+json", "text/html"):
-        # answers depend on who asks; none of them is a page that may load anything, except those that say so themselves
-        headers.setdefault("Cache-Control", "no-store")
-        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    finish_once(response)
+    response = with_limits(response)
+    audit_request(response)
+    finish_headers(response)
     _account(response)
     return response
 
@@ -150,5 +186,6 @@ def _account(response: Response) -> None:
 
 
 def _end(_error: BaseException | None) -> None:
+    abandon()
     if bound := g.pop("bound", None):
         bound.close()

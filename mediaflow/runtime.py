@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,27 +15,52 @@ from mediaflow.domain.errors import ConfigurationError
 from mediaflow.domain.states import Stage
 from mediaflow.observability.metrics import PrometheusMetrics
 from mediaflow.persistence import open_database
+from mediaflow.persistence.http_keys import fetch_keys
+from mediaflow.persistence.redis.cache import RedisAssetBodies
+from mediaflow.persistence.redis.connection import RedisConnection, open_redis
+from mediaflow.persistence.redis.counters import MemoryCounters, SharedCounters
 from mediaflow.plugin import ProcessRunner, ReceivesParts, Storage
 from mediaflow.plugin.sandbox import SandboxedRunner
 from mediaflow.registry import Registry
-from mediaflow.services.access import LoginCodes, Sessions, StreamTokens, Tokens, load_or_create_key
+from mediaflow.services.api_keys import ApiKeys
 from mediaflow.services.assembly import Assembly
+from mediaflow.services.asset_cache import AssetReader
+from mediaflow.services.audit import Audit
+from mediaflow.services.blobs import Blobs
+from mediaflow.services.bulk import Bulk
+from mediaflow.services.captions import Captions
 from mediaflow.services.claims import Claims, LoadGate
+from mediaflow.services.cleanup import Cleanup
+from mediaflow.services.credentials import Credentials
 from mediaflow.services.delivery import Delivery
 from mediaflow.services.editing import Editing
 from mediaflow.services.execution import Execution, StageHandler
+from mediaflow.services.generations import Generations
+from mediaflow.services.idempotency import Idempotency
 from mediaflow.services.ingest import Ingest
 from mediaflow.services.jobs import Jobs
+from mediaflow.services.jwks import KeySet
+from mediaflow.services.keyfile import load_or_create_key
 from mediaflow.services.library import Library
+from mediaflow.services.limits import Quotas, RateLimits
 from mediaflow.services.listing import Listing
 from mediaflow.services.planning import Planning
 from mediaflow.services.ports import Database, Metrics, Wakeups
+from mediaflow.services.posters import Posters
 from mediaflow.services.publishing import Publishing
+from mediaflow.services.purge import Purge
 from mediaflow.services.reconcile import Reconciler
+from mediaflow.services.reprocess import Reprocess
+from mediaflow.services.rendering import Rendering
+from mediaflow.services.sessions import LoginCodes, Sessions
+from mediaflow.services.shares import Shares
 from mediaflow.services.sources import Sources
 from mediaflow.services.stepping import Stepping
 from mediaflow.services.stepprocess import ChildSteps
+from mediaflow.services.stream_options import stream_options
+from mediaflow.services.stream_tokens import StreamTokens
 from mediaflow.services.taskdocs import TaskDocuments
+from mediaflow.services.tokens import OutsideTokens, Tokens, outside_settings
 from mediaflow.services.topology import check_topology
 from mediaflow.services.trash import Trash
 from mediaflow.services.workdir import WorkDirectory
@@ -52,6 +78,9 @@ class Runtime:
     metrics: Metrics
     wakeups: Wakeups
     tokens: Tokens
+    credentials: Credentials
+    api_keys: ApiKeys
+    shares: Shares
     login_codes: LoginCodes
     sessions: Sessions
     stream_tokens: StreamTokens
@@ -61,13 +90,22 @@ class Runtime:
     library: Library
     listing: Listing
     editing: Editing
+    captions: Captions
+    posters: Posters
     trash: Trash
+    reprocess: Reprocess
+    bulk: Bulk
     delivery: Delivery
     planning: Planning
     execution: Execution
     reconciler: Reconciler
     gate: LoadGate
     work: WorkDirectory
+    rate_limits: RateLimits
+    quotas: Quotas
+    idempotency: Idempotency
+    audit: Audit
+    redis: RedisConnection | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -84,6 +122,8 @@ class Runtime:
         self.plugins.shutdown()
         self.work.close()
         self.database.close()
+        if self.redis is not None:
+            self.redis.close()
 
 
 def database_url(settings: Settings) -> str:
@@ -117,11 +157,35 @@ def _runners(settings: Settings) -> Callable[[Callable[[], str | None]], Process
     return lambda stop: SandboxedRunner(sandbox, stop)
 
 
+def _outside_tokens(settings: Settings) -> OutsideTokens | None:
+    """The outside issuer, when there is one; its keys are fetched when the first token comes."""
+    found = outside_settings(settings)
+    if found is None:
+        return None
+    url, issuer, audience, role_claim = found
+    return OutsideTokens(KeySet(partial(fetch_keys, url)), issuer, audience, role_claim)
+
+
+def _rate_limits(settings: Settings, redis: RedisConnection | None) -> RateLimits:
+    counters = MemoryCounters() if redis is None else SharedCounters(redis)
+    return RateLimits(counters, settings.rate_limit_per_minute, settings.login_failures_per_minute)
+
+
+def _asset_reader(
+    settings: Settings, database: Database, metrics: Metrics, redis: RedisConnection | None
+) -> AssetReader:
+    """Bodies come through Redis where that is faster: a SQLite file is read in less time than Redis takes to answer."""
+    worth_it = not database_url(settings).startswith("sqlite:") or "asset_cache_seconds" in settings.from_environment
+    if redis is None or not worth_it:
+        return AssetReader(database)
+    return AssetReader(database, metrics, RedisAssetBodies(redis), settings.asset_cache_seconds)
+
+
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     plugins.use_metrics(metrics)
-    key = load_or_create_key(settings)
+    key, outside = load_or_create_key(settings), _outside_tokens(settings)
     database = open_database(database_url(settings))
     storage = plugins.open_storage(storage_url(settings), settings)
     check_topology(
@@ -136,12 +200,17 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     work = WorkDirectory(work_root(settings))
     jobs = Jobs(database, plugins, wakeups, metrics)
     ingest = Ingest(database, storage, storage, plugins, wakeups, metrics, settings)
-    assembly = Assembly(database, storage, storage, plugins, jobs, metrics)
+    blobs = Blobs(database, storage)
+    assembly = Assembly(database, storage, storage, plugins, jobs, blobs, metrics)
     documents = TaskDocuments(database)
     sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes)
     planning = Planning(database, documents, sources, plugins, jobs, _runners(settings), settings)
     stepping = Stepping(documents, storage, sources, ChildSteps(settings, plugins), metrics, work)
-    publishing = Publishing(database, documents, storage, plugins, jobs, metrics)
+    rendering = Rendering(storage, plugins)
+    posters = Posters(database, documents, storage, plugins, jobs, rendering)
+    publishing = Publishing(
+        database, documents, storage, plugins, jobs, rendering, posters, metrics, settings.stream_bucket_seconds
+    )
     handlers: dict[Stage, StageHandler] = {
         "probe": planning.probe,
         "validate": planning.validate,
@@ -149,9 +218,20 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         "step": stepping.run,
         "package": publishing.package,
         "publish": publishing.publish,
+        "poster": posters.apply,
     }
+    redis = open_redis(settings.redis_url)
+    assets = _asset_reader(settings, database, metrics, redis)
     claims = Claims(database, gate, f"{socket.gethostname()}:{os.getpid()}")
     stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
+    tokens, api_keys = Tokens(key, settings.jwt_issuer, settings.jwt_audience), ApiKeys(database)
+    editing, reprocess = Editing(database), Reprocess(database, jobs, plugins.profiles)
+    trash = Trash(database, jobs, ingest, plugins, settings.trash_seconds)
+    sweepers = (
+        Purge(database, storage, storage, plugins, ingest, jobs, blobs),
+        Generations(database, storage),
+        Cleanup(database, storage, settings.audit_days),
+    )
     return Runtime(
         settings=settings,
         plugins=plugins,
@@ -159,22 +239,34 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         storage=storage,
         metrics=metrics,
         wakeups=wakeups,
-        tokens=Tokens(key, settings.jwt_issuer, settings.jwt_audience),
+        tokens=tokens,
+        credentials=Credentials(tokens, outside, api_keys),
+        api_keys=api_keys,
+        shares=Shares(database),
         login_codes=LoginCodes(database),
-        sessions=Sessions(database),
+        sessions=Sessions(database, key, outside is not None),
         stream_tokens=stream_tokens,
         ingest=ingest,
         jobs=jobs,
         assembly=assembly,
-        library=Library(database),
+        library=Library(database, assets),
         listing=Listing(database),
-        editing=Editing(database),
-        trash=Trash(database),
-        delivery=Delivery(database, storage, stream_tokens, settings),
+        editing=editing,
+        captions=Captions(database, storage, rendering),
+        posters=posters,
+        trash=trash,
+        reprocess=reprocess,
+        bulk=Bulk(database, trash, editing, reprocess),
+        delivery=Delivery(database, storage, stream_tokens, settings, stream_options(settings, storage), assets),
         planning=planning,
         execution=Execution(claims, jobs, metrics, handlers, stopped.is_set),
-        reconciler=Reconciler(database, wakeups, jobs, ingest, assembly),
+        reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, sweepers),
         gate=gate,
         work=work,
+        rate_limits=_rate_limits(settings, redis),
+        quotas=Quotas.of(database, settings),
+        idempotency=Idempotency(database, settings.idempotency_seconds),
+        audit=Audit(database, metrics),
+        redis=redis,
         stopped=stopped,
     )

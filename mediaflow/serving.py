@@ -5,7 +5,9 @@ Nothing here may import prometheus_client before `share_metrics` has run: it dec
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import json
 import logging
 import os
 import shutil
@@ -13,7 +15,9 @@ import socket
 import struct
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import gunicorn.app.base  # type: ignore[import-untyped]
@@ -22,6 +26,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from mediaflow import registry
 from mediaflow.domain.errors import MediaflowError
+from mediaflow.domain.ids import new_id
 from mediaflow.observability.logging import configure_logging
 from mediaflow.settings import Settings
 
@@ -40,6 +45,18 @@ GRACE_SECONDS: Final = 20
 HEARTBEAT_SECONDS: Final = 60
 """A worker whose main loop (not a request: those may take as long as they move) is silent for so long is replaced."""
 CONNECTIONS: Final = 1000
+REFUSAL_SECONDS: Final = 0.5
+REFUSAL_BYTES: Final = 256 * 1024
+REFUSALS: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("request.malformed", "The request is not well-formed HTTP."),
+    403: ("request.forbidden", "The request is not allowed here."),
+    414: ("request.uri_too_long", "The request's first line is too long."),
+    417: ("request.expectation", "What the Expect header asks for is not offered."),
+    431: ("request.headers_too_large", "The request has too many headers, or one that is too large."),
+    500: ("internal.error", "Something went wrong on our side; the request id finds it in the logs."),
+    501: ("request.transfer_coding", "The Transfer-Encoding is not known here."),
+}
+"""Codes and sentences of what gunicorn refuses before the application is asked."""
 
 
 def gunicorn_settings(settings: Settings) -> dict[str, Any]:
@@ -55,6 +72,10 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "timeout": HEARTBEAT_SECONDS,
         "graceful_timeout": GRACE_SECONDS,
         "keepalive": KEEPALIVE_SECONDS,
+        # by default it believes whoever connects from this host; whom we believe says MEDIAFLOW_TRUSTED_PROXIES
+        "forwarded_allow_ips": "",
+        "secure_scheme_headers": {},
+        "forwarder_headers": "",
         # its default path is shared by all instances of a user
         "control_socket_disable": True,
         # requests are logged by the application, without what is secret in their paths
@@ -104,6 +125,62 @@ class StallGuardedWorker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: Any) -> Any:
         req.body.reader = _ClientsReader(req.body.reader)
         return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        super().handle_error(req, _ProblemWriter(client, self.log), addr, exc)
+
+
+class _ProblemWriter:
+    """The socket of a request that gunicorn itself refuses: its page of HTML becomes a problem document (RFC 9457).
+
+    gunicorn decides the status and writes the whole answer at once, so that the status can be read from it.
+    """
+
+    def __init__(self, client: Any, log: Any) -> None:
+        self._client, self._log = client, log
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def sendall(self, answer: bytes) -> None:
+        status = int(answer.split(b" ", 2)[1])
+        request_id = new_id()
+        self._log.info("request %s was refused with %d before it was read", request_id, status)
+        self._client.settimeout(REFUSAL_SECONDS)
+        self._client.sendall(_refusal(status, request_id))
+        self._drain()
+
+    def _drain(self) -> None:
+        """Read on for a moment: a connection that is closed on unread bytes is reset, and the answer lost with it."""
+        until, left = time.monotonic() + REFUSAL_SECONDS, REFUSAL_BYTES
+        with contextlib.suppress(OSError):  # the client has gone, or waits
+            self._client.shutdown(socket.SHUT_WR)
+            while left > 0 and time.monotonic() < until and (block := self._client.recv(65536)):
+                left -= len(block)
+
+
+def _refusal(status: int, request_id: str) -> bytes:
+    code, detail = REFUSALS.get(status, ("request.malformed", "The request can't be read."))
+    document = {
+        "type": f"urn:mediaflow:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": [],
+        "request_id": request_id,
+    }
+    body = json.dumps(document).encode()
+    lines = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Connection: close",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff",
+        f"X-Request-Id: {request_id}",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + body
 
 
 class _ClientsReader:

@@ -108,7 +108,10 @@ class Settings:
         30 * 86400, "How long a deleted asset can be restored; its files go afterwards.", minimum=0
     )
     asset_cache_seconds: int = _setting(
-        300, "How long Redis keeps the bodies of assets; 0 caches none.", minimum=0, maximum=86400
+        300,
+        "How long Redis keeps the bodies of assets; 0 caches none. SQLite is faster than Redis: with it only when set.",
+        minimum=0,
+        maximum=86400,
     )
     rate_limit_per_minute: int = _setting(
         30_000, "Requests that a user may make in a minute (429 afterwards); 0 means any number.", minimum=0

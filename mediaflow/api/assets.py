@@ -1,4 +1,4 @@
-"""Assets: look, change, delete softly, restore.
+"""Assets: look and change. What else can be done with one is in `asset_actions.py`.
 
 An asset's `ETag` is the revision of its metadata; progress does not change it.
 """
@@ -7,44 +7,55 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 
 from mediaflow.api.context import BASE, caller, runtime
+from mediaflow.api.preconditions import IF_MATCH, expected_revisions
 from mediaflow.api.resource import Resource
 from mediaflow.api.schemas_assets import (
     AssetListQuery,
     AssetPageSchema,
     AssetPatchBody,
     AssetSchema,
+    TotalsQuery,
+    TotalsSchema,
     asset_document,
+    totals_document,
+    viewers_document,
 )
 from mediaflow.api.schemas_common import page_document
 from mediaflow.api.schemas_uploads import without_repeats
 from mediaflow.domain.records import Asset
 from mediaflow.services.listing import AssetQuery
+from mediaflow.services.permissions import may_change
 
 blueprint = Resource("assets", __name__, url_prefix=f"{BASE}/assets", description="What uploads became.")
 
 _SCHEMA: Final = AssetSchema()
-_IF_MATCH: Final = {
-    "in": "header",
-    "name": "If-Match",
-    "required": False,
-    "description": "The `ETag` that the change is based on; 412 when the asset was changed since.",
-    "schema": {"type": "string"},
-}
 
 
 @blueprint.operation("GET", "", query=AssetListQuery, gives={200: AssetPageSchema})
 def list_assets(query: dict[str, Any]) -> dict[str, Any]:
-    """List assets, an admin everybody's."""
+    """List your assets, an admin everybody's; or the trash; or what others share with you.
+
+    Pages are made anew for each request: what is uploaded meanwhile moves the others on.
+    """
     return page_document(runtime().listing.assets(caller(), AssetQuery(**query)), _document)
+
+
+@blueprint.operation("GET", "/totals", query=TotalsQuery, gives={200: TotalsSchema})
+def count_assets(query: dict[str, Any]) -> dict[str, Any]:
+    """How many assets you have in each state, an admin how many there are."""
+    return totals_document(runtime().listing.totals(caller(), **query))
 
 
 @blueprint.operation("GET", "/<id:asset_id>", gives={200: AssetSchema})
 def get_asset(asset_id: str) -> Response:
-    """One asset with its state, progress and renditions."""
-    return _answer(runtime().library.asset(caller(), asset_id))
+    """One asset with its state, progress and renditions.
+
+    What is not known yet is null. `ETag` is the metadata's revision: progress does not change it.
+    """
+    return asset_answer(runtime().library.asset(caller(), asset_id))
 
 
 @blueprint.operation(
@@ -53,43 +64,26 @@ def get_asset(asset_id: str) -> Response:
     takes=AssetPatchBody,
     gives={200: AssetSchema},
     fails=(409, 412),
-    parameters=[_IF_MATCH],
+    parameters=[IF_MATCH],
 )
 def update_asset(body: dict[str, Any], asset_id: str) -> Response:
-    """Change title, description, tags or visibility."""
+    """Change title, description, tags or visibility.
+
+    What is not sent stays as it is. A change of visibility ends every stream token that was given out before.
+    """
     if "tags" in body:
         body["tags"] = without_repeats(body["tags"])
-    return _answer(runtime().editing.change(caller(), asset_id, body, revisions=_expected_revisions()))
-
-
-@blueprint.operation("DELETE", "/<id:asset_id>", gives={204: None})
-def delete_asset(asset_id: str) -> None:
-    """Delete an asset softly.
-
-    It is not listed, read or streamed any more, and can be restored.
-    """
-    runtime().trash.delete(caller(), asset_id)
-
-
-@blueprint.operation("POST", "/<id:asset_id>/restore", gives={200: AssetSchema})
-def restore_asset(asset_id: str) -> Response:
-    """Take a delete back."""
-    return _answer(runtime().trash.restore(caller(), asset_id))
-
-
-def _expected_revisions() -> frozenset[int] | None:
-    """The revisions that `If-Match` allows; None when any will do. Weak tags never match (RFC 9110 section 13.1.1)."""
-    if "If-Match" not in request.headers or request.if_match.star_tag:
-        return None
-    return frozenset(int(tag) for tag in request.if_match.as_set() if tag.isdecimal() and len(tag) < 12)
+    return asset_answer(runtime().editing.change(caller(), asset_id, body, revisions=expected_revisions()))
 
 
 def _document(asset: Asset) -> dict[str, Any]:
     playback = runtime().delivery.addresses(asset) if asset.deleted_at is None else None
-    return asset_document(asset, runtime().library.progress(asset), playback)
+    document = asset_document(asset, runtime().library.progress(asset), playback)
+    return document if may_change(caller(), asset) else viewers_document(document)
 
 
-def _answer(asset: Asset) -> Response:
+def asset_answer(asset: Asset) -> Response:
+    """An asset as its operations answer it, with the `ETag` of its metadata."""
     response = jsonify(_SCHEMA.dump(_document(asset)))
     response.set_etag(str(asset.metadata_rev))
     return response

@@ -5,6 +5,7 @@ Whatever lies under `/api/v1` needs somebody, a plugin's operations too, except 
 
 from __future__ import annotations
 
+import re
 from typing import Final, cast
 
 from flask import Flask, Response, current_app, g, request
@@ -18,8 +19,8 @@ COOKIE: Final = "mediaflow_session"
 READING: Final = ("GET", "HEAD", "OPTIONS")
 PAGE_HEADER: Final = "X-Requested-With"
 PAGE_VALUE: Final = "mediaflow"
-PLUGINS: Final = Policy("required")
-"""For views that declare nothing."""
+_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.ASCII)
+"""RFC 6750 section 2.1, RFC 9110 section 11.4."""
 
 
 def register_authentication(app: Flask) -> None:
@@ -51,16 +52,21 @@ def _policy() -> Policy:
     rule = request.url_rule
     if rule is None:
         return OPEN  # there is nothing at this address, which is what the answer will say
-    otherwise = PLUGINS if rule.rule.startswith(f"{BASE}/") else OPEN
+    otherwise = _undeclared() if rule.rule.startswith(f"{BASE}/") else OPEN
     view = current_app.view_functions[rule.endpoint]
     return cast(Policy, getattr(view, POLICY_ATTRIBUTE, otherwise))
 
 
+def _undeclared() -> Policy:
+    """For views that declare nothing, those of plugins: a limited credential needs the scope of reading or writing."""
+    return Policy("required", "assets:read" if request.method in READING else "assets:write")
+
+
 def _bearer() -> Principal:
-    scheme, _, token = request.headers["Authorization"].partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    match = _BEARER.fullmatch(request.headers["Authorization"])
+    if match is None:
         raise Unauthenticated("The credentials must be `Authorization: Bearer <token>`.", code="auth.bad_token")
-    return runtime().tokens.verify(token.strip())
+    return runtime().credentials.verify(match[1])
 
 
 def _cookie() -> Principal | None:
@@ -75,6 +81,7 @@ def _cookie() -> Principal | None:
 
 def sign_in(response: Response, principal: Principal, seconds: float) -> None:
     """Open a session and hand out its cookie."""
+    g.signed_in = principal
     secret = web().sessions.open(principal, seconds)
     response.set_cookie(
         COOKIE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -13,7 +14,10 @@ from mediaflow.api.readiness import Readiness, readiness_of
 from mediaflow.domain.errors import Unauthenticated
 from mediaflow.domain.ids import new_id
 from mediaflow.runtime import Runtime
-from mediaflow.services.access import Principal, Sessions
+from mediaflow.services.access import Principal
+from mediaflow.services.sessions import Sessions
+from mediaflow.services.stream_options import parse_origins
+from mediaflow.services.web_addresses import checked_public_url
 
 BASE: Final = "/api/v1"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -25,20 +29,30 @@ class WebProcess:
     """What one web process holds besides Flask.
 
     `body_slots` are the uploads that it receives at once: some threads stay free for everybody else, however slow the
-    uploading clients are.
+    uploading clients are. `public_url` (without a slash at its end) is empty where clients' own idea of our address
+    counts. Pages of `api_origins` may call the API. `started` is a time of the monotonic clock.
     """
 
     runtime: Runtime
     sessions: Sessions
     body_slots: threading.BoundedSemaphore
     readiness: Readiness
+    public_url: str
+    api_origins: frozenset[str]
+    started: float
 
 
 def install(app: Flask, runtime: Runtime) -> None:
     """Make the runtime known to the views of this application."""
     slots = max(1, runtime.settings.web_threads * 3 // 4)
     app.extensions[_EXTENSION] = WebProcess(
-        runtime, Sessions(runtime.database), threading.BoundedSemaphore(slots), readiness_of(runtime)
+        runtime,
+        runtime.sessions,
+        threading.BoundedSemaphore(slots),
+        readiness_of(runtime),
+        checked_public_url(runtime.settings.public_url),
+        parse_origins("MEDIAFLOW_API_ORIGINS", runtime.settings.api_origins),
+        time.monotonic(),
     )
 
 
@@ -75,7 +89,7 @@ def caller_if_any() -> Principal | None:
 
 def base_url() -> str:
     """The address under which the client knows us, without a slash at the end."""
-    return (runtime().settings.public_url or request.host_url).rstrip("/")
+    return web().public_url or request.host_url.rstrip("/")
 
 
 def absolute(path: str | None) -> str | None:

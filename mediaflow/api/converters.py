@@ -28,9 +28,15 @@ class IndexConverter(BaseConverter):
         return str(value)
 
 
+class LanguageConverter(BaseConverter):
+    """A language's tag, `<language:language>`. Whatever is none passes, for an error that says what is one."""
+
+    regex = "[^/]{1,200}"
+
+
 def register_converters(app: Flask) -> None:
     """Make the converters known; before any blueprint is registered."""
-    app.url_map.converters |= {"id": IdConverter, "index": IndexConverter}
+    app.url_map.converters |= {"id": IdConverter, "index": IndexConverter, "language": LanguageConverter}
 
 
 def id_schema(_: IdConverter) -> dict[str, Any]:
@@ -41,3 +47,14 @@ def id_schema(_: IdConverter) -> dict[str, Any]:
 def index_schema(_: IndexConverter) -> dict[str, Any]:
     """How an index is documented."""
     return {"type": "integer", "minimum": 0}
+
+
+def language_schema(_: LanguageConverter) -> dict[str, Any]:
+    """How a language's tag is documented."""
+    return {
+        "type": "string",
+        "description": "BCP 47.",
+        "pattern": "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        "maxLength": 35,
+        "examples": ["en", "pt-BR"],
+    }

@@ -27,6 +27,7 @@ STATUSES: Final[Mapping[type[errors.MediaflowError], int]] = {
     errors.PreconditionFailed: 412,
     errors.TooLarge: 413,
     errors.MediaRejected: 422,
+    errors.LimitReached: 429,
     errors.Unavailable: 503,
     errors.InsufficientStorage: 507,
 }
@@ -47,7 +48,7 @@ HTTP_CODES: Final[Mapping[int, str]] = {
 UNKNOWN_FIELD: Final = "is not known here"
 MISSING_FIELD: Final = "is required"
 FIELD_CODES: Final = {UNKNOWN_FIELD: "request.unknown_field", MISSING_FIELD: "request.missing_field"}
-PUBLIC_FACTS: Final = ("missing", "limit")
+PUBLIC_FACTS: Final = ("missing", "limit", "used", "asked")
 """Facts of errors that go into the problem document as members of their own; the others are for logs."""
 SERVER_FAULT: Final = "Something went wrong on our side; the request id finds it in the logs."
 
@@ -83,7 +84,9 @@ def problem(
         "request_id": request_id(),
         **(members or {}),
     }
-    response = Response(json.dumps(document), status, mimetype=PROBLEM_TYPE)
+    # what a client sent can be repeated here, and half of a surrogate pair is no text that others could read
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    response = Response(body, status, mimetype=PROBLEM_TYPE)
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="mediaflow"'
     return response
@@ -103,7 +106,7 @@ def _of_ours(error: errors.MediaflowError) -> Response:
     problems = [{"pointer": p.pointer or "", "detail": p.detail, "code": p.code} for p in error.problems]
     members: dict[str, Any] = {name: error.facts[name] for name in PUBLIC_FACTS if name in error.facts}
     response = problem(status, error.code, error.detail, problems=problems, members=members)
-    if isinstance(error, (errors.Busy, errors.Unavailable)):
+    if isinstance(error, (errors.Busy, errors.LimitReached, errors.Unavailable)):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
 
@@ -117,7 +120,8 @@ def _of_flask(error: HTTPException) -> ResponseReturnValue:
     messages = (getattr(error, "data", None) or {}).get("messages") or {}
     problems = list(_flattened(messages)) if status == 422 else []
     detail = _summary(problems) if problems else (error.description or _phrase(status))
-    response = problem(status, HTTP_CODES.get(status, f"request.http_{status}"), detail, problems=problems)
+    code = getattr(error, "code_of_problem", None) or HTTP_CODES.get(status, f"request.http_{status}")
+    response = problem(status, code, detail, problems=problems)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

@@ -15,10 +15,23 @@ _MESSAGES: Final = {"required": MISSING_FIELD, "null": "must not be null", "vali
 BIDI_CONTROLS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They turn the reading direction: `gpj.exe` can be made to look like `exe.jpg`."""
 KEPT_CONTROLS: Final = frozenset("\n\t")
+VISIBLE: Final = (
+    r"[^\s\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f"
+    r"\u205f-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff]"
+)
+"""A character that people see (not white space, a control, a surrogate, or another of zero width)."""
+_VISIBLE: Final = re.compile(VISIBLE)
+_WHOLE: Final = re.compile("0|-?[1-9][0-9]{0,18}")
+_MOMENT: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:)([0-9]{2})((?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2}))"
+)
 
 
 def _messages(**more: str) -> dict[str, Any]:
     return {**_MESSAGES, **more}
+
+
+_NUMBER_MESSAGES: Final = _messages(invalid="must be a whole number", too_large="is too large")
 
 
 class Body(Schema):
@@ -36,13 +49,19 @@ class Body(Schema):
 
 def whole(**options: Any) -> fields.Integer:
     """A whole number of JSON, and nothing that could be read as one."""
-    return number(strict=True, **options)
+    return fields.Integer(strict=True, error_messages=_NUMBER_MESSAGES, **options)
 
 
-def number(**options: Any) -> fields.Integer:
-    """A whole number of a query string, where everything is text."""
-    messages = _messages(invalid="must be a whole number", too_large="is too large")
-    return fields.Integer(error_messages=messages, **options)
+class number(fields.Integer):  # noqa: N801  # declared like the functions beside it
+    """A whole number of a query string, where everything is text: as JSON has it, not `1_0`, `+1`, ` 1`, `01`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(error_messages=_NUMBER_MESSAGES, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
+        if not isinstance(value, str) or _WHOLE.fullmatch(value) is None:
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **options)
 
 
 def switch(**options: Any) -> fields.Boolean:
@@ -66,7 +85,8 @@ def matching(pattern: str, error: str, **options: Any) -> fields.String:
             raise ValidationError(error)
 
     messages = _messages(invalid="must be text")
-    return fields.String(validate=check, error_messages=messages, metadata={"pattern": f"^{pattern}$"}, **options)
+    described = {"pattern": f"^{pattern}$", **options.pop("metadata", {})}
+    return fields.String(validate=check, error_messages=messages, metadata=described, **options)
 
 
 def listed(element: fields.Field[Any], **options: Any) -> fields.List[Any]:
@@ -94,11 +114,13 @@ class Truth(fields.Boolean):
 class Text(fields.String):
     """Sanitised text of at most `longest` characters: NFC, trimmed, without control characters and turns of direction.
 
-    With `lines`, line feeds and tabs stay.
+    With `lines`, line feeds and tabs stay. With `shortest`, something of it can be seen.
     """
 
     def __init__(self, *, longest: int, shortest: int = 0, lines: bool = False, **options: Any) -> None:
-        metadata = {"maxLength": longest, "minLength": shortest}
+        metadata = {"maxLength": longest, "minLength": shortest, **options.pop("metadata", {})}
+        if shortest:
+            metadata["pattern"] = VISIBLE
         super().__init__(metadata=metadata, error_messages=_messages(invalid="must be text"), **options)
         self.longest, self.shortest, self.lines = longest, shortest, lines
 
@@ -106,7 +128,7 @@ class Text(fields.String):
         if not isinstance(value, str):
             raise self.make_error("invalid")
         text = sanitised(value, lines=self.lines)
-        if len(text) < self.shortest:
+        if len(text) < self.shortest or (self.shortest and _VISIBLE.search(text) is None):
             raise ValidationError("must not be empty")
         if len(text) > self.longest:
             raise ValidationError(f"must have at most {self.longest} characters, not {len(text)}")
@@ -118,6 +140,28 @@ class Timestamp(fields.Float):
 
     def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
         return None if value is None else rfc3339(value)
+
+
+class Moment(fields.String):
+    """A time of RFC 3339, with its offset from UTC, as seconds since the epoch."""
+
+    def __init__(self, *, metadata: dict[str, Any] | None = None, **options: Any) -> None:
+        described = {"format": "date-time", "examples": ["2026-01-31T08:15:30Z"], **(metadata or {})}
+        super().__init__(metadata=described, error_messages=_messages(invalid="must be text"), **options)
+
+    def _deserialize(self, value: Any, *arguments: Any, **options: Any) -> Any:
+        text = super()._deserialize(value, *arguments, **options)
+        message = "must be a time such as 2026-01-31T08:15:30Z (RFC 3339)"
+        match = _MOMENT.fullmatch(text)
+        if match is None:
+            raise ValidationError(message)
+        # a leap second, which Python's clock does not know, is the one after
+        leap = match[2] == "60"
+        try:
+            moment = datetime.fromisoformat(f"{match[1]}{'59' if leap else match[2]}{match[3]}".upper())
+            return moment.astimezone(UTC).timestamp() + leap
+        except (ValueError, OverflowError) as error:
+            raise ValidationError(message) from error
 
 
 def rfc3339(seconds: float) -> str:

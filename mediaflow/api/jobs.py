@@ -1,77 +1,17 @@
-"""Jobs: what was done for an asset, task by task."""
+"""Jobs: what is done for an asset, task by task; cancelled and repeated."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields
-
 from mediaflow.api.context import BASE, caller, runtime
-from mediaflow.api.fields import Text, Timestamp, choice
 from mediaflow.api.resource import Resource
-from mediaflow.api.schemas_common import FaultSchema, PageQuery, PageSchema, fault_document, page_document
+from mediaflow.api.schemas_common import fault_document, page_document
+from mediaflow.api.schemas_jobs import JobListQuery, JobPageSchema, JobWithTasksSchema
 from mediaflow.domain.records import Job, Task
-from mediaflow.domain.states import WORK_MOVES
 from mediaflow.services.library import JobQuery
 
 blueprint = Resource("jobs", __name__, url_prefix=f"{BASE}/jobs", description="The work on assets.")
-
-STATES = tuple(WORK_MOVES)
-
-
-class JobListQuery(PageQuery):
-    """Which jobs; the newest come first."""
-
-    state = choice(*STATES)
-    asset_id = Text(longest=32)
-
-
-class TaskSchema(Schema):
-    """One task of a job. `attempts` counts how often it was begun."""
-
-    id = fields.String(required=True)
-    name = fields.String(required=True)
-    stage = fields.String(required=True)
-    step = fields.String(required=True, allow_none=True)
-    state = fields.String(required=True, metadata={"enum": list(STATES)})
-    progress = fields.Float(required=True)
-    attempts = fields.Integer(required=True)
-    failures = fields.Integer(required=True)
-    optional = fields.Boolean(required=True)
-    needs = fields.List(fields.String(), required=True)
-    worker = fields.String(required=True, allow_none=True)
-    created_at = Timestamp(required=True)
-    started_at = Timestamp(required=True, allow_none=True)
-    finished_at = Timestamp(required=True, allow_none=True)
-    error = fields.Nested(FaultSchema, required=True, allow_none=True)
-
-
-class JobSchema(Schema):
-    """The work of one generation of an asset."""
-
-    id = fields.String(required=True)
-    asset_id = fields.String(required=True)
-    owner = fields.String(required=True)
-    generation = fields.Integer(required=True)
-    profile = fields.String(required=True, allow_none=True)
-    state = fields.String(required=True, metadata={"enum": list(STATES)})
-    created_at = Timestamp(required=True)
-    updated_at = Timestamp(required=True)
-    finished_at = Timestamp(required=True, allow_none=True)
-    error = fields.Nested(FaultSchema, required=True, allow_none=True)
-
-
-class JobWithTasksSchema(JobSchema):
-    """A job with its plan and its tasks."""
-
-    plan = fields.Dict(required=True, allow_none=True)
-    tasks = fields.List(fields.Nested(TaskSchema), required=True)
-
-
-class JobPageSchema(PageSchema):
-    """A page of jobs."""
-
-    items = fields.List(fields.Nested(JobSchema), required=True)
 
 
 @blueprint.operation("GET", "", query=JobListQuery, gives={200: JobPageSchema})
@@ -83,12 +23,48 @@ def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.operation("GET", "/<id:job_id>", gives={200: JobWithTasksSchema})
 def get_job(job_id: str) -> dict[str, Any]:
     """One job with its tasks, attempts and errors."""
+    return _whole(job_id)
+
+
+@blueprint.operation("POST", "/<id:job_id>/cancel", gives={200: JobWithTasksSchema}, fails=(409,))
+def cancel_job(job_id: str) -> dict[str, Any]:
+    """Cancel a job.
+
+    Nothing of it is published any more, and what runs of it ends within 15 seconds. What was published before stays.
+    Repeating does no harm; 409 when the job has ended otherwise.
+    """
+    runtime().reprocess.cancel(caller(), job_id)
+    return _whole(job_id)
+
+
+@blueprint.operation("POST", "/<id:job_id>/retry", gives={202: JobWithTasksSchema}, fails=(409,))
+def retry_job(job_id: str) -> dict[str, Any]:
+    """Repeat a job that failed or was cancelled.
+
+    The answer is the new job, for the next generation of the asset, with the same profile. 409 while the asset is
+    processed already, and for other jobs.
+    """
+    return _whole(runtime().reprocess.retry(caller(), job_id).id)
+
+
+def _whole(job_id: str) -> dict[str, Any]:
     job, tasks = runtime().library.job(caller(), job_id)
     return {**_document(job), "plan": job.plan, "tasks": [_task_document(task) for task in tasks]}
 
 
 def _document(job: Job) -> dict[str, Any]:
-    names = ("id", "asset_id", "owner", "generation", "profile", "state", "created_at", "updated_at", "finished_at")
+    names = (
+        "id",
+        "asset_id",
+        "kind",
+        "owner",
+        "generation",
+        "profile",
+        "state",
+        "created_at",
+        "updated_at",
+        "finished_at",
+    )
     return {**{name: getattr(job, name) for name in names}, "error": fault_document(job.error)}
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, render_template_string, url_for
 from flask_smorest import Api  # type: ignore[import-untyped]
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 
 from mediaflow.api.auth import COOKIE
 from mediaflow.api.context import BASE
-from mediaflow.api.converters import IdConverter, IndexConverter, id_schema, index_schema
+from mediaflow.api.converters import (
+    IdConverter,
+    IndexConverter,
+    LanguageConverter,
+    id_schema,
+    index_schema,
+    language_schema,
+)
 from mediaflow.api.errors import PROBLEM_TYPE
 from mediaflow.api.fields import Text, Timestamp
 from mediaflow.api.resource import OPEN, POLICY_ATTRIBUTE
@@ -26,12 +33,22 @@ CONFIGURATION: Final = {
     "OPENAPI_URL_PREFIX": BASE,
     "OPENAPI_JSON_PATH": "openapi.json",
     "API_SPEC_OPTIONS": {
+        # relative: the same host that serves the document
+        "servers": [{"url": "/", "description": "This service."}],
         "info": {
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "contact": {"name": "Whoever runs this installation of mediaflow"},
             "description": "Files in, streams out. Announce a file, send its chunks, follow its asset until it is "
             "`ready`, ask for its playback addresses. Errors are problem documents (RFC 9457) with a stable `code`; "
             "answers 429 and 503 carry `Retry-After`. Times are RFC 3339 in UTC, sizes bytes, "
-            "bitrates bit/s, durations seconds."
-        }
+            "bitrates bit/s, durations seconds.\n\n"
+            "**Pages.** Listings take `page` (from 1) and `page_size` (20, at most 100) and answer `{items, page, "
+            "page_size, total, pages}`. An empty page behind the last one is no error; the order is stable.\n\n"
+            "**Changes.** `ETag` of an asset is its metadata's revision; send it as `If-Match` to change only what you "
+            "have seen. A POST with an `Idempotency-Key` can be repeated safely.\n\n"
+            "**Not yours** is 404, like what is not there; 401 means no valid credential, 403 one that does not "
+            "open this.",
+        },
     },
 }
 SECURITY_SCHEMES: Final[dict[str, dict[str, Any]]] = {
@@ -45,24 +62,76 @@ SECURITY_SCHEMES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+RETRIED: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+RETRY_AFTER: Final = {
+    "description": "Seconds to wait before the next try.",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 0},
+}
+HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "X-Request-Id": {
+        "description": "Finds the request in the service's logs; yours, when you sent a good one.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left of the user's limit (draft-ietf-httpapi-ratelimit-headers): `r` requests, "
+        "until it is reset in `t` seconds.",
+        "schema": {"type": "string"},
+        "example": '"user";r=29990;t=42',
+    },
+    "RateLimit-Policy": {
+        "description": "The user's limit: `q` requests in `w` seconds.",
+        "schema": {"type": "string"},
+        "example": '"user";q=30000;w=60',
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` when this is the answer that an earlier request with this key got.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+"""Headers of answers that several operations have."""
+MEANINGS: Final[Mapping[int, str]] = {
+    400: "The request is malformed.",
+    401: "There is no credential, or none that is valid.",
+    403: "The credential does not open this.",
+    404: "There is no such thing, or it is not yours.",
+    409: "The thing's state does not allow this.",
+    412: "The thing was changed since you saw it.",
+    413: "Larger than this service accepts.",
+    415: "Another media type is expected.",
+    416: "The range lies outside of the file.",
+    422: "Understood, and wrong: `errors` says what and where.",
+    429: "Too much; wait and try again.",
+    500: "A fault of the service.",
+    503: "Something that the service needs does not answer; try again.",
+    507: "There is no room for what was announced.",
+}
+"""What a status means in this API."""
+
+
 class ProblemDetailSchema(Schema):
     """One thing that is wrong with a request."""
 
     pointer = fields.String(required=True, metadata={"description": "JSON pointer to it; empty for the whole."})
     detail = fields.String(required=True)
-    code = fields.String(required=True)
+    code = fields.String(required=True, metadata={"examples": ["request.unknown_field"]})
 
 
 class ProblemSchema(Schema):
     """RFC 9457: what went wrong, for people (`detail`) and for programs (`code`)."""
 
-    type = fields.String(required=True)
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String(required=True)
-    code = fields.String(required=True)
+    type = fields.String(required=True, metadata={"examples": ["urn:mediaflow:asset.not_found"]})
+    title = fields.String(required=True, metadata={"examples": ["Not Found"]})
+    status = fields.Integer(required=True, metadata={"examples": [404]})
+    detail = fields.String(required=True, metadata={"examples": ["There is no such asset."]})
+    code = fields.String(required=True, metadata={"examples": ["asset.not_found"], "description": "Stable."})
     errors = fields.List(fields.Nested(ProblemDetailSchema), required=True)
-    request_id = fields.String(required=True)
+    request_id = fields.String(required=True, metadata={"description": "Finds the request in the service's logs."})
+
+    class Meta:
+        """Some errors have members of their own (RFC 9457 section 3.2), such as `missing` of incomplete uploads."""
+
+        unknown = INCLUDE
 
 
 class Document(Api):  # type: ignore[misc]
@@ -74,12 +143,24 @@ class Document(Api):  # type: ignore[misc]
     def _register_error_handlers(self) -> None:
         """None of flask-smorest's own."""
 
+    def _register_pagination_header(self) -> None:
+        """None: pages are told in the body."""
+
+    def describe_limits(self, *, largest_upload: int, profiles: Iterable[str]) -> None:
+        """Say in the document what this installation takes."""
+        announced = self.spec.components.schemas["NewUploadBody"]["properties"]
+        announced["size_bytes"]["maximum"] = largest_upload
+        announced["profile"]["enum"] = [*sorted(profiles), None]
+
     def _register_responses(self) -> None:
         """One response component for each status that is no success; errors have the media type of problems."""
         for status in HTTPStatus:
-            response: dict[str, Any] = {"description": status.phrase}
+            response: dict[str, Any] = {"description": MEANINGS.get(status, status.phrase)}
             if status >= 400:
                 response["content"] = {PROBLEM_TYPE: {"schema": self.ERROR_SCHEMA}}
+                response["headers"] = {name: name for name in ("X-Request-Id", "RateLimit", "RateLimit-Policy")}
+            if status in RETRIED:
+                response["headers"]["Retry-After"] = RETRY_AFTER
             if status >= 300:
                 self.spec.components.response(status.name, response, lazy=True)
 
@@ -88,8 +169,11 @@ def make_document(app: Flask) -> Document:
     """The document of an application that has no operations yet."""
     app.config.update(CONFIGURATION, API_VERSION=version("mediaflow"))
     document = Document(app)
+    for name, header in HEADERS.items():
+        document.spec.components.header(name, dict(header))
     document.register_converter(IdConverter, id_schema)
     document.register_converter(IndexConverter, index_schema)
+    document.register_converter(LanguageConverter, language_schema)
     document.register_field(Text, "string", None)
     document.register_field(Timestamp, "string", "date-time")
     for name, scheme in SECURITY_SCHEMES.items():

@@ -11,7 +11,9 @@ from mediaflow.api.schemas_assets import PlaybackSchema, playback_document
 blueprint = Resource("playback", __name__, url_prefix=f"{BASE}/assets", description="Watching.")
 
 
-@blueprint.operation("POST", "/<id:asset_id>/playback", gives={200: PlaybackSchema}, access="optional")
+@blueprint.operation(
+    "POST", "/<id:asset_id>/playback", gives={200: PlaybackSchema}, access="optional", scope="assets:read"
+)
 def start_playback(asset_id: str) -> dict[str, Any]:
     """Get the URLs to play an asset.
 

@@ -35,5 +35,8 @@ class PluginListSchema(Schema):
 
 @blueprint.operation("GET", "", gives={200: PluginListSchema})
 def list_plugins() -> dict[str, Any]:
-    """List the installed plugins."""
+    """List the installed plugins.
+
+    Each with the package that it comes from, the hooks that it implements and what it offers by name.
+    """
     return {"items": sorted(runtime().plugins.listing(), key=lambda plugin: plugin.name)}

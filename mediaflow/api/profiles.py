@@ -50,7 +50,10 @@ class ProfileListSchema(Schema):
 
 @blueprint.operation("GET", "", gives={200: ProfileListSchema})
 def list_profiles() -> dict[str, Any]:
-    """List the profiles that uploads can name."""
+    """List the profiles that uploads can name.
+
+    The `default` one is taken for uploads that name none, unless a plugin chooses by what it finds in the file.
+    """
     known = runtime().plugins.profiles
     return {"items": [_document(known[name]) for name in sorted(known)]}
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NoReturn, TypeVar, cast
 import flask
 from flask import Response
 from flask_smorest import Blueprint  # type: ignore[import-untyped]
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, ValidationError
 from webargs import core
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
@@ -26,6 +26,15 @@ Access = Literal["required", "optional", "open"]
 POLICY_ATTRIBUTE: Final = "mediaflow_policy"
 """Set on view functions, a `Policy`; what has none (a plugin's view) needs a token."""
 ALWAYS: Final = (500, 503)
+IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "A fresh text for each request, such as a UUID: a repeat with the same key is not done again, it "
+    "gets the first answer (409 while that is being worked on, 422 when the key was another request's).",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]{1,255}$"},
+    "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+}
 SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
     "required": [{"bearer": []}, {"session": []}],
     "optional": [{"bearer": []}, {"session": []}, {}],
@@ -35,24 +44,30 @@ SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may call an operation: `scope` is what their credential must open (None: nothing special)."""
+    """Who may call an operation: `scope` is what their credential must open (None: nothing special).
+
+    `repeatable`: it takes an `Idempotency-Key`, and a repeat is answered with the first answer.
+    """
 
     access: Access = "required"
     scope: Scope | None = None
     admin: bool = False
+    repeatable: bool = False
 
 
 OPEN: Final = Policy("open")
 
 
 class StrictParser(FlaskParser):
-    """webargs without its leniency: another content type is 415, unknown query parameters are 422."""
+    """webargs without its leniency: another content type is 415, unknown or repeated query parameters are 422."""
 
     def __init__(self) -> None:
         super().__init__()
         self.DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}
 
     def load_json(self, req: flask.Request, schema: Schema) -> Any:
+        if getattr(schema, "absent_is_empty", False) and not req.content_length and not req.mimetype:
+            return {}
         if not core.is_json(req.mimetype):
             raise UnsupportedMediaType("The body must be JSON, with `Content-Type: application/json`.")
         try:
@@ -61,6 +76,13 @@ class StrictParser(FlaskParser):
             raise BadRequest("The JSON is nested too deeply.") from error
         except ValueError as error:
             raise BadRequest("The JSON has a number of too many digits.") from error
+
+    def load_querystring(self, req: flask.Request, schema: Schema) -> Any:
+        """One value of each parameter: of several, a proxy may have meant another than we would take."""
+        repeated = [name for name, values in req.args.lists() if len(values) > 1]
+        if repeated:
+            raise ValidationError({name: ["must be given once"] for name in repeated})
+        return super().load_querystring(req, schema)
 
     def _handle_invalid_json_error(self, error: Exception, *_: Any, **__: Any) -> NoReturn:
         raise BadRequest("The body is not valid JSON.") from error
@@ -83,6 +105,7 @@ class Resource(Blueprint):  # type: ignore[misc]
         access: Access = "required",
         scope: Scope | Literal["any", "by method"] = "by method",
         admin: bool = False,
+        repeatable: bool | None = None,
         **document: Any,
     ) -> Callable[[View], View]:
         """Declare a view. It is called with the path's parameters by name, after the body's or the query's values.
@@ -90,20 +113,31 @@ class Resource(Blueprint):  # type: ignore[misc]
         It answers a dictionary (or nothing), with another status than the first of `gives` as the second of a pair, or
         a whole Response. `fails` are the statuses of errors besides those that follow from the rest. `admin` is for
         admins only; `scope` is what a limited credential must open: by default `assets:read` or `assets:write`.
+        `repeatable` says whether it takes an `Idempotency-Key`: by default what is posted as JSON (its answer is kept,
+        so one that holds a secret is not to be repeatable).
         """
-        policy = Policy(access, _scope(method, scope, admin=admin), admin)
+        if repeatable is None:
+            repeatable = method == "POST" and access == "required" and "requestBody" not in document
+        policy = Policy(access, _scope(method, scope, admin=admin), admin, repeatable)
+        if repeatable:
+            document["parameters"] = [*document.get("parameters", ()), IDEMPOTENCY_KEY]
+        headers = _headers(policy)
 
         def declare(view: View) -> View:
             setattr(view, POLICY_ATTRIBUTE, policy)
             statuses = list(gives)
-            wrapped = self.response(statuses[0], gives[statuses[0]])(_empty_as_response(view, statuses[0]))
+            wrapped = self.response(statuses[0], gives[statuses[0]], headers=headers)(
+                _empty_as_response(view, statuses[0])
+            )
             for status in statuses[1:]:
-                wrapped = self.alt_response(status, schema=gives[status], success=True)(wrapped)
+                wrapped = self.alt_response(status, schema=gives[status], success=True, headers=headers)(wrapped)
             if query is not None:
                 wrapped = self.arguments(query, location="query")(wrapped)
             if takes is not None:
-                wrapped = self.arguments(takes, location="json")(wrapped)
-            for status in _failures(rule, access, fails, has_body=takes is not None, has_query=query is not None):
+                required = not getattr(takes, "absent_is_empty", False)
+                wrapped = self.arguments(takes, location="json", required=required)(wrapped)
+            failures = _failures(rule, policy, fails, has_body=takes is not None, has_query=query is not None)
+            for status in failures:
                 wrapped = self.alt_response(status, response=HTTPStatus(status).name)(wrapped)
             name = _camel(view.__name__)
             wrapped = self.doc(operationId=name, security=SECURITY[access], **document)(wrapped)
@@ -125,10 +159,14 @@ def _empty_as_response(view: View, status: int) -> View:
     return answer  # type: ignore[return-value]
 
 
-def _failures(rule: str, access: Access, fails: tuple[int, ...], *, has_body: bool, has_query: bool) -> tuple[int, ...]:
+def _failures(
+    rule: str, policy: Policy, fails: tuple[int, ...], *, has_body: bool, has_query: bool
+) -> tuple[int, ...]:
     implied = set(fails) | set(ALWAYS)
-    if access != "open":
-        implied |= {401, 403}
+    if policy.access != "open":
+        implied |= {401, 403, 429}
+    if policy.repeatable:
+        implied |= {409, 413, 422}
     if has_body:
         implied |= {400, 413, 415, 422}
     if has_query:
@@ -136,6 +174,16 @@ def _failures(rule: str, access: Access, fails: tuple[int, ...], *, has_body: bo
     if "<" in rule:
         implied.add(404)
     return tuple(sorted(implied))
+
+
+def _headers(policy: Policy) -> dict[str, str]:
+    """References to the components of `openapi.py` that say what the answers' headers mean."""
+    names = ["X-Request-Id"]
+    if policy.access != "open":
+        names += ["RateLimit", "RateLimit-Policy"]
+    if policy.repeatable:
+        names.append("Idempotency-Replayed")
+    return {name: name for name in names}
 
 
 def _scope(method: str, scope: str, *, admin: bool) -> Scope | None:
@@ -146,6 +194,11 @@ def _scope(method: str, scope: str, *, admin: bool) -> Scope | None:
     if admin:
         return "admin"
     return "assets:read" if method == "GET" else "assets:write"
+
+
+def operation_id(view: Callable[..., Any]) -> str | None:
+    """The id of a view that was declared here, None for another."""
+    return _camel(view.__name__) if hasattr(view, POLICY_ATTRIBUTE) else None
 
 
 def _camel(name: str) -> str:

@@ -4,28 +4,57 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from mediaflow.api.context import BASE, absolute, base_url
-from mediaflow.api.fields import Body, Text, Timestamp, choice, switch
+from mediaflow.api.fields import Body, Moment, Text, Timestamp, choice, switch
+from mediaflow.api.schemas_captions import CaptionSchema, caption_documents
 from mediaflow.api.schemas_common import FaultSchema, PageQuery, PageSchema, fault_document
 from mediaflow.api.schemas_uploads import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_TAG, tags_field
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
+from mediaflow.services.access import MAX_USER_CHARACTERS
 from mediaflow.services.delivery import Playback
 from mediaflow.services.library import Progress
-from mediaflow.services.listing import ASSET_SORTS
+from mediaflow.services.listing import ASSET_SORTS, Totals
+
+
+def owner_field() -> Text:
+    """A filter for admins."""
+    return Text(
+        shortest=1,
+        longest=MAX_USER_CHARACTERS,
+        metadata={"description": "Only that owner's assets. For admins: others may name themselves only."},
+    )
 
 
 class AssetListQuery(PageQuery):
-    """Which assets; `sort` is a field's name, with `-` in front for descending order."""
+    """Which assets. What is given must all hold."""
 
-    q = Text(longest=200)
-    tag = Text(longest=LONGEST_TAG)
+    q = Text(
+        longest=200,
+        metadata={
+            "description": "Words of title, description or tags, or their beginnings; all must be there. Case and "
+            "accents make no difference.",
+            "examples": ["summer hol"],
+        },
+    )
+    tag = Text(longest=LONGEST_TAG, metadata={"description": "Exactly this tag.", "examples": ["sea"]})
     state = choice(*ASSET_STATES)
     visibility = choice(*VISIBILITIES)
-    sort = choice(*ASSET_SORTS, *(f"-{name}" for name in ASSET_SORTS), load_default="-created_at")
-    deleted = switch(load_default=False)
+    owner = owner_field()
+    created_after = Moment(metadata={"description": "Created then or later."})
+    created_before = Moment(metadata={"description": "Created before that."})
+    sort = choice(
+        *ASSET_SORTS,
+        *(f"-{name}" for name in ASSET_SORTS),
+        load_default="-created_at",
+        metadata={"description": "The field to sort by, with `-` in front for descending order."},
+    )
+    deleted = switch(load_default=False, metadata={"description": "The trash, instead of what is not in it."})
+    shared = switch(
+        load_default=False, metadata={"description": "What others share with you, instead of what is yours."}
+    )
 
 
 class AssetPatchBody(Body):
@@ -54,13 +83,16 @@ class AssetLinksSchema(Schema):
 
     self = fields.String(required=True)
     playback = fields.String(required=True)
-    upload = fields.String(required=True)
+    upload = fields.String(required=True, allow_none=True)
     job = fields.String(required=True, allow_none=True)
     watch = fields.String(required=True)
 
 
 class AssetSchema(Schema):
-    """One asset. What is not known yet is null."""
+    """One asset. What is not known yet is null.
+
+    For those whom it is only shared with, `filename`, `sha256` and the links to upload and job are null.
+    """
 
     id = fields.String(required=True)
     owner = fields.String(required=True)
@@ -75,15 +107,26 @@ class AssetSchema(Schema):
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)
     deleted_at = Timestamp(required=True, allow_none=True)
+    purge_at = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Until when a deleted asset can be restored; its files go afterwards."},
+    )
     duration_seconds = fields.Float(required=True, allow_none=True)
     content_type = fields.String(required=True, allow_none=True)
     size_bytes = fields.Integer(required=True)
     sha256 = fields.String(required=True, allow_none=True)
-    filename = fields.String(required=True)
+    filename = fields.String(required=True, allow_none=True)
     profile = fields.String(required=True, allow_none=True)
     media = fields.Dict(required=True, allow_none=True)
     renditions = fields.List(fields.Nested(RenditionSchema), required=True)
     thumbnail_url = fields.String(required=True, allow_none=True)
+    poster_seconds = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where the owner wants the picture to be taken; null: chosen automatically."},
+    )
+    captions = fields.List(fields.Nested(CaptionSchema), required=True)
     links = fields.Nested(AssetLinksSchema, required=True)
     error = fields.Nested(FaultSchema, required=True, allow_none=True)
 
@@ -92,6 +135,41 @@ class AssetPageSchema(PageSchema):
     """A page of assets."""
 
     items = fields.List(fields.Nested(AssetSchema), required=True)
+
+
+class TotalsQuery(Body):
+    """Whose assets."""
+
+    owner = owner_field()
+
+
+class TotalsSchema(Schema):
+    """How many assets there are."""
+
+    states = fields.Dict(
+        keys=fields.String(validate=validate.OneOf(ASSET_STATES)),
+        values=fields.Integer(),
+        required=True,
+        metadata={
+            "description": "For each state how many there are, without the trash.",
+            "examples": [{"created": 0, "stored": 0, "processing": 1, "ready": 52, "failed": 0, "rejected": 0}],
+        },
+    )
+    total = fields.Integer(required=True, metadata={"minimum": 0, "description": "The sum of the states."})
+    deleted = fields.Integer(required=True, metadata={"minimum": 0, "description": "How many are in the trash."})
+    size_bytes = fields.Integer(
+        required=True, metadata={"minimum": 0, "description": "The originals' bytes, without the trash."}
+    )
+
+
+def totals_document(totals: Totals) -> dict[str, Any]:
+    """Totals as their schema has them."""
+    return {
+        "states": dict(totals.states),
+        "total": totals.total,
+        "deleted": totals.deleted,
+        "size_bytes": totals.size_bytes,
+    }
 
 
 class PlaybackSchema(Schema):
@@ -124,6 +202,7 @@ def asset_document(asset: Asset, progress: Progress, playback: Playback | None) 
         "created_at": asset.created_at,
         "updated_at": asset.updated_at,
         "deleted_at": asset.deleted_at,
+        "purge_at": asset.purge_at,
         "duration_seconds": asset.duration_seconds,
         "content_type": asset.content_type,
         "size_bytes": asset.size_bytes,
@@ -133,6 +212,8 @@ def asset_document(asset: Asset, progress: Progress, playback: Playback | None) 
         "media": asset.media,
         "renditions": [_rendition(rendition) for rendition in published.get("renditions") or []],
         "thumbnail_url": absolute(playback.thumbnail) if playback else None,
+        "poster_seconds": asset.poster_seconds,
+        "captions": caption_documents(asset, playback),
         "links": {
             "self": here,
             "playback": f"{here}/playback",
@@ -142,6 +223,16 @@ def asset_document(asset: Asset, progress: Progress, playback: Playback | None) 
         },
         "error": fault_document(asset.error),
     }
+
+
+def viewers_document(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as those get it whom the asset is shared with.
+
+    The owner shared a video, not the file that it came from: its name is written by one person for themselves, its hash
+    tells who else has it, and upload and job are 404 for others.
+    """
+    hidden = {"filename": None, "sha256": None, "links": document["links"] | {"upload": None, "job": None}}
+    return document | hidden
 
 
 def _rendition(rendition: dict[str, Any]) -> dict[str, Any]:

@@ -13,33 +13,44 @@ from mediaflow.services.listing import Page
 T = TypeVar("T")
 
 LARGEST_PAGE: Final = 100
+LAST_PAGE: Final = 1_000_000
 
 
 class FaultSchema(Schema):
     """Why something failed: a stable code, and a sentence."""
 
-    code = fields.String(required=True)
-    detail = fields.String(required=True)
+    code = fields.String(
+        required=True, metadata={"description": "Stable, for programs.", "examples": ["media.undecodable"]}
+    )
+    detail = fields.String(required=True, metadata={"description": "A sentence for people."})
 
 
 class PageQuery(Body):
     """Which page of a listing."""
 
-    page = number(load_default=1, validate=lambda value: _between(value, 1, 1_000_000), metadata={"minimum": 1})
+    page = number(
+        load_default=1,
+        validate=lambda value: _between(value, 1, LAST_PAGE),
+        metadata={"minimum": 1, "maximum": LAST_PAGE, "description": "Which page, from 1."},
+    )
     page_size = number(
         load_default=20,
         validate=lambda value: _between(value, 1, LARGEST_PAGE),
-        metadata={"minimum": 1, "maximum": LARGEST_PAGE},
+        metadata={"minimum": 1, "maximum": LARGEST_PAGE, "description": "How many items a page has."},
     )
 
 
 class PageSchema(Schema):
     """The frame of every listing."""
 
-    page = fields.Integer(required=True)
-    page_size = fields.Integer(required=True)
-    total = fields.Integer(required=True)
-    pages = fields.Integer(required=True)
+    page = fields.Integer(required=True, metadata={"minimum": 1, "examples": [1]})
+    page_size = fields.Integer(required=True, metadata={"minimum": 1, "examples": [20]})
+    total = fields.Integer(
+        required=True, metadata={"minimum": 0, "description": "Items on all pages.", "examples": [53]}
+    )
+    pages = fields.Integer(
+        required=True, metadata={"minimum": 0, "description": "How many pages there are.", "examples": [3]}
+    )
 
 
 def page_document(page: Page[T], document: Callable[[T], dict[str, Any]]) -> dict[str, Any]:

@@ -57,16 +57,37 @@ class MetadataBody(Body):
 class NewUploadBody(Body):
     """A file that will be sent."""
 
-    filename = Text(shortest=1, longest=LONGEST_NAME, required=True)
+    filename = Text(shortest=1, longest=LONGEST_NAME, required=True, metadata={"examples": ["holiday.mov"]})
     # what is too small or too large is said by the service, which knows the limit
-    size_bytes = whole(required=True, validate=_size, metadata={"minimum": 1})
+    size_bytes = whole(required=True, validate=_size, metadata={"minimum": 1, "examples": [104857600]})
     content_type = matching(_MEDIA_TYPE, "must be a media type such as video/mp4", allow_none=True)
     sha256 = matching(_SHA256, "must be 64 hex digits", allow_none=True)
-    chunk_size_bytes = whole(allow_none=True, validate=_chunk_size, metadata={"minimum": 1})
-    profile = Text(shortest=1, longest=100, allow_none=True)
-    dedup = choice("link", "reuse", "off", load_default="link")
-    auto_complete = Truth(load_default=True)
-    mode = choice("chunked", "direct", load_default="chunked")
+    chunk_size_bytes = whole(
+        allow_none=True,
+        validate=_chunk_size,
+        metadata={"minimum": 1, "maximum": LARGEST_NUMBER, "description": "A wish; the answer tells what counts."},
+    )
+    profile = Text(
+        shortest=1, longest=100, allow_none=True, metadata={"description": "How it is encoded; null: chosen for it."}
+    )
+    dedup = choice(
+        "link",
+        "reuse",
+        "off",
+        load_default="link",
+        metadata={
+            "description": "What happens with bytes that you sent before: `link` makes an asset that shares them, "
+            "`reuse` answers with the existing asset (needs `sha256`), `off` makes no difference."
+        },
+    )
+    auto_complete = Truth(load_default=True, metadata={"description": "Complete with the last chunk."})
+    mode = choice(
+        "chunked",
+        "direct",
+        load_default="chunked",
+        # the document offers what there is; `direct` is refused with a code of its own
+        metadata={"description": "How the bytes come: in chunks, through this API.", "enum": ["chunked"]},
+    )
     metadata = inner(MetadataBody, allow_none=True)
 
 

@@ -7,16 +7,18 @@ import time
 from typing import Any, Final
 
 from flask import Response, jsonify, request
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from mediaflow.api.auth import sign_in, sign_out
 from mediaflow.api.context import BASE, base_url, caller, caller_if_any, runtime
-from mediaflow.api.errors import problem
-from mediaflow.api.fields import Body, Text
+from mediaflow.api.errors import MISSING_FIELD, problem
+from mediaflow.api.fields import Body
 from mediaflow.api.resource import Resource
 from mediaflow.domain.errors import Unauthenticated
 from mediaflow.domain.ids import is_id
-from mediaflow.services.access import Principal
+from mediaflow.services.access import ROLES, SCOPES, Principal
+from mediaflow.services.api_keys import PREFIX
+from mediaflow.services.jwt_form import LONGEST_TOKEN
 
 blueprint = Resource("session", __name__, url_prefix=f"{BASE}/session", description="Signing in and out of the page.")
 login_blueprint = Resource("login", __name__, url_prefix="/login", description="One-time login links.")
@@ -35,45 +37,58 @@ _CODE: Final = re.compile(r"[A-Za-z0-9_-]{20,100}")
 class SessionBody(Body):
     """An API token, or the code of a one-time login link."""
 
-    token = Text(shortest=1, longest=8192, required=True)
+    # taken as it is, but for white space around it: what is cleaned up would let many writings of a token pass
+    token = fields.String(
+        required=True,
+        validate=validate.Length(1, LONGEST_TOKEN, error="must have {min} to {max} characters"),
+        error_messages={"required": MISSING_FIELD, "null": "must not be null", "invalid": "must be text"},
+        metadata={"description": "API keys are refused: they are for programs.", "examples": ["eyJhbGciOiJIUzI1NiJ9"]},
+    )
 
 
 class SessionSchema(Schema):
-    """Who is signed in."""
+    """Who is asking, and what their credential opens."""
 
-    user = fields.String(required=True)
-    role = fields.String(required=True)
+    user = fields.String(required=True, metadata={"examples": ["ann"]})
+    role = fields.String(required=True, metadata={"enum": list(ROLES)})
+    scopes = fields.List(fields.String(metadata={"enum": list(SCOPES)}), required=True)
 
 
-@blueprint.operation("POST", "", takes=SessionBody, gives={200: SessionSchema}, fails=(401,), access="open")
+@blueprint.operation("POST", "", takes=SessionBody, gives={200: SessionSchema}, fails=(401, 429), access="open")
 def create_session(body: dict[str, Any]) -> Response:
-    """Sign in; the answer sets the page's cookie."""
-    longest = float(runtime().settings.session_seconds)
-    if _CODE.fullmatch(body["token"]):
-        principal = runtime().login_codes.redeem(body["token"])
+    """Sign in.
+
+    The answer sets the page's cookie. The session opens what the token opens, and ends with it at the latest.
+    """
+    longest, token = float(runtime().settings.session_seconds), body["token"].strip(" \t\r\n")
+    if _CODE.fullmatch(token) and not token.startswith(PREFIX):
+        principal = runtime().login_codes.redeem(token)
     else:
-        principal, ends = runtime().tokens.read(body["token"])
-        longest = min(longest, ends - time.time())  # a session does not outlive the token that opened it
+        principal, ends = runtime().credentials.read_token(token)
+        longest = min(longest, ends - time.time())
     response = jsonify(_document(principal))
     sign_in(response, principal, longest)
     return response
 
 
-@blueprint.operation("GET", "", gives={200: SessionSchema})
-def get_session() -> dict[str, str]:
+@blueprint.operation("GET", "", gives={200: SessionSchema}, scope="any")
+def get_session() -> dict[str, Any]:
     """Who I am."""
     return _document(caller())
 
 
-@blueprint.operation("DELETE", "", gives={204: None}, access="optional")
+@blueprint.operation("DELETE", "", gives={204: None}, access="optional", scope="any")
 def delete_session() -> Response:
-    """Sign out; the cookie is worth nothing afterwards."""
+    """Sign out.
+
+    The cookie is worth nothing afterwards, wherever it was copied to.
+    """
     response = Response(status=204)
     sign_out(response)
     return response
 
 
-@login_blueprint.operation("GET", "/<code>", gives={303: None}, fails=(401,), access="optional")
+@login_blueprint.operation("GET", "/<code>", gives={303: None}, fails=(401,), access="optional", scope="any")
 def use_login_link(code: str) -> Response:
     """Sign in by a one-time link.
 
@@ -97,5 +112,6 @@ def _failed(error: Unauthenticated) -> Response:
     return problem(401, error.code, error.detail)
 
 
-def _document(principal: Principal) -> dict[str, str]:
-    return {"user": principal.user, "role": principal.role}
+def _document(principal: Principal) -> dict[str, Any]:
+    scopes = [scope for scope in SCOPES if scope in principal.scopes and (scope != "admin" or principal.is_admin)]
+    return {"user": principal.user, "role": principal.role, "scopes": scopes}

@@ -11,20 +11,34 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from mediaflow.api.context import runtime
 from mediaflow.api.resource import Resource
+from mediaflow.domain.errors import PreconditionFailed
 from mediaflow.services.delivery import OTHER_TYPE, StreamFile
+from mediaflow.services.stream_options import StreamOptions
 
 blueprint = Resource("stream", __name__, url_prefix="/stream", description="Published files.")
 
-_RANGE: Final = re.compile(r"(\d{0,18})-(\d{0,18})")
+_RANGE: Final = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
 _BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
 _ANSWER: Final[dict[str, Any]] = {
     "content": {"application/vnd.apple.mpegurl": _BYTES, "video/mp4": _BYTES, "image/jpeg": _BYTES},
 }
+_ELSEWHERE: Final[dict[str, Any]] = {
+    "description": "The storage sends this file, at a URL that is valid for a minute.",
+    "headers": {"Location": {"required": True, "schema": {"type": "string", "format": "uri"}}},
+}
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"in": "header", "name": name, "required": False, "description": description, "schema": {"type": "string"}}
+
+
+_REQUEST_HEADERS: Final = [
+    _header("Range", "One range of bytes; several are answered with the whole file."),
+    _header("If-Range", "The `ETag` of the file that the range is of; the whole file when it is another one."),
+    _header("If-None-Match", "The `ETag` of the file that is there already; 304 when it is still that one."),
+]
 CORS_HEADERS: Final = {
-    # players on any page may read streams: the path is the permission, cookies are never looked at
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, ETag",
-    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, ETag, X-Request-Id",
 }
 PREFLIGHT_HEADERS: Final = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
@@ -36,17 +50,34 @@ PREFLIGHT_HEADERS: Final = {
 @blueprint.operation(
     "GET",
     "/<token>/<id:asset_id>/<path:path>",
-    gives={200: None, 206: None},
-    fails=(416,),
+    gives={200: None, 206: None, 302: None, 304: None},
+    fails=(412, 416),
     access="open",
-    responses={200: _ANSWER, 206: _ANSWER},
+    parameters=_REQUEST_HEADERS,
+    responses={200: _ANSWER, 206: _ANSWER, 302: _ELSEWHERE},
 )
 def get_stream(token: str, asset_id: str, path: str) -> Response:
     """One published file, or a range of it."""
-    file = runtime().delivery.open(token, asset_id, path)
-    wanted = _wanted(file)
+    delivery = runtime().delivery
+    place = delivery.admit(token, asset_id, path)
+    # a presigned URL is signed for GET
+    if request.method == "GET" and (url := delivery.elsewhere(place)):
+        return Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
+    file = delivery.file(place)
+    if "If-Match" in request.headers and not request.if_match.contains(file.etag):
+        raise PreconditionFailed("This file has another ETag.", code="request.precondition_failed")
+    # before any range, as RFC 9110 section 13.2.2 has it
     if request.if_none_match.contains_weak(file.etag):
         return _headed(Response(status=304), file)
+    if file.internal_path is not None:
+        response = Response(content_type=file.content_type, headers={"X-Accel-Redirect": file.internal_path})
+        return _headed(response, file)
+    return _headed(_sent(file), file)
+
+
+def _sent(file: StreamFile) -> Response:
+    """The bytes, from here."""
+    wanted = _wanted(file)
     first, length = wanted or (0, file.size_bytes)
     if request.method != "HEAD":
         runtime().metrics.count("mediaflow_stream_bytes_total", length)
@@ -54,20 +85,7 @@ def get_stream(token: str, asset_id: str, path: str) -> Response:
     response.content_length = length
     if wanted:
         response.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{file.size_bytes}"
-    if file.content_type == OTHER_TYPE:
-        response.headers["Content-Disposition"] = "attachment"
-    return _headed(response, file)
-
-
-def allow_other_origins(response: Response) -> Response:
-    """CORS for answers and errors, so that a player on another page can tell what is wrong."""
-    response.headers.update(CORS_HEADERS)
-    if request.method == "OPTIONS":
-        response.headers.update(PREFLIGHT_HEADERS)
     return response
-
-
-blueprint.after_request(allow_other_origins)
 
 
 def _body(file: StreamFile, first: int, length: int) -> Iterator[bytes]:
@@ -77,23 +95,33 @@ def _body(file: StreamFile, first: int, length: int) -> Iterator[bytes]:
 
 
 def _headed(response: Response, file: StreamFile) -> Response:
+    """With all that caches need. `s-maxage` forbids them to send old answers when we can't be asked (RFC 9111)."""
     response.set_etag(file.etag)
-    response.headers["Accept-Ranges"] = "bytes"
-    response.cache_control.max_age = file.max_age_seconds
-    if file.shared:
-        response.cache_control.public = True
+    if file.internal_path is None:  # nginx says it itself, and would keep ours beside it
+        response.headers["Accept-Ranges"] = "bytes"
+    if file.content_type == OTHER_TYPE:
+        response.headers["Content-Disposition"] = "attachment"
+    control = response.cache_control
+    control.public, control.private = file.shared, None if file.shared else True
+    if file.max_age_seconds == 0:
+        control.no_cache = True
     else:
-        response.cache_control.private = True
+        control.max_age = file.max_age_seconds
+        control.s_maxage = file.max_age_seconds if file.shared else None
     return response
+
+
+# --- ranges
 
 
 def _wanted(file: StreamFile) -> tuple[int, int] | None:
     """First byte and length of the one range that is asked for (RFC 9110 section 14); None: the whole file.
 
     Several ranges are answered with the whole file, as the RFC allows; what is none or lies behind the end with 416.
+    Ranges are defined for GET alone.
     """
     unit, _, text = request.headers.get("Range", "").partition("=")
-    if unit.strip().lower() != "bytes" or "," in text or not _is_current(file):
+    if request.method != "GET" or unit.strip().lower() != "bytes" or "," in text or not _is_current(file):
         return None
     match = _RANGE.fullmatch(text.strip())
     if match is None or not any(match.groups()):
@@ -117,3 +145,34 @@ def _is_current(file: StreamFile) -> bool:
     if "If-Range" not in request.headers:
         return True
     return request.headers["If-Range"].strip() == f'"{file.etag}"'
+
+
+# --- other origins
+
+
+def allow_other_origins(response: Response) -> Response:
+    """CORS for answers and errors, so that a player on another page can tell what is wrong.
+
+    The path is the permission and cookies are never looked at, so that by default any page may read streams.
+    """
+    options = runtime().delivery.options
+    allowed = _allowed(options, request.headers.get("Origin"))
+    if allowed is not None:
+        response.headers["Access-Control-Allow-Origin"] = allowed
+        response.headers.update(CORS_HEADERS)
+        if request.method == "OPTIONS":
+            response.headers.update(PREFLIGHT_HEADERS)
+    if options.origins and not options.any_origin:
+        response.vary.add("Origin")
+    # pages elsewhere show images, and Safari plays, without asking as CORS does: only a policy of ours can forbid that
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin" if options.origins else "same-origin"
+    return response
+
+
+blueprint.after_request(allow_other_origins)
+
+
+def _allowed(options: StreamOptions, origin: str | None) -> str | None:
+    if options.any_origin:
+        return "*"
+    return origin if origin in options.origins else None

@@ -36,7 +36,9 @@ _DIGEST_HEADER = {
 }
 
 
-@blueprint.operation("POST", "", takes=NewUploadBody, gives={201: UploadSchema, 200: UploadSchema}, fails=(507,))
+@blueprint.operation(
+    "POST", "", takes=NewUploadBody, gives={201: UploadSchema, 200: UploadSchema}, fails=(507,), scope="uploads:write"
+)
 def create_upload(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """Announce a file.
 
@@ -54,6 +56,7 @@ def create_upload(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
     "/<id:upload_id>/chunks/<index:index>",
     gives={200: ChunkSchema},
     fails=(400, 408, 409, 422),
+    scope="uploads:write",
     requestBody=_RAW_BODY,
     parameters=[_DIGEST_HEADER],
 )
@@ -76,9 +79,12 @@ def put_chunk(upload_id: str, index: int) -> dict[str, Any]:
     }
 
 
-@blueprint.operation("GET", "/<id:upload_id>", gives={200: UploadStatusSchema})
+@blueprint.operation("GET", "/<id:upload_id>", gives={200: UploadStatusSchema}, scope="uploads:write")
 def get_upload(upload_id: str) -> dict[str, Any]:
-    """How far an upload is."""
+    """How far an upload is.
+
+    `missing` tells which chunks to send (again); in the states `failed`, `expired` and `aborted` nothing more is taken.
+    """
     status = runtime().ingest.status(caller().user, upload_id)
     upload = status.upload
     return {
@@ -92,7 +98,9 @@ def get_upload(upload_id: str) -> dict[str, Any]:
     }
 
 
-@blueprint.operation("POST", "/<id:upload_id>/complete", gives={202: CompletedSchema}, fails=(409,))
+@blueprint.operation(
+    "POST", "/<id:upload_id>/complete", gives={202: CompletedSchema}, fails=(409,), scope="uploads:write"
+)
 def complete_upload(upload_id: str) -> dict[str, Any]:
     """Say that everything was sent.
 
@@ -102,9 +110,12 @@ def complete_upload(upload_id: str) -> dict[str, Any]:
     return {"asset_id": upload.asset_id, "state": upload.state}
 
 
-@blueprint.operation("DELETE", "/<id:upload_id>", gives={204: None}, fails=(409,))
+@blueprint.operation("DELETE", "/<id:upload_id>", gives={204: None}, fails=(409,), scope="uploads:write")
 def abort_upload(upload_id: str) -> None:
-    """Give an upload up; nothing of it is left behind."""
+    """Give an upload up.
+
+    Nothing of it is left behind, its asset neither. Repeating does no harm; 409 when the upload is complete already.
+    """
     runtime().ingest.abort(caller().user, upload_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -11,7 +11,8 @@ from typing import Final, Literal
 from mediaflow import registry
 from mediaflow.cli.datadir import DataDirectory
 from mediaflow.plugin import ConfigurationError
-from mediaflow.services.access import Tokens, load_or_create_key
+from mediaflow.services.keyfile import load_or_create_key
+from mediaflow.services.tokens import Tokens
 from mediaflow.settings import Settings
 
 ADMIN: Final = "admin"
@@ -43,7 +44,13 @@ def find_service(environ: Mapping[str, str], data_dir: Path | None, url: str | N
     return Service(url, token or mint(settings, ADMIN, "admin", ADMIN_SECONDS))
 
 
-def mint(settings: Settings, user: str, role: Literal["user", "admin"], seconds: int) -> str:
+def mint(
+    settings: Settings,
+    user: str,
+    role: Literal["user", "admin"],
+    seconds: int,
+    scopes: Sequence[str] | None = None,
+) -> str:
     """A token that the service with these settings accepts. Raises ConfigurationError where no service ever was."""
     if not settings.jwt_key and not settings.data_path.is_dir():
         raise ConfigurationError(
@@ -51,7 +58,7 @@ def mint(settings: Settings, user: str, role: Literal["user", "admin"], seconds:
             "name the right one with --data-dir, or set MEDIAFLOW_JWT_KEY"
         )
     key = load_or_create_key(settings)
-    return Tokens(key, settings.jwt_issuer, settings.jwt_audience).mint(user, role, seconds)
+    return Tokens(key, settings.jwt_issuer, settings.jwt_audience).mint(user, role, seconds, scopes)
 
 
 def with_data_dir(environ: Mapping[str, str], data_dir: Path | None) -> dict[str, str]:

@@ -26,7 +26,9 @@ from mediaflow.cli.stack import Stack, compose
 from mediaflow.cli.supervision import LOG_NAME, ProgramState, Supervisor
 from mediaflow.persistence import open_database
 from mediaflow.plugin import ConfigurationError, InvalidInput
-from mediaflow.services.access import LoginCodes, load_or_create_key
+from mediaflow.services.keyfile import load_or_create_key
+from mediaflow.services.sessions import LoginCodes
+from mediaflow.services.tokens import outside_settings
 from mediaflow.settings import Settings
 
 READY_SECONDS: Final = 90.0
@@ -61,6 +63,7 @@ def run(environ: Mapping[str, str], announce: Callable[[Running], None], ingest:
     """
     _check_file(ingest)
     settings, plugins = registry.load(environ)
+    outside_settings(settings)
     check_worker(settings, plugins)
     check_backends(settings, plugins)
     directory = DataDirectory(settings.data_path)

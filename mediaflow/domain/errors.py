@@ -89,6 +89,16 @@ class TooLarge(MediaflowError):
     default_code = "limit.too_large"
 
 
+class LimitReached(MediaflowError):
+    """Too much, for now: of requests, or of what a user may keep; `retry_after_seconds` says when to ask again."""
+
+    default_code = "limit.rate"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int = 1, code: str | None = None, **facts: Any) -> None:
+        super().__init__(detail, code=code, **facts)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class InsufficientStorage(MediaflowError):
     """There is no room for what was announced."""
 

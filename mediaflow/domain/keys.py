@@ -31,9 +31,20 @@ def upload_key(upload_id: str) -> str:
 
 
 def original_key(owner: str, sha256: str) -> str:
-    """Where an owner's original with that content stays. Long names are told by a hash: file systems take 255 bytes."""
+    """How the keys of an owner's originals with that content begin; the oldest ones have nothing behind it.
+
+    Long names are told by a hash: file systems take 255 bytes.
+    """
     name = quoted(owner)
     return f"originals/{name if len(name) <= MAX_OWNER_CHARACTERS else derived_id('owner', owner)}/{sha256}"
+
+
+def shared_original_key(owner: str, sha256: str, asset_id: str) -> str:
+    """Where an owner's original stays that this asset was the first to have, and others may share.
+
+    Never used twice, so that deleting it can harm nobody who uploads the same bytes again, however late it happens.
+    """
+    return f"{original_key(owner, sha256)}-{asset_id}"
 
 
 def asset_prefix(asset_id: str) -> str:
@@ -44,6 +55,16 @@ def asset_prefix(asset_id: str) -> str:
 def attempt_path(generation: int, task_name: str, attempt: int) -> str:
     """The path, below the asset's prefix, of what one attempt of one task made: `g1/video-0.1`. Never used twice."""
     return f"g{generation}/{task_name}.{attempt}"
+
+
+def captions_path(generation: int, token: str) -> str:
+    """The path, below the asset's prefix, of manifests that tell of captions. `token` is random: never used twice."""
+    return f"g{generation}/captions.{token}"
+
+
+def caption_source(language: str, token: str) -> str:
+    """The path, below the asset's prefix, of captions as they were uploaded; every generation is given a copy."""
+    return f"captions/{language}.{token}.vtt"
 
 
 def generation_of(path: str) -> int | None:

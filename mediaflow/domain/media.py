@@ -82,6 +82,8 @@ CONTENT_TYPES: Final = {
 class MediaInfo:
     """A probed source. `video` and `audio` are the streams that will be used; cover art is never `video`.
 
+    `more_audio` are further streams with the same sound in other languages, each language once and none like `audio`'s.
+
     `duration_seconds` is measured from packets; `declared_duration_seconds` is what the container claims (None =
     nothing). `start_seconds` is the container's start time, which ffmpeg subtracts on input.
     """
@@ -97,6 +99,12 @@ class MediaInfo:
     audio: AudioStream | None = None
     encrypted: bool = False
     warnings: tuple[str, ...] = ()
+    more_audio: tuple[AudioStream, ...] = ()
+
+    @property
+    def audio_streams(self) -> tuple[AudioStream, ...]:
+        """All the sound that will be used, `audio` first."""
+        return () if self.audio is None else (self.audio, *self.more_audio)
 
     @property
     def content_type(self) -> str:

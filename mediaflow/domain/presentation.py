@@ -19,8 +19,12 @@ MEDIA_OFFSET_SECONDS = 1
 class Track:
     """An encoded track. `codecs` is its RFC 6381 string (`avc1.640028`, `mp4a.40.2`), read from the init segment.
 
-    Video has `width`, `height` and `frame_rate`; audio has `channels`, `sample_rate_hz` and `language`.
-    `audio_group` of a video track names the audio track that belongs to it (None: silent).
+    Video has `width`, `height` and `frame_rate`; audio has `channels`, `sample_rate_hz` and `language` (BCP 47).
+    `label` is what a menu calls the track (None: nothing better than its language is known).
+
+    Audio that a viewer chooses between is a group: the same sound in several languages, at one bit rate.
+    `audio_group` of a video track names the group that plays with it (None: silent), of an audio track the group that
+    it is one choice of. An audio track without one is in the group of its own name, and that group's default.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Track:
     sample_rate_hz: int | None = None
     language: str | None = None
     audio_group: str | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +88,32 @@ class Rendition:
 
 
 @dataclass(frozen=True, slots=True)
+class TextTrack:
+    """Captions in one language (BCP 47): WebVTT segments in order, each a whole file.
+
+    Languages and labels are distinct within a presentation; at most one track is the `default`, which players show
+    unasked. Times in the segments count from the presentation's start; an `X-TIMESTAMP-MAP` (RFC 8216, 3.5) in each
+    ties them to the timestamps of the media.
+    """
+
+    language: str
+    label: str
+    segments: tuple[Segment, ...]
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Presentation:
-    """Everything a manifest needs. `video` is ordered from the largest rendition to the smallest."""
+    """Everything a manifest needs. `video` is ordered from the largest rendition to the smallest.
+
+    A format that has no way to tell of `text` leaves it out.
+    """
 
     duration_seconds: float
     video: tuple[Rendition, ...]
     audio: tuple[Rendition, ...]
     media_offset_seconds: int = MEDIA_OFFSET_SECONDS
+    text: tuple[TextTrack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

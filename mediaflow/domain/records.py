@@ -84,7 +84,8 @@ class Asset:
     users who may watch a private asset besides its owner. `captions` are the uploaded captions, each `{language, label,
     path, size_bytes}`. `poster_seconds` is where the owner's picture was taken (None: chosen by the profile).
 
-    A deleted asset is purged after `purge_at`; from `purging` on, nothing brings it back.
+    A deleted asset is purged after `purge_at`; from `purging` on, nothing brings it back. After `sweep_at`, the files of
+    generations other than the published one go.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Asset:
     deleted_at: float | None = None
     purge_at: float | None = None
     purging: bool = False
+    sweep_at: float | None = None
     acl_epoch: int = 1
     metadata_rev: int = 1
     rev: int = 1
@@ -188,7 +190,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginCode:
-    """A one-time login link's code. `id` is the SHA-256 of the code: the code itself is kept nowhere."""
+    """A one-time login link's code. `id` is the SHA-256 of the code: the code itself is kept nowhere.
+
+    A browser's session has the same shape (`services/sessions.py`): `scopes` are what it opens (None: everything),
+    `credential` is what it was opened with.
+    """
 
     id: str
     user: str
@@ -196,6 +202,8 @@ class LoginCode:
     created_at: float
     expires_at: float
     used_at: float | None = None
+    scopes: list[str] | None = None
+    credential: str | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from mediaflow.domain.states import STAGES
 from mediaflow.plugin import MetricSpec
+from mediaflow.services.asset_cache import OUTCOMES as CACHE_OUTCOMES
 
 REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 WORK_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 150.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0)
@@ -57,7 +58,17 @@ CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
         "route",
         buckets=REQUEST_BUCKETS,
     ),
-    _counter("mediaflow_stream_bytes_total", "Bytes of manifests, segments and images that were sent."),
+    _counter(
+        "mediaflow_stream_bytes_total",
+        "Bytes of manifests, segments and images that this service sent itself (not nginx, nor the storage).",
+    ),
+    _counter(
+        "mediaflow_asset_cache_total",
+        "Looks for an asset's body in Redis by what came of them.",
+        "outcome",
+        initial=tuple((outcome,) for outcome in CACHE_OUTCOMES),
+    ),
     _counter("mediaflow_hints_failed_total", "Wake-up messages that could not be sent; work is found later.", "actor"),
+    _counter("mediaflow_audit_failures_total", "Entries of the audit log that could not be written."),
     _counter("mediaflow_event_listener_failures_total", "Exceptions of plugins' event listeners.", "plugin"),
 )

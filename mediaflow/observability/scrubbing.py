@@ -22,6 +22,8 @@ _PATTERNS: Final = (
     # a header, to the end of its value
     (re.compile(rf"\b({_HEADERS})(['\"]?\s*[:=]\s*['\"]?)[^'\"\n}}]+", re.IGNORECASE), rf"\1\2{MASK}"),
     (re.compile(r"\b(bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
+    # an API key; its id stays, to tell which one
+    (re.compile(r"(mfk_[0-9a-f]{32}_)[A-Za-z0-9]+"), rf"\1{MASK}"),
     # a JSON Web Token anywhere else: two base64url objects and a signature
     (re.compile(r"\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]*"), MASK),
     # the password of a URL

@@ -6,6 +6,7 @@ A wrong name, type or state is a mistake in our code: ValueError or TypeError be
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from dataclasses import fields as dataclass_fields
@@ -21,6 +22,8 @@ NUMERIC: Final[tuple[Kind, ...]] = ("integer", "number")
 JSON: Final[tuple[Kind, ...]] = ("object", "list")
 KEPT_BY_US: Final = ("id", "rev")
 """Fields that no caller may change."""
+_FIRST_SURROGATE: Final = 0xD800
+_AFTER_SURROGATES: Final = 0xE000
 
 _KINDS: Final[dict[Any, Kind]] = {
     str: "text",
@@ -112,6 +115,18 @@ def numeric_field(fields: Mapping[str, Field], name: str) -> Field:
     if field.kind not in NUMERIC:
         raise TypeError(f"{field.name} is a field of kind {field.kind}, it can't be added up")
     return field
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The smallest text above all that begin with `prefix`, in the order of code points; None when none is.
+
+    UTF-8's bytes (SQLite, MongoDB) have the same order. Surrogates are no text and are left out.
+    """
+    for end in range(len(prefix), 0, -1):
+        following = ord(prefix[end - 1]) + 1
+        if following <= sys.maxunicode:
+            return prefix[: end - 1] + chr(_AFTER_SURROGATES if following == _FIRST_SURROGATE else following)
+    return None
 
 
 def _known(fields: Mapping[str, Field], name: str) -> Field:

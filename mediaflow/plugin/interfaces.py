@@ -170,6 +170,23 @@ class HasLocalFiles(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Space of a file system, in bytes. `free_bytes` is what an ordinary user may still fill."""
+
+    free_bytes: int
+    total_bytes: int
+
+
+@runtime_checkable
+class MeasuresRoom(Protocol):
+    """Knows how much more it can keep, so that an upload without room is refused before its first byte."""
+
+    def room(self) -> Room:
+        """The space now; Unavailable when it can't be told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class StorageScheme:
     """Opens storages for URLs `scheme:...`. `shared` is True when workers on other hosts can reach it.
 

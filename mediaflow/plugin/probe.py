@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mediaflow.domain.errors import MediaRejected
-from mediaflow.domain.media import MediaInfo
+from mediaflow.domain.media import AudioStream, MediaInfo
 from mediaflow.plugin.decoders import ALLOCATION_BYTES, safe_input_options
 from mediaflow.plugin.isobmff import has_protected_samples
 from mediaflow.plugin.packets import SPLICED_FORMATS, PacketLog
@@ -30,7 +30,7 @@ _ENTRIES: Final = (
     "format=format_name,start_time,duration"
     ":stream=index,codec_type,codec_name,codec_tag_string,width,height,sample_aspect_ratio,pix_fmt,field_order,"
     "color_range,color_space,color_transfer,color_primaries,r_frame_rate,avg_frame_rate,sample_rate,channels"
-    ":stream_disposition=default,attached_pic,timed_thumbnails,still_image"
+    ":stream_disposition=default,attached_pic,timed_thumbnails,still_image,comment,visual_impaired"
     ":stream_tags=language"
     ":stream_side_data=side_data_type,rotation"
     ":frame=stream_index,interlaced_frame,top_field_first"
@@ -95,11 +95,17 @@ def _with_what_decodes(media: MediaInfo, document: Mapping[str, Any], look: _Loo
         if not mine:
             raise MediaRejected("No picture of the video can be decoded: it is damaged.", code="media.undecodable")
         media = replace(media, video=replace(media.video, field_order=_field_order(media.video.field_order, mine)))
-    if media.audio is not None and not (_frames_of(frames, media.audio.index) or look.decoded(media.audio.index)):
-        if media.video is None:
-            raise MediaRejected("Nothing of the sound can be decoded: it is damaged.", code="media.undecodable")
-        media = replace(media, audio=None, warnings=(*media.warnings, "The sound can't be decoded and is left out."))
-    return media
+    heard = [s for s in media.audio_streams if _frames_of(frames, s.index) or look.decoded(s.index)]
+    if media.video is None and not heard:
+        raise MediaRejected("Nothing of the sound can be decoded: it is damaged.", code="media.undecodable")
+    lost = [_left_out(stream, media) for stream in media.audio_streams if stream not in heard]
+    main = heard[0] if heard else None
+    return replace(media, audio=main, more_audio=tuple(heard[1:]), warnings=(*media.warnings, *lost))
+
+
+def _left_out(stream: AudioStream, media: MediaInfo) -> str:
+    which = f" in {stream.language!r}" if media.more_audio and stream.language else ""
+    return f"The sound{which} can't be decoded and is left out."
 
 
 def _frames_of(frames: Sequence[Mapping[str, Any]], index: int) -> list[Mapping[str, Any]]:

@@ -1,12 +1,13 @@
 """ffprobe's answer and the packets' times -> `MediaInfo`. Pure: nothing here runs or reads anything.
 
 Which streams are used: the first video stream that is no cover and has packets; the audio stream with packets that is
-marked as default, else the first one. Every other stream is ignored.
+marked as default, else the first one; and the first one of every other language. Every other stream is ignored.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +20,10 @@ from mediaflow.plugin.packets import PacketLog, StreamPackets, measured_rate
 _COVER_CODECS: Final = frozenset(("png", "mjpeg", "bmp", "gif", "webp"))
 _ENCRYPTED_TAGS: Final = frozenset(("encv", "enca", "drms", "drmi"))
 _PRIMING_SECONDS: Final = 0.1
+MOST_LANGUAGES: Final = 8
+"""Each is decoded and encoded on its own; films have two or three."""
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
+_NO_LANGUAGE: Final = frozenset(("und", "zxx", "mul", "mis"))
 _SHOWN_DIFFERENCE: Final = 0.1
 """Worth a warning when the measured duration is this part away from what the container says."""
 
@@ -41,6 +46,7 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
     start = _start(form, packets)
     video = None if video_facts is None else _video(video_facts, packets.streams[video_facts["index"]], start)
     audio = None if audio_facts is None else _audio(audio_facts, packets.streams[audio_facts["index"]], start)
+    more = [] if audio_facts is None else choose_more_audio(streams, packets, audio_facts)
     duration = max(stream.start_seconds + stream.duration_seconds for stream in (video, audio) if stream is not None)
     declared = _number(form.get("duration"))
     return MediaInfo(
@@ -54,7 +60,8 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
         video=video,
         audio=audio,
         encrypted=source.protected or any(_looks_encrypted(stream) for stream in streams),
-        warnings=_warnings(duration, declared, packets),
+        warnings=_warnings(duration, declared, packets, len(more)),
+        more_audio=tuple(_audio(facts, packets.streams[facts["index"]], start) for facts in more[: MOST_LANGUAGES - 1]),
     )
 
 
@@ -71,7 +78,29 @@ def choose_video(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> Ma
 
 def choose_audio(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> Mapping[str, Any] | None:
     """The audio stream that is used: marked as default, else the first; always one with packets and a known codec."""
-    usable = [
+    usable = _usable_audio(streams, packets)
+    marked = [stream for stream in usable if stream.get("disposition", {}).get("default")]
+    return next(iter(marked or usable), None)
+
+
+def choose_more_audio(
+    streams: Sequence[Mapping[str, Any]], packets: PacketLog, chosen: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """The first stream of every language that the chosen one does not speak; comments and descriptions come last."""
+    found: dict[str | None, Mapping[str, Any]] = {}
+    for stream in sorted(_usable_audio(streams, packets), key=_is_about_the_picture):
+        language = _language(stream)
+        if (
+            language is not None
+            and _LANGUAGE.fullmatch(language)
+            and language.lower() != (_language(chosen) or "").lower()
+        ):
+            found.setdefault(language.lower(), stream)
+    return sorted(found.values(), key=lambda stream: int(stream["index"]))
+
+
+def _usable_audio(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> list[Mapping[str, Any]]:
+    return [
         stream
         for stream in streams
         if stream.get("codec_type") == "audio"
@@ -79,8 +108,17 @@ def choose_audio(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> Ma
         and _whole(stream.get("sample_rate"))
         and _count(stream, packets)
     ]
-    marked = [stream for stream in usable if stream.get("disposition", {}).get("default")]
-    return next(iter(marked or usable), None)
+
+
+def _is_about_the_picture(stream: Mapping[str, Any]) -> bool:
+    """True for what is not the film's own sound: a comment on it, or a description for the blind."""
+    disposition = stream.get("disposition", {})
+    return bool(disposition.get("comment") or disposition.get("visual_impaired"))
+
+
+def _language(stream: Mapping[str, Any]) -> str | None:
+    language = stream.get("tags", {}).get("language")
+    return None if language is None or str(language).lower() in _NO_LANGUAGE else str(language)[:35]
 
 
 def _is_cover(stream: Mapping[str, Any], packets: PacketLog, has_audio: bool) -> bool:
@@ -145,7 +183,6 @@ def _audio(facts: Mapping[str, Any], packets: StreamPackets, start: float) -> Au
     begin = _relative(first, start)
     if -_PRIMING_SECONDS < begin < 0:  # the encoder's delay: decoded and thrown away
         begin, seconds = 0.0, round(seconds + begin, 6)
-    language = facts.get("tags", {}).get("language")
     return AudioStream(
         index=facts["index"],
         codec=facts["codec_name"],
@@ -153,7 +190,7 @@ def _audio(facts: Mapping[str, Any], packets: StreamPackets, start: float) -> Au
         channels=max(1, _whole(facts.get("channels"))),
         start_seconds=begin,
         duration_seconds=seconds,
-        language=None if language in (None, "und") else str(language)[:35],
+        language=_language(facts),
     )
 
 
@@ -204,12 +241,14 @@ def _looks_encrypted(stream: Mapping[str, Any]) -> bool:
     return stream.get("codec_tag_string") in _ENCRYPTED_TAGS or any(kind.startswith("Encryption") for kind in kinds)
 
 
-def _warnings(duration: float, declared: float | None, packets: PacketLog) -> tuple[str, ...]:
+def _warnings(duration: float, declared: float | None, packets: PacketLog, more_languages: int) -> tuple[str, ...]:
     warnings = []
     if declared is not None and abs(declared - duration) > max(1.0, _SHOWN_DIFFERENCE * duration):
         warnings.append(f"The file says that it lasts {declared:.1f} s; {duration:.1f} s of media were found.")
     if packets.jumps:
         warnings.append(f"The file's clock jumps {packets.jumps} times; the jumps are closed.")
+    if more_languages >= MOST_LANGUAGES:
+        warnings.append(f"The sound is there in {more_languages + 1} languages; the first {MOST_LANGUAGES} are used.")
     return tuple(warnings)
 
 

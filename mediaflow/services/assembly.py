@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from mediaflow.domain import keys
 from mediaflow.domain.errors import InvalidInput, LeaseLost, MediaflowError, NotFound
 from mediaflow.domain.events import Event
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Upload
 from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS
 from mediaflow.plugin import CopiesObjects, ReceivesParts, Storage
+from mediaflow.services.blobs import Blobs
 from mediaflow.services.jobs import Jobs
 from mediaflow.services.ports import Below, Database, Metrics, Plugins
 
@@ -30,15 +30,19 @@ class Assembly:
     parts: ReceivesParts
     plugins: Plugins
     jobs: Jobs
+    blobs: Blobs
     metrics: Metrics
 
     def finish(self, upload_id: str) -> None:
         """Take an upload on from wherever it stands to `queued`; nothing when somebody else does or it is there."""
         upload = self.database.uploads.get(upload_id)
-        if upload is not None and upload.state == "assembling":
-            upload = self._store(upload)
-        if upload is not None and upload.state == "stored":
-            self._queue(upload)
+        try:
+            if upload is not None and upload.state == "assembling":
+                upload = self._store(upload)
+            if upload is not None and upload.state == "stored":
+                self._queue(upload)
+        except LeaseLost as error:
+            _log.warning("assembly taken over", upload_id=upload_id, reason=error.detail)
 
     def _store(self, upload: Upload) -> Upload | None:
         now, token = self.database.now(), new_id()
@@ -50,13 +54,11 @@ class Assembly:
             return self._assemble(claimed, token)
         except InvalidInput as error:
             self._fail(claimed, token, error)
-        except LeaseLost:
-            _log.warning("assembly taken over", upload_id=upload.id)
         return None
 
     def _assemble(self, upload: Upload, token: str) -> Upload | None:
-        sha256 = upload.sha256 if upload.sha256 and self._is_in_place(upload, upload.sha256) else None
-        if sha256 is None:
+        sha256 = upload.sha256
+        if sha256 is None or not self._is_in_place(upload, self._linked(upload, sha256)):
             self._complete_parts(upload)
             sha256 = self._hash(upload, token)
             if upload.declared_sha256 not in (None, sha256):
@@ -65,7 +67,7 @@ class Assembly:
                     code="upload.checksum_mismatch",
                 )
             self._held(upload, token, sha256=sha256)
-            self._put_in_place(upload, sha256)
+            self._put_in_place(upload, self._linked(upload, sha256))
         changes = {"state": "stored", "sha256": sha256, "updated_at": self.database.now(), "lease_until": 0.0}
         stored = self.database.uploads.change(upload.id, {"state": "assembling", "lease_token": token}, changes)
         if stored is not None:
@@ -99,13 +101,16 @@ class Assembly:
         if self.database.uploads.change(upload.id, {"state": "assembling", "lease_token": token}, renewed) is None:
             raise LeaseLost("the upload is assembled by somebody else")
 
-    def _is_in_place(self, upload: Upload, sha256: str) -> bool:
-        found = self.storage.stat(keys.original_key(upload.owner, sha256))
+    def _linked(self, upload: Upload, sha256: str) -> str:
+        """The key of the original. Before anybody relies on what lies there, the asset is listed among its users."""
+        return self.blobs.link(upload.owner, sha256, upload.asset_id, upload.size_bytes)
+
+    def _is_in_place(self, upload: Upload, key: str) -> bool:
+        found = self.storage.stat(key)
         return found is not None and found.size_bytes == upload.size_bytes
 
-    def _put_in_place(self, upload: Upload, sha256: str) -> None:
-        target = keys.original_key(upload.owner, sha256)
-        if self._is_in_place(upload, sha256):
+    def _put_in_place(self, upload: Upload, target: str) -> None:
+        if self._is_in_place(upload, target):
             self.storage.delete(upload.storage_key)
         elif isinstance(self.storage, CopiesObjects):
             self.storage.move(upload.storage_key, target)
@@ -134,7 +139,7 @@ class Assembly:
         changes = {
             "state": "stored",
             "sha256": upload.sha256,
-            "original_key": keys.original_key(upload.owner, upload.sha256),
+            "original_key": self._linked(upload, upload.sha256),
             "updated_at": self.database.now(),
         }
         self.database.assets.change(upload.asset_id, {"state": "created"}, changes)

@@ -11,6 +11,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.services.access import Principal
 from mediaflow.services.permissions import changeable
 from mediaflow.services.ports import Database, Increment
+from mediaflow.services.search import SEARCHED, words_of
 
 CHANGE_TRIES: Final = 5
 
@@ -45,6 +46,8 @@ class Editing:
                 return asset
             if "visibility" in effective:
                 effective["acl_epoch"] = Increment()
+            if not effective.keys().isdisjoint(SEARCHED):
+                effective["search"] = words_of(*(effective.get(name, getattr(asset, name)) for name in SEARCHED))
             expect = {"metadata_rev": asset.metadata_rev, "deleted_at": None}
             effective |= {"metadata_rev": Increment(), "updated_at": self.database.now()}
             changed = self.database.assets.change(asset_id, expect, effective)

@@ -6,20 +6,29 @@ which a repeat of the request, or the reconciler, goes on.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mediaflow.domain import keys
-from mediaflow.domain.errors import Conflict, InsufficientStorage, InvalidInput, NotFound, Problem, TooLarge
+from mediaflow.domain.errors import (
+    Conflict,
+    InsufficientStorage,
+    InvalidInput,
+    LimitReached,
+    NotFound,
+    Problem,
+    TooLarge,
+)
 from mediaflow.domain.events import Event
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Chunk, Upload
 from mediaflow.domain.states import UPLOAD_COMPLETED, UPLOAD_RECEIVING, Visibility
-from mediaflow.plugin import HasLocalFiles, ReceivesParts, Storage, UploadDraft
+from mediaflow.plugin import MeasuresRoom, ReceivesParts, Storage, UploadDraft
 from mediaflow.services.chunks import ChunkBody, ChunkWriter
+from mediaflow.services.limits import Quotas
 from mediaflow.services.ports import Database, Metrics, OneOf, Plugins, Wakeups
+from mediaflow.services.search import words_of
 from mediaflow.settings import Settings
 
 MAX_CHUNKS: Final = 10_000
@@ -85,6 +94,7 @@ class Ingest:
         self._check(owner, new)
         if new.dedup == "reuse" and (known := self._known_upload(owner, new.sha256)):
             return known, True
+        self._quotas().check(owner, new.size_bytes)
         upload_id, asset_id, now = new_id(), new_id(), self.database.now()
         chunk_size = self._chunk_size(new)
         key = keys.upload_key(upload_id)
@@ -111,7 +121,11 @@ class Ingest:
             updated_at=now,
             expires_at=now + self.settings.upload_expiry_seconds,
         )
-        self.database.assets.insert(_asset_of(upload, new, now))
+        try:
+            self._quotas().admit(_asset_of(upload, new, now))
+        except LimitReached:
+            self.parts.abort_parts(key, handle)
+            raise
         self.database.uploads.insert(upload)
         self.metrics.count("mediaflow_uploads_total", state="initialized")
         return upload, False
@@ -139,10 +153,13 @@ class Ingest:
             raise InvalidInput(problems[0].detail, code=problems[0].code, problems=tuple(problems))
         self._check_room(new.size_bytes)
 
+    def _quotas(self) -> Quotas:
+        return Quotas.of(self.database, self.settings)
+
     def _check_room(self, size_bytes: int) -> None:
-        if not isinstance(self.storage, HasLocalFiles):
+        if not isinstance(self.storage, MeasuresRoom):
             return
-        free = shutil.disk_usage(self.settings.data_path if self.settings.data_path.exists() else "/").free
+        free = self.storage.room().free_bytes
         if free - size_bytes < self.settings.min_free_bytes:
             raise InsufficientStorage("There is not enough free disk space for this file.", free_bytes=free)
 
@@ -278,6 +295,7 @@ def _asset_of(upload: Upload, new: NewUpload, now: float) -> Asset:
         title=new.title or upload.filename,
         description=new.description,
         tags=list(new.tags),
+        search=words_of(new.title or upload.filename, new.description, new.tags),
         visibility=new.visibility,
         state="created",
         profile=upload.profile,

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mediaflow.domain.events import Event
 from mediaflow.domain.ids import job_id, task_id
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.domain.states import WORK_ENDED, Stage
+from mediaflow.domain.states import WORK_ENDED, JobKind, Stage, WorkState
 from mediaflow.plugin import PlannedTask
-from mediaflow.services.ports import Below, Database, Metrics, OneOf, Plugins, Wakeups
+from mediaflow.plugin.wire import load
+from mediaflow.services.ports import Database, Metrics, OneOf, Plugins, Wakeups
+from mediaflow.services.tenure import Tenure
+
+LAST: Final[dict[JobKind, str]] = {"process": "publish", "poster": "poster"}
+"""The task that a job is done with."""
+SUPERSEDED: Final = {"code": "job.superseded", "detail": "The asset was deleted, or another job took over."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +33,39 @@ class Jobs:
     wakeups: Wakeups
     metrics: Metrics
 
+    @property
+    def tenure(self) -> Tenure:
+        """Which job may work on which asset."""
+        return Tenure(self.database, self.plugins)
+
     # --- creation
 
     def start(self, asset_id: str, *, generation: int, profile: str | None = None) -> Job | None:
-        """The job of that generation, made if it is not there yet; None when the asset is gone."""
-        asset, now = self.database.assets.get(asset_id), self.database.now()
-        if asset is None:
+        """The job of that generation, made if it is not there yet; None when the asset is gone or deleted."""
+        asset = self.database.assets.get(asset_id)
+        if asset is None or asset.deleted_at is not None:
             return None
-        job = Job(
-            id=job_id(asset_id, generation),
-            asset_id=asset_id,
+        job = self._process(asset, generation, profile)
+        self._inserted(job)
+        self.advance(job.id)
+        return self.database.jobs.get(job.id)
+
+    def restart(self, asset: Asset, profile: str | None) -> Job | None:
+        """A job for the asset's next generation; None when somebody else has just begun one."""
+        generation = asset.next_generation + 1
+        while not self._inserted(job := self._process(asset, generation, profile)):
+            known = self.database.jobs.get(job.id)
+            if known is None or known.state not in WORK_ENDED:
+                return None
+            generation += 1  # that one was ended before it could begin
+        self.advance(job.id)
+        return job
+
+    def _process(self, asset: Asset, generation: int, profile: str | None) -> Job:
+        now = self.database.now()
+        return Job(
+            id=job_id(asset.id, generation),
+            asset_id=asset.id,
             owner=asset.owner,
             generation=generation,
             profile=profile or asset.profile,
@@ -44,16 +73,29 @@ class Jobs:
             created_at=now,
             updated_at=now,
         )
-        if self.database.jobs.insert(job):
+
+    def add(self, job: Job) -> bool:
+        """Keep a job that was made elsewhere; False when it is there already. `advance` begins it."""
+        return self._inserted(job)
+
+    def _inserted(self, job: Job) -> bool:
+        inserted = self.database.jobs.insert(job)
+        if inserted:
             self.metrics.count("mediaflow_jobs_total", state="pending")
-        self._add(job, "probe", "probe", ready=True)
+        return inserted
+
+    def _add_first(self, job: Job) -> None:
+        self._add(job, "probe", "probe")
         self._add(job, "validate", "validate", needs=["probe"])
-        self._add(job, "plan", "plan", needs=["validate"])
-        changes = {"job_id": job.id, "next_generation": generation, "updated_at": now}
-        self.database.assets.change(asset_id, {"next_generation": Below(generation)}, changes)
-        self.database.assets.change(asset_id, {"state": "stored"}, {"state": "processing"})
-        self.wakeups.wake("probe", task_id(job.id, "probe"))
-        return job
+        self._add(job, "plan", "plan", needs=["validate"])  # the last one: where it is, the others are
+
+    def _add_poster(self, job: Job) -> None:
+        """The tasks of a new picture: its step as `services/posters.py` planned it, and what shows it."""
+        plan = job.plan or {}
+        step = load(PlannedTask, plan["task"])
+        self._add(job, step.name, "step", step=plan["step"], params=dict(step.params), load_units=step.load_units)
+        last = LAST["poster"]
+        self._add(job, last, "poster", needs=[step.name], params={"time_seconds": plan["time_seconds"]})
 
     def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]]) -> None:
         """The tasks that steps planned (with each one's step name), then packaging and publishing behind them."""
@@ -104,7 +146,18 @@ class Jobs:
         document = self.database.jobs.get(job)
         if document is None or document.state in WORK_ENDED:
             return
+        standing = self.tenure.standing(document)
+        if standing == "lost":
+            self.end(document, "cancelled", SUPERSEDED)
+        if standing != "held":
+            return
         tasks = self.tasks(job)
+        if document.kind == "process" and not any(task.name == "plan" for task in tasks):
+            self._add_first(document)
+            tasks = self.tasks(job)
+        if document.kind == "poster" and not any(task.name == LAST["poster"] for task in tasks):
+            self._add_poster(document)
+            tasks = self.tasks(job)
         failed = next((task for task in tasks if task.state == "failed" and not task.optional), None)
         if failed is not None:
             self.end(document, "failed", failed.error)
@@ -115,37 +168,40 @@ class Jobs:
                 changes = {"ready": True, "updated_at": self.database.now()}
                 if self.database.tasks.change(task.id, {"state": "pending", "ready": False}, changes) is not None:
                     self.wakeups.wake(task.stage, task.id)
-        if any(task.name == "publish" and task.state == "done" for task in tasks):
+        if any(task.name == LAST[document.kind] and task.state == "done" for task in tasks):
             self.end(document, "done", None)
 
-    def end(self, job: Job, state: str, error: dict[str, Any] | None) -> None:
-        """End a job: nothing of it runs or is published afterwards. An earlier generation of the asset stays."""
+    def end(self, job: Job, state: WorkState, error: dict[str, Any] | None) -> Job | None:
+        """End a job: nothing of it runs or is published afterwards. An earlier generation of the asset stays.
+
+        The asset is freed first: when the job has published by then, it is done, whatever else was meant. The answer
+        is the ended job, or None when it had ended before.
+        """
         now = self.database.now()
+        if state != "done":
+            error = error or {"code": f"job.{state}", "detail": f"The job was {state}."}
+            if self.tenure.give_back(job, error) is None and self.tenure.published(job):
+                state, error = "done", None
         changes = {"state": state, "error": error, "updated_at": now, "finished_at": now}
         ended = self.database.jobs.change(job.id, {"state": OneOf(("pending", "running"))}, changes)
+        if error is not None:
+            self.tenure.give_back(job, error)  # it may have taken the asset in between, see there
         self._cancel_tasks(job.id, now)
-        if state != "done":
-            self._settle_asset(job, state, error, now)
         if ended is not None:
             self.metrics.count("mediaflow_jobs_total", state=state)
             self.plugins.publish_event(Event(f"job.{state}", now, job.owner, job.asset_id, job.id, data=error or {}))
+        return ended
+
+    def halt(self, asset_id: str, error: dict[str, Any]) -> None:
+        """Cancel whatever is done for an asset."""
+        for job in self.database.jobs.find({"asset_id": asset_id, "state": OneOf(("pending", "running"))}):
+            self.end(job, "cancelled", error)
 
     def _cancel_tasks(self, job: str, now: float) -> None:
         cancelled = {"state": "cancelled", "updated_at": now, "finished_at": now}
         for task in self.tasks(job):
             if task.state not in WORK_ENDED:
                 self.database.tasks.change(task.id, {"state": OneOf(("pending", "running"))}, cancelled)
-
-    def _settle_asset(self, job: Job, state: str, error: dict[str, Any] | None, now: float) -> None:
-        rejected = error is not None and str(error.get("code", "")).startswith("media.")
-        document = error or {"code": f"job.{state}", "detail": f"The job was {state}."}
-        changes = {"state": "rejected" if rejected else "failed", "error": document, "updated_at": now}
-        expect = {"job_id": job.id, "state": OneOf(("stored", "processing")), "generation": 0}
-        settled = self.database.assets.change(job.asset_id, expect, changes)
-        if settled is not None:
-            self.plugins.publish_event(
-                Event(f"asset.{settled.state}", now, job.owner, job.asset_id, job.id, data=document)
-            )
 
 
 def progress_of(asset: Asset, tasks: list[Task]) -> float:

@@ -6,12 +6,14 @@ What is not the principal's is not there (NotFound); an admin sees everybody's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import WORK_ENDED, WorkState
 from mediaflow.services.access import Principal
+from mediaflow.services.asset_cache import AssetReader
 from mediaflow.services.jobs import progress_of
 from mediaflow.services.listing import Page, scope
 from mediaflow.services.permissions import readable
@@ -44,12 +46,14 @@ class Library:
     """Assets and jobs, as their owners see them."""
 
     database: Database
+    assets: AssetReader | None = None
 
     # --- assets
 
     def asset(self, principal: Principal, asset_id: str) -> Asset:
         """One asset; NotFound when it is deleted or not the principal's."""
-        return readable(principal, self.database.assets.get(asset_id))
+        reader = self.assets or AssetReader(self.database)
+        return reader.read(asset_id, partial(readable, principal))
 
     def progress(self, asset: Asset) -> Progress:
         """How far the asset's newest job is."""

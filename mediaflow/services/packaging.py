@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.presentation import Artifact, Presentation, Rendition, Segment, Track
+from mediaflow.services.languages import known_language, language_name
 
 ARTIFACTS = "artifacts.json"
 """Beside what an attempt made lies the list of it."""
@@ -34,7 +35,9 @@ def build_presentation(produced: Iterable[Produced], duration_seconds: float) ->
             elif artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
                 seconds = artifact.duration_seconds or 0.0
                 segments[artifact.track][artifact.number] = Segment(uri, seconds, artifact.size_bytes)
-    renditions = [Rendition(track, uri, _in_order(name, segments[name])) for name, (track, uri) in inits.items()]
+    renditions = [
+        Rendition(_named(track), uri, _in_order(name, segments[name])) for name, (track, uri) in inits.items()
+    ]
     if stray := segments.keys() - inits.keys():
         raise TaskFailed(f"{sorted(stray)[0]} has segments but no init segment.", code="job.incomplete")
     video = sorted((r for r in renditions if r.track.kind == "video"), key=_by_size, reverse=True)
@@ -43,6 +46,13 @@ def build_presentation(produced: Iterable[Produced], duration_seconds: float) ->
         raise TaskFailed("No step made anything that can be played.", code="job.incomplete")
     measured = max((r.duration_seconds for r in (video or audio)), default=duration_seconds)
     return Presentation(measured, tuple(video), tuple(audio))
+
+
+def _named(track: Track) -> Track:
+    """The track with its language as players know it (files say `ger` or `deu`), and with a name for their menus."""
+    language = known_language(track.language)
+    label = track.label or (language_name(language) if language else None)
+    return replace(track, language=language, label=label)
 
 
 def _in_order(name: str, segments: dict[int, Segment]) -> tuple[Segment, ...]:
@@ -64,8 +74,13 @@ def describe_renditions(presentation: Presentation) -> list[dict[str, Any]]:
     audio = {rendition.track.name: rendition for rendition in presentation.audio}
     return [
         _describe(rendition, audio.get(rendition.track.audio_group or ""))
-        for rendition in (presentation.video or presentation.audio)
+        for rendition in (presentation.video or [r for r in presentation.audio if _is_default(r.track)])
     ]
+
+
+def _is_default(track: Track) -> bool:
+    """False for what is another choice than the default of its group: another language is no other quality."""
+    return track.audio_group in (None, track.name)
 
 
 def _describe(rendition: Rendition, audio: Rendition | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from mediaflow.plugin.wire import dump
 from mediaflow.services.claims import Lease
 from mediaflow.services.jobs import Jobs
 from mediaflow.services.ports import Database, Plugins
+from mediaflow.services.posters import chosen
 from mediaflow.services.sources import Sources
 from mediaflow.services.taskdocs import TaskDocuments, draft_of, original_of
 from mediaflow.settings import Settings
@@ -69,19 +70,22 @@ class Planning:
         """Choose the profile, let its steps plan, and add their tasks to the job."""
         asset, job, media = self.documents.asset(task), self.documents.job(task), self.documents.media(task)
         profile = self._profile(asset, job, media)
-        planned = self.planned_tasks(media, profile)
+        planned = self.planned_tasks(media, profile, asset.poster_seconds)
         document = dump(plan_encode(media, profile))
         changes = {"plan": document, "profile": profile.name, "updated_at": self.database.now()}
         self.database.jobs.change(job.id, {"state": "running"}, changes)
-        self.database.assets.change(asset.id, {"job_id": job.id}, {"profile": profile.name})
+        # what is published was made with another profile perhaps, and stays until this is published
+        self.database.assets.change(asset.id, {"job_id": job.id, "generation": 0}, {"profile": profile.name})
         self.jobs.add_steps(job, planned)
-        return {"profile": profile.name, "tasks": len(planned)}
+        return {"profile": profile.name, "tasks": len(planned), "poster_seconds": asset.poster_seconds}
 
-    def planned_tasks(self, media: MediaInfo, profile: Profile) -> list[tuple[str, PlannedTask]]:
+    def planned_tasks(
+        self, media: MediaInfo, profile: Profile, poster_seconds: float | None = None
+    ) -> list[tuple[str, PlannedTask]]:
         """All tasks that the profile's steps plan for the source, each with its step's name."""
         planned = [
             (spec.step, task)
-            for spec in profile.steps
+            for spec in (chosen(spec, poster_seconds) for spec in profile.steps)
             for task in self.plugins.steps[spec.step].plan(media, spec, profile)
         ]
         names = [task.name for _, task in planned]
@@ -93,8 +97,8 @@ class Planning:
         return planned
 
     def _profile(self, asset: Asset, job: Job, media: MediaInfo) -> Profile:
-        chosen = self.plugins.choose_profile(media, draft_of(asset)) if job.profile is None else job.profile
-        name = chosen or self.settings.default_profile
+        wished = self.plugins.choose_profile(media, draft_of(asset)) if job.profile is None else job.profile
+        name = wished or self.settings.default_profile
         if name not in self.plugins.profiles:
             raise TaskFailed(f"There is no profile called {name!r} (any more).", code="job.unknown_profile")
         return self.plugins.profiles[name]

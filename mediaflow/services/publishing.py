@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.events import Event
-from mediaflow.domain.presentation import Artifact, Presentation
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import Storage
-from mediaflow.plugin.wire import load
 from mediaflow.services.claims import Lease
 from mediaflow.services.jobs import Jobs
-from mediaflow.services.packaging import ARTIFACTS, Produced, build_presentation, describe_renditions
+from mediaflow.services.packaging import Produced, build_presentation, describe_renditions
 from mediaflow.services.ports import Below, Database, Metrics, Plugins
+from mediaflow.services.posters import Posters
+from mediaflow.services.rendering import Rendering
 from mediaflow.services.taskdocs import TaskDocuments
+
+PUBLISH_TRIES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,49 +31,40 @@ class Publishing:
     storage: Storage
     plugins: Plugins
     jobs: Jobs
+    rendering: Rendering
+    posters: Posters
     metrics: Metrics
+    stream_bucket_seconds: float
 
     def package(self, task: Task, _lease: Lease) -> dict[str, Any]:
         """Check that every file is there, build the presentation, write the manifests; returns what publishing sets."""
         asset, media = self.documents.asset(task), self.documents.media(task)
-        done = [other for other in self.jobs.tasks(task.job_id) if other.stage == "step" and other.state == "done"]
-        produced = [self._produced(asset, other) for other in done]
+        tasks = self.jobs.tasks(task.job_id)
+        done = [other for other in tasks if other.stage == "step" and other.state == "done"]
+        produced = [self.rendering.produced(asset.id, (other.result or {})["path"]) for other in done]
         self._verify_stored(asset, produced)
         presentation = build_presentation(produced, media.duration_seconds)
-        entries = self._write_manifests(task, presentation)
+        path = keys.attempt_path(task.generation, task.name, task.attempt)
+        formats = self.plugins.profiles[self.documents.job(task).profile or ""].manifests
+        entries = self.rendering.write(asset.id, path, presentation, formats)
         images = {
             a.role: f"{p.path}/{a.path}" for p in produced for a in p.artifacts if a.role in ("thumbnail", "storyboard")
         }
         return {
             "generation": task.generation,
+            "sources": [source.path for source in produced],
             "hls": entries.get("hls"),
             "early_hls": None,
             "dash": entries.get("dash"),
             "manifests": entries,
             "thumbnail": images.get("thumbnail"),
             "storyboard": images.get("storyboard"),
+            "poster_seconds": next((t.result or {} for t in tasks if t.name == "plan"), {}).get("poster_seconds"),
+            "captions": [],
             "duration_seconds": round(presentation.duration_seconds, 3),
             "size_bytes": sum(artifact.size_bytes for source in produced for artifact in source.artifacts),
             "renditions": describe_renditions(presentation),
         }
-
-    def _write_manifests(self, task: Task, presentation: Presentation) -> dict[str, str]:
-        """Render and store every format that the profile names; the path of each one's entry."""
-        path = keys.attempt_path(task.generation, task.name, task.attempt)
-        profile = self.plugins.profiles[self.documents.job(task).profile or ""]
-        entries: dict[str, str] = {}
-        for name in profile.manifests:
-            for manifest in self.plugins.manifests[name].render(presentation):
-                data, key = manifest.body.encode(), f"{keys.asset_prefix(task.asset_id)}{path}/{manifest.path}"
-                self.storage.put(key, [data], size_bytes=len(data), content_type=manifest.content_type)
-                if manifest.entry:
-                    entries[name] = f"{path}/{manifest.path}"
-        return entries
-
-    def _produced(self, asset: Asset, task: Task) -> Produced:
-        path = (task.result or {})["path"]
-        data = b"".join(self.storage.read(f"{keys.asset_prefix(asset.id)}{path}/{ARTIFACTS}"))
-        return Produced(path, tuple(load(Artifact, item) for item in json.loads(data)))
 
     def _verify_stored(self, asset: Asset, produced: list[Produced]) -> None:
         """Every artifact is in the storage with its size: a full disk is found here, not by a viewer."""
@@ -85,21 +78,62 @@ class Publishing:
                     )
 
     def publish(self, task: Task, _lease: Lease) -> dict[str, Any]:
-        """Point the asset at the new generation: one compare-and-set, only forward, never for a deleted asset."""
+        """Point the asset at the new generation: one compare-and-set, only forward, and only while the job holds it.
+
+        What the generation before shows is not taken away from those who watch it: its files go later. Captions and
+        picture are those of this moment: who changes them meanwhile makes this try again, or sees the new generation.
+        """
         package = next(t for t in self.jobs.tasks(task.job_id) if t.name == "package")
-        published, now = package.result or {}, self.database.now()
+        packaged = package.result or {}
+        for _ in range(PUBLISH_TRIES):
+            asset = self.database.assets.get(task.asset_id)
+            if asset is None or asset.deleted_at is not None:
+                return {}
+            published, path = packaged, None
+            if asset.captions:
+                published, path = self.rendering.captioned(asset.id, packaged, asset.captions)
+            if self._published(task, asset, published):
+                self._catch_up(task)
+                return {}
+            self.rendering.discard(asset.id, path)
+        raise TaskFailed("Others keep changing this asset.", code="asset.busy")
+
+    def _published(self, task: Task, seen: Asset, published: dict[str, Any]) -> bool:
+        """False when the asset was changed since it was seen, and may still be published to."""
+        now = self.database.now()
+        watched = longest_watch_seconds(self.stream_bucket_seconds, published["duration_seconds"])
         changes = {
             "generation": task.generation,
             "published": published,
             "state": "ready",
             "playable": True,
+            "profile": self.documents.job(task).profile,
             "duration_seconds": published["duration_seconds"],
             "error": None,
             "updated_at": now,
+            "sweep_at": now + watched if task.generation > 1 else None,
         }
-        expect = {"generation": Below(task.generation), "deleted_at": None}
-        asset = self.database.assets.change(task.asset_id, expect, changes)
-        if asset is not None:
-            self.plugins.publish_event(Event("asset.ready", now, asset.owner, asset.id, task.job_id))
+        expect = {
+            "job_id": task.job_id,
+            "state": "processing",
+            "generation": Below(task.generation),
+            "deleted_at": None,
+        }
+        asset = self.database.assets.change(task.asset_id, expect | {"rev": seen.rev}, changes)
+        if asset is None:
+            return self.database.assets.count(expect | {"id": task.asset_id}) == 0
+        self.plugins.publish_event(Event("asset.ready", now, asset.owner, asset.id, task.job_id))
+        if task.generation == 1:
             self.metrics.observe("mediaflow_asset_ready_seconds", now - asset.created_at)
-        return {}
+        return True
+
+    def _catch_up(self, task: Task) -> None:
+        """Begin what was wished for since the job was planned."""
+        asset = self.database.assets.get(task.asset_id)
+        if asset is not None and asset.generation == task.generation:
+            self.posters.catch_up(asset)
+
+
+def longest_watch_seconds(bucket_seconds: float, duration_seconds: float) -> float:
+    """How long somebody who began to watch just now may go on: the longest life of a stream token."""
+    return (2 + math.ceil(duration_seconds / bucket_seconds)) * bucket_seconds

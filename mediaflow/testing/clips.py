@@ -43,6 +43,18 @@ def make_clip(
     return path
 
 
+def languages(path: Path, tags: Sequence[str], *, seconds: float = 2.0, options: Sequence[str] = ()) -> Path:
+    """Video with a tone in each language: 440 Hz in the first, which is the default, an octave more in each other."""
+    pictures = _input(f"testsrc2=size=320x180:rate=25:duration={seconds}")
+    tones = [_input(f"sine=frequency={440 * 2**n}:sample_rate=48000:duration={seconds}") for n in range(len(tags))]
+    maps = [argument for n in range(len(tags) + 1) for argument in ("-map", str(n))]
+    told = [argument for n, tag in enumerate(tags) for argument in (f"-metadata:s:a:{n}", f"language={tag}")]
+    marks = [argument for n in range(len(tags)) for argument in (f"-disposition:a:{n}", "0" if n else "default")]
+    inputs = [argument for tone in tones for argument in tone]
+    run_ffmpeg([*pictures, *inputs, *maps, *_H264, *_AAC, *told, *marks, *options, str(path)])
+    return path
+
+
 def silent(path: Path, *, seconds: float = 2.0, width: int = 320, height: int = 180, rate: str = "25") -> Path:
     """Video without audio."""
     run_ffmpeg([*_input(f"testsrc2=size={width}x{height}:rate={rate}:duration={seconds}"), *_H264, str(path)])

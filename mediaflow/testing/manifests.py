@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from mediaflow.plugin import Manifest, ManifestFormat, Presentation, Rendition, Segment, Track
+from mediaflow.plugin import Manifest, ManifestFormat, Presentation, Rendition, Segment, TextTrack, Track
 
 SEGMENT_SECONDS = 4.0
 
@@ -37,10 +37,32 @@ def sample_video(name: str = "720p", *, height: int = 720, count: int = 3, audio
     return Rendition(track, f"../video-0.1/{name}/init.mp4", _segments(f"../video-0.1/{name}", count, height * 500))
 
 
-def sample_audio(name: str = "audio-128k", *, count: int = 3, language: str | None = None) -> Rendition:
-    """An audio rendition as long as `sample_video`."""
-    track = Track(name, "audio", "mp4a.40.2", 48000, channels=2, sample_rate_hz=48000, language=language)
+def sample_audio(
+    name: str = "audio-128k",
+    *,
+    count: int = 3,
+    language: str | None = None,
+    group: str | None = None,
+    label: str | None = None,
+) -> Rendition:
+    """An audio rendition as long as `sample_video`; with `group` another choice of that group."""
+    track = Track(
+        name,
+        "audio",
+        "mp4a.40.2",
+        48000,
+        channels=2,
+        sample_rate_hz=48000,
+        language=language,
+        audio_group=group,
+        label=label,
+    )
     return Rendition(track, f"../audio.1/{name}/init.mp4", _segments(f"../audio.1/{name}", count, 64_000))
+
+
+def sample_text(language: str = "en", label: str = "English", *, default: bool = False) -> TextTrack:
+    """Captions as long as `sample_video`, in one file."""
+    return TextTrack(language, label, (Segment(f"{language}.vtt", 2.5 * SEGMENT_SECONDS, 1000),), default)
 
 
 def _segments(directory: str, count: int, size: int) -> tuple[Segment, ...]:
@@ -52,7 +74,11 @@ def _segments(directory: str, count: int, size: int) -> tuple[Segment, ...]:
 
 
 def sample_presentations() -> dict[str, Presentation]:
-    """One of each kind: with sound, silent, audio only, one short segment."""
+    """One of each kind: with sound, silent, audio only, one short segment, several languages, captions."""
+    languages = (
+        sample_audio("audio-128k", language="en", label="English"),
+        sample_audio("audio-de-128k", language="de", label="Deutsch", group="audio-128k"),
+    )
     return {
         "video and audio": Presentation(
             10.0,
@@ -62,6 +88,13 @@ def sample_presentations() -> dict[str, Presentation]:
         "silent": Presentation(10.0, (sample_video(), sample_video("360p", height=360)), ()),
         "audio only": Presentation(10.0, (), (sample_audio(),)),
         "one short segment": Presentation(2.0, (sample_video(count=1),), ()),
+        "languages and captions": Presentation(
+            10.0,
+            (sample_video(audio_group="audio-128k"),),
+            languages,
+            text=(sample_text(default=True), sample_text("pt-BR", 'Português "do Brasil"')),
+        ),
+        "audio only in languages": Presentation(10.0, (), languages, text=(sample_text(),)),
     }
 
 
@@ -114,3 +147,13 @@ class ManifestContract:
             directory = rendition.init_uri.rsplit("/", 1)[0]
             assert directory in text or rendition.track.name in text
             assert rendition.track.codecs in text
+
+    def test_captions_are_told_of_with_every_file_or_not_at_all(
+        self, manifests: list[Manifest], presentation: Presentation
+    ) -> None:
+        text = "\n".join(manifest.body for manifest in manifests)
+        files = [segment.uri for track in presentation.text for segment in track.segments]
+
+        assert len({uri in text for uri in files}) <= 1
+        if files and files[0] in text:
+            assert all(track.language in text for track in presentation.text)

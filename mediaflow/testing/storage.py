@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mediaflow.plugin import CopiesObjects, HasLocalFiles, NotFound, PresignsUrls, Storage
+from mediaflow.plugin import CopiesObjects, HasLocalFiles, MeasuresRoom, NotFound, PresignsUrls, Storage
 from mediaflow.testing.bodies import MIB, content
 from mediaflow.testing.storage_keys import KeysContract
 from mediaflow.testing.storage_objects import ObjectsContract
@@ -133,7 +133,17 @@ class UrlsContract(ObjectsContract):
         assert caught.value.code == "storage.no_object"
 
 
-class StorageContract(KeysContract, PartsContract, MovesContract, UrlsContract):
+class RoomContract(ObjectsContract):
+    """Every sentence of `mediaflow.plugin.MeasuresRoom`."""
+
+    def test_the_room_is_plausible(self, storage: Storage) -> None:
+        if not isinstance(storage, MeasuresRoom):
+            pytest.skip("the storage does not measure its room")
+        room = storage.room()
+        assert 0 <= room.free_bytes <= room.total_bytes
+
+
+class StorageContract(KeysContract, PartsContract, MovesContract, UrlsContract, RoomContract):
     """All of it: what a storage must do, and what it may do when it says that it can."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import flask
@@ -9,8 +11,8 @@ import flask
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'self'",
-        # hls.js plays through a MediaSource, whose URL is a blob.
-        "media-src 'self' blob:",
+        # hls.js plays through a MediaSource, whose URL is a blob, and gives its captions' tracks an empty data: file.
+        "media-src 'self' blob: data:",
         "worker-src 'self' blob:",
         "connect-src 'self'",
         "img-src 'self' data: blob:",
@@ -42,13 +44,16 @@ CONTENT_TYPES: Final = {
 VENDOR_CACHE_SECONDS: Final = 24 * 3600
 
 
-def page_blueprint() -> flask.Blueprint:
-    """`/` and `/static/...`. Make the application with `static_folder=None`, or its own `/static` comes first."""
+def page_blueprint(storage_origin: Callable[[], str] = str) -> flask.Blueprint:
+    """`/` and `/static/...`. Make the application with `static_folder=None`, or its own `/static` comes first.
+
+    `storage_origin` tells from where, besides here, the player may get segments and images; empty for nowhere.
+    """
     # No static_folder: its route is made when the blueprint is, and can't state content types.
     blueprint = flask.Blueprint("page", __name__, template_folder="templates")
     blueprint.add_url_rule("/", "index", _index)
     blueprint.add_url_rule("/static/<path:filename>", "static_file", _static_file)
-    blueprint.after_request(_add_headers)
+    blueprint.after_request(partial(_add_headers, storage_origin))
     return blueprint
 
 
@@ -70,7 +75,17 @@ def _static_file(filename: str) -> flask.Response:
     return flask.send_from_directory(directory, filename, mimetype=CONTENT_TYPES.get(suffix), max_age=max_age)
 
 
-def _add_headers(response: flask.Response) -> flask.Response:
+def _add_headers(storage_origin: Callable[[], str], response: flask.Response) -> flask.Response:
+    if response.mimetype == "text/html" and (origin := storage_origin()):
+        response.headers["Content-Security-Policy"] = _policy_with(origin)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _policy_with(origin: str) -> str:
+    """The policy, with another origin for what a player fetches: a redirect to it would be stopped otherwise."""
+    policy = CONTENT_SECURITY_POLICY
+    for directive in ("media-src", "connect-src", "img-src"):
+        policy = policy.replace(f"{directive} 'self'", f"{directive} 'self' {origin}")
+    return policy

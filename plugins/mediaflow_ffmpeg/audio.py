@@ -1,4 +1,4 @@
-"""`audio.aac`: every audio rendition from one decode, one encode for the whole file (a seam would leave a gap)."""
+"""`audio.aac`: each language in every rendition from one decode and one encode (a seam would leave a gap)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from mediaflow.plugin import (
     Artifact,
+    AudioStream,
     MediaInfo,
     PlannedTask,
     Profile,
@@ -52,26 +53,56 @@ class AacAudio:
         origin = origin_seconds(media)
         seconds = max(0.0, media.audio.start_seconds - origin + media.audio.duration_seconds)
         job = AudioJob(plan.audio, plan.segment_seconds, origin, seconds, media.audio.language)
-        weight = seconds * (_DECODE_COST + _ENCODE_COST * len(plan.audio))
-        return [PlannedTask("audio", dump(job), weight=round(max(0.1, weight), 3))]
+        others = (_in_another_language(job, stream, media, profile) for stream in media.more_audio)
+        # a film without one of its languages is still a film
+        return [_planned("audio", job), *(_planned(f"audio-{_tag(other)}", other, optional=True) for other in others)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         job = load(AudioJob, task.params)
         if task.media.audio is None:
             raise TaskFailed("An audio task was planned for media without audio.", code="job.bad_task")
-        tracks = _encoded(job, task.media, task.media.audio.index, workspace)
+        index = task.media.audio.index if job.stream_index is None else job.stream_index
+        tracks = _encoded(job, task.media, index, workspace)
         if too_short(tracks[0], job.expected_seconds):
             # seen: an AVI whose clock runs a hundred times too fast, so that all but 20 ms looked like overlap
             for track in tracks:
                 shutil.rmtree(track.directory)
-            tracks = _encoded(job, task.media, task.media.audio.index, workspace, by_count=True)
+            tracks = _encoded(job, task.media, index, workspace, by_count=True)
         # the encoder's own delay (one frame) lies before the presentation's start, and a boundary between two frames
         check_spacing(tracks, job.segment_seconds, 2 * _FRAME_SAMPLES / job.renditions[0].sample_rate_hz)
         check_length(tracks[0], job.expected_seconds)
         smallest = tracks[-1]
         last = smallest.path(len(smallest.segments) - 1)
         check_decodes([smallest.directory / INIT_NAME, *dict.fromkeys([smallest.path(0), last])], workspace)
-        return [artifact for track in tracks for artifact in track.artifacts(_described(track, job))]
+        groups = job.groups or (None,) * len(tracks)
+        described = [_described(track, job, group) for track, group in zip(tracks, groups, strict=True)]
+        return [found for track, what in zip(tracks, described, strict=True) for found in track.artifacts(what)]
+
+
+def _planned(name: str, job: AudioJob, *, optional: bool = False) -> PlannedTask:
+    weight = job.expected_seconds * (_DECODE_COST + _ENCODE_COST * len(job.renditions))
+    return PlannedTask(name, dump(job), weight=round(max(0.1, weight), 3), optional=optional)
+
+
+def _in_another_language(main: AudioJob, stream: AudioStream, media: MediaInfo, profile: Profile) -> AudioJob:
+    """The same bit rates, each rendition a choice of the main one's group."""
+    found = plan_encode(replace(media, audio=stream, more_audio=()), profile).audio
+    end = max(s.start_seconds + s.duration_seconds for s in (media.video, media.audio) if s is not None)
+    job = replace(
+        main,
+        language=stream.language,
+        stream_index=stream.index,
+        groups=tuple(rendition.name for rendition in found),
+        expected_seconds=max(0.0, end - main.origin_seconds),
+    )
+    names = (rendition.name.removeprefix("audio-") for rendition in found)
+    return replace(
+        job, renditions=tuple(replace(r, name=f"audio-{_tag(job)}-{n}") for r, n in zip(found, names, strict=True))
+    )
+
+
+def _tag(job: AudioJob) -> str:
+    return (job.language or "").lower()
 
 
 def _encoded(
@@ -82,7 +113,7 @@ def _encoded(
     return read_tracks(workspace.directory, [rendition.name for rendition in job.renditions], 0)
 
 
-def _described(track: WrittenTrack, job: AudioJob) -> Track:
+def _described(track: WrittenTrack, job: AudioJob, group: str | None) -> Track:
     return Track(
         track.name,
         "audio",
@@ -91,4 +122,5 @@ def _described(track: WrittenTrack, job: AudioJob) -> Track:
         channels=track.init.channels,
         sample_rate_hz=track.init.sample_rate_hz,
         language=job.language,
+        audio_group=group,
     )

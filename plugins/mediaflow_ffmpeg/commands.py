@@ -77,8 +77,9 @@ def audio_command(
     """One ffmpeg that decodes the audio once and writes every rendition as CMAF segments below the directory."""
     if media.audio is None:
         raise ValueError("the media has no audio")
-    stream = source_input(source, media, **from_origin(job.origin_seconds))[str(media.audio.index)]
-    nodes = audio_graph(stream, job.renditions, by_count)
+    index = media.audio.index if job.stream_index is None else job.stream_index
+    stream = source_input(source, media, **from_origin(job.origin_seconds))[str(index)]
+    nodes = audio_graph(stream, job.renditions, by_count, job.pad_seconds)
     options: dict[str, Any] = {
         "c:a": "aac",
         # a source whose timestamps leap must not fill the disk with silence

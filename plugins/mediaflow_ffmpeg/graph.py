@@ -112,10 +112,13 @@ def _output_tags() -> dict[str, str]:
     return {"matrix": "bt709", "primaries": "bt709", "transfer": "bt709", "range": "tv", "dither": "error_diffusion"}
 
 
-def audio_graph(source: Node, renditions: Sequence[AudioRendition], by_count: bool = False) -> list[Node]:
+def audio_graph(
+    source: Node, renditions: Sequence[AudioRendition], by_count: bool = False, pad_seconds: float | None = None
+) -> list[Node]:
     """One node for each rendition, all from one decode and one resampling.
 
-    `by_count` tells the time by counting samples, for sources whose timestamps are nonsense.
+    `by_count` tells the time by counting samples, for sources whose timestamps are nonsense. What is shorter than
+    `pad_seconds` ends with silence.
     """
     first = renditions[0]
     if by_count:
@@ -125,6 +128,8 @@ def audio_graph(source: Node, renditions: Sequence[AudioRendition], by_count: bo
     node = source.filter("aresample", first.sample_rate_hz, **{"async": 1, "first_pts": 0})
     layout = "mono" if first.channels == 1 else "stereo"
     node = node.filter("aformat", sample_rates=first.sample_rate_hz, channel_layouts=layout)
+    if pad_seconds is not None:
+        node = node.filter("apad", whole_dur=seconds(pad_seconds))
     if len(renditions) == 1:
         return [node]
     split = node.filter_multi_output("asplit", len(renditions))

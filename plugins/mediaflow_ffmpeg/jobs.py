@@ -55,13 +55,24 @@ class VideoJob:
 
 @dataclass(frozen=True, slots=True)
 class AudioJob:
-    """The whole audio in every rendition. `expected_seconds` is what the source should give, from the origin on."""
+    """The whole audio in every rendition. `expected_seconds` is what the source should give, from the origin on.
+
+    Another language than the main one says which stream it is and which groups its renditions are choices of (in the
+    same order), and is made as long as the presentation: players stop where the sound ends.
+    """
 
     renditions: tuple[AudioRendition, ...]
     segment_seconds: Fraction
     origin_seconds: float
     expected_seconds: float
     language: str | None
+    stream_index: int | None = None
+    groups: tuple[str, ...] = ()
+
+    @property
+    def pad_seconds(self) -> float | None:
+        """How long the output is made with silence; None: as long as the source is."""
+        return None if self.stream_index is None else self.expected_seconds
 
     @property
     def limit_seconds(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -15,10 +16,12 @@ from mediaflow.plugin import (
     StepSpec,
     StepTask,
     TaskFailed,
+    VideoStream,
     Workspace,
 )
 from mediaflow_ffmpeg.commands import HERE, thumbnail_command
 from mediaflow_ffmpeg.encoding import failure
+from mediaflow_ffmpeg.jobs import origin_seconds
 from mediaflow_ffmpeg.params import Number, problems
 
 FILE_NAME: Final = "thumbnail.jpg"
@@ -26,11 +29,14 @@ DEFAULT_MAX_SIDE: Final = 1280
 _LIMITS: Final = Limits(wall_seconds=120, file_bytes=64 * 1024 * 1024)
 _JPEG_MARKS: Final = (b"\xff\xd8\xff", b"\xff\xd9")
 
-PARAMS: Final = (Number("max_side", 16, 4096, whole=True),)
+PARAMS: Final = (Number("max_side", 16, 4096, whole=True), Number("at_seconds", 0, 86_400))
 
 
 class Thumbnail:
-    """A JPEG whose longer side has at most `max_side` pixels (1280). Optional: a video without one is still a video."""
+    """A JPEG whose longer side has at most `max_side` pixels (1280). Optional: a video without one is still a video.
+
+    It shows what a viewer sees `at_seconds` into the presentation; without that, a moment past the opening.
+    """
 
     name = "image.thumbnail"
 
@@ -41,9 +47,8 @@ class Thumbnail:
         if media.video is None:
             return []
         size = picture_size(media.video.display_size, spec.params.get("max_side", DEFAULT_MAX_SIDE))
-        offset = thumbnail_seconds(media.video.duration_seconds)
-        # -ss counts from the container's start, where the video need not begin
-        params = {"width": size[0], "height": size[1], "at_seconds": media.video.start_seconds + offset}
+        wished = spec.params.get("at_seconds")
+        params = {"width": size[0], "height": size[1], "at_seconds": seek_seconds(media, media.video, wished)}
         return [PlannedTask("thumbnail", params, weight=0.5, optional=True)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
@@ -62,6 +67,22 @@ class Thumbnail:
                 length = target.stat().st_size
                 return [Artifact(FILE_NAME, "thumbnail", "image/jpeg", length, width=size[0], height=size[1])]
         raise failure(completed, task.media, task.media.video.index, workspace)
+
+
+def seek_seconds(media: MediaInfo, video: VideoStream, at_seconds: float | None) -> float:
+    """Where to look for the picture: `-ss` counts from the container's start, where the video need not begin.
+
+    A viewer sees the last frame that is not after that time; a seek ends at the first one that is not before it, so it
+    goes to the middle between the wished frame and the one before.
+    """
+    if at_seconds is None:
+        return video.start_seconds + thumbnail_seconds(video.duration_seconds)
+    rate = float(video.frame_rate)
+    wished = origin_seconds(media) + at_seconds - video.start_seconds
+    number = min(
+        math.floor(round(wished * rate, 3)), video.frame_count - 1, math.ceil(video.duration_seconds * rate) - 1
+    )
+    return video.start_seconds + max(0.0, (number - 0.5) / rate)
 
 
 def thumbnail_seconds(duration_seconds: float) -> float:

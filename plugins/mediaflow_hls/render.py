@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from mediaflow.plugin import Manifest, Presentation, Rendition, Track
+from mediaflow.plugin import Manifest, Presentation, Rendition, Segment, TextTrack, Track
 from mediaflow_hls.bandwidth import average_bps, peak_bps, target_duration
+from mediaflow_hls.groups import AudioGroup, audio_groups, labels
 
 CONTENT_TYPE: Final = "application/vnd.apple.mpegurl"
 ENTRY_PATH: Final = "master.m3u8"
@@ -16,6 +17,7 @@ VERSION: Final = 7
 FIRST_VARIANT_BPS: Final = 2_000_000
 """Players that know nothing of the network begin with the first variant: the best one under this (Apple's specification
 asks for about 2000 kbit/s)."""
+TEXT_GROUP: Final = "captions"
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
@@ -28,15 +30,26 @@ class Hls:
         renditions = [*presentation.video, *presentation.audio]
         target = target_duration(renditions)
         entry = Manifest(ENTRY_PATH, CONTENT_TYPE, _multivariant(presentation, target), entry=True)
-        media = (Manifest(_path(r.track), CONTENT_TYPE, _media(r, target)) for r in renditions)
-        return [entry, *media]
+        media = [Manifest(_path(r.track), CONTENT_TYPE, _media(r.segments, target, r.init_uri)) for r in renditions]
+        text = [Manifest(_text_path(track), CONTENT_TYPE, _text_media(track)) for track in presentation.text]
+        return [entry, *media, *text]
 
 
 def _path(track: Track) -> str:
     return f"{track.name}.m3u8" if f"{track.name}.m3u8" != ENTRY_PATH else "master-track.m3u8"
 
 
-def _media(rendition: Rendition, target: int) -> str:
+def _text_path(track: TextTrack) -> str:
+    return f"text_{track.language}.m3u8"  # no track of a profile has a `_` in its name
+
+
+def _text_media(track: TextTrack) -> str:
+    # captions may have a target duration of their own (RFC 8216, 6.2.4): one file for hours is usual
+    longest = max(segment.duration_seconds for segment in track.segments)
+    return _media(track.segments, max(1, int(longest + 0.5)), None)
+
+
+def _media(segments: Sequence[Segment], target: int, init_uri: str | None) -> str:
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
@@ -44,72 +57,126 @@ def _media(rendition: Rendition, target: int) -> str:
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
-        f'#EXT-X-MAP:URI="{rendition.init_uri}"',
+        *([f'#EXT-X-MAP:URI="{init_uri}"'] if init_uri else []),
     ]
-    for segment in rendition.segments:
+    for segment in segments:
         lines += [f"#EXTINF:{segment.duration_seconds:.6f},", segment.uri]
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 
 def _multivariant(presentation: Presentation, target: int) -> str:
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    if not presentation.video:
-        variants = [(_audio_variant(rendition, target), rendition) for rendition in presentation.audio]
-        return _text([*lines, *_variant_lines(variants)])
-    audio = {rendition.track.name: rendition for rendition in presentation.audio}
-    lines += [_audio_media(rendition.track) for rendition in presentation.audio]
-    variants = [
-        (_video_variant(rendition, audio.get(rendition.track.audio_group or ""), target), rendition)
-        for rendition in _best_first(presentation.video, audio)
-    ]
-    return _text([*lines, *_variant_lines(variants)])
+    groups = audio_groups(presentation.audio)
+    text = f',SUBTITLES="{TEXT_GROUP}"' if presentation.text else ""
+    if presentation.video:
+        variants = [
+            (_video_variant(rendition, groups.get(rendition.track.audio_group or ""), target), rendition)
+            for rendition in _best_first(presentation.video, groups)
+        ]
+    else:
+        variants = [(_audio_variant(group, target), group.default) for group in groups.values()]
+    return _text(
+        [
+            "#EXTM3U",
+            f"#EXT-X-VERSION:{VERSION}",
+            "#EXT-X-INDEPENDENT-SEGMENTS",
+            *(
+                line
+                for group in groups.values()
+                if presentation.video or group.is_a_choice
+                for line in _audio_media(group)
+            ),
+            *_text_tags(presentation.text),
+            *(line for attributes, r in variants for line in (attributes + text, _path(r.track))),
+        ]
+    )
 
 
-def _variant_lines(variants: Sequence[tuple[str, Rendition]]) -> list[str]:
-    return [line for attributes, rendition in variants for line in (attributes, _path(rendition.track))]
-
-
-def _best_first(video: Sequence[Rendition], audio: dict[str, Rendition]) -> list[Rendition]:
+def _best_first(video: Sequence[Rendition], groups: dict[str, AudioGroup]) -> list[Rendition]:
     """From large to small, but with the variant to begin with in front."""
     for number, rendition in enumerate(video):
-        sound = audio.get(rendition.track.audio_group or "")
-        average = average_bps(rendition.segments) + (average_bps(sound.segments) if sound else 0)
+        sound = groups.get(rendition.track.audio_group or "")
+        average = average_bps(rendition.segments) + (sound.average_bps if sound else 0)
         if average <= FIRST_VARIANT_BPS:
             return [rendition, *video[:number], *video[number + 1 :]]
     return [video[-1], *video[:-1]]
 
 
-def _audio_media(track: Track) -> str:
-    attributes = ["TYPE=AUDIO", f'GROUP-ID="{track.name}"', 'NAME="Main"', "DEFAULT=YES", "AUTOSELECT=YES"]
-    if track.language and _LANGUAGE.fullmatch(track.language) and track.language != "und":
-        attributes.append(f'LANGUAGE="{track.language}"')
+# --- what a viewer chooses between
+
+
+def _audio_media(group: AudioGroup) -> list[str]:
+    return [_audio_tag(group, rendition.track, label) for rendition, label in group.choices()]
+
+
+def _audio_tag(group: AudioGroup, track: Track, label: str) -> str:
+    chosen = "YES" if track is group.default.track else "NO"
+    attributes = [
+        "TYPE=AUDIO",
+        f'GROUP-ID="{group.name}"',
+        f'NAME="{label}"',
+        f"DEFAULT={chosen}",
+        # players choose by the viewer's languages
+        "AUTOSELECT=YES",
+        *_language(track.language),
+    ]
     if track.channels:
         attributes.append(f'CHANNELS="{track.channels}"')
     return "#EXT-X-MEDIA:" + ",".join([*attributes, f'URI="{_path(track)}"'])
 
 
-def _video_variant(rendition: Rendition, audio: Rendition | None, target: int) -> str:
+def _text_tags(tracks: Sequence[TextTrack]) -> list[str]:
+    return [
+        "#EXT-X-MEDIA:"
+        + ",".join(
+            [
+                "TYPE=SUBTITLES",
+                f'GROUP-ID="{TEXT_GROUP}"',
+                f'NAME="{label}"',
+                f"DEFAULT={'YES' if track.default else 'NO'}",
+                "AUTOSELECT=YES",
+                *_language(track.language),
+                f'URI="{_text_path(track)}"',
+            ]
+        )
+        for track, label in zip(tracks, labels([track.label for track in tracks]), strict=True)
+    ]
+
+
+def _language(language: str | None) -> list[str]:
+    if language and _LANGUAGE.fullmatch(language) and language != "und":
+        return [f'LANGUAGE="{language}"']
+    return []
+
+
+# --- variants
+
+
+def _video_variant(rendition: Rendition, group: AudioGroup | None, target: int) -> str:
     track = rendition.track
-    parts = [rendition, audio] if audio else [rendition]
-    attributes = _rates(parts, target)
+    attributes = _rates(rendition, group, target)
     if track.width and track.height:
         attributes.append(f"RESOLUTION={track.width}x{track.height}")
     if track.frame_rate:
         attributes.append(f"FRAME-RATE={float(track.frame_rate):.3f}")
-    if audio:
-        attributes.append(f'AUDIO="{audio.track.name}"')
+    if group:
+        attributes.append(f'AUDIO="{group.name}"')
     return "#EXT-X-STREAM-INF:" + ",".join(attributes)
 
 
-def _audio_variant(rendition: Rendition, target: int) -> str:
-    return "#EXT-X-STREAM-INF:" + ",".join(_rates([rendition], target))
+def _audio_variant(group: AudioGroup, target: int) -> str:
+    attributes = _rates(None, group, target)
+    if group.is_a_choice:
+        attributes.append(f'AUDIO="{group.name}"')
+    return "#EXT-X-STREAM-INF:" + ",".join(attributes)
 
 
-def _rates(parts: Sequence[Rendition], target: int) -> list[str]:
-    """Peak and average of what is fetched together, and the codecs of all of it."""
-    peak = sum(peak_bps(part.segments, target) for part in parts)
-    average = sum(average_bps(part.segments) for part in parts)
-    codecs = ",".join(dict.fromkeys(part.track.codecs for part in parts))
+def _rates(video: Rendition | None, group: AudioGroup | None, target: int) -> list[str]:
+    """Peak and average of what is fetched together (with the largest of the group), and the codecs of all of it."""
+    pictures = video.segments if video else ()
+    peak = (peak_bps(pictures, target) if video else 0) + (group.peak_bps(target) if group else 0)
+    average = (average_bps(pictures) if video else 0) + (group.average_bps if group else 0)
+    named = [*([video.track.codecs] if video else []), *(group.codecs if group else [])]
+    codecs = ",".join(dict.fromkeys(named))
     return [f"BANDWIDTH={peak}", f"AVERAGE-BANDWIDTH={average}", f'CODECS="{codecs}"']
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mediaflow.plugin import InvalidInput, ObjectInfo, checked_key
+from mediaflow.plugin import InvalidInput, ObjectInfo, Room, checked_key
 from mediaflow_local import reading, staging
 from mediaflow_local.errors import IN_THE_WAY, no_object, no_parts, storage_errors
 from mediaflow_local.ledger import Gone
@@ -113,6 +114,16 @@ class LocalStorage:
     def local_path(self, key: str) -> Path:
         os.close(self._open(key))
         return self.root.joinpath(*_path(key))
+
+    # --- MeasuresRoom
+
+    def room(self) -> Room:
+        there = self.root.absolute()
+        while not there.exists():  # it is made with the first object, on the file system of its nearest parent
+            there = there.parent
+        with storage_errors():
+            usage = shutil.disk_usage(there)
+        return Room(usage.free, usage.total)
 
     def _open(self, key: str) -> int:
         path = _path(key)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import requests
 
-from mediaflow.services.access import Tokens
+from mediaflow.services.tokens import Tokens
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key of the tests, 32 bytes and more"
@@ -37,6 +37,10 @@ class Server:
     @property
     def token(self) -> str:
         return Tokens(KEY.encode(), "mediaflow", "mediaflow").mint("ann", "user", 600)
+
+    @property
+    def admin_token(self) -> str:
+        return Tokens(KEY.encode(), "mediaflow", "mediaflow").mint("root", "admin", 600)
 
     def session(self) -> requests.Session:
         """A client with a token that keeps its connection."""

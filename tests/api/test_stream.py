@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
 import pytest
 from werkzeug.test import TestResponse
 
+from mediaflow.app import create_app
 from mediaflow.domain.records import Asset
 from tests.api.site import FILES, MASTER, Api, Site, is_problem
+from tests.services.world import make_world
 
 SEGMENT = "g1/video-0.1/360p/00000.m4s"
 SIZE = len(FILES[SEGMENT])
@@ -84,12 +90,27 @@ def test_a_file_is_served_whole_with_all_that_players_need(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("visibility", "expected"),
-    [("private", {"private", "max-age=3600"}), ("public", {"public", "max-age=60"})],
+    ("visibility", "path", "expected"),
+    [
+        ("private", SEGMENT, {"private", "max-age=3600"}),
+        ("private", MASTER, {"private", "no-cache"}),
+        ("public", SEGMENT, {"public", "max-age=60", "s-maxage=60"}),
+        ("public", MASTER, {"public", "max-age=10", "s-maxage=10"}),
+    ],
 )
-def test_shared_caches_keep_only_what_is_not_private(site: Site, visibility: str, expected: set[str]) -> None:
-    answer = site.client.get(address(site, site.published(visibility=visibility)))
+def test_shared_caches_keep_only_what_is_not_private(
+    site: Site, visibility: str, path: str, expected: set[str]
+) -> None:
+    url = address(site, site.published(visibility=visibility), path)
+    answer = site.client.get(url)
     assert set(answer.headers["Cache-Control"].split(", ")) == expected
+    again = site.client.get(url, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, set(again.headers["Cache-Control"].split(", "))) == (304, expected)
+
+
+def test_no_cache_keeps_a_refusal(site: Site) -> None:
+    assert fetched(site, "g1/missing.1/0.m4s").headers["Cache-Control"] == "no-store"
+    assert fetched(site, Range="bytes=9-5").headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(
@@ -139,14 +160,36 @@ def test_a_file_that_the_client_has_is_not_sent_again(site: Site) -> None:
     assert site.client.get(url, headers=part | {"If-Range": "Wed, 21 Oct 2015 07:28:00 GMT"}).status_code == 200
 
 
+def test_what_the_client_has_comes_before_any_range(site: Site) -> None:
+    """RFC 9110 section 13.2.2: also when the range is none."""
+    url = address(site, site.published())
+    etag = site.client.get(url).headers["ETag"]
+    for value in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        for wanted in ("bytes=0-9", "bytes=9-5"):
+            assert site.client.get(url, headers={"If-None-Match": value, "Range": wanted}).status_code == 304
+    assert site.client.get(url, headers={"If-None-Match": '"other"', "Range": "bytes=0-9"}).status_code == 206
+
+
+def test_a_file_of_another_version_is_not_sent_to_who_wants_one(site: Site) -> None:
+    url = address(site, site.published())
+    etag = site.client.get(url).headers["ETag"]
+    for value in (etag, f'"other", {etag}', "*"):
+        assert site.client.get(url, headers={"If-Match": value}).status_code == 200
+    is_problem(site.client.get(url, headers={"If-Match": '"other"'}), 412)
+
+
 def test_head_tells_the_same_without_the_body(site: Site) -> None:
     url = address(site, site.published())
     get, head = site.client.get(url), site.client.head(url)
     assert (head.status_code, head.data) == (200, b"")
     names = ("Content-Length", "Content-Type", "ETag", "Accept-Ranges", "Cache-Control")
     assert {name: head.headers[name] for name in names} == {name: get.headers[name] for name in names}
-    part = site.client.head(url, headers={"Range": "bytes=0-9"})
-    assert (part.status_code, part.headers["Content-Length"], part.data) == (206, "10", b"")
+
+
+def test_ranges_are_for_get_alone(site: Site) -> None:
+    """RFC 9110 section 14.2."""
+    head = site.client.head(address(site, site.published()), headers={"Range": "bytes=0-9"})
+    assert (head.status_code, head.headers["Content-Length"], head.data) == (200, str(SIZE), b"")
 
 
 def test_other_origins_may_ask_for_ranges(site: Site) -> None:
@@ -190,3 +233,90 @@ def test_an_api_token_opens_no_stream(site: Site, ann: Api) -> None:
     is_problem(answer, 404)
     assert ann.token is not None
     assert ann.token not in answer.text
+
+
+# --- other origins
+
+LISTED = "https://player.example"
+
+
+def answers_to(tmp_path: Path, origins: str, origin: str | None) -> Iterator[TestResponse]:
+    """A file, its preflight and a refusal, for a page of that origin."""
+    world = make_world(tmp_path, stream_origins=origins)
+    site = Site(world, create_app(world.runtime.settings, world.runtime).test_client(use_cookies=False))
+    url = address(site, site.published())
+    headers = {"Origin": origin} if origin else {}
+    preflight = headers | {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range"}
+    yield site.client.get(url, headers=headers)
+    yield site.client.options(url, headers=preflight)
+    yield site.client.get(address(site, site.published(), "g1/missing.1/0.m4s"), headers=headers)
+    world.runtime.close()
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "allowed", "varies", "embedding"),
+    [
+        ("*", LISTED, "*", False, "cross-origin"),
+        ("*", None, "*", False, "cross-origin"),
+        (f"{LISTED}, http://localhost:3000", LISTED, LISTED, True, "cross-origin"),
+        (f"{LISTED},http://localhost:3000", "http://localhost:3000", "http://localhost:3000", True, "cross-origin"),
+        ("HTTPS://Player.Example:443", LISTED, LISTED, True, "cross-origin"),
+        (LISTED, "https://evil.example", None, True, "cross-origin"),
+        (LISTED, f"{LISTED}.evil.example", None, True, "cross-origin"),
+        (LISTED, f"{LISTED}:8443", None, True, "cross-origin"),
+        (LISTED, "http://player.example", None, True, "cross-origin"),
+        (LISTED, "null", None, True, "cross-origin"),
+        (LISTED, None, None, True, "cross-origin"),
+        ("", LISTED, None, False, "same-origin"),
+    ],
+)
+def test_pages_of_listed_origins_may_read_streams(
+    tmp_path: Path, origins: str, origin: str | None, allowed: str | None, varies: bool, embedding: str
+) -> None:
+    answers = list(answers_to(tmp_path, origins, origin))
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    for answer in answers:
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+        assert answer.vary.as_set() == ({"origin"} if varies else set())
+        assert answer.headers["Cross-Origin-Resource-Policy"] == embedding
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+    preflight = answers[1].headers
+    assert ("Range" in preflight.get("Access-Control-Allow-Headers", "")) == (allowed is not None)
+    assert ("GET" in preflight.get("Access-Control-Allow-Methods", "")) == (allowed is not None)
+
+
+# --- who sends the bytes
+
+
+def test_nginx_is_told_which_file_to_send(tmp_path: Path) -> None:
+    world = make_world(tmp_path, stream_accel_prefix="/internal-objects")
+    site = Site(world, create_app(world.runtime.settings, world.runtime).test_client(use_cookies=False))
+    asset = site.published()
+    url = address(site, asset)
+    answer, head = site.client.get(url), site.client.head(url)
+    assert (answer.status_code, answer.data) == (200, b"")
+    for name, value in {
+        "X-Accel-Redirect": f"/internal-objects/assets/{asset.id}/{SEGMENT}",
+        "Content-Type": "video/mp4",
+        "Cache-Control": "private, max-age=3600",
+        "Access-Control-Allow-Origin": "*",
+    }.items():
+        assert (answer.headers[name], head.headers[name]) == (value, value)
+    # whose ranges these are is nginx's business, and what need not be sent is ours
+    assert site.client.get(url, headers={"Range": "bytes=0-9"}).status_code == 200
+    again = site.client.get(url, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, "X-Accel-Redirect" in again.headers) == (304, False)
+    refused = site.client.get(address(site, asset, "g1/missing.1/0.m4s"))
+    is_problem(refused, 404, "asset.no_stream")
+    assert "X-Accel-Redirect" not in refused.headers
+    world.runtime.close()
+
+
+def test_the_path_for_nginx_is_quoted(tmp_path: Path) -> None:
+    world = make_world(tmp_path, stream_accel_prefix="/internal-objects/")
+    site = Site(world, create_app(world.runtime.settings, world.runtime).test_client(use_cookies=False))
+    asset, path = site.published(), "g1/odd.1/a%2e@b=c+d.m4s"
+    world.runtime.storage.put(f"assets/{asset.id}/{path}", [b"x"], size_bytes=1, content_type="video/mp4")
+    answer = site.client.get(address(site, asset, quote(path)))
+    assert answer.headers["X-Accel-Redirect"].endswith("/g1/odd.1/a%252e%40b%3Dc%2Bd.m4s")
+    world.runtime.close()

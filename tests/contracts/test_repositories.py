@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,9 +16,21 @@ from hypothesis import strategies as st
 
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.records import SCHEMA_VERSION, Asset, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.records import (
+    SCHEMA_VERSION,
+    Answer,
+    ApiKey,
+    Asset,
+    AuditEntry,
+    Blob,
+    Chunk,
+    Job,
+    LoginCode,
+    Task,
+    Upload,
+)
 from mediaflow.persistence.fields import Field, fields_of
-from mediaflow.services.ports import Below, Contains, Database, Increment, OneOf, Repository
+from mediaflow.services.ports import Below, Between, Contains, Database, HasPrefixes, Increment, OneOf, Repository
 
 TABLES: dict[str, type[Any]] = {
     "uploads": Upload,
@@ -27,6 +39,10 @@ TABLES: dict[str, type[Any]] = {
     "jobs": Job,
     "tasks": Task,
     "login_codes": LoginCode,
+    "blobs": Blob,
+    "api_keys": ApiKey,
+    "audit": AuditEntry,
+    "answers": Answer,
 }
 IN_PROCESSES = "mongomock lives in one process, and its find_one_and_update is a find and an update apart"
 
@@ -257,6 +273,16 @@ class TestChange:
             ({"ready": False}, False),
             ({"needs": Contains("plan")}, True),
             ({"needs": Contains("pla")}, False),
+            ({"lease_until": Between(100, 100.5)}, True),
+            ({"lease_until": Between(50, 100)}, False),
+            ({"attempt": Between(least=2)}, True),
+            ({"attempt": Between(below=2)}, False),
+            ({"attempt": Between(2, 2)}, False),
+            ({"started_at": Between()}, False),
+            ({"lease_until": Between()}, True),
+            ({"needs": HasPrefixes(("pl", "Zo"))}, True),
+            ({"needs": HasPrefixes(("plan", "planx"))}, False),
+            ({"needs": HasPrefixes(())}, True),
             ({"rev": 1, "attempt": 2, "state": "pending", "needs": Contains("Zoë")}, True),
             ({"rev": 2, "attempt": 2, "state": "pending"}, False),
         ],
@@ -293,6 +319,10 @@ class TestChange:
             ({}, {"started_at": Increment()}, TypeError),
             ({"name": Below(3)}, {}, TypeError),
             ({"name": Contains("x")}, {}, TypeError),
+            ({"name": Between(1, 2)}, {}, TypeError),
+            ({"attempt": Between(least=float("nan"))}, {}, ValueError),
+            ({"name": HasPrefixes(("x",))}, {}, TypeError),
+            ({"needs": HasPrefixes((cast(str, 1),))}, {}, TypeError),
             ({"params": {}}, {}, TypeError),
         ],
     )
@@ -354,6 +384,26 @@ class TestFindAndCount:
             ({"size_bytes": Below(30), "created_at": Below(3)}, "a"),
             ({"size_bytes": OneOf((10, 50))}, "ae"),
             ({"created_at": 3}, "bc"),
+            ({"created_at": Between(2, 4)}, "bcd"),
+            ({"created_at": Between(least=3)}, "bce"),
+            ({"created_at": Between(below=2.5)}, "ad"),
+            ({"created_at": Between(3, 3)}, ""),
+            ({"created_at": Between()}, "abcde"),
+            ({"deleted_at": Between()}, "c"),
+            ({"deleted_at": Between(below=1e12)}, "c"),
+            ({"deleted_at": Between(least=10)}, ""),
+            ({"owner": "ann", "deleted_at": None, "size_bytes": Between(11, 31)}, "b"),
+            ({"tags": HasPrefixes(("cat",))}, "ade"),
+            ({"tags": HasPrefixes(("ca", "Ca"))}, "e"),
+            ({"tags": HasPrefixes(("Zo", "cat"))}, "a"),
+            ({"tags": HasPrefixes(("Zoë",))}, "a"),
+            ({"tags": HasPrefixes(("cat", "dog"))}, ""),
+            ({"tags": HasPrefixes(("cats",))}, "e"),
+            ({"tags": HasPrefixes(("catsx",))}, ""),
+            ({"tags": HasPrefixes(())}, "abcde"),
+            ({"tags": HasPrefixes(("",))}, "abde"),
+            ({"tags": HasPrefixes(("%",))}, ""),
+            ({"owner": "ann", "tags": HasPrefixes(("c",)), "deleted_at": None}, "a"),
         ],
     )
     def test_it_finds_and_counts_what_meets_every_condition(
@@ -396,6 +446,55 @@ class TestFindAndCount:
     def test_sorting_by_what_has_no_order_is_an_error(self, assets: Repository[Asset], sort: tuple[str, ...]) -> None:
         with pytest.raises(ValueError, match=r"field|sorted"):
             assets.find({}, sort=sort)
+
+    @pytest.mark.parametrize(
+        "element", ["a\U0001f600b", "a\uffff\U0010ffff", "\U0010ffff\U0010ffff", "\ud7ff!", "'\"%_*"]
+    )
+    def test_a_prefix_is_any_text(self, database: Database, element: str) -> None:
+        database.assets.insert(asset(id="a", tags=["other", element]))
+        for length in range(1, len(element) + 1):
+            assert database.assets.count({"tags": HasPrefixes((element[:length],))}) == 1
+        assert database.assets.count({"tags": HasPrefixes((element + "a",))}) == 0
+
+    @pytest.mark.parametrize(
+        ("field", "where", "total"),
+        [
+            ("size_bytes", {}, 150),
+            ("size_bytes", {"owner": "ann"}, 60),
+            ("size_bytes", {"owner": "ann", "deleted_at": None, "tags": Contains("cat")}, 10),
+            ("size_bytes", {"owner": "eve"}, 0),
+            ("created_at", {"owner": "ann"}, 7.0),
+            ("deleted_at", {}, 9.5),
+            ("deleted_at", {"owner": "bob"}, 0),
+        ],
+    )
+    def test_it_adds_up_a_field(
+        self, assets: Repository[Asset], field: str, where: Mapping[str, Any], total: float
+    ) -> None:
+        assert assets.total(field, where) == total
+
+    @pytest.mark.parametrize("field", ["title", "tags", "playable"])
+    def test_what_is_no_number_is_not_added_up(self, assets: Repository[Asset], field: str) -> None:
+        with pytest.raises(TypeError, match=field):
+            assets.total(field, {})
+        with pytest.raises(ValueError, match="no field"):
+            assets.total("size", {})
+
+    def test_it_peeks_at_some_fields(self, assets: Repository[Asset]) -> None:
+        peeked = assets.peek("c", ("owner", "rev", "deleted_at", "tags", "playable", "media", "id"))
+        assert peeked == {
+            "owner": "ann",
+            "rev": 1,
+            "deleted_at": 9.5,
+            "tags": [],
+            "playable": False,
+            "media": None,
+            "id": "c",
+        }
+        assert assets.peek("a", ("tags",)) == {"tags": ["cat", "Zoë"]}
+        assert assets.peek("z", ("owner",)) is None
+        with pytest.raises(ValueError, match="no field"):
+            assets.peek("a", ("owner; DROP TABLE assets",))
 
     def test_many_records_are_found_whole(self, database: Database) -> None:
         upload = new_id()

@@ -11,7 +11,7 @@ from mongoengine import BooleanField, FloatField, IntField, StringField
 from mediaflow.persistence.fields import fields_of
 from mediaflow.persistence.mongo.columns import JsonField, Record
 from mediaflow.persistence.mongo.documents import DOCUMENTS
-from mediaflow.persistence.sqlite.schema import TABLES, Table
+from mediaflow.persistence.sqlite.tables import TABLES, Table
 
 PAIRS = [pytest.param(table, document, id=table.name) for table, document in zip(TABLES, DOCUMENTS, strict=True)]
 CLASSES: dict[str, type[Any]] = {
@@ -37,7 +37,7 @@ def test_a_document_class_declares_the_fields_of_its_record(table: Table, docume
 def test_both_databases_have_the_same_tables_and_indexes(table: Table, document: type[Record]) -> None:
     meta = document._meta
     assert meta["collection"] == table.name
-    assert tuple(tuple(index) for index in meta["indexes"]) == table.indexes
+    assert tuple(tuple(index) for index in meta["indexes"]) == table.indexes + tuple((name,) for name in table.lists)
 
 
 @dataclass(frozen=True)

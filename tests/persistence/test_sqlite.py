@@ -18,7 +18,7 @@ from mediaflow.domain.errors import ConfigurationError, Unavailable
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import SCHEMA_VERSION, LoginCode, Task
 from mediaflow.persistence.sqlite import SqliteDatabase, connections
-from mediaflow.services.ports import Below, Increment
+from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, Increment
 
 FORK = multiprocessing.get_context("fork")
 
@@ -321,26 +321,92 @@ class TestFiles:
         ("uploads", {"state": "receiving", "expires_at": Below(1)}, (), "uploads_state_expires_at"),
         ("uploads", {"state": "assembling", "lease_until": Below(1)}, (), "uploads_state_lease_until"),
         ("uploads", {"asset_id": "a"}, (), "uploads_asset_id"),
-        ("assets", {"owner": "o", "deleted_at": None}, ("-created_at",), "assets_owner_deleted_at_created_at"),
         ("assets", {"owner": "o", "sha256": "s"}, (), "assets_owner_sha256"),
-        ("assets", {"state": "stored"}, (), "assets_state"),
-        ("jobs", {"asset_id": "a"}, (), "jobs_asset_id"),
-        ("jobs", {"state": "pending"}, (), "jobs_state"),
+        ("assets", {"owner": "o", "sha256": "s", "deleted_at": None}, (), "assets_owner_sha256"),
+        ("assets", {"purge_at": Below(1), "deleted_at": Between()}, ("purge_at",), "assets_purge_at"),
+        ("assets", {"sweep_at": Below(1)}, ("sweep_at",), "assets_sweep_at"),
+        ("assets", {"state": "stored"}, (), "assets_brief_state"),
+        ("jobs", {"asset_id": "a"}, (), "jobs_brief_asset_id"),
+        ("jobs", {"state": "pending"}, (), "jobs_brief_state"),
     ],
 )
 def test_the_queries_of_the_services_use_their_index(
     database: SqliteDatabase, table: str, where: dict[str, Any], sort: tuple[str, ...], index: str
 ) -> None:
-    # given
+    plan = plan_of(database, lambda: getattr(database, table).find(where, sort=sort))
+    assert index in plan
+    assert "TEMP B-TREE" not in plan or sort == ("id",)
+
+
+def plan_of(database: SqliteDatabase, operation: Callable[[], Any]) -> str:
+    """How SQLite goes about the operation's statement."""
     statements: list[str] = []
     database.ping()
     with database._connections.reading() as connection:
         connection.set_trace_callback(statements.append)
-    # when
-    getattr(database, table).find(where, sort=sort)
-    # then
+    operation()
     with database._connections.reading() as connection:
         connection.set_trace_callback(None)
-        plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statements[-1]}"))
-    assert index in plan
-    assert "TEMP B-TREE" not in plan or sort == ("id",)
+        (asked,) = (each for each in statements if not each.startswith("--"))  # FTS5's own are comments
+        return " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {asked}"))
+
+
+OWNERS, ALL = {"owner": "o", "deleted_at": None}, {"deleted_at": None}
+
+
+@pytest.mark.parametrize("sort", ["created_at", "updated_at", "title", "size_bytes", "state"])
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize(
+    "more", [{}, {"state": "ready"}, {"visibility": "public"}, {"state": "ready", "created_at": Between(1, 2)}]
+)
+@pytest.mark.parametrize(("where", "scope"), [(OWNERS, "owner_deleted_at"), (ALL, "deleted_at")])
+def test_a_page_of_a_listing_walks_along_its_order_in_an_index(
+    database: SqliteDatabase, where: dict[str, Any], scope: str, more: dict[str, Any], sign: str, sort: str
+) -> None:
+    order = (f"{sign}{sort}", f"{sign}upload_id")
+    plan = plan_of(database, lambda: database.assets.find(where | more, sort=order, skip=40, limit=20))
+    inner = plan.partition("LIST SUBQUERY")[2]
+    begun = f"assets_brief_{scope}_{sort}" if sort != "state" or "state" not in more else f"assets_brief_{scope}_"
+    assert f"USING INDEX {begun}" in inner or f"USING COVERING INDEX {begun}" in inner
+    assert inner.count("TEMP B-TREE") <= 1  # the twenty rows, once they are found
+    assert "SCAN assets" not in plan
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        OWNERS,
+        ALL,
+        OWNERS | {"state": "ready"},
+        ALL | {"state": "ready", "visibility": "public"},
+        OWNERS | {"created_at": Between(1, 2), "state": "ready"},
+        {"owner": "o"},
+    ],
+)
+def test_counting_and_adding_up_stay_in_an_index(database: SqliteDatabase, where: dict[str, Any]) -> None:
+    assert "USING COVERING INDEX assets_brief_" in plan_of(database, lambda: database.assets.count(where))
+    if len(where) < 3:
+        plan = plan_of(database, lambda: database.assets.total("size_bytes", where))
+        assert "USING COVERING INDEX assets_brief_" in plan
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"search": HasPrefixes(("a",))},
+        OWNERS | {"tags": Contains("a")},
+        {"shared_with": Contains("ann"), "deleted_at": None},
+        OWNERS | {"tags": Contains("a"), "search": HasPrefixes(("a", "b")), "created_at": Between(1)},
+        {"tags": Contains("a"), "sha256": "x", "filename": "y"},
+    ],
+)
+def test_lists_are_looked_into_by_their_index(database: SqliteDatabase, where: dict[str, Any]) -> None:
+    for operation in (
+        lambda: database.assets.find(where, sort=("-created_at",), limit=5),
+        lambda: database.assets.find(where),
+        lambda: database.assets.count(where),
+    ):
+        plan = plan_of(database, operation)
+        assert "SCAN l VIRTUAL TABLE INDEX" in plan
+        assert "SEARCH b USING INTEGER PRIMARY KEY" in plan
+        assert "json_each" not in plan

@@ -58,6 +58,14 @@ def thumbnail(media: MediaInfo) -> list[str]:
 
 
 WITH_VIDEO = StepSpec("video.h264")
+MULTILINGUAL = replace(MEDIA, more_audio=(replace(AUDIO, index=2, language="deu", duration_seconds=4.0),))
+
+
+def another_language() -> AudioJob:
+    spec = StepSpec("audio.aac")
+    return load(AudioJob, AacAudio().plan(MULTILINGUAL, spec, web(spec, WITH_VIDEO))[1].params)
+
+
 CASES: dict[str, Callable[[], list[str]]] = {
     "video-1080p25": lambda: video(MEDIA),
     "video-portrait-2997-silent": lambda: video(
@@ -77,6 +85,7 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "audio-three-rates": lambda: audio(MEDIA, WITH_VIDEO),
     "audio-only-mono-441": lambda: audio(replace(with_audio(channels=1, sample_rate_hz=44100), video=None)),
     "audio-surround": lambda: audio(with_audio(channels=6, sample_rate_hz=96000), WITH_VIDEO),
+    "audio-another-language": lambda: audio_command(another_language(), MULTILINGUAL, SOURCE, OUT),
     "audio-by-count": lambda: audio_command(audio_job(MEDIA), MEDIA, SOURCE, OUT, by_count=True),
     "thumbnail": lambda: thumbnail(MEDIA),
     "thumbnail-first-frame": lambda: thumbnail_command(MEDIA, SOURCE, OUT / "thumbnail.jpg", (1280, 720), None),

@@ -19,6 +19,7 @@ from tests.plugins.ffmpeg_media import AUDIO, MEDIA, web, with_audio, with_video
 
 AUDIO_FILE = replace(MEDIA, video=None)
 SILENT = replace(MEDIA, audio=None)
+GERMAN = replace(AUDIO, index=2, language="deu", channels=1, duration_seconds=4.0)
 
 
 def video_job(media: MediaInfo, **params: Any) -> VideoJob:
@@ -131,6 +132,31 @@ def test_audio_of_a_profile_without_video_has_every_bit_rate_and_its_own_clock()
     assert (job.origin_seconds, job.expected_seconds, job.segment_seconds) == (1.0, 10.0, Fraction(4))
 
 
+def test_each_language_is_a_task_of_its_own_in_the_groups_of_the_main_one() -> None:
+    media = replace(MEDIA, audio=replace(AUDIO, language="eng"), more_audio=(GERMAN,))
+    spec = StepSpec("audio.aac")
+
+    main, other = AacAudio().plan(media, spec, web(spec, StepSpec("video.h264")))
+
+    assert (main.name, main.optional, other.name, other.optional) == ("audio", False, "audio-deu", True)
+    job, main_job = load(AudioJob, other.params), load(AudioJob, main.params)
+    assert (job.stream_index, job.language) == (2, "deu")
+    assert [rendition.name for rendition in job.renditions] == ["audio-deu-192k", "audio-deu-128k", "audio-deu-96k"]
+    assert list(job.groups) == [rendition.name for rendition in main_job.renditions]
+    assert (job.origin_seconds, job.segment_seconds) == (main_job.origin_seconds, main_job.segment_seconds)
+    assert {rendition.channels for rendition in job.renditions} == {1}, "as its own stream has"
+    assert (job.pad_seconds, main_job.pad_seconds) == (10.0, None), "as long as the film, though the stream is shorter"
+
+
+def test_languages_without_video_are_as_long_as_the_main_one() -> None:
+    media = replace(MEDIA, audio=replace(AUDIO, start_seconds=1.0, duration_seconds=5.0), more_audio=(GERMAN,))
+    spec = StepSpec("audio.aac")
+
+    _, other = AacAudio().plan(media, spec, web(spec))
+
+    assert load(AudioJob, other.params).expected_seconds == 5.0
+
+
 def test_audio_is_cut_where_the_video_is() -> None:
     job = audio_job(with_video(frame_rate=Fraction(30000, 1001)), "video.h264")
 
@@ -182,6 +208,29 @@ def test_a_thumbnail_is_even_and_never_larger_than_the_picture(
     display: tuple[int, int], maximum: int, size: tuple[int, int]
 ) -> None:
     assert picture_size(display, maximum) == size
+
+
+@pytest.mark.parametrize(
+    ("media", "wished", "at"),
+    [
+        (MEDIA, 0.0, 0.0),
+        (MEDIA, 0.039, 0.0),
+        (MEDIA, 0.04, 0.02),
+        (MEDIA, 5.0, 4.98),
+        (MEDIA, 5.039, 4.98),
+        (MEDIA, 10.0, 9.94),  # the last frame
+        (with_video(duration_seconds=0.0, frame_count=1), 3.0, 0.0),
+        (with_video(start_seconds=1.5), 3.0, 2.96),  # the sound begins before
+        (replace(with_video(start_seconds=1.5), audio=None), 3.0, 4.48),  # the video sets the clock
+    ],
+)
+def test_a_wished_thumbnail_is_the_frame_that_a_viewer_sees(media: MediaInfo, wished: float, at: float) -> None:
+    spec = StepSpec("image.thumbnail", {"at_seconds": wished})
+    assert list(Thumbnail().check(spec.params)) == []
+
+    (task,) = Thumbnail().plan(media, spec, web())
+
+    assert task.params["at_seconds"] == pytest.approx(at)
 
 
 def test_the_thumbnail_counts_from_where_the_video_begins() -> None:

@@ -91,6 +91,54 @@ def test_audio_alone_is_variants_without_groups() -> None:
     assert 'CODECS="mp4a.40.2"\naudio-128k.m3u8' in master
 
 
+def test_captions_are_a_group_that_every_variant_names() -> None:
+    bodies = rendered(sample_presentations()["languages and captions"])
+    master = m3u8.loads(bodies["master.m3u8"])
+    subtitles = [media for media in master.media if media.type == "SUBTITLES"]
+
+    assert [(m.name, m.language, m.default, m.autoselect, m.uri) for m in subtitles] == [
+        ("English", "en", "YES", "YES", "text_en.m3u8"),
+        ("Português 'do Brasil'", "pt-BR", "NO", "YES", "text_pt-BR.m3u8"),
+    ]
+    assert {m.group_id for m in subtitles} == {p.stream_info.subtitles for p in master.playlists} == {"captions"}
+    media = m3u8.loads(bodies["text_en.m3u8"])
+    assert [(s.uri, s.duration, s.init_section) for s in media.segments] == [("en.vtt", 10.0, None)]
+    assert (media.target_duration, media.is_endlist, media.playlist_type) == (10, True, "vod")
+
+
+@pytest.mark.parametrize("kind", ["languages and captions", "audio only in languages"])
+def test_languages_are_choices_of_one_group_with_one_default(kind: str) -> None:
+    presentation = sample_presentations()[kind]
+    master = m3u8.loads(rendered(presentation)["master.m3u8"])
+    audio = [media for media in master.media if media.type == "AUDIO"]
+
+    assert [(m.group_id, m.name, m.language, m.default, m.uri) for m in audio] == [
+        ("audio-128k", "English", "en", "YES", "audio-128k.m3u8"),
+        ("audio-128k", "Deutsch", "de", "NO", "audio-de-128k.m3u8"),
+    ]
+    (playlist,) = master.playlists
+    assert playlist.stream_info.audio == "audio-128k"
+    assert playlist.uri == ("720p.m3u8" if presentation.video else "audio-128k.m3u8")
+
+
+def test_a_variant_counts_the_largest_choice_of_its_group() -> None:
+    heavy = sample_audio("audio-de", language="de", label="Deutsch", group="audio-128k")
+    heavy = replace(heavy, segments=tuple(replace(s, size_bytes=s.size_bytes * 3) for s in heavy.segments))
+    video, usual = sample_video(audio_group="audio-128k"), sample_audio()
+
+    (playlist,) = m3u8.loads(rendered(Presentation(10.0, (video,), (heavy, usual)))["master.m3u8"]).playlists
+
+    assert playlist.stream_info.bandwidth == peak_bps(video.segments, 4) + peak_bps(heavy.segments, 4)
+
+
+def test_choices_of_one_name_are_numbered() -> None:
+    choices = [sample_audio(), *(sample_audio(f"more-{n}", group="audio-128k", label=" Main\n") for n in range(2))]
+
+    master = m3u8.loads(rendered(Presentation(10.0, (), tuple(choices)))["master.m3u8"])
+
+    assert [media.name for media in master.media] == ["Main", "Main 2", "Main 3"]
+
+
 def test_a_video_whose_audio_was_not_made_is_silent() -> None:
     presentation = Presentation(10.0, (sample_video(audio_group="audio-128k"),), ())
 

@@ -235,6 +235,50 @@ def test_the_streams_to_use_are_chosen(
     assert media.kind == ("audio" if video is None else "video")
 
 
+def sounds(*tags: str | None, **marks: list[str]) -> MediaInfo:
+    """What is found of audio streams with these language tags; `marks` of the stream with that number (`s1`)."""
+    streams = [
+        {
+            **AUDIO,
+            "index": number,
+            "disposition": dict.fromkeys(marks.get(f"s{number}", []), 1),
+            "tags": {} if tag is None else {"language": tag},
+        }
+        for number, tag in enumerate(tags)
+    ]
+    lines = (f"{number},{at / 50:.6f},{at / 50:.6f},0.020000,K_" for number in range(len(tags)) for at in range(5))
+    return parsed(streams, packets(more=" ".join(lines)))
+
+
+@pytest.mark.parametrize(
+    ("media", "used"),
+    [
+        pytest.param(sounds("eng", "deu"), ["eng", "deu"], id="two languages"),
+        pytest.param(sounds("eng", "deu", s1=["default"]), ["deu", "eng"], id="the default first"),
+        pytest.param(sounds("eng", "ENG", "deu", "deu"), ["eng", "deu"], id="each language once"),
+        pytest.param(sounds("und", "deu"), [None, "deu"], id="the main one says nothing"),
+        pytest.param(sounds("eng", None, "und", "mul", "zxx"), ["eng"], id="others that say nothing"),
+        pytest.param(sounds("eng", 'd",URI="x', "english", "e"), ["eng"], id="what is no tag"),
+        pytest.param(sounds("eng", "pt-BR"), ["eng", "pt-BR"], id="a region"),
+    ],
+)
+def test_every_language_is_used_once(media: MediaInfo, used: list[str | None]) -> None:
+    assert [stream.language for stream in media.audio_streams] == used
+
+
+def test_a_comment_in_another_language_comes_after_the_sound_itself() -> None:
+    media = sounds("eng", "deu", "deu", "fra", s1=["comment"], s3=["visual_impaired"])
+
+    assert [stream.index for stream in media.audio_streams] == [0, 2, 3]
+
+
+def test_no_more_than_eight_languages_are_used_and_the_rest_is_told() -> None:
+    media = sounds(*("eng deu fra spa ita nld dan swe nor".split()))  # noqa: SIM905
+
+    assert len(media.audio_streams) == 8
+    assert media.warnings == ("The sound is there in 9 languages; the first 8 are used.",)
+
+
 @pytest.mark.parametrize(
     ("streams", "log", "code", "words"),
     [

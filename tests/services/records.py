@@ -6,6 +6,7 @@ from typing import Any
 
 from mediaflow.domain.ids import derived_id, new_id
 from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.services.search import SEARCHED, words_of
 
 CREATED = 1_700_000_000.0
 
@@ -23,8 +24,10 @@ def an_asset(**fields: Any) -> Asset:
         "state": "created",
         "created_at": CREATED,
         "updated_at": CREATED,
+        "tags": [],
     }
-    return Asset(**(usual | fields))
+    told = usual | fields
+    return Asset(**({"search": words_of(*(told[name] for name in SEARCHED))} | told))
 
 
 def a_published_asset(**fields: Any) -> Asset:

@@ -16,16 +16,12 @@ import pytest
 
 from mediaflow.domain.errors import ConfigurationError, InvalidInput, Unauthenticated
 from mediaflow.persistence import open_database
-from mediaflow.services.access import (
-    LoginCodes,
-    Principal,
-    Sessions,
-    StreamTokens,
-    Tokens,
-    derived_key,
-    load_or_create_key,
-)
+from mediaflow.services.access import SCOPES, Principal
+from mediaflow.services.keyfile import derived_key, load_or_create_key
 from mediaflow.services.ports import Database
+from mediaflow.services.sessions import LoginCodes, Sessions
+from mediaflow.services.stream_tokens import StreamTokens
+from mediaflow.services.tokens import Tokens
 from mediaflow.settings import Settings
 from tests.services.records import a_published_asset
 
@@ -108,7 +104,7 @@ def forged(key: bytes | None = KEY, algorithm: str = "HS256", **claims: Any) -> 
     """A token as an attacker or another service could make it; a claim that is None is left out."""
     now = int(time.time())
     usual = {"sub": "ann", "role": "user", "iss": "mediaflow", "aud": "mediaflow", "iat": now, "exp": now + 86_400}
-    return jwt.encode({k: v for k, v in (usual | claims).items() if v is not None}, key, algorithm=algorithm)
+    return jwt.encode({k: v for k, v in (usual | claims).items() if v is not None}, key or "", algorithm=algorithm)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +199,7 @@ def test_the_code_itself_is_kept_nowhere(database: Database) -> None:
 
 
 def test_a_session_lasts_until_it_is_closed(database: Database) -> None:
-    sessions = Sessions(database)
+    sessions = Sessions(database, KEY)
     secret = sessions.open(Principal("ann", "user"), 60)
     assert sessions.find(secret) == Principal("ann", "user")
     sessions.close(secret)
@@ -212,11 +208,40 @@ def test_a_session_lasts_until_it_is_closed(database: Database) -> None:
 
 
 def test_a_session_ends_by_itself(database: Database) -> None:
-    assert Sessions(database).find(Sessions(database).open(Principal("ann", "user"), -1)) is None
+    assert Sessions(database, KEY).find(Sessions(database, KEY).open(Principal("ann", "user"), -1)) is None
+
+
+def test_a_session_opens_what_its_credential_opened(database: Database) -> None:
+    sessions = Sessions(database, KEY)
+    for scopes in (frozenset[str](), frozenset({"assets:read"}), frozenset(SCOPES)):
+        found = sessions.find(sessions.open(Principal("ann", "user", scopes, "jwt"), 60))
+        assert found is not None
+        assert (found.scopes, found.credential) == (scopes, "session")
+
+
+def test_a_new_key_ends_every_session(database: Database) -> None:
+    secret = Sessions(database, KEY).open(Principal("ann", "user"), 60)
+    assert Sessions(database, KEY[::-1]).find(secret) is None
+    assert Sessions(database, KEY).find(secret) is not None
+
+
+def test_sessions_of_an_outside_issuer_end_when_it_is_no_longer_trusted(database: Database) -> None:
+    theirs = Sessions(database, KEY, outside=True).open(Principal("ann", "user", credential="jwks"), 60)
+    ours = Sessions(database, KEY, outside=True).open(Principal("ann", "user", credential="jwt"), 60)
+    assert Sessions(database, KEY, outside=True).find(theirs) is not None
+    assert Sessions(database, KEY, outside=False).find(theirs) is None
+    assert Sessions(database, KEY, outside=False).find(ours) is not None
+
+
+@pytest.mark.parametrize("secret", ["", "x", "\ud800", "a" * 100_000])
+def test_there_is_no_session_of_nonsense(database: Database, secret: str) -> None:
+    Sessions(database, KEY).open(Principal("ann", "user"), 60)
+    assert Sessions(database, KEY).find(secret) is None
+    Sessions(database, KEY).close(secret)
 
 
 def test_codes_and_sessions_are_no_substitutes_for_one_another(database: Database) -> None:
-    codes, sessions = LoginCodes(database), Sessions(database)
+    codes, sessions = LoginCodes(database), Sessions(database, KEY)
     secret = sessions.open(Principal("ann", "user"), 60)
     assert sessions.find(codes.create("ann", "user", 60)) is None
     with pytest.raises(Unauthenticated):
@@ -262,6 +287,14 @@ def test_the_end_of_a_token_can_not_be_moved() -> None:
     token, expires_at = stream_tokens(0).mint(asset)
     longer = f"{int(expires_at) + BUCKET:x}-{token.partition('-')[2]}"
     assert not stream_tokens(0).check(longer, asset)
+
+
+@pytest.mark.parametrize("spoil", ["0{}", "00000{}", "+{}", " {}", "{}\n", "{}=", "_{}", "{} "])
+def test_a_token_is_written_in_one_way(spoil: str) -> None:
+    asset = a_published_asset()
+    token, _ = stream_tokens(0).mint(asset)
+    assert stream_tokens(0).check(token, asset)
+    assert not stream_tokens(0).check(spoil.format(token), asset)
 
 
 @pytest.mark.parametrize("token", ["", "-", "zz-", "0-", "ffff-" + "a" * 43, "ffff-" + "a" * 4000, "\N{SNOWMAN}"])

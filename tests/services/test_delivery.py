@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,22 @@ from mediaflow.domain.errors import NotFound
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
 from mediaflow.persistence import open_database
-from mediaflow.services.access import Principal, StreamTokens
+from mediaflow.services.access import Principal
 from mediaflow.services.delivery import Delivery, content_type_of
 from mediaflow.services.editing import Editing
+from mediaflow.services.ports import Increment
+from mediaflow.services.stream_tokens import StreamTokens
 from mediaflow.services.trash import Trash
 from mediaflow.settings import Settings
 from mediaflow_local.storage import LocalStorage
 from tests.services.records import a_published_asset, an_asset
+from tests.services.world import a_trash
 
 KEY = b"a key of the tests, 32 bytes and more"
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
 MASTER = "g1/publish.1/master.m3u8"
-FILES = {MASTER: b"#EXTM3U\n", "g1/thumbnail.1/thumbnail.jpg": b"picture", "g2/publish.1/master.m3u8": b"next"}
+PICTURE = "g1/thumbnail.1/thumbnail.jpg"
+FILES = {MASTER: b"#EXTM3U\n", PICTURE: b"picture", "g2/publish.1/master.m3u8": b"next"}
 INTERNAL = "g1/video-0.1/artifacts.json"
 
 
@@ -39,6 +43,12 @@ class House:
             key = f"assets/{asset.id}/{path}"
             self.delivery.storage.put(key, [content], size_bytes=len(content), content_type="text/plain")
         return asset
+
+    @property
+    def trash(self) -> Trash:
+        storage = self.delivery.storage
+        assert isinstance(storage, LocalStorage)
+        return a_trash(self.delivery.database, storage.root)
 
     def token(self, asset: Asset) -> str:
         return self.delivery.stream_tokens.mint(asset)[0]
@@ -88,7 +98,7 @@ def test_nothing_plays_of_what_is_not_published(house: House) -> None:
 
 def test_a_deleted_asset_plays_for_nobody(house: House) -> None:
     asset = house.published(visibility="public")
-    Trash(house.delivery.database).delete(ANN, asset.id)
+    house.trash.delete(ANN, asset.id)
     for principal in (ANN, ADMIN, None):
         with pytest.raises(NotFound):
             house.delivery.playback(principal, asset.id)
@@ -105,14 +115,32 @@ def test_a_published_file_is_read_by_its_token(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("visibility", "shared", "seconds"), [("private", False, 3600), ("unlisted", True, 60), ("public", True, 60)]
+    ("visibility", "path", "shared", "seconds"),
+    [
+        ("private", MASTER, False, 0),
+        ("private", PICTURE, False, 3600),
+        ("unlisted", MASTER, True, 10),
+        ("unlisted", PICTURE, True, 60),
+        ("public", MASTER, True, 10),
+        ("public", PICTURE, True, 60),
+    ],
 )
 def test_only_files_that_anyone_may_see_are_for_shared_caches(
-    house: House, visibility: Any, shared: bool, seconds: int
+    house: House, visibility: Any, path: str, shared: bool, seconds: int
 ) -> None:
     asset = house.published(visibility=visibility)
-    file = house.delivery.open(house.token(asset), asset.id, MASTER)
+    file = house.delivery.open(house.token(asset), asset.id, path)
     assert (file.shared, file.max_age_seconds) == (shared, seconds)
+
+
+@pytest.mark.parametrize(("setting", "manifest", "picture"), [(0, 0, 0), (5, 5, 5), (600, 10, 600)])
+def test_no_shared_cache_keeps_anything_longer_than_set(
+    house: House, setting: int, manifest: int, picture: int
+) -> None:
+    delivery = replace(house.delivery, settings=Settings(stream_cache_seconds=setting))
+    asset = house.published(visibility="public")
+    seconds = [delivery.open(house.token(asset), asset.id, path).max_age_seconds for path in (MASTER, PICTURE)]
+    assert seconds == [manifest, picture]
 
 
 @pytest.mark.parametrize(
@@ -146,13 +174,49 @@ def test_a_token_is_worth_nothing_after_a_change_of_privacy_or_a_delete(house: H
     changed, deleted = house.published(visibility="public"), house.published()
     tokens = {asset.id: house.token(asset) for asset in (changed, deleted)}
     Editing(house.delivery.database).change(ANN, changed.id, {"visibility": "private"})
-    Trash(house.delivery.database).delete(ANN, deleted.id)
+    house.trash.delete(ANN, deleted.id)
     for asset_id, token in tokens.items():
         with pytest.raises(NotFound):
             house.delivery.open(token, asset_id, MASTER)
-    Trash(house.delivery.database).restore(ANN, deleted.id)
+    house.trash.restore(ANN, deleted.id)
     with pytest.raises(NotFound):
         house.delivery.open(tokens[deleted.id], deleted.id, MASTER)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"visibility": "private", "acl_epoch": Increment()},
+        {"shared_with": [], "acl_epoch": Increment()},
+        {"owner": "zoe", "acl_epoch": Increment()},
+        {"deleted_at": 1.0},
+        {"acl_epoch": Increment()},
+    ],
+)
+def test_each_change_of_who_may_watch_ends_tokens_at_once_for_good(house: House, change: dict[str, Any]) -> None:
+    asset = house.published(visibility="public", shared_with=["bob"])
+    token = house.token(asset)
+    house.delivery.open(token, asset.id, MASTER)
+    house.delivery.database.assets.change(asset.id, {}, change)
+    with pytest.raises(NotFound):
+        house.delivery.open(token, asset.id, MASTER)
+
+
+@pytest.mark.parametrize(("seconds", "duration"), [(3600, 30.7), (3600, 3 * 3600.0), (10, 7200.0), (1, 0.0)])
+@pytest.mark.parametrize("into_the_bucket", [0.0, 0.5, 0.999])
+def test_whoever_begins_to_watch_can_watch_to_the_end(
+    house: House, seconds: int, duration: float, into_the_bucket: float
+) -> None:
+    """Also one who gets the token in the bucket's last moment, and pauses for a bucket."""
+    begun = (1000 + into_the_bucket) * seconds
+    asset = house.published(duration_seconds=duration)
+    token, ends = StreamTokens(KEY, seconds, lambda: begun).mint(asset)
+    assert ends >= begun + duration + seconds
+    at_the_end = StreamTokens(KEY, seconds, lambda: begun + duration + seconds - 0.001)
+    assert replace(house.delivery, stream_tokens=at_the_end).open(token, asset.id, MASTER).size_bytes == 8
+    too_late = StreamTokens(KEY, seconds, lambda: ends)
+    with pytest.raises(NotFound):
+        replace(house.delivery, stream_tokens=too_late).open(token, asset.id, MASTER)
 
 
 def test_a_token_of_another_asset_opens_nothing(house: House) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from mediaflow.services.access import Principal
 from mediaflow.services.editing import Editing
 from mediaflow.services.library import JobQuery, Library
 from mediaflow.services.listing import AssetQuery, Listing
-from mediaflow.services.trash import Trash
-from tests.services.records import CREATED, a_job, a_published_asset, a_task, an_asset
+from tests.services.records import CREATED, a_job, a_task, an_asset
+from tests.services.world import a_trash
 
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
 
@@ -41,76 +41,17 @@ def titles(library: Library, principal: Principal = ANN, **query: Any) -> list[s
     return [asset.title for asset in Listing(library.database).assets(principal, AssetQuery(**query)).items]
 
 
-# --- listing
-
-
-def test_everyone_sees_their_own_and_an_admin_everybodys(library: Library) -> None:
-    kept(library, an_asset(title="ann's"), an_asset(title="bob's", owner="bob", visibility="public"))
-    assert titles(library, ANN) == ["ann's"]
-    assert titles(library, BOB) == ["bob's"]
-    assert sorted(titles(library, ADMIN)) == ["ann's", "bob's"]
-
-
-def test_pages_divide_what_there_is(library: Library) -> None:
-    kept(library, *(an_asset(title=f"{n}", created_at=CREATED + n) for n in range(5)))
-    pages = [Listing(library.database).assets(ANN, AssetQuery(page=page, page_size=2)) for page in (1, 2, 3, 4)]
-    assert [[asset.title for asset in page.items] for page in pages] == [["4", "3"], ["2", "1"], ["0"], []]
-    assert {(page.total, page.pages) for page in pages} == {(5, 3)}
-
-
-def test_a_listing_without_anything_has_no_pages(library: Library) -> None:
-    page = Listing(library.database).assets(ANN, AssetQuery())
-    assert (page.items, page.total, page.pages) == ([], 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ({"state": "ready"}, ["Whale song"]),
-        ({"visibility": "unlisted"}, ["whale watching"]),
-        ({"tag": "sea"}, ["Whale song", "whale watching"]),
-        ({"tag": "se"}, []),
-        ({"q": "WHALE"}, ["Whale song", "whale watching"]),
-        ({"q": "whale sea"}, ["Whale song", "whale watching"]),
-        ({"q": "humpback"}, ["whale watching"]),
-        ({"q": "whale", "state": "ready"}, ["Whale song"]),
-        ({"q": "%"}, []),
-        ({"deleted": True}, ["gone"]),
-        ({"deleted": True, "q": "whale"}, []),
-        ({"sort": "title"}, ["Whale song", "dogs", "whale watching"]),
-        ({"sort": "-size_bytes"}, ["dogs", "whale watching", "Whale song"]),
-    ],
-)
-def test_a_listing_is_filtered_and_sorted(library: Library, query: dict[str, Any], expected: list[str]) -> None:
-    kept(
-        library,
-        a_published_asset(title="Whale song", tags=["sea"], size_bytes=1, created_at=CREATED + 3),
-        an_asset(
-            title="whale watching",
-            description="A humpback",
-            tags=["sea", "boat"],
-            visibility="unlisted",
-            size_bytes=2,
-            created_at=CREATED + 2,
-        ),
-        an_asset(title="dogs", size_bytes=3, created_at=CREATED + 1),
-        an_asset(title="gone", deleted_at=CREATED),
-    )
-    assert titles(library, **query) == expected
-
-
 # --- one asset
 
 
 def test_what_is_not_mine_is_not_there(library: Library) -> None:
     asset = kept(library, an_asset(visibility="public"))
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: library.asset(BOB, asset.id),
         lambda: Editing(library.database).change(BOB, asset.id, {"title": "mine"}),
-        lambda: Trash(library.database).delete(BOB, asset.id),
-        lambda: Trash(library.database).restore(BOB, asset.id),
         lambda: library.asset(ANN, new_id()),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(NotFound) as caught:
             attempt()
         assert caught.value.code == "asset.not_found"
@@ -165,21 +106,21 @@ def test_of_many_changes_on_one_revision_one_wins(library: Library) -> None:
         assert sum(pool.map(change, range(6))) == 1
 
 
-def test_a_deleted_asset_is_gone_until_it_is_restored(library: Library) -> None:
-    asset = kept(library, an_asset())
-    Trash(library.database).delete(ANN, asset.id)
+def test_a_deleted_asset_is_gone_until_it_is_restored(library: Library, tmp_path: Path) -> None:
+    asset, trash = kept(library, an_asset(state="failed")), a_trash(library.database, tmp_path)
+    trash.delete(ANN, asset.id)
     deleted = library.database.assets.get(asset.id)
-    Trash(library.database).delete(ANN, asset.id)
+    trash.delete(ANN, asset.id)
     assert library.database.assets.get(asset.id) == deleted
     with pytest.raises(NotFound):
         library.asset(ANN, asset.id)
     with pytest.raises(NotFound):
         Editing(library.database).change(ANN, asset.id, {"title": "New"})
     assert titles(library) == []
-    restored = Trash(library.database).restore(ANN, asset.id)
+    restored = trash.restore(ANN, asset.id)
     assert restored.deleted_at is None
     assert restored.acl_epoch == asset.acl_epoch + 2
-    assert Trash(library.database).restore(ANN, asset.id) == restored
+    assert trash.restore(ANN, asset.id) == restored
     assert titles(library) == ["A clip"]
 
 

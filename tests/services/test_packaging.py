@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -56,6 +57,28 @@ def test_spans_of_one_track_are_joined_in_order_with_the_first_init() -> None:
         "bitrate_bps": 2200,
         "codecs": "avc1.64001f,mp4a.40.2",
     }
+
+
+def test_languages_are_named_as_players_know_them() -> None:
+    high = track("720p", 720)
+    german = replace(AUDIO, name="a-ger", language="ger", audio_group="a")
+    produced = [
+        Produced("g1/video-0.1", (init(high), segment("720p", 0))),
+        Produced("g1/audio.1", (init(replace(AUDIO, language="und")), segment("a", 0))),
+        Produced("g1/audio-ger.1", (init(german), segment("a-ger", 0, 2000))),
+    ]
+
+    made = build_presentation(produced, 4.0)
+
+    named = {r.track.name: (r.track.language, r.track.label, r.track.audio_group) for r in made.audio}
+    assert named == {"a": (None, None, None), "a-ger": ("de", "Deutsch", "a")}
+
+
+def test_a_language_is_no_quality_of_its_own() -> None:
+    german = replace(AUDIO, name="a-ger", language="ger", audio_group="a")
+    produced = [Produced("g1/audio.1", (init(AUDIO), segment("a", 0), init(german), segment("a-ger", 0)))]
+
+    assert [rendition["name"] for rendition in describe_renditions(build_presentation(produced, 4.0))] == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from mediaflow import registry
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
+from mediaflow.services.ingest import Ingest
+from mediaflow.services.jobs import Jobs
 from mediaflow.services.local_run import LocalWakeups
+from mediaflow.services.ports import Database
+from mediaflow.services.trash import Trash
+from mediaflow_local.storage import LocalStorage
 
 
 @dataclass
@@ -26,3 +31,12 @@ def make_world(directory: Path, **environ: str) -> World:
     wakeups = LocalWakeups()
     runtime = build_runtime(settings, plugins, metrics=make_metrics(plugins), wakeups=wakeups)
     return World(runtime, wakeups)
+
+
+def a_trash(database: Database, directory: Path) -> Trash:
+    """The trash over these documents, for tests that need little else."""
+    settings, plugins = registry.load({})
+    metrics, wakeups, storage = make_metrics(plugins), LocalWakeups(), LocalStorage(directory)
+    jobs = Jobs(database, plugins, wakeups, metrics)
+    ingest = Ingest(database, storage, storage, plugins, wakeups, metrics, settings)
+    return Trash(database, jobs, ingest, plugins, settings.trash_seconds)

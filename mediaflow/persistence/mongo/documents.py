@@ -18,6 +18,7 @@ from mediaflow.domain.states import (
     Visibility,
     WorkState,
 )
+from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
 from mediaflow.persistence.mongo.columns import Record, flag, integer, json, number, one_of, text
 
 
@@ -73,7 +74,15 @@ class AssetDocument(Record):
 
     meta: ClassVar[dict[str, Any]] = {
         "collection": "assets",
-        "indexes": [("owner", "deleted_at", "created_at"), ("owner", "sha256"), ("state",)],
+        "indexes": [
+            *ASSET_LISTINGS,
+            ("state",),
+            ("owner", "sha256"),
+            ("purge_at",),
+            ("sweep_at",),
+            # of each element
+            *((name,) for name in ASSET_LISTS),
+        ],
     }
 
     owner = text()
@@ -106,6 +115,7 @@ class AssetDocument(Record):
     deleted_at = number(null=True)
     purge_at = number(null=True)
     purging = flag()
+    sweep_at = number(null=True)
     acl_epoch = integer()
     metadata_rev = integer()
 
@@ -113,7 +123,7 @@ class AssetDocument(Record):
 class JobDocument(Record):
     """`domain.records.Job` in MongoDB."""
 
-    meta: ClassVar[dict[str, Any]] = {"collection": "jobs", "indexes": [("asset_id",), ("state",)]}
+    meta: ClassVar[dict[str, Any]] = {"collection": "jobs", "indexes": [("asset_id",), ("state",), *JOB_LISTINGS]}
 
     asset_id = text()
     owner = text()
@@ -180,6 +190,8 @@ class LoginCodeDocument(Record):
     created_at = number()
     expires_at = number()
     used_at = number(null=True)
+    scopes = json(null=True)
+    credential = text(null=True)
 
 
 class BlobDocument(Record):

@@ -13,6 +13,7 @@ from mongoengine.errors import NotUniqueError
 
 from mediaflow.persistence.fields import (
     Condition,
+    after_prefix,
     checked_changes,
     checked_conditions,
     checked_sort,
@@ -89,7 +90,8 @@ class MongoRepository(Generic[R]):
         pipeline = [{"$match": query}, {"$group": {"_id": None, "total": {"$sum": f"${name}"}}}]
         with self._connection.database() as database:
             groups = list(database[self._document._meta["collection"]].aggregate(pipeline))
-        return float(groups[0]["total"]) if groups else 0.0
+        # nx-27017 adds up nothing but nulls to null
+        return float(groups[0]["total"] or 0) if groups else 0.0
 
     def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
         query = self._query(expect, record_id)
@@ -99,7 +101,8 @@ class MongoRepository(Generic[R]):
     def _query(self, where: Mapping[str, Any], record_id: str | None = None) -> dict[str, Any]:
         parts: list[dict[str, Any]] = [] if record_id is None else [{"_id": record_id}]
         for field, condition in checked_conditions(self._fields, where):
-            parts.append({"_id" if field.name == "id" else field.name: _condition(condition)})
+            name = "_id" if field.name == "id" else field.name
+            parts += [{name: wanted} for wanted in _wanted(condition)]
         names = [name for part in parts for name in part]
         if len(names) > len(set(names)):
             return {"$and": parts}
@@ -115,16 +118,24 @@ class MongoRepository(Generic[R]):
         )
 
 
-def _condition(condition: Condition) -> Any:
+def _wanted(condition: Condition) -> list[Any]:
+    """What the field must all meet."""
     match condition:
         case Below(limit):
-            return {"$lt": limit}
+            return [{"$lt": limit}]
         case Between(least, below):
             bounds = {name: bound for name, bound in (("$gte", least), ("$lt", below)) if bound is not None}
-            return bounds or {"$gte": float("-inf")}
+            return [bounds or {"$gte": float("-inf")}]
         case HasPrefixes(prefixes):
-            return {"$all": [{"$elemMatch": {"$gte": prefix, "$lt": prefix + "\uffff"}} for prefix in prefixes]}
+            # one range an element: nx-27017 finds nothing for `$all` of them
+            return [{"$elemMatch": _range(prefix)} for prefix in prefixes]
         case Contains(element):
-            return element  # equal to a list means: among its elements
+            return [{"$in": [element]}]  # nx-27017 finds nothing for `{field: element}` where the field has an index
         case OneOf(values):
-            return values[0] if len(values) == 1 and values[0] is not None else {"$in": list(values)}
+            return [values[0] if len(values) == 1 and values[0] is not None else {"$in": list(values)}]
+
+
+def _range(prefix: str) -> dict[str, str]:
+    """The texts that begin so."""
+    end = after_prefix(prefix)
+    return {"$gte": prefix} if end is None else {"$gte": prefix, "$lt": end}

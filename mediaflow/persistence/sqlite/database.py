@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
-from mediaflow.persistence.sqlite import schema
+from mediaflow.persistence.sqlite import tables
 from mediaflow.persistence.sqlite.connections import Connections
 from mediaflow.persistence.sqlite.repository import SqliteRepository
 
@@ -30,16 +30,16 @@ class SqliteDatabase:
                 f" sqlite:{self._path / 'mediaflow.sqlite3'}"
             )
         self._connections = Connections(self._path)
-        self.uploads = SqliteRepository(self._connections, schema.UPLOADS, Upload)
-        self.chunks = SqliteRepository(self._connections, schema.CHUNKS, Chunk)
-        self.assets = SqliteRepository(self._connections, schema.ASSETS, Asset)
-        self.jobs = SqliteRepository(self._connections, schema.JOBS, Job)
-        self.tasks = SqliteRepository(self._connections, schema.TASKS, Task)
-        self.login_codes = SqliteRepository(self._connections, schema.LOGIN_CODES, LoginCode)
-        self.blobs = SqliteRepository(self._connections, schema.BLOBS, Blob)
-        self.api_keys = SqliteRepository(self._connections, schema.API_KEYS, ApiKey)
-        self.audit = SqliteRepository(self._connections, schema.AUDIT, AuditEntry)
-        self.answers = SqliteRepository(self._connections, schema.ANSWERS, Answer)
+        self.uploads = SqliteRepository(self._connections, tables.UPLOADS, Upload)
+        self.chunks = SqliteRepository(self._connections, tables.CHUNKS, Chunk)
+        self.assets = SqliteRepository(self._connections, tables.ASSETS, Asset)
+        self.jobs = SqliteRepository(self._connections, tables.JOBS, Job)
+        self.tasks = SqliteRepository(self._connections, tables.TASKS, Task)
+        self.login_codes = SqliteRepository(self._connections, tables.LOGIN_CODES, LoginCode)
+        self.blobs = SqliteRepository(self._connections, tables.BLOBS, Blob)
+        self.api_keys = SqliteRepository(self._connections, tables.API_KEYS, ApiKey)
+        self.audit = SqliteRepository(self._connections, tables.AUDIT, AuditEntry)
+        self.answers = SqliteRepository(self._connections, tables.ANSWERS, Answer)
 
     def now(self) -> float:
         """SQLite's own time, to the millisecond (2440587.5 is the Julian day of the epoch)."""

@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 
 from mediaflow.persistence.fields import (
     JSON,
-    Condition,
     Field,
     checked_changes,
     checked_conditions,
@@ -18,8 +17,9 @@ from mediaflow.persistence.fields import (
     numeric_field,
 )
 from mediaflow.persistence.sqlite.connections import Connections
-from mediaflow.persistence.sqlite.schema import Table, dumped, quoted
-from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, OneOf
+from mediaflow.persistence.sqlite.selection import Selection, as_sql, beside, in_table
+from mediaflow.persistence.sqlite.sql import dumped, listed, ordered, quoted
+from mediaflow.persistence.sqlite.tables import Table
 
 R = TypeVar("R")
 
@@ -31,8 +31,9 @@ class SqliteRepository(Generic[R]):
         self._connections = connections
         self._record = record
         self._fields = fields_of(record)
+        self._sides = table
         self._table = quoted(table.name)
-        self._columns = ", ".join(quoted(name) for name in self._fields)
+        self._columns = listed(self._fields)
 
     def insert(self, record: R) -> bool:
         values = [_kept(field, field.checked(getattr(record, name))) for name, field in self._fields.items()]
@@ -46,7 +47,7 @@ class SqliteRepository(Generic[R]):
 
     def peek(self, record_id: str, fields: Sequence[str]) -> dict[str, Any] | None:
         wanted = known_fields(self._fields, fields)
-        columns = ", ".join(quoted(field.name) for field in wanted)
+        columns = listed(field.name for field in wanted)
         with self._connections.reading() as connection:
             row = connection.execute(f"SELECT {columns} FROM {self._table} WHERE id = ?", [record_id]).fetchone()  # noqa: S608
         return None if row is None else {f.name: _read(f, value) for f, value in zip(wanted, row, strict=True)}
@@ -55,8 +56,8 @@ class SqliteRepository(Generic[R]):
         assigned, added = checked_changes(self._fields, changes)
         parts = [f"{quoted(field.name)} = ?" for field, _ in assigned]
         parts += [f"{quoted(field.name)} = {quoted(field.name)} + ?" for field, _ in added]
-        where, values = self._where(expect, record_id)
-        sql = f"UPDATE {self._table} SET {', '.join([*parts, 'rev = rev + 1'])}{where} RETURNING {self._columns}"  # noqa: S608
+        where, values = self._one(record_id, expect)
+        sql = f"UPDATE {self._table} SET {', '.join([*parts, 'rev = rev + 1'])} {where} RETURNING {self._columns}"  # noqa: S608
         bound = [*(_kept(field, value) for field, value in assigned), *(amount for _, amount in added), *values]
         with self._connections.writing() as connection:
             # all rows are fetched: the statement commits when it ends
@@ -66,33 +67,52 @@ class SqliteRepository(Generic[R]):
     def find(
         self, where: Mapping[str, Any], *, sort: Sequence[str] = ("id",), skip: int = 0, limit: int | None = None
     ) -> list[R]:
-        conditions, values = self._where(where)
-        keys = checked_sort(self._fields, sort)
-        order = ", ".join(f"{quoted(field.name)} {'DESC' if descends else 'ASC'}" for field, descends in keys)
-        sorting = f" ORDER BY {order}" if keys else ""
-        sql = f"SELECT {self._columns} FROM {self._table}{conditions}{sorting} LIMIT ? OFFSET ?"  # noqa: S608
-        return self._selected(sql, [*values, -1 if limit is None else limit, skip])
+        conditions, keys = checked_conditions(self._fields, where), checked_sort(self._fields, sort)
+        order, window = ordered(keys), [-1 if limit is None else limit, skip]
+        paged = None if limit is None else beside(self._sides, conditions, keys)
+        if paged is not None:
+            # what is skipped is read where it is small
+            ids = f"SELECT id {paged.sql}{order} LIMIT ? OFFSET ?"
+            sql = f"SELECT {self._columns} FROM {self._table} WHERE id IN ({ids}){order}"  # noqa: S608
+            return self._selected(sql, [*paged.values, *window])
+        found = self._all(conditions)
+        sql = f"SELECT {self._columns} {found.sql}{order} LIMIT ? OFFSET ?"
+        return self._selected(sql, [*found.values, *window])
 
     def count(self, where: Mapping[str, Any]) -> int:
-        conditions, values = self._where(where)
-        with self._connections.reading() as connection:
-            sql = f"SELECT count(*) FROM {self._table}{conditions}"  # noqa: S608
-            return int(connection.execute(sql, values).fetchone()[0])
+        conditions = checked_conditions(self._fields, where)
+        found = beside(self._sides, conditions) or in_table(self._sides, conditions)
+        return int(self._asked(f"SELECT count(*) {found.sql}", found.values))
 
     def total(self, field: str, where: Mapping[str, Any]) -> float:
-        column = quoted(numeric_field(self._fields, field).name)
-        conditions, values = self._where(where)
-        with self._connections.reading() as connection:
-            sql = f"SELECT total({column}) FROM {self._table}{conditions}"  # noqa: S608
-            return float(connection.execute(sql, values).fetchone()[0])
+        name, conditions = numeric_field(self._fields, field).name, checked_conditions(self._fields, where)
+        found = beside(self._sides, conditions, also=name) or in_table(self._sides, conditions)
+        return float(self._asked(f"SELECT total({quoted(name)}) {found.sql}", found.values))
 
     def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
-        where, values = self._where(expect, record_id)
-        return self._written(f"DELETE FROM {self._table}{where}", values) == 1  # noqa: S608
+        where, values = self._one(record_id, expect)
+        return self._written(f"DELETE FROM {self._table} {where}", values) == 1  # noqa: S608
+
+    def _all(self, conditions: Sequence[Any]) -> Selection:
+        """All rows that meet the conditions, by the indexes of the brief table where those are."""
+        found = beside(self._sides, conditions) if conditions else None
+        if found is None:
+            return in_table(self._sides, conditions)
+        return Selection(f"FROM {self._table} WHERE id IN (SELECT id {found.sql})", found.values)
+
+    def _one(self, record_id: str, expect: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """The row of that id when it meets the conditions."""
+        conditions = [as_sql(field, condition) for field, condition in checked_conditions(self._fields, expect)]
+        parts = ["id = ?", *(part for part, _ in conditions)]
+        return f"WHERE {' AND '.join(parts)}", [record_id, *(value for _, bound in conditions for value in bound)]
 
     def _written(self, sql: str, values: Sequence[Any]) -> int:
         with self._connections.writing() as connection:
             return connection.execute(sql, values).rowcount
+
+    def _asked(self, sql: str, values: Sequence[Any]) -> Any:
+        with self._connections.reading() as connection:
+            return connection.execute(sql, values).fetchone()[0]
 
     def _selected(self, sql: str, values: Sequence[Any]) -> list[R]:
         with self._connections.reading() as connection:
@@ -102,48 +122,6 @@ class SqliteRepository(Generic[R]):
     def _loaded(self, row: Sequence[Any]) -> R:
         pairs = zip(self._fields.items(), row, strict=True)
         return self._record(**{name: _read(field, value) for (name, field), value in pairs})
-
-    def _where(self, where: Mapping[str, Any], record_id: str | None = None) -> tuple[str, list[Any]]:
-        parts: list[str] = []
-        bound: list[Any] = []
-        if record_id is not None:
-            parts.append("id = ?")
-            bound.append(record_id)
-        for field, condition in checked_conditions(self._fields, where):
-            part, values = _condition(field, condition)
-            parts.append(part)
-            bound += values
-        return (f" WHERE {' AND '.join(parts)}" if parts else ""), bound
-
-
-def _condition(field: Field, condition: Condition) -> tuple[str, list[Any]]:
-    column = quoted(field.name)
-    match condition:
-        case Below(limit):
-            return f"{column} < ?", [limit]
-        case Between(least, below):
-            parts = [f"{column} IS NOT NULL"]
-            parts += [f"{column} >= ?"] if least is not None else []
-            parts += [f"{column} < ?"] if below is not None else []
-            return f"({' AND '.join(parts)})", [bound for bound in (least, below) if bound is not None]
-        case HasPrefixes(prefixes):
-            one = f"EXISTS (SELECT 1 FROM json_each({column}) WHERE substr(json_each.value, 1, ?) = ?)"  # noqa: S608
-            bound = [each for prefix in prefixes for each in (len(prefix), prefix)]
-            return " AND ".join([one] * len(prefixes)) or "TRUE", bound
-        case Contains(element):
-            return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE json_each.value = ?)", [element]  # noqa: S608
-        case OneOf(values):
-            return _one_of(column, values)
-
-
-def _one_of(column: str, values: tuple[Any, ...]) -> tuple[str, list[Any]]:
-    present = [value for value in values if value is not None]
-    if len(present) == len(values) == 1:
-        return f"{column} = ?", present
-    if values and not present:
-        return f"{column} IS NULL", []
-    among = f"{column} IN ({', '.join('?' for _ in present)})"  # SQLite allows an empty list: nothing is in it
-    return (among if len(present) == len(values) else f"({among} OR {column} IS NULL)"), present
 
 
 def _kept(field: Field, value: Any) -> Any:

@@ -4,8 +4,18 @@ const BASE = '/api/v1';
 const BUSY = [429, 503];
 const MAX_TRIES = 5;
 
-/** Says `signed-out` when a request finds that nobody is signed in any more. */
+/**
+ * What one part of the page tells the others. `signed-out`: a request found that nobody is signed in any more.
+ * `edit-asset` (detail: id) and `delete-asset` (detail: the asset) ask for the edit dialog and for a delete with undo, from
+ * any view. `asset-changed` (detail: the new asset), `asset-deleted` and `asset-restored` (detail: id) say that it is done,
+ * `list-changed` that several were changed.
+ */
 export const events = new EventTarget();
+
+/** Tell the other parts of the page. */
+export function tell(name, detail) {
+  events.dispatchEvent(new CustomEvent(name, { detail }));
+}
 
 /** The header that the API wants on each write that is authorised by the cookie: other sites' pages can't send it. */
 export const WRITE_HEADERS = { 'X-Requested-With': 'mediaflow' };
@@ -81,12 +91,12 @@ export function sleep(milliseconds, signal) {
   });
 }
 
-async function send(method, path, json, signal) {
-  const headers = { Accept: 'application/json' };
+async function send(method, path, { json, file, headers: more, signal }) {
+  const headers = { Accept: 'application/json', ...more };
   if (method !== 'GET') Object.assign(headers, WRITE_HEADERS);
   if (json !== undefined) headers['Content-Type'] = 'application/json';
   try {
-    const body = json === undefined ? undefined : JSON.stringify(json);
+    const body = json === undefined ? file : JSON.stringify(json);
     return await fetch(BASE + path, { method, headers, body, signal, credentials: 'same-origin', cache: 'no-store' });
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
@@ -94,11 +104,18 @@ async function send(method, path, json, signal) {
   }
 }
 
-/** One request; JSON in and out. 429 and 503 mean "later" and are tried again, as the API asks of its clients. */
-export async function request(method, path, { json, signal } = {}) {
+/**
+ * One request, and its answer's JSON (null when there is none) and ETag. 429 and 503 mean "later" and are tried again, as
+ * the API asks of its clients. `json` or `file` is the body, `headers` are more headers.
+ */
+export async function requestTagged(method, path, options = {}) {
+  const { signal } = options;
   for (let tries = 1; ; tries += 1) {
-    const response = await send(method, path, json, signal);
-    if (response.ok) return response.status === 204 ? null : response.json();
+    const response = await send(method, path, options);
+    if (response.ok) {
+      const text = await response.text();
+      return { body: text === '' ? null : JSON.parse(text), etag: response.headers.get('ETag') };
+    }
     const wait = retryAfter(response.headers.get('Retry-After'));
     if (BUSY.includes(response.status) && tries < MAX_TRIES) {
       await sleep(1000 * Math.min(wait ?? 2 ** tries, 30), signal);
@@ -110,6 +127,11 @@ export async function request(method, path, { json, signal } = {}) {
   }
 }
 
+/** One request; JSON in and out. */
+export async function request(method, path, options) {
+  return (await requestTagged(method, path, options)).body;
+}
+
 export const session = {
   read: () => request('GET', '/session'),
   signIn: (token) => request('POST', '/session', { json: { token } }),
@@ -117,11 +139,58 @@ export const session = {
 };
 
 export const assets = {
-  list: (page, pageSize, signal) => request('GET', `/assets?page=${page}&page_size=${pageSize}`, { signal }),
+  list: (query, signal) => request('GET', `/assets?${query}`, { signal }),
+  /** How many there are in each state. */
+  totals: async (signal) => (await request('GET', '/assets/totals', { signal })).states,
   read: (id, signal) => request('GET', `/assets/${id}`, { signal }),
+  /** `{body, etag}`; the ETag is what `change` gives back, so that nobody's change is overwritten unseen. */
+  readTagged: (id, signal) => requestTagged('GET', `/assets/${id}`, { signal }),
+  change: (id, changes, etag) =>
+    requestTagged('PATCH', `/assets/${id}`, { json: changes, headers: etag ? { 'If-Match': etag } : {} }),
   remove: (id) => request('DELETE', `/assets/${id}`),
   restore: (id) => request('POST', `/assets/${id}/restore`),
+  /** Nothing brings it back. */
+  purge: (id) => request('DELETE', `/assets/${id}?purge=true`),
+  /** The same to several: `{done: [ids], failed: [{id, detail}]}`. `more` is what the action needs besides. */
+  bulk: async (action, ids, more = {}) => {
+    const { results } = await request('POST', '/assets/bulk', { json: { action, ids, ...more } });
+    return {
+      done: results.filter(({ error }) => error === null).map(({ id }) => id),
+      failed: results.filter(({ error }) => error !== null).map(({ id, error }) => ({ id, detail: error.detail })),
+    };
+  },
+  reprocess: (id, profile) => request('POST', `/assets/${id}/reprocess`, { json: { profile } }),
+  shares: async (id) => (await request('GET', `/assets/${id}/shares`)).users,
+  setShares: async (id, users) => (await request('PUT', `/assets/${id}/shares`, { json: { users } })).users,
+  /** The picture at that time; null: as the service chooses. */
+  setPoster: (id, seconds) =>
+    seconds === null
+      ? request('DELETE', `/assets/${id}/poster`)
+      : request('PUT', `/assets/${id}/poster`, { json: { time_seconds: seconds } }),
+  setCaptions: (id, language, file, type) =>
+    request('PUT', `/assets/${id}/captions/${encodeURIComponent(language)}`, { file, headers: { 'Content-Type': type } }),
+  removeCaptions: (id, language) => request('DELETE', `/assets/${id}/captions/${encodeURIComponent(language)}`),
   playback: (id, signal) => request('POST', `/assets/${id}/playback`, { signal }),
+};
+
+export const profiles = {
+  list: async () => (await request('GET', '/profiles')).items,
+};
+
+export const keys = {
+  list: async (signal) => (await request('GET', '/api-keys?page_size=100', { signal })).items,
+  make: (wanted) => request('POST', '/api-keys', { json: wanted }),
+  revoke: (id) => request('DELETE', `/api-keys/${id}`),
+};
+
+export const account = {
+  usage: () => request('GET', '/usage'),
+};
+
+/** Of admins. */
+export const admin = {
+  health: (signal) => request('GET', '/health', { signal }),
+  audit: (page, pageSize, signal) => request('GET', `/audit?page=${page}&page_size=${pageSize}`, { signal }),
 };
 
 export const uploads = {

@@ -38,11 +38,12 @@ export function announce(text) {
 }
 
 /** Ask before something that hurts; resolves to true when the answer is yes. Escape and the backdrop mean no. */
-export function confirmed({ title, text, action }) {
+export function confirmed({ title, text, action, otherwise = 'Cancel' }) {
   const dialog = byId('confirm');
   setText(byId('confirm-title'), title);
   setText(byId('confirm-text'), text);
   setText(byId('confirm-yes'), action);
+  setText(byId('confirm-no'), otherwise);
   dialog.returnValue = '';
   dialog.showModal();
   return new Promise((resolve) => {

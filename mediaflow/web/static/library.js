@@ -1,31 +1,63 @@
-/** The library: a page of cards that keep themselves up to date. */
+/** The library, what is shared with me, and the trash: a page of cards that keep themselves up to date. */
 
-import { assets, onThisOrigin, sentenceOf, sleep } from './api.js';
-import { byId, confirmed, fromTemplate, setProgress, setText, showText, toast } from './dom.js';
-import { clock, failure, isSettled, percent, progressSentence, stateName, timeLeft, titleOf, when } from './format.js';
+import { assets, events, sentenceOf, sleep, tell } from './api.js';
+import { BulkBar } from './bulk.js';
+import { Card } from './card.js';
+import { byId, copyText, setText, showText, toast } from './dom.js';
+import { FilterBar } from './filterbar.js';
+import { isNarrowed, listQuery, readHash, writeHash } from './filters.js';
+import { isSettled } from './format.js';
+import { mayChange } from './me.js';
+import { Selection } from './selection.js';
+import { deleteAssets, emptyTrash, purgeAssets, restoreAssets } from './trash.js';
+import { isRestorable, videos } from './words.js';
 
 const PAGE_SIZE = 24;
 const POLL_MILLISECONDS = 2000;
 // With nothing under way here, only other windows and programs can change the list.
 const IDLE_POLLS = 5;
 
+const NOTHING = {
+  library: ['Nothing found', 'No video is like that.'],
+  shared: ['Nothing is shared with you', 'What others let you watch is listed here.'],
+  trash: ['The trash is empty', 'What you delete stays here for a while, and can be restored.'],
+};
+
 export class Library {
-  #page = 1;
+  #filters = readHash('');
   #cards = new Map();
   #visible = new AbortController();
-  #refreshing = null;
-  #again = false;
+  #asking = null;
+  #bar = new FilterBar();
+  #selection = new Selection();
 
   constructor() {
+    this.#visible.abort();
     byId('library-retry').addEventListener('click', () => this.refresh());
+    byId('trash-empty').addEventListener('click', () => this.#then(emptyTrash()));
+    this.#selection.addEventListener('change', () => this.#showSelection());
+    this.bulk = new BulkBar(this.#selection, (id) => this.#cards.get(id)?.asset);
+    for (const name of ['asset-changed', 'asset-deleted', 'asset-restored', 'list-changed']) {
+      events.addEventListener(name, () => this.refresh());
+    }
   }
 
-  /** Show this page and keep it fresh until `hide()`. */
-  show(page) {
+  get title() {
+    return this.#bar.title;
+  }
+
+  /** Show this list and keep it fresh until `hide()`. */
+  show(filters) {
     this.hide();
     this.#visible = new AbortController();
-    if (page !== this.#page) this.#clear();
-    this.#page = page;
+    const place = filters.place;
+    if (place !== this.#filters.place) this.#clear();
+    if (writeHash(filters) !== writeHash(this.#filters)) this.#selection.clear();
+    this.#filters = filters;
+    byId('drop').hidden = place !== 'library';
+    this.#bar.show(filters);
+    // What is there now is of the list before: dim until the answer is here.
+    byId('grid').setAttribute('aria-busy', 'true');
     this.#keepFresh(this.#visible.signal);
   }
 
@@ -39,21 +71,34 @@ export class Library {
     this.#clear();
   }
 
-  /** Ask for the page again. Calls during a request lead to one more request after it, not to several at once. */
+  /**
+   * Ask for the list again. Calls during a request lead to one more request after it, not to several at once; a list that
+   * is no longer wanted is not waited for, so that the latest one wins.
+   */
   async refresh() {
-    this.#again = true;
-    this.#refreshing ??= this.#refreshAll().finally(() => {
-      this.#refreshing = null;
-    });
-    await this.#refreshing;
+    const { signal } = this.#visible;
+    if (signal.aborted) return;
+    if (this.#asking?.signal === signal) {
+      this.#asking.again = true;
+    } else {
+      const asking = { signal, again: true };
+      this.#asking = asking;
+      asking.done = this.#ask(asking).finally(() => {
+        if (this.#asking === asking) this.#asking = null;
+      });
+    }
+    await this.#asking.done;
   }
 
-  async #refreshAll() {
-    while (this.#again && !this.#visible.signal.aborted) {
-      this.#again = false;
-      const { signal } = this.#visible;
+  async #ask(asking) {
+    const { signal } = asking;
+    while (asking.again && !signal.aborted) {
+      asking.again = false;
       try {
-        const listed = await assets.list(this.#page, PAGE_SIZE, signal);
+        const [listed] = await Promise.all([
+          assets.list(listQuery(this.#filters, PAGE_SIZE), signal),
+          this.#askTotals(signal),
+        ]);
         if (signal.aborted) return;
         byId('library-error').hidden = true;
         this.#render(listed);
@@ -62,7 +107,22 @@ export class Library {
         setText(byId('library-error-text'), sentenceOf(error));
         byId('library-error').hidden = false;
         byId('library-loading').hidden = true;
+        byId('grid').removeAttribute('aria-busy');
       }
+    }
+  }
+
+  /** Counts are a help: without them the list is as good. */
+  async #askTotals(signal) {
+    if (this.#filters.place !== 'library') {
+      this.#bar.showTotals(null);
+      return;
+    }
+    try {
+      const totals = await assets.totals(signal);
+      if (!signal.aborted) this.#bar.showTotals(totals);
+    } catch (error) {
+      if (!signal.aborted && error.status !== 401) this.#bar.showTotals(null);
     }
   }
 
@@ -74,7 +134,7 @@ export class Library {
       } catch {
         return;
       }
-      const waiting = [...this.#cards.values()].some((card) => !isSettled(card.asset));
+      const waiting = [...this.#cards.values()].some(({ asset }) => !isSettled(asset) && asset.deleted_at === null);
       const due = waiting || !byId('library-error').hidden || polls % IDLE_POLLS === 0;
       if (due && !document.hidden) await this.refresh();
     }
@@ -83,134 +143,111 @@ export class Library {
   #clear() {
     for (const card of this.#cards.values()) card.root.remove();
     this.#cards.clear();
-    for (const id of ['library-empty', 'library-error', 'pages', 'library-count']) byId(id).hidden = true;
+    this.#selection.keep([]);
+    for (const id of ['library-empty', 'library-none', 'library-error', 'pages', 'library-count', 'trash-empty']) {
+      byId(id).hidden = true;
+    }
     byId('library-loading').hidden = false;
   }
 
   #render({ items, page, pages, total }) {
     if (items.length === 0 && page > 1 && pages > 0) {
-      location.replace(`#/?page=${pages}`);
+      location.replace(writeHash({ ...this.#filters, page: pages }));
       return;
     }
+    byId('grid').removeAttribute('aria-busy');
     byId('library-loading').hidden = true;
-    byId('library-empty').hidden = total > 0;
-    showText(byId('library-count'), total > 0 ? `${total} ${total === 1 ? 'video' : 'videos'}` : '');
+    showText(byId('library-count'), total > 0 ? videos(total) : '');
+    byId('trash-empty').hidden = this.#filters.place !== 'trash' || total === 0 || isNarrowed(this.#filters);
+    this.#renderNothing(total);
     this.#renderCards(items);
-    renderPages(page, pages);
+    const selectable = items.filter((asset) => mayChange(asset) && (asset.deleted_at === null || isRestorable(asset)));
+    this.#selection.keep(selectable.map((asset) => asset.id));
+    this.#renderPages(page, pages);
+  }
+
+  #renderNothing(total) {
+    const narrowed = isNarrowed(this.#filters);
+    const { place } = this.#filters;
+    byId('library-empty').hidden = total > 0 || narrowed || place !== 'library';
+    byId('library-none').hidden = total > 0 || !byId('library-empty').hidden;
+    const [title, text] = NOTHING[narrowed ? 'library' : place];
+    setText(byId('library-none-title'), title);
+    setText(byId('library-none-text'), narrowed && this.#filters.q ? `No video is like “${this.#filters.q}”.` : text);
+    byId('filters-clear').hidden = !narrowed;
+    byId('filters').hidden = total === 0 && !narrowed;
   }
 
   #renderCards(items) {
     const listed = new Set(items.map((asset) => asset.id));
-    for (const [id, card] of this.#cards) {
-      if (listed.has(id)) continue;
-      card.root.remove();
-      this.#cards.delete(id);
-    }
+    const lost = this.#removeCards(listed);
+    const grid = byId('grid');
     items.forEach((asset, index) => {
       let card = this.#cards.get(asset.id);
       if (card === undefined) {
-        card = new Card(asset.id, (removed) => this.#remove(removed));
+        card = new Card(asset.id, this.#actions());
         this.#cards.set(asset.id, card);
       }
-      card.show(asset);
+      card.show(asset, this.#filters);
       // Moving a node that is in place already would take the focus from it.
-      const grid = byId('grid');
       if (grid.children[index] !== card.root) grid.insertBefore(card.root, grid.children[index] ?? null);
     });
+    if (lost) byId('library-title').focus();
   }
 
-  async #remove(asset) {
-    const title = titleOf(asset);
-    const yes = await confirmed({
-      title: 'Delete this video?',
-      text: `“${title}” will no longer be playable for anyone who has its link.`,
-      action: 'Delete',
-    });
-    if (!yes) return;
-    try {
-      await assets.remove(asset.id);
-    } catch (error) {
-      toast(sentenceOf(error), { error: true });
-      return;
+  /** True when the focus was on a card that went: it would be lost at the top of the page. */
+  #removeCards(listed) {
+    let lost = false;
+    for (const [id, card] of this.#cards) {
+      if (listed.has(id)) continue;
+      lost ||= card.root.contains(document.activeElement);
+      card.root.remove();
+      this.#cards.delete(id);
     }
-    toast(`“${title}” was deleted.`, { action: 'Undo', onAction: () => this.#restore(asset) });
-    byId('library-title').focus();
+    return lost;
+  }
+
+  #actions() {
+    return {
+      select: (id, on, range) => this.#selection.set(id, on, { range }),
+      edit: (asset) => tell('edit-asset', asset.id),
+      copy: (asset) => copyLink(asset),
+      remove: (asset) => this.#then(deleteAssets([asset])),
+      restore: (asset) => this.#then(restoreAssets([asset])),
+      purge: (asset) => this.#then(purgeAssets([asset])),
+    };
+  }
+
+  async #then(work) {
+    await work;
     await this.refresh();
   }
 
-  async #restore(asset) {
-    try {
-      await assets.restore(asset.id);
-      toast(`“${titleOf(asset)}” is back.`);
-    } catch (error) {
-      toast(sentenceOf(error), { error: true });
+  #showSelection() {
+    for (const [id, card] of this.#cards) card.selected = this.#selection.has(id);
+    byId('grid').classList.toggle('is-selecting', this.#selection.size > 0);
+    this.bulk.show(this.#filters.place);
+  }
+
+  #renderPages(page, pages) {
+    byId('pages').hidden = pages <= 1;
+    setText(byId('pages-now'), `Page ${page} of ${pages}`);
+    for (const [id, target] of [['pages-previous', page - 1], ['pages-next', page + 1]]) {
+      pageLink(byId(id), target >= 1 && target <= pages ? writeHash({ ...this.#filters, page: target }) : null);
     }
-    await this.refresh();
   }
 }
 
-class Card {
-  #parts;
-  #thumbnail = null;
-
-  constructor(id, remove) {
-    const { root, parts } = fromTemplate('card-template');
-    this.root = root;
-    this.#parts = parts;
-    parts.link.href = `#/watch/${id}`;
-    parts.image.addEventListener('error', () => {
-      parts.image.hidden = true;
-    });
-    parts.remove.addEventListener('click', () => remove(this.asset));
-  }
-
-  show(asset) {
-    this.asset = asset;
-    const { root } = this;
-    const parts = this.#parts;
-    const title = titleOf(asset);
-    root.dataset.state = asset.state;
-    setText(parts.title, title);
-    parts.title.title = title;
-    parts.remove.setAttribute('aria-label', `Delete ${title}`);
-    setText(parts.when, when(asset.created_at));
-    parts.when.dateTime = asset.created_at;
-    showText(parts.duration, asset.duration_seconds && asset.state !== 'rejected' ? clock(asset.duration_seconds) : '');
-    showText(parts.badge, asset.state === 'ready' ? '' : stateName(asset.state));
-    this.#showProgress(asset);
-    showText(parts.error, ['failed', 'rejected'].includes(asset.state) ? failure(asset) : '');
-    this.#showThumbnail(onThisOrigin(asset.thumbnail_url));
-  }
-
-  #showProgress(asset) {
-    const parts = this.#parts;
-    const processing = asset.state === 'processing';
-    parts.progress.hidden = !(processing || asset.state === 'stored');
-    setProgress(parts.progress, processing ? (asset.progress ?? 0) : null);
-    parts.progress.setAttribute('aria-label', progressSentence(asset));
-    parts.when.hidden = processing;
-    const known = asset.eta_seconds !== null && asset.eta_seconds !== undefined;
-    const words = [percent(asset.progress ?? 0), known ? timeLeft(asset.eta_seconds) : ''].filter(Boolean);
-    showText(parts.eta, processing ? words.join(' · ') : '');
-  }
-
-  #showThumbnail(url) {
-    if (url === this.#thumbnail) return;
-    this.#thumbnail = url;
-    this.#parts.image.hidden = url === null;
-    if (url !== null) this.#parts.image.src = url;
-  }
+/** A link without href is not focusable, and screen readers say that it is disabled. */
+export function pageLink(link, hash) {
+  if (hash === null) link.removeAttribute('href');
+  else link.href = hash;
+  link.setAttribute('aria-disabled', String(hash === null));
 }
 
-function renderPages(page, pages) {
-  byId('pages').hidden = pages <= 1;
-  setText(byId('pages-now'), `Page ${page} of ${pages}`);
-  for (const [id, target] of [['pages-previous', page - 1], ['pages-next', page + 1]]) {
-    const link = byId(id);
-    const there = target >= 1 && target <= pages;
-    // A link without href is not focusable, and screen readers say that it is disabled.
-    if (there) link.href = `#/?page=${target}`;
-    else link.removeAttribute('href');
-    link.setAttribute('aria-disabled', String(!there));
-  }
+async function copyLink(asset) {
+  const link = `${location.origin}/#/watch/${asset.id}`;
+  if (!(await copyText(link))) toast(`Copy this link: ${link}`);
+  else if (asset.visibility === 'private') toast('The link is on your clipboard. It is private: only you and those whom you share it with can watch it.');
+  else toast('The link is on your clipboard.');
 }

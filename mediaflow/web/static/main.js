@@ -1,13 +1,25 @@
 /** Who is here, where they are, and what they drop. */
 
+import { Account } from './account.js';
+import { AuditView, HealthView } from './admin.js';
 import { ApiError, assets, events, sentenceOf, session } from './api.js';
 import { byId, setText, showText, toast } from './dom.js';
+import { Editor } from './editor.js';
+import { readHash } from './filters.js';
 import { percent } from './format.js';
+import { KeysView } from './keys.js';
 import { Library } from './library.js';
+import { watched } from './link.js';
+import { isAdmin, me, setMe } from './me.js';
+import { deleteAssets } from './trash.js';
 import { UploadList } from './uploads.js';
 import { WatchView } from './watch.js';
 
 const library = new Library();
+const editor = new Editor();
+const account = new Account();
+const pages = { keys: new KeysView(), health: new HealthView(), audit: new AuditView() };
+const ADMINS_ONLY = ['health', 'audit'];
 const uploadList = new UploadList();
 const watch = new WatchView({ onTitle: (title) => setTitle(title) });
 let signedIn = false;
@@ -25,7 +37,7 @@ function showView(name) {
 
 /** The id in `#/watch/{id}`, or null. */
 function watchedId() {
-  return /^#\/watch\/([0-9a-f]{32})$/.exec(location.hash)?.[1] ?? null;
+  return watched(location.hash)?.id ?? null;
 }
 
 /** What anyone may watch needs no signing in; everything else does. */
@@ -34,7 +46,7 @@ async function routeStranger() {
   if (id !== null && (await isOpenToAll(id))) {
     if (signedIn || watchedId() !== id) return;
     showView('watch');
-    watch.showAlone(id);
+    watch.showAlone(id, watched(location.hash));
     return;
   }
   if (signedIn) return;
@@ -53,10 +65,18 @@ async function isOpenToAll(id) {
   }
 }
 
-/** `#/watch/{id}` is a video, `#/?page=2` a page of the library, anything else the library. */
+/** `#/keys`, `#/health`, `#/audit?page=2`: the name, and what follows the question mark. Null for all else. */
+function ownPage() {
+  const [, name, search] = /^#\/(\w+)(?:\?(.*))?$/.exec(location.hash) ?? [];
+  if (!Object.hasOwn(pages, name ?? '') || (ADMINS_ONLY.includes(name) && !isAdmin())) return null;
+  return { name, params: new URLSearchParams(search ?? '') };
+}
+
+/** `#/watch/{id}` is a video, `#/keys` and the like are pages of their own, `#/trash?q=beach` a list; else the library. */
 function route() {
   library.hide();
   watch.hide();
+  for (const page of Object.values(pages)) page.hide();
   if (!signedIn) {
     routeStranger();
     return;
@@ -64,26 +84,35 @@ function route() {
   const id = watchedId();
   if (id !== null) {
     showView('watch');
-    watch.show(id);
+    watch.show(id, watched(location.hash));
+    return;
+  }
+  const page = ownPage();
+  if (page !== null) {
+    showView(page.name);
+    pages[page.name].show(page.params);
+    setTitle(pages[page.name].title);
     return;
   }
   showView('library');
-  setTitle('Library');
-  const page = Number(new URLSearchParams(location.hash.split('?')[1] ?? '').get('page'));
-  library.show(Number.isInteger(page) && page >= 1 ? page : 1);
+  library.show(readHash(location.hash) ?? readHash(''));
+  setTitle(library.title);
 }
 
 /** `user` is null when nobody is signed in. */
 function become(user) {
+  if (user === null && me !== null) editor.suspend(me.user);
   signedIn = user !== null;
-  showText(byId('user'), user === null ? '' : (user.user ?? user.name ?? 'Signed in'));
-  byId('sign-out').hidden = !signedIn;
+  setMe(user);
+  account.show(user);
   byId('nav').hidden = !signedIn;
   if (!signedIn) {
     uploadList.pause();
     library.reset();
+    for (const page of Object.values(pages)) page.reset();
   }
   route();
+  if (signedIn) editor.resume(user.user);
 }
 
 async function signIn(event) {
@@ -166,6 +195,8 @@ function listen() {
   addEventListener('beforeunload', (event) => {
     if (uploadList.busy) event.preventDefault();
   });
+  events.addEventListener('edit-asset', ({ detail }) => editor.open(detail));
+  events.addEventListener('delete-asset', ({ detail }) => deleteAssets([detail]));
   uploadList.addEventListener('changed', () => library.refresh());
   uploadList.addEventListener('progress', ({ detail }) => {
     uploading = detail === null ? '' : `Uploading ${percent(detail)}`;

@@ -1,107 +1,142 @@
-/** Play an HLS presentation in a video element: hls.js where it works, else the browser's own HLS. */
+/** Play a video: hls.js where it works, else the browser's own HLS; get over what ends, breaks or is away, and say the rest. */
 
-import { assets, onThisOrigin, sentenceOf } from './api.js';
+import { NetworkError, onThisOrigin, sentenceOf } from './api.js';
+import { HlsEngine, loadHls } from './engine.js';
+import { AUTOMATIC } from './quality.js';
+import { StreamAddress, renewingLoader, tokenOf, withToken } from './stream.js';
 
-const RENEW_BEFORE_MILLISECONDS = 60_000;
-const LONGEST_TIMER_MILLISECONDS = 2 ** 31 - 1;
-// A stream URL that is refused this soon after it was given is refused for good.
-const RENEWED_JUST_NOW_MILLISECONDS = 10_000;
 const NETWORK_TRIES = 6;
+const EARLY_MILLISECONDS = 5000;
+// An error of decoding this soon after the last one was mended is no accident.
+const MENDED_JUST_NOW_MILLISECONDS = 10_000;
+// hls.js tries a damaged segment again and again, without a pause (seen), and says twice each time that it can't be read.
+const MOST_UNREADABLE = 12;
 const GONE = [401, 403, 404, 410];
 
-/** hls.js, or null when the page was set up without it. */
-async function loadHls() {
-  try {
-    return (await import('./vendor/hls.js/hls.min.mjs')).default;
-  } catch {
-    return null;
-  }
-}
-
 /**
- * Says `levels` when `levels` (of hls.js: width, height, bitrate) or `level` (index, -1 = automatic) or `autoLevel` changed,
- * `trouble` when `message` changed (null: all well; `final` when nothing more will be tried by itself).
+ * Says `levels` and `tracks` as its engine does, `playback` when the service told where the video plays, and `trouble` when
+ * `trouble` changed: null while all is well, else `{kind, text, final}`, final when nothing more is tried by itself. Kinds:
+ * `away` (network or server), `gone` (deleted, or no right any more), `missing` (a part of it), `decode`, `unsupported`,
+ * `nothing` (not processed yet), `unknown`.
  */
 export class Player extends EventTarget {
-  levels = [];
-  level = -1;
-  autoLevel = -1;
-  message = null;
-  final = false;
+  trouble = null;
   /** True when what plays is the early presentation of a video that is still being processed. */
   early = false;
+  /** The HlsEngine, or null while there is none and where the browser plays HLS itself. */
+  engine = null;
 
   #video;
-  #assetId;
-  #hls = null;
+  #address;
+  #renditions;
+  #wishes;
+  #source = null;
   #closed = false;
-  #renewTimer = null;
+  #starts = 0;
   #retryTimer = null;
-  #renewedAt = -Infinity;
+  #earlyTimer = null;
   #networkTries = 0;
-  #recoveredAt = -Infinity;
-  #nudgeFor = null;
+  #mendedAt = -Infinity;
+  /** How often segments of a type (`main`, `audio`) could not be read since one could. */
+  #unreadable = new Map();
+  /** What to say of the network if it is not back before the buffer ends, or null. */
+  #away = null;
   #lastPlace = 0;
   /** What the viewer pressed while a source was being loaded, which loading itself undoes: true, false or null. */
   #pressed = null;
 
-  constructor(video, assetId) {
+  /** `renditions` are the asset's (for names); `wishes` is what the viewer chose before: `{quality, captions, audio}`. */
+  constructor(video, assetId, { renditions = [], wishes = {} } = {}) {
     super();
     this.#video = video;
-    this.#assetId = assetId;
-    video.addEventListener('error', this.#onVideoError);
-    video.addEventListener('playing', this.#onPlaying);
-    video.addEventListener('play', this.#onPress);
-    video.addEventListener('pause', this.#onPress);
+    this.#renditions = renditions;
+    this.#wishes = { quality: AUTOMATIC, captions: null, audio: null, ...wishes };
+    this.#address = new StreamAddress(assetId);
+    this.#address.addEventListener('renewed', () => this.#onRenewed());
+    this.#address.addEventListener('refused', ({ detail }) => this.#onRefused(detail));
+    for (const [name, call] of this.#listeners()) video.addEventListener(name, call);
     addEventListener('online', this.#onOnline);
   }
 
-  /** Ask for the stream's URLs and play, from `at` seconds. Also used to move to the final presentation, and to try again. */
+  /** What the service said last about where the video plays, or null. */
+  get playback() {
+    return this.#address.playback;
+  }
+
+  /** Ask for the stream's addresses and play, from `at` seconds. Also used to move to another presentation, and to try again. */
   async start({ at = 0, paused = false } = {}) {
-    clearTimeout(this.#renewTimer);
     clearTimeout(this.#retryTimer);
     this.#pressed = null;
+    if (this.trouble?.final) this.#tryAfresh();
+    this.#starts += 1;
+    const start = this.#starts;
+    const isOver = () => this.#closed || start !== this.#starts;
+    // So that the answer is not taken for another presentation, which would load itself.
+    this.#source = null;
     try {
-      const playback = await assets.playback(this.#assetId);
-      if (this.#closed) return;
-      const url = onThisOrigin(playback.hls_url ?? playback.early_hls_url);
-      if (url === null) {
-        this.#say('This video has nothing to play yet.', true);
+      await this.#address.renew();
+      if (isOver()) return;
+      this.#source = this.#wanted();
+      if (this.#source === null) {
+        this.#say('nothing', 'This video has nothing to play yet.', true);
         return;
       }
-      this.early = !playback.hls_url;
-      this.#video.poster = onThisOrigin(playback.thumbnail_url) ?? '';
-      this.#renewedAt = performance.now();
-      this.#renewAt(playback.expires_at);
-      await this.#attach(url, at);
-      if ((this.#pressed ?? !paused) && !this.#closed) await this.#play();
+      this.early = !this.playback.hls_url;
+      this.#video.poster = onThisOrigin(this.playback.thumbnail_url) ?? '';
+      await this.#attach(this.#source, at);
+      if (!isOver() && (this.#pressed ?? !paused)) await this.play();
     } catch (error) {
-      if (!this.#closed) this.#say(sentenceOf(error), true);
+      if (isOver()) return;
+      if (error instanceof NetworkError) this.#retryNetwork(0, () => this.start({ at, paused }));
+      else if (!this.trouble?.final) this.#say('unknown', sentenceOf(error), true);
     }
   }
 
   /** Load the presentation anew, at the place and in the state that the viewer is in. */
   async reload() {
     const at = this.#place();
-    await this.start({ at, paused: this.#hls !== null && this.#video.paused && at > 0 });
+    await this.start({ at, paused: this.engine !== null && this.#video.paused && at > 0 });
   }
 
+  /** Ask anew where the video plays; when that is another presentation than before, it is moved to. */
+  async renew() {
+    // What goes wrong is said, or tried again later.
+    await this.#address.renew().catch(() => null);
+  }
+
+  /** Play from the beginning, wherever the video is or is being loaded. */
+  async restart() {
+    if (this.#video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
+      await this.start();
+      return;
+    }
+    this.#video.currentTime = 0;
+    await this.play();
+  }
+
+  async play() {
+    this.#pressed = true;
+    try {
+      await this.#video.play();
+    } catch (error) {
+      // The browser wants a click first, or another load came between: the controls are there for both.
+      if (!['NotAllowedError', 'AbortError'].includes(error.name)) throw error;
+    }
+  }
+
+  /** Choose a level by its index, -1 for automatic. After trouble that is a way to try again. */
   chooseLevel(index) {
-    this.level = index;
-    // At once, for a viewer who chose is looking; the automatic choice changes at the next segment.
-    if (this.#hls && index >= 0) this.#switchNow(index);
-    else if (this.#hls) this.#hls.nextLevel = -1;
-    this.dispatchEvent(new Event('levels'));
+    const isStuck = this.trouble?.final;
+    this.engine?.chooseLevel(index);
+    if (isStuck) this.reload();
   }
 
   close() {
     this.#closed = true;
-    clearTimeout(this.#renewTimer);
     clearTimeout(this.#retryTimer);
-    this.#video.removeEventListener('error', this.#onVideoError);
-    this.#video.removeEventListener('playing', this.#onPlaying);
-    this.#video.removeEventListener('play', this.#onPress);
-    this.#video.removeEventListener('pause', this.#onPress);
+    clearTimeout(this.#earlyTimer);
+    this.#address.close();
+    for (const [name, call] of this.#listeners()) this.#video.removeEventListener(name, call);
     removeEventListener('online', this.#onOnline);
     this.#detach();
     this.#video.removeAttribute('src');
@@ -109,32 +144,68 @@ export class Player extends EventTarget {
     this.#video.load();
   }
 
-  #onPlaying = () => {
-    this.#networkTries = 0;
-    this.#say(null);
-  };
+  #listeners() {
+    return Object.entries({
+      error: this.#onVideoError,
+      playing: this.#onPlaying,
+      play: this.#onPress,
+      pause: this.#onPress,
+      waiting: this.#sayWhenFelt,
+    });
+  }
+
+  #onPlaying = () => this.#well();
 
   #onPress = ({ type }) => {
     this.#pressed = type === 'play';
   };
 
   #onOnline = () => {
-    if (this.message !== null && !this.final) this.#hls?.startLoad();
+    if (this.trouble?.kind !== 'away') return;
+    this.#networkTries = 0;
+    this.#goOn();
   };
 
   #onVideoError = () => {
-    // hls.js reports its own media errors; without it the URL may have expired, which one renewal mends.
-    if (this.#hls === null && this.#video.getAttribute('src')) this.#renew();
+    // hls.js reports its own media errors; without it the address may have expired, which a new one mends.
+    if (this.engine !== null || !this.#video.getAttribute('src')) return;
+    if (this.#mayMend()) this.reload();
+    else this.#say('decode', 'This browser can’t play this video, or a part of it is missing.', true);
   };
+
+  #wanted() {
+    return onThisOrigin(this.playback.hls_url ?? this.playback.early_hls_url);
+  }
+
+  #onRenewed() {
+    clearTimeout(this.#earlyTimer);
+    this.dispatchEvent(new Event('playback'));
+    if (this.#closed) return;
+    if (!this.playback.hls_url) this.#earlyTimer = setTimeout(() => this.renew(), EARLY_MILLISECONDS);
+    if (this.#source === null) return;
+    const wanted = this.#wanted() ?? '';
+    const isSame = withToken(wanted, '') === withToken(this.#source, '');
+    // The browser's own player knows the old token only.
+    if (!isSame || (this.engine === null && tokenOf(wanted) !== tokenOf(this.#source))) this.reload();
+  }
+
+  #onRefused(error) {
+    const hasPlayed = this.#place() > 0;
+    this.#detach();
+    this.#video.pause();
+    if (![403, 404].includes(error.status)) this.#say('unknown', sentenceOf(error), true);
+    else if (hasPlayed) this.#say('gone', 'This video was deleted, or its owner made it private.', true);
+    else this.#say('gone', 'There is no such video, or it is not yours to watch.', true);
+  }
 
   async #attach(url, at) {
     const Hls = await loadHls();
     if (this.#closed) return;
     this.#detach();
-    if (Hls?.isSupported()) this.#attachHls(Hls, url, at);
+    if (Hls?.isSupported()) this.#attachEngine(Hls, url, at);
     else if (this.#video.canPlayType('application/vnd.apple.mpegurl')) this.#attachNative(url, at);
-    else if (Hls === null) this.#say('The player is not installed on this server. Run `python -m mediaflow.web.vendor` there.', true);
-    else this.#say('This browser can’t play HLS video. Try a current Firefox, Chrome, Edge or Safari.', true);
+    else if (Hls) this.#say('unsupported', 'This browser can’t play HLS video. Try a current Firefox, Chrome, Edge or Safari.', true);
+    else this.#say('unsupported', 'The player is not installed on this server. Run `python -m mediaflow.web.vendor` there.', true);
   }
 
   #attachNative(url, at) {
@@ -142,101 +213,80 @@ export class Player extends EventTarget {
     if (at > 0) this.#video.addEventListener('loadedmetadata', () => (this.#video.currentTime = at), { once: true });
   }
 
-  #attachHls(Hls, url, at) {
-    const hls = new Hls({
-      workerPath: new URL('./vendor/hls.js/hls.worker.js', import.meta.url).href,
-      // Without -1 hls.js begins at the start; a reload begins where the viewer is.
-      startPosition: at > 0 ? at : -1,
-      // No more pixels than the element shows; full screen raises it by itself.
-      capLevelToPlayerSize: true,
+  #attachEngine(Hls, url, at) {
+    const loader = renewingLoader(Hls.DefaultConfig.loader, this.#address);
+    const engine = new HlsEngine(Hls, this.#video, { url, at, loader, renditions: this.#renditions, wishes: this.#wishes });
+    this.engine = engine;
+    for (const name of ['levels', 'tracks']) engine.addEventListener(name, () => this.dispatchEvent(new Event(name)));
+    engine.addEventListener('buffered', ({ detail }) => {
+      this.#unreadable.delete(detail.type);
+      this.#away = null;
+      this.#well();
     });
-    this.#hls = hls;
-    hls.on(Hls.Events.MANIFEST_PARSED, () => this.#onManifest());
-    hls.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) => {
-      this.autoLevel = level;
-      this.dispatchEvent(new Event('levels'));
-    });
-    hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => {
-      this.#nudge(frag);
-      this.#networkTries = 0;
-      if (!this.final) this.#say(null);
-    });
-    hls.on(Hls.Events.ERROR, (_, error) => this.#onHlsError(Hls, error));
-    hls.loadSource(url);
-    hls.attachMedia(this.#video);
+    engine.addEventListener('error', ({ detail }) => this.#onEngineError(Hls.ErrorTypes, detail));
   }
 
-  #onManifest() {
-    this.levels = this.#hls.levels;
-    if (this.level >= this.levels.length) this.level = -1;
-    if (this.level >= 0) this.#hls.loadLevel = this.level;
-    this.dispatchEvent(new Event('levels'));
-  }
-
-  #switchNow(index) {
-    if (this.#hls.currentLevel === index) {
-      this.#hls.loadLevel = index;
-      return;
+  #onEngineError(types, error) {
+    const status = error.response?.code ?? 0;
+    // It was hls.js itself that needs the segment no more.
+    if (error.details === 'aborted' || this.trouble?.final) return;
+    const unreadable = error.type === types.MEDIA_ERROR ? this.#countUnreadable(error.frag) : 0;
+    if (error.type === types.NETWORK_ERROR) this.#onNetworkError(status, error);
+    else if (!error.fatal && unreadable < MOST_UNREADABLE) return;
+    else if (error.fatal && error.type === types.MEDIA_ERROR && this.#mayMend()) this.engine.recover();
+    else {
+      this.engine.stopLoad();
+      this.#say('decode', 'This browser can’t decode this video. Try another quality, or another browser.', true);
     }
-    this.#hls.currentLevel = index;
-    this.#nudgeFor = index;
   }
 
-  /** The decoder goes on with what it was fed until the next key frame, seconds away (measured); a seek on the spot starts it anew. */
-  #nudge({ type, level, start, end }) {
-    const now = this.#video.currentTime;
-    if (type !== 'main' || level !== this.#nudgeFor || now < start - 0.1 || now >= end) return;
-    this.#nudgeFor = null;
-    this.#video.currentTime = now;
+  #onNetworkError(status, { fatal, frag, details }) {
+    // Without its captions, a video still plays.
+    if (frag?.type === 'subtitle' || details.startsWith('subtitle')) return;
+    if (GONE.includes(status)) {
+      this.engine.stopLoad();
+      this.#say('missing', 'A part of this video is missing on the server.', true);
+    } else if (fatal) this.#retryNetwork(status, () => this.#goOn());
+    else {
+      this.#away = awayText(status);
+      this.#sayWhenFelt();
+    }
   }
 
-  #onHlsError(Hls, error) {
-    const status = error.response?.code;
-    if (error.type === Hls.ErrorTypes.NETWORK_ERROR && GONE.includes(status)) this.#renew();
-    else if (!error.fatal) return;
-    else if (error.type === Hls.ErrorTypes.NETWORK_ERROR) this.#retryNetwork();
-    else if (error.type === Hls.ErrorTypes.MEDIA_ERROR && performance.now() - this.#recoveredAt > 10_000) {
-      this.#recoveredAt = performance.now();
-      this.#hls.recoverMediaError();
-    } else this.#say('This browser can’t decode this video. Try another quality, or another browser.', true);
+  /** While the network is away, what is buffered still plays: it is said when that ends. */
+  #sayWhenFelt = () => {
+    const isFelt = this.#video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
+    if (isFelt && this.#away !== null && this.trouble === null) this.#say('away', this.#away);
+  };
+
+  #countUnreadable(frag) {
+    const count = (this.#unreadable.get(frag?.type) ?? 0) + 1;
+    this.#unreadable.set(frag?.type, count);
+    return count;
   }
 
-  #retryNetwork() {
+  #mayMend() {
+    const isFirst = performance.now() - this.#mendedAt > MENDED_JUST_NOW_MILLISECONDS;
+    if (isFirst) this.#mendedAt = performance.now();
+    return isFirst;
+  }
+
+  #retryNetwork(status, again) {
     this.#networkTries += 1;
-    if (this.#networkTries > NETWORK_TRIES) {
-      this.#say('The connection to the server was lost.', true);
-      return;
-    }
-    this.#say('Connection lost, trying again…');
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.reload(), 1000 * Math.min(15, 2 ** (this.#networkTries - 1)));
-  }
-
-  #renew() {
-    if (performance.now() - this.#renewedAt < RENEWED_JUST_NOW_MILLISECONDS) {
-      this.#detach();
-      this.#say('Part of this video is missing on the server, or it was deleted.', true);
+    if (this.#networkTries > NETWORK_TRIES) {
+      this.#say('away', 'The connection to the server was lost. Check it, and try again.', true);
       return;
     }
-    // Set before the answer is there: several segments may be refused in the same moment.
-    this.#renewedAt = performance.now();
-    this.reload();
+    this.#say('away', awayText(status));
+    this.#retryTimer = setTimeout(again, 1000 * Math.min(15, 2 ** (this.#networkTries - 1)));
   }
 
-  #renewAt(expiresAt) {
-    const wait = new Date(expiresAt).getTime() - Date.now() - RENEW_BEFORE_MILLISECONDS;
-    // A clock that runs ahead of the server's must not lead to a renewal a second; refused segments still renew.
-    if (!Number.isFinite(wait) || wait <= 0) return;
-    this.#renewTimer = setTimeout(() => this.reload(), Math.min(wait, LONGEST_TIMER_MILLISECONDS));
-  }
-
-  async #play() {
-    try {
-      await this.#video.play();
-    } catch (error) {
-      // The browser wants a click first, or another load came between: the controls are there for both.
-      if (!['NotAllowedError', 'AbortError'].includes(error.name)) throw error;
-    }
+  /** Load on after the network was away, without losing what is buffered where there is something. */
+  #goOn() {
+    clearTimeout(this.#retryTimer);
+    if (!this.engine?.levels.length || this.trouble?.final) this.reload();
+    else this.engine.startLoad();
   }
 
   /** Where the viewer is, in seconds; a video element without its source says 0. */
@@ -247,14 +297,33 @@ export class Player extends EventTarget {
 
   #detach() {
     this.#place();
-    this.#hls?.destroy();
-    this.#hls = null;
+    this.engine?.destroy();
+    this.engine = null;
   }
 
-  #say(message, final = false) {
-    if (message === this.message && final === this.final) return;
-    this.message = message;
-    this.final = final;
+  #tryAfresh() {
+    this.#networkTries = 0;
+    this.#mendedAt = -Infinity;
+    this.#unreadable.clear();
+    this.#set(null);
+  }
+
+  #well() {
+    this.#networkTries = 0;
+    if (this.trouble !== null && !this.trouble.final) this.#set(null);
+  }
+
+  #say(kind, text, final = false) {
+    const before = this.trouble;
+    if (before?.kind !== kind || before.text !== text || before.final !== final) this.#set({ kind, text, final });
+  }
+
+  #set(trouble) {
+    this.trouble = trouble;
     this.dispatchEvent(new Event('trouble'));
   }
+}
+
+function awayText(status) {
+  return status >= 500 ? 'The server has trouble. Trying again…' : 'Connection lost, trying again…';
 }

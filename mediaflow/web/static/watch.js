@@ -1,28 +1,49 @@
-/** One video: wait until it can be played, play it, say what it is and what is wrong. */
+/** One video: wait until it can be played, play it, say what it is, what is wrong with it and what can be done. */
 
-import { onThisOrigin, sentenceOf } from './api.js';
+import { assets, events, onThisOrigin, sentenceOf, tell } from './api.js';
+import { Controls } from './controls.js';
 import { announce, byId, copyText, setProgress, setText, showText, toast } from './dom.js';
 import { followAsset } from './follow.js';
-import { clock, failure, isSettled, levelName, progressSentence, stateName, titleOf, when } from './format.js';
+import { clock, failure, isSettled, progressSentence, stateName, titleOf, when } from './format.js';
+import { linkTo } from './link.js';
+import { mayChange, me } from './me.js';
 import { Player } from './player.js';
+import { Resume } from './resume.js';
+
+const NOT_THERE = 'There is no such video, or it is not yours.';
 
 export class WatchView {
   #open = null;
+  #id = null;
+  #at = null;
+  #asset = null;
   #player = null;
   #onTitle;
+  #video = byId('video');
+  #controls = new Controls(this.#video, () => this.#player !== null);
+  #resume = new Resume(this.#video);
 
   constructor({ onTitle }) {
     this.#onTitle = onTitle;
-    byId('copy-link').addEventListener('click', () => this.#copyLink());
-    byId('quality').addEventListener('change', (event) => this.#player?.chooseLevel(Number(event.target.value)));
+    byId('copy-link').addEventListener('click', () => this.#copyLink(null));
+    byId('copy-link-here').addEventListener('click', () => this.#copyLink(this.#video.currentTime));
     byId('watch-retry').addEventListener('click', () => this.#player?.reload());
+    byId('watch-restore').addEventListener('click', () => this.#act(assets.restore));
+    byId('watch-process').addEventListener('click', () => this.#act(assets.reprocess));
+    byId('watch-edit').addEventListener('click', () => tell('edit-asset', this.#id));
+    byId('watch-delete').addEventListener('click', () => tell('delete-asset', this.#asset));
+    this.#video.addEventListener('timeupdate', () => this.#showTime());
+    events.addEventListener('asset-changed', ({ detail }) => detail.id === this.#id && this.#onChanged(detail));
+    events.addEventListener('asset-restored', ({ detail }) => detail === this.#id && this.show(detail));
+    events.addEventListener('asset-deleted', ({ detail }) => {
+      if (detail === this.#id) location.hash = '#/';
+    });
   }
 
-  async show(id) {
-    this.hide();
-    this.#open = new AbortController();
+  /** Show the video, from `at` seconds when the address says so. */
+  async show(id, { at = null } = {}) {
+    this.#begin(id, at);
     const { signal } = this.#open;
-    this.#blank();
     try {
       await followAsset(id, {
         signal,
@@ -32,108 +53,187 @@ export class WatchView {
       });
     } catch (error) {
       if (signal.aborted || error.status === 401) return;
-      this.#onTitle('Not found');
-      this.#stop();
-      byId('watch-stage').hidden = true;
-      this.#trouble(error.status === 404 ? 'There is no such video, or it is not yours.' : sentenceOf(error), false);
+      if (error.status !== 404) this.#fail(sentenceOf(error));
+      else if (this.#asset !== null) this.#onGone();
+      // What others made public can be watched, though nothing else is known of it.
+      else this.#play(null);
     }
   }
 
   /** For a viewer who is not signed in: only the video, whose owner made it public or unlisted. */
-  showAlone(id) {
-    this.hide();
-    this.#blank();
-    this.#play({ id, title: 'Video' });
+  showAlone(id, { at = null } = {}) {
+    this.#begin(id, at);
+    this.#play(null);
   }
 
   hide() {
     this.#open?.abort();
     this.#stop();
+    this.#id = null;
   }
 
-  #blank() {
-    for (const id of ['watch-trouble', 'watch-progress', 'quality-box', 'watch-about']) byId(id).hidden = true;
+  #begin(id, at) {
+    this.hide();
+    this.#open = new AbortController();
+    this.#id = id;
+    this.#at = at;
+    this.#asset = null;
+    for (const part of ['watch-trouble', 'watch-progress', 'watch-about', 'watch-mine']) byId(part).hidden = true;
     byId('watch-stage').hidden = false;
-    byId('video').hidden = true;
+    this.#video.hidden = true;
+    setText(byId('watch-back'), me === null ? 'Sign in' : 'Library');
     this.#onTitle('Video');
   }
 
   #stop() {
+    this.#resume.end();
+    this.#controls.detach();
     this.#player?.close();
     this.#player = null;
   }
 
   #showAsset(asset) {
-    this.#describe(asset);
+    this.#asset = asset;
+    this.#describeAsset(asset);
     const watchable = asset.state === 'ready' || asset.playable;
     const failed = ['failed', 'rejected'].includes(asset.state);
     if (watchable && this.#player === null) this.#play(asset);
-    else if (asset.state === 'ready' && this.#player?.early) this.#player.reload();
+    else if (asset.state === 'ready' && this.#player?.early) this.#player.renew();
     byId('watch-progress').hidden = watchable || failed;
     setText(byId('watch-progress-text'), progressSentence(asset));
     setProgress(byId('watch-progress-bar'), asset.state === 'processing' ? (asset.progress ?? 0) : null);
-    if (failed && !watchable) {
-      byId('watch-stage').hidden = true;
-      this.#trouble(failure(asset), false);
-    }
+    if (failed && !watchable) this.#fail(failure(asset), { process: asset.state === 'failed' && mayChange(asset) });
   }
 
-  #describe(asset) {
-    const title = titleOf(asset);
-    this.#onTitle(title);
-    setText(byId('watch-title'), title);
-    showText(byId('watch-description'), asset.description?.trim());
-    showText(byId('watch-badge'), asset.state === 'ready' ? '' : stateName(asset.state));
-    byId('watch-badge').dataset.state = asset.state;
-    const sizes = (asset.renditions ?? []).filter((rendition) => rendition.height).map(levelName);
+  #onChanged(asset) {
+    const isAnew = isSettled(this.#asset ?? asset) && !isSettled(asset);
+    this.#asset = asset;
+    this.#describeAsset(asset);
+    // Processed again: what there is plays on, and the end is to be followed.
+    if (isAnew) this.show(asset.id, { at: this.#video.currentTime || this.#at });
+    // Other captions or another picture have other addresses.
+    else this.#player?.renew();
+  }
+
+  // What it is
+
+  #describeAsset(asset) {
+    const best = (asset.renditions ?? []).find((rendition) => rendition.height);
     const facts = [
       when(asset.created_at),
       asset.duration_seconds && asset.state !== 'rejected' ? clock(asset.duration_seconds) : '',
-      sizes.length > 0 ? `up to ${sizes[0]}` : '',
+      best ? `up to ${best.name}` : '',
       asset.visibility === 'private' ? `Only for ${asset.owner}` : '',
     ];
+    this.#describe(titleOf(asset), asset.description, facts);
+    showText(byId('watch-badge'), asset.state === 'ready' ? '' : stateName(asset.state));
+    byId('watch-badge').dataset.state = asset.state;
+    byId('watch-mine').hidden = !mayChange(asset);
+  }
+
+  #describe(title, description, facts) {
+    this.#onTitle(title);
+    setText(byId('watch-title'), title);
+    this.#video.setAttribute('aria-label', title);
+    showText(byId('watch-description'), description?.trim());
     setText(byId('watch-facts'), facts.filter(Boolean).join(' · '));
     byId('watch-about').hidden = false;
   }
 
+  // Playing it
+
+  /** Without an `asset` only what the playback operation tells is known. */
   #play(asset) {
-    const video = byId('video');
+    const video = this.#video;
     video.hidden = false;
-    video.setAttribute('aria-label', titleOf(asset));
-    if (asset.thumbnail_url) video.poster = onThisOrigin(asset.thumbnail_url);
-    const player = new Player(video, asset.id);
-    player.addEventListener('levels', () => this.#showLevels(player));
-    player.addEventListener('trouble', () => this.#trouble(player.message, player.final));
+    video.setAttribute('aria-label', asset ? titleOf(asset) : 'Video');
+    if (asset?.thumbnail_url) video.poster = onThisOrigin(asset.thumbnail_url);
+    const player = new Player(video, this.#id, { renditions: asset?.renditions, wishes: this.#controls.wishes });
+    player.addEventListener('trouble', () => this.#onTrouble(player));
+    player.addEventListener('playback', () => this.#asset === null && this.#describePlayback(player.playback));
     this.#player = player;
-    player.start();
+    this.#controls.attach(player);
+    this.#startPlayer(player);
   }
 
-  #showLevels(player) {
-    const menu = byId('quality');
-    const playing = player.levels[player.autoLevel];
-    const options = [[-1, player.level === -1 && playing ? `Auto (${levelName(playing)})` : 'Auto']];
-    player.levels.forEach((level, index) => options.push([index, levelName(level)]));
-    // From the best to the least, as viewers know such menus; hls.js sorts the other way.
-    const ordered = [options[0], ...options.slice(1).reverse()];
-    const changed = ordered.length !== menu.options.length;
-    if (changed) menu.replaceChildren(...ordered.map(() => document.createElement('option')));
-    ordered.forEach(([value, text], index) => {
-      menu.options[index].value = String(value);
-      setText(menu.options[index], text);
-    });
-    menu.value = String(player.level);
-    byId('quality-box').hidden = player.levels.length < 2;
+  async #startPlayer(player) {
+    const stopped = this.#resume.begin(me?.user ?? '', this.#id);
+    if (this.#at !== null || stopped === null) {
+      player.start({ at: this.#at ?? 0 });
+      return;
+    }
+    // It is loaded there meanwhile, so that the viewer sees where that is and waits for nothing.
+    player.start({ at: stopped, paused: true });
+    const answer = await this.#resume.ask(stopped);
+    if (this.#player !== player || answer === 'nothing') return;
+    this.#video.focus();
+    if (answer === 'continue') player.play();
+    else player.restart();
   }
 
-  #trouble(message, canRetry) {
-    showText(byId('watch-trouble-text'), message);
-    byId('watch-trouble').hidden = message === null;
-    byId('watch-retry').hidden = !canRetry;
-    if (message) announce(message);
+  #describePlayback({ title, description, duration_seconds: seconds }) {
+    this.#describe(title?.trim() || 'Video', description, [seconds ? clock(seconds) : '']);
   }
 
-  async #copyLink() {
-    if (await copyText(location.href)) toast('The link is on your clipboard.');
-    else toast(`Copy this link: ${location.href}`);
+  // What is wrong
+
+  #onTrouble(player) {
+    const { trouble } = player;
+    if (trouble?.kind === 'gone') this.#onGone(trouble.text);
+    else this.#trouble(trouble?.text ?? null, { retry: trouble?.final });
+  }
+
+  /** Deleted, made private, or never there. The session may have ended as well: then the request says so to the whole page. */
+  async #onGone(text = 'This video was deleted.') {
+    const asset = this.#asset;
+    const isMine = asset !== null && mayChange(asset);
+    if (asset === null && this.#player?.playback === null) this.#fail(me === null ? text : NOT_THERE, { library: true });
+    else this.#fail(isMine ? 'This video was deleted.' : text, { restore: isMine, library: true });
+    if (asset !== null) await assets.read(asset.id, this.#open.signal).catch(() => null);
+  }
+
+  /** There is nothing to play (any more). */
+  #fail(text, ways = {}) {
+    if (this.#asset === null) this.#onTitle('Not found');
+    this.#stop();
+    byId('watch-stage').hidden = true;
+    this.#trouble(text, { library: true, ...ways });
+  }
+
+  /** Say it, with the ways out that there are; null when all is well. */
+  #trouble(text, { retry = false, restore = false, process = false, library = false } = {}) {
+    showText(byId('watch-trouble-text'), text);
+    byId('watch-trouble').hidden = text === null;
+    byId('watch-retry').hidden = !retry;
+    byId('watch-restore').hidden = !restore;
+    byId('watch-process').hidden = !process;
+    byId('watch-library').hidden = !library;
+    setText(byId('watch-library'), me === null ? 'Sign in' : 'To the library');
+    if (text) announce(text);
+  }
+
+  async #act(work) {
+    const id = this.#id;
+    try {
+      await work(id);
+      if (this.#id === id) this.show(id);
+    } catch (error) {
+      toast(sentenceOf(error), { error: true });
+    }
+  }
+
+  // Links
+
+  #showTime() {
+    const at = this.#video.currentTime;
+    byId('copy-link-here').hidden = at < 1;
+    setText(byId('copy-link-time'), clock(Math.floor(at)));
+  }
+
+  async #copyLink(at) {
+    const link = linkTo(location.href, this.#id, at);
+    const isPrivate = this.#asset?.visibility === 'private';
+    const copied = (await copyText(link)) ? 'The link is on your clipboard.' : `Copy this link: ${link}`;
+    toast(isPrivate ? `${copied} The video is private: others can’t open it, unless it is shared with them.` : copied);
   }
 }

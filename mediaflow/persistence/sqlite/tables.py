@@ -1,0 +1,79 @@
+"""The tables: one for each record type, a column for each field, JSON for lists and dicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of records. `indexes` name their columns as a sort does (`-field` descends).
+
+    `brief` are the fields that listings filter and sort by, in a table whose records are large; `lists` are the lists
+    of texts that they look into. Both are kept beside the table, small and indexed (`sides.py`).
+    """
+
+    name: str
+    record: type[Any]
+    indexes: tuple[tuple[str, ...], ...]
+    brief: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+
+    @property
+    def brief_name(self) -> str:
+        return f"{self.name}_brief"
+
+    @property
+    def lists_name(self) -> str:
+        return f"{self.name}_lists"
+
+    def indexes_of(self, *, brief: bool) -> dict[str, tuple[str, ...]]:
+        """The indexes of the table itself, or those of its brief one (all whose columns are there), by name."""
+        return {
+            "_".join((self.brief_name if brief else self.name, *(key.removeprefix("-") for key in index))): index
+            for index in self.indexes
+            if {key.removeprefix("-") for key in index}.issubset(self.brief) == brief
+        }
+
+
+UPLOADS: Final = Table("uploads", Upload, (("state", "expires_at"), ("state", "lease_until"), ("asset_id",)))
+CHUNKS: Final = Table("chunks", Chunk, (("upload_id", "index"),))
+ASSETS: Final = Table(
+    "assets",
+    Asset,
+    (*ASSET_LISTINGS, ("state",), ("owner", "sha256"), ("purge_at",), ("sweep_at",)),
+    brief=(
+        "owner",
+        "upload_id",
+        "title",
+        "visibility",
+        "state",
+        "created_at",
+        "updated_at",
+        "size_bytes",
+        "deleted_at",
+        "purging",
+    ),
+    lists=ASSET_LISTS,
+)
+JOBS: Final = Table(
+    "jobs",
+    Job,
+    (("asset_id",), ("state",), *JOB_LISTINGS),
+    brief=("asset_id", "owner", "state", "created_at"),
+)
+TASKS: Final = Table(
+    "tasks",
+    Task,
+    (("state", "ready", "stage", "-priority", "created_at"), ("job_id",), ("state", "lease_until")),
+)
+LOGIN_CODES: Final = Table("login_codes", LoginCode, (("expires_at",),))
+BLOBS: Final = Table("blobs", Blob, (("state",),))
+API_KEYS: Final = Table("api_keys", ApiKey, (("owner", "created_at"),))
+AUDIT: Final = Table("audit", AuditEntry, (("at",), ("user", "at"), ("asset_id", "at")))
+ANSWERS: Final = Table("answers", Answer, (("expires_at",),))
+TABLES: Final = (UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS)

@@ -1,0 +1,66 @@
+"""Removes the files of generations that nobody can be watching any more, and those that were never published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from mediaflow.domain import keys
+from mediaflow.domain.errors import MediaflowError
+from mediaflow.domain.records import Asset
+from mediaflow.plugin import Storage
+from mediaflow.services.ports import Below, Database
+
+_log = structlog.get_logger(__name__)
+MOST: Final = 20
+AGAIN_SECONDS: Final = 300.0
+"""A sweep of an asset that was interrupted is repeated after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """Sweeps assets whose `sweep_at` has come."""
+
+    database: Database
+    storage: Storage
+
+    def sweep(self) -> None:
+        """Sweep some that are due."""
+        now = self.database.now()
+        for asset in self.database.assets.find({"sweep_at": Below(now)}, sort=("sweep_at",), limit=MOST):
+            try:
+                self._sweep(asset, now)
+            except MediaflowError as error:
+                _log.warning("old files stay for now", asset_id=asset.id, code=error.code, detail=error.detail)
+
+    def _sweep(self, asset: Asset, now: float) -> None:
+        expect = {"sweep_at": asset.sweep_at, "purging": False}
+        taken = self.database.assets.change(asset.id, expect, {"sweep_at": now + AGAIN_SECONDS})
+        if taken is None:
+            return
+        for key in [info.key for info in self.storage.list(keys.asset_prefix(asset.id))]:
+            if _is_left_over(taken, key.removeprefix(keys.asset_prefix(asset.id))):
+                self.storage.delete(key)
+        # a newer end of a job moved it further on meanwhile
+        self.database.assets.change(asset.id, {"sweep_at": taken.sweep_at}, {"sweep_at": None})
+
+
+def _is_left_over(asset: Asset, path: str) -> bool:
+    """True for a file of a generation that is neither published nor being made, and that nothing refers to."""
+    generation = keys.generation_of(path)
+    newest = asset.next_generation - (asset.state == "processing")
+    if generation is None or generation == asset.generation or generation > newest:
+        return False
+    return not any(path.startswith(f"{kept.rpartition('/')[0]}/") for kept in _texts([asset.published, asset.captions]))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in nested JSON: among them are the paths of what is shown, whatever makes it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)

@@ -1,0 +1,100 @@
+"""Which job an asset belongs to while it is processed. The asset's document decides, in one compare-and-set a move.
+
+A job holds its asset while the asset names it, is `processing` and not deleted; only such a job publishes. So whatever
+takes the state away (a delete, a cancel) ends the job's right to publish in that very moment, before any of its tasks
+learns of it. A job that was made and does not hold its asset yet takes it when it is free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from mediaflow.domain.events import Event
+from mediaflow.domain.records import Asset, Job
+from mediaflow.domain.states import WORK_ENDED, AssetState
+from mediaflow.services.ports import Below, Database, OneOf, Plugins
+
+Standing = Literal["held", "waiting", "lost"]
+FREE: Final[tuple[AssetState, ...]] = ("stored", "ready", "failed", "rejected")
+LEFTOVERS_SECONDS: Final = 120.0
+"""So long after a job's end its files go: four leases, its last child is dead by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """Taking assets for jobs, and giving them back."""
+
+    database: Database
+    plugins: Plugins
+
+    def standing(self, job: Job) -> Standing:
+        """Whether the job may work on its asset, which it takes when it can.
+
+        `waiting`: not now, later perhaps (a deleted asset can be restored). `lost`: never again.
+        """
+        fields = ("job_id", "next_generation", "generation", "state", "deleted_at")
+        asset = self.database.assets.peek(job.asset_id, fields)
+        if asset is None:
+            return "lost"
+        if job.kind == "poster":
+            return "held" if asset["deleted_at"] is None else "lost"
+        if asset["job_id"] != job.id:
+            if asset["next_generation"] >= job.generation:
+                return "lost"
+            return self._take(job)
+        published = asset["generation"] >= job.generation
+        processing = asset["state"] == "processing" and asset["deleted_at"] is None
+        return "held" if published or processing else "lost"
+
+    def _take(self, job: Job) -> Standing:
+        expect = {"next_generation": Below(job.generation), "deleted_at": None, "state": OneOf(FREE)}
+        changes = {
+            "job_id": job.id,
+            "next_generation": job.generation,
+            "state": "processing",
+            "error": None,
+            "updated_at": self.database.now(),
+        }
+        if self.database.assets.change(job.asset_id, expect, changes) is None:
+            return "waiting"
+        # Whoever ends a job marks it first and frees the asset then; here it is the other way round. So when both
+        # happen at once, at least one sees the other.
+        now = self.database.jobs.get(job.id)
+        if now is None or now.state in WORK_ENDED:
+            self.give_back(job, (now.error if now else None) or {})
+            return "lost"
+        return "held"
+
+    def give_back(self, job: Job, error: dict[str, Any]) -> Asset | None:
+        """Free the asset of a job that did not reach its goal; None when the job does not hold it.
+
+        What was published before stays, and the error is told beside it.
+        """
+        asset = self.database.assets.peek(job.asset_id, ("generation", "sweep_at"))
+        if asset is None:
+            return None
+        now = self.database.now()
+        state = _without_success(asset["generation"], error)
+        changes = {"state": state, "error": error, "updated_at": now} | leftovers(asset["sweep_at"], now)
+        expect = {"job_id": job.id, "state": "processing", "generation": asset["generation"], "deleted_at": None}
+        freed = self.database.assets.change(job.asset_id, expect, changes)
+        if freed is not None and state != "ready":
+            self.plugins.publish_event(Event(f"asset.{state}", now, job.owner, job.asset_id, job.id, data=error))
+        return freed
+
+    def published(self, job: Job) -> bool:
+        """True when what the job made, or something later, is what viewers see."""
+        asset = self.database.assets.peek(job.asset_id, ("generation",))
+        return job.kind == "process" and asset is not None and asset["generation"] >= job.generation
+
+
+def leftovers(sweep_at: float | None, now: float) -> dict[str, Any]:
+    """The change of an asset that has what its ended job left behind removed; not before `sweep_at`, if that is set."""
+    return {"sweep_at": max(sweep_at or 0.0, now + LEFTOVERS_SECONDS)}
+
+
+def _without_success(generation: int, error: dict[str, Any]) -> AssetState:
+    if generation > 0:
+        return "ready"
+    return "rejected" if str(error.get("code", "")).startswith("media.") else "failed"

@@ -1,0 +1,70 @@
+"""`mediaflow token`: how long a token lasts and what it opens."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mediaflow.services.access import SCOPES, Principal
+from mediaflow.services.jwt_form import opened
+from mediaflow.services.tokens import Tokens
+from tests.cli.conftest import Run
+
+KEY = "a key of the tests, 32 bytes and more"
+TOKENS = Tokens(KEY.encode(), "mediaflow", "mediaflow")
+
+
+def in_days(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+def test_a_token_can_be_limited(run: Run) -> None:
+    scopes = ("--scope", "uploads:write", "--scope", "assets:read")
+    done = run("token", "--user", "ann", *scopes, "--json", MEDIAFLOW_JWT_KEY=KEY)
+    document = json.loads(done.out)
+    assert document["scopes"] == ["assets:read", "uploads:write"]
+    assert TOKENS.verify(document["token"]) == Principal("ann", "user", frozenset(document["scopes"]))
+
+
+def test_a_token_that_is_not_limited_opens_everything(run: Run) -> None:
+    done = run("token", "--user", "ann", MEDIAFLOW_JWT_KEY=KEY)
+    assert TOKENS.verify(done.out.strip()).scopes == set(SCOPES)
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [
+        ([], 86_400),
+        (["--expires", "45s"], 45),
+        (["--expires", "90m"], 5400),
+        (["--expires", "12h"], 43_200),
+        (["--expires", "30d"], 30 * 86_400),
+        (["--hours", "0.5"], 1800),
+        (["--expires", in_days(2)], 2 * 86_400),
+    ],
+)
+def test_a_token_ends_when_it_is_wanted_to(run: Run, options: list[str], seconds: int) -> None:
+    done = run("token", "--user", "ann", *options, MEDIAFLOW_JWT_KEY=KEY)
+    claims = opened(done.out.strip()).claims
+    assert claims["exp"] - claims["iat"] == pytest.approx(seconds, abs=600 if options[1:] == [in_days(2)] else 300)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--scope", "everything"], "'everything' is not one of"),
+        (["--expires", "soon"], "neither a span"),
+        (["--expires", "2050-01-01T00:00:00"], "neither a span"),
+        (["--expires", "0s"], "is not within the next"),
+        (["--expires", "99999d"], "is not within the next"),
+        (["--expires", "2020-01-01T00:00:00Z"], "is not within the next"),
+        (["--expires", "1h", "--hours", "1"], "say the same"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(run: Run, options: list[str], sentence: str) -> None:
+    done = run("token", "--user", "ann", *options, MEDIAFLOW_JWT_KEY=KEY)
+    assert done.code == 2
+    assert sentence in done.err
+    assert done.out == ""

@@ -1,0 +1,86 @@
+"""A real browser for the tests of the page: one for a module, a fresh profile for each test."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.integration.service import Service, clean_environ
+
+ARGUMENTS = (
+    "--no-sandbox",  # the tests may run as root
+    "--disable-gpu",
+    "--autoplay-policy=no-user-gesture-required",
+    # a test's browser calls nobody
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Debian's chromium."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.fail("no chromium on PATH; install it (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def fresh_page(browser: Browser, width: int = 1280, height: int = 800, **options: Any) -> Iterator[Page]:
+    """A page in a browser profile of its own. A blocked load or an uncaught error in it fails the test that saw it."""
+    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
+    page.on("request", lambda request: None if _is_local(request.url) else faults.append(f"asked for {request.url}"))
+    try:
+        yield page
+    finally:
+        context.close()
+    assert not faults, faults
+
+
+def sign_in(page: Page, service: Service, token: str | None = None) -> None:
+    """Through the form, as people do."""
+    page.goto(service.url)
+    page.get_by_label("API token").fill(token or service.token)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Library")).to_be_visible()
+
+
+def token_of(service: Service, user: str, role: str = "user") -> str:
+    """A token of another user, from the service's own key."""
+    command = [sys.executable, "-m", "mediaflow", "token", "--user", user, "--role", role]
+    command += ["--data-dir", str(service.data_dir)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_environ())
+    return done.stdout.strip()
+
+
+def until(page: Page, condition: Callable[[], Any], seconds: float = 15) -> Any:
+    """The condition's first true answer. (Playwright's wait_for_function needs eval, which the page forbids.)"""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s; the page shows: {page.inner_text('main')}"
+        page.wait_for_timeout(50)
+    return answer
+
+
+def _is_local(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "http://localhost:", "blob:", "data:"))

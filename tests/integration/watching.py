@@ -1,0 +1,144 @@
+"""A viewer of the player's page, for tests: opens videos, looks at what plays, chooses in menus."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.integration.browsing import until
+from tests.integration.service import Service
+
+VIDEO = "document.querySelector('video')"
+_WATCH_FOR = ("emptied", "abort", "error", "loadstart", "pause", "ended")
+"""What a viewer would notice, or what comes before it: a source that is loaded anew shows black."""
+
+
+def enter(page: Page, service: Service, token: str | None = None) -> None:
+    """Sign the browser in without the form."""
+    answer = page.context.request.post(
+        f"{service.url}/api/v1/session",
+        data=json.dumps({"token": token or service.token}),
+        headers={"Content-Type": "application/json", "X-Requested-With": "mediaflow"},
+    )
+    assert answer.ok, answer.text()
+
+
+@dataclass
+class Viewer:
+    """Somebody who watches in a browser."""
+
+    page: Page
+    service: Service
+
+    def open(self, asset_id: str, search: str = "") -> None:
+        # the same address again is no navigation
+        self.page.goto("about:blank")
+        self.page.goto(f"{self.service.url}/#/watch/{asset_id}{search}")
+
+    def watch(self, asset_id: str, search: str = "") -> None:
+        """Open it, and wait until it plays."""
+        self.open(asset_id, search)
+        self.until_playing()
+
+    def until_playing(self) -> None:
+        before = self.video("currentTime")
+        until(self.page, lambda: not self.video("paused") and self.video("currentTime") > max(before, 0.1))
+
+    def video(self, member: str) -> Any:
+        return self.page.evaluate(f"{VIDEO}.{member}")
+
+    @property
+    def place(self) -> float:
+        place: float = self.video("currentTime")
+        return place
+
+    def seek(self, seconds: float) -> None:
+        self.page.evaluate(f"{VIDEO}.currentTime = {seconds}")
+        until(self.page, lambda: not self.video("seeking"))
+
+    def pause(self) -> None:
+        self.page.evaluate(f"{VIDEO}.pause()")
+
+    def choose(self, label: str, text: str) -> None:
+        """The option of the menu that begins with that text."""
+        menu = self.page.get_by_label(label, exact=True)
+        chosen = [value for value, shown in self.options(label) if shown.startswith(text)]
+        assert chosen, f"{label} has no {text!r}: {self.options(label)}"
+        menu.select_option(value=chosen[0])
+
+    def options(self, label: str) -> list[tuple[str, str]]:
+        """Values and texts of a menu."""
+        options = "menu => [...menu.options].map(({ value, textContent }) => [value, textContent])"
+        return [(value, text) for value, text in self.page.get_by_label(label, exact=True).evaluate(options)]
+
+    def shown(self, label: str) -> str:
+        """What the menu shows as chosen."""
+        text: str = self.page.get_by_label(label, exact=True).evaluate("menu => menu.selectedOptions[0].textContent")
+        return text
+
+    def until_shows(self, rendition: dict[str, Any]) -> None:
+        until(self.page, lambda: self.video("videoHeight") == rendition["height"] and self.video("readyState") >= 2)
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+
+    def nowhere(self) -> None:
+        """Nothing is in focus."""
+        self.page.evaluate("document.activeElement?.blur()")
+
+    @property
+    def trouble(self) -> Locator:
+        return self.page.locator("#watch-trouble")
+
+    def expect_trouble(self, words: str) -> None:
+        expect(self.trouble).to_be_visible(timeout=20_000)
+        expect(self.page.locator("#watch-trouble-text")).to_contain_text(re.compile(words), timeout=20_000)
+
+    def note_interruptions(self) -> None:
+        """From now on."""
+        self.page.evaluate(
+            f"""names => {{
+              document.interruptions = [];
+              for (const name of names) {VIDEO}.addEventListener(name, () => document.interruptions.push(name));
+            }}""",
+            list(_WATCH_FOR),
+        )
+
+    @property
+    def interruptions(self) -> list[str]:
+        names: list[str] = self.page.evaluate("document.interruptions")
+        return names
+
+    def captions_on_screen(self) -> list[str]:
+        """The text of the cues that show now."""
+        texts: list[str] = self.page.evaluate(
+            f"""[...{VIDEO}.textTracks].filter(track => track.mode === 'showing')
+              .flatMap(track => [...(track.activeCues ?? [])]).map(cue => cue.text)"""
+        )
+        return texts
+
+
+def token_in(url: str) -> str:
+    """The stream token of an address."""
+    return url.split("/stream/")[1].split("/")[0]
+
+
+def hear_tokens(page: Page) -> list[str]:
+    """The tokens of all segments that the page asks for from now on, in order."""
+    tokens: list[str] = []
+    page.on("request", lambda request: tokens.append(token_in(request.url)) if request.url.endswith(".m4s") else None)
+    return tokens
+
+
+def hear_refusals(page: Page) -> list[str]:
+    """The addresses of segments that the service refuses from now on."""
+    refused: list[str] = []
+    page.on(
+        "response",
+        lambda answer: refused.append(answer.url) if answer.url.endswith(".m4s") and answer.status == 404 else None,
+    )
+    return refused

@@ -1,0 +1,129 @@
+"""Assets that really went through ingest, jobs and publishing; only the steps are not ffmpeg but write a small file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mediaflow.domain import keys
+from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.domain.states import STAGES, Stage
+from mediaflow.plugin import PlannedTask
+from mediaflow.services.access import Principal
+from mediaflow.services.claims import Claims, Lease, LoadGate
+from mediaflow.services.execution import Execution, StageHandler
+from mediaflow.services.ingest import NewUpload
+from tests.services.world import World
+
+ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
+
+
+@dataclass
+class Pipeline:
+    """A world in which work can be done, one stage or all of it."""
+
+    world: World
+
+    # --- documents
+
+    def asset(self, asset_id: str) -> Asset:
+        asset = self.world.runtime.database.assets.get(asset_id)
+        assert asset is not None
+        return asset
+
+    def job(self, asset_id: str) -> Job:
+        """The newest job of the asset."""
+        asset = self.asset(asset_id)
+        job = self.world.runtime.database.jobs.get(asset.job_id or "")
+        assert job is not None
+        return job
+
+    def objects(self, prefix: str = "") -> list[str]:
+        return [info.key for info in self.world.runtime.storage.list(prefix)]
+
+    def put(self, key: str) -> None:
+        self.world.runtime.storage.put(key, [b"x"], size_bytes=1, content_type="text/plain")
+
+    # --- work
+
+    def announced(self, data: bytes, owner: str = "ann", **fields: Any) -> tuple[str, str]:
+        """The ids of upload and asset of a file that is on its way."""
+        new = NewUpload(filename="clip.mp4", size_bytes=len(data), **fields)
+        upload, _ = self.world.runtime.ingest.announce(owner, new)
+        return upload.id, upload.asset_id
+
+    def sent(self, data: bytes = b"a film", owner: str = "ann", **fields: Any) -> str:
+        """The asset of a file of one chunk that has arrived."""
+        upload_id, asset_id = self.announced(data, owner, **fields)
+        self.world.runtime.ingest.receive(owner, upload_id, 0, [data], content_length=len(data), digest=None)
+        return asset_id
+
+    def assemble(self) -> None:
+        for upload_id in self.world.wakeups.uploads:
+            self.world.runtime.assembly.finish(upload_id)
+        self.world.wakeups.uploads.clear()
+
+    def stored(self, data: bytes = b"a film", owner: str = "ann", **fields: Any) -> str:
+        """An asset that has its original and its job, of which nothing is done."""
+        asset_id = self.sent(data, owner, **fields)
+        self.assemble()
+        return asset_id
+
+    def ready(self, data: bytes = b"a film", owner: str = "ann", **fields: Any) -> str:
+        """A published asset."""
+        asset_id = self.stored(data, owner, **fields)
+        self.work()
+        assert self.asset(asset_id).state == "ready"
+        return asset_id
+
+    def work(self, *stages: Stage, **handlers: StageHandler) -> None:
+        """Do what there is to do in these stages (all); a stage's handler can be another one."""
+        hands = self.hands(**handlers)
+        for stage in stages or STAGES:
+            hands.work(stage)
+
+    def hands(self, **handlers: StageHandler) -> Execution:
+        runtime = self.world.runtime
+        usual: dict[Any, StageHandler] = {
+            **runtime.execution.handlers,
+            "probe": nothing,
+            "validate": nothing,
+            "plan": self._plan,
+            "step": self._step,
+            "package": self._package,
+        }
+        claims = Claims(runtime.database, LoadGate(9), "a worker")
+        return Execution(claims, runtime.jobs, runtime.metrics, usual | handlers, lambda: False)
+
+    def _plan(self, task: Task, _lease: Lease) -> dict[str, Any]:
+        job = self.world.runtime.database.jobs.get(task.job_id)
+        assert job is not None
+        profile = job.profile or "web-h264"
+        self.world.runtime.database.jobs.change(job.id, {}, {"profile": profile, "state": "running"})
+        self.world.runtime.jobs.add_steps(job, [("video.h264", PlannedTask("video-0"))])
+        return {}
+
+    def _step(self, task: Task, _lease: Lease) -> dict[str, Any]:
+        return {"path": self._put(task, "0.m4s")}
+
+    def _package(self, task: Task, _lease: Lease) -> dict[str, Any]:
+        path = self._put(task, "master.m3u8")
+        return {
+            "generation": task.generation,
+            "hls": f"{path}/master.m3u8",
+            "manifests": {"hls": f"{path}/master.m3u8"},
+            "thumbnail": None,
+            "poster_seconds": None,
+            "captions": [],
+            "duration_seconds": 1.0,
+            "renditions": [],
+        }
+
+    def _put(self, task: Task, name: str) -> str:
+        path = keys.attempt_path(task.generation, task.name, task.attempt)
+        self.put(f"{keys.asset_prefix(task.asset_id)}{path}/{name}")
+        return path
+
+
+def nothing(_task: Task, _lease: Lease) -> dict[str, Any]:
+    return {}

@@ -1,0 +1,83 @@
+"""The real pipeline in this process: a file in, what viewers get out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mediaflow.domain.records import Asset
+from mediaflow.domain.states import STAGES, Stage
+from mediaflow.services.ingest import NewUpload
+from tests.services.world import World, make_world
+
+TINY_PROFILE = """
+name: tiny
+description: Quick to make.
+segment_seconds: 2
+frame_rate_max: 60
+ladder:
+  - {name: 90p, height: 90, video_bitrate_bps: 150000, audio_bitrate_bps: 64000}
+steps:
+  - step: video.h264
+    params: {preset: ultrafast, crf: 30}
+  - step: audio.aac
+  - step: image.thumbnail
+manifests: [hls]
+"""
+
+
+@contextmanager
+def working_world(directory: Path, **environ: str) -> Iterator[World]:
+    """A world whose profile is small and quick."""
+    profiles = directory / "profiles"
+    profiles.mkdir(parents=True)
+    (profiles / "tiny.yaml").write_text(TINY_PROFILE)
+    world = make_world(directory / "data", profiles_dir=str(profiles), default_profile="tiny", **environ)
+    yield world
+    world.runtime.close()
+
+
+def ingest(world: World, source: Path, owner: str = "ann", **fields: Any) -> str:
+    """Upload a file as its owner does; the new asset's id. Nothing of it is worked on yet."""
+    runtime, data = world.runtime, source.read_bytes()
+    upload, _ = runtime.ingest.announce(owner, NewUpload(filename=source.name, size_bytes=len(data), **fields))
+    for index in range(upload.chunk_count):
+        part = data[index * upload.chunk_size_bytes :][: upload.chunk_size_bytes]
+        runtime.ingest.receive(owner, upload.id, index, [part], content_length=len(part), digest=None)
+    for upload_id in world.wakeups.uploads:
+        runtime.assembly.finish(upload_id)
+    world.wakeups.uploads.clear()
+    return upload.asset_id
+
+
+def work(world: World, *stages: Stage) -> None:
+    """Do what is to be done, in all stages or only in these, until nothing is left."""
+    deadline = time.monotonic() + 60
+    wanted = stages or STAGES
+    while any(world.runtime.execution.work(stage) for stage in wanted) or _is_waiting(world, wanted):
+        assert time.monotonic() < deadline, "the work does not end"
+
+
+def _is_waiting(world: World, stages: tuple[Stage, ...]) -> bool:
+    """True (after a moment) when a task that failed waits for its next attempt."""
+    tasks = world.runtime.database.tasks.find({"state": "pending", "ready": True})
+    waits = any(task.stage in stages for task in tasks)
+    time.sleep(0.1 if waits else 0)
+    return waits
+
+
+def asset_of(world: World, asset_id: str) -> Asset:
+    asset = world.runtime.database.assets.get(asset_id)
+    assert asset is not None
+    return asset
+
+
+def published_file(world: World, asset: Asset, path: str) -> bytes:
+    """A published file's bytes, as a viewer gets them: through the door that delivery keeps."""
+    runtime = world.runtime
+    token, _ = runtime.stream_tokens.mint(asset)
+    file = runtime.delivery.open(token, asset.id, path)
+    return b"".join(runtime.delivery.read(file, offset=0, length=file.size_bytes))
