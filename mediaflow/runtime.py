@@ -50,8 +50,8 @@ from mediaflow.services.posters import Posters
 from mediaflow.services.publishing import Publishing
 from mediaflow.services.purge import Purge
 from mediaflow.services.reconcile import Reconciler
-from mediaflow.services.reprocess import Reprocess
 from mediaflow.services.rendering import Rendering
+from mediaflow.services.reprocess import Reprocess
 from mediaflow.services.sessions import LoginCodes, Sessions
 from mediaflow.services.shares import Shares
 from mediaflow.services.sources import Sources

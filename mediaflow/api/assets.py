@@ -45,7 +45,10 @@ def list_assets(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.operation("GET", "/totals", query=TotalsQuery, gives={200: TotalsSchema})
 def count_assets(query: dict[str, Any]) -> dict[str, Any]:
-    """How many assets you have in each state, an admin how many there are."""
+    """How many assets you have in each state, an admin how many there are.
+
+    Deleted ones are counted apart; `size_bytes` is the sum of the originals.
+    """
     return totals_document(runtime().listing.totals(caller(), **query))
 
 

@@ -29,7 +29,10 @@ _BODY: Final = {
 
 @blueprint.operation("GET", "/<id:asset_id>/captions", gives={200: CaptionListSchema})
 def list_captions(asset_id: str) -> dict[str, Any]:
-    """List an asset's captions."""
+    """List an asset's captions.
+
+    Players find them in the manifest; the URLs here are for programs.
+    """
     return {"items": _documents(runtime().captions.of(caller(), asset_id))}
 
 
@@ -61,7 +64,10 @@ def put_captions(query: dict[str, Any], asset_id: str, language: str) -> tuple[d
 
 @blueprint.operation("DELETE", "/<id:asset_id>/captions/<language:language>", gives={204: None}, fails=(409,))
 def delete_captions(asset_id: str, language: str) -> None:
-    """Delete the captions in a language."""
+    """Delete the captions in a language.
+
+    The manifest is written anew without them; 404 when there are none in that language.
+    """
     runtime().captions.remove(caller(), asset_id, language)
 
 

@@ -47,9 +47,17 @@ class Body(Schema):
         self.error_messages = {**self.error_messages, "unknown": UNKNOWN_FIELD, "type": "must be a JSON object"}
 
 
-def whole(**options: Any) -> fields.Integer:
-    """A whole number of JSON, and nothing that could be read as one."""
-    return fields.Integer(strict=True, error_messages=_NUMBER_MESSAGES, **options)
+class whole(fields.Integer):  # noqa: N801  # declared like the functions below
+    """A whole number of JSON (`28.0` is one, RFC 8259 section 6), and nothing that could be read as one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strict=True, error_messages=_NUMBER_MESSAGES, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
+        if isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        exact = int(value) if isinstance(value, float) and value.is_integer() else value
+        return super()._deserialize(exact, attr, data, **options)
 
 
 class number(fields.Integer):  # noqa: N801  # declared like the functions beside it
@@ -130,8 +138,9 @@ class Text(fields.String):
         text = sanitised(value, lines=self.lines)
         if len(text) < self.shortest or (self.shortest and _VISIBLE.search(text) is None):
             raise ValidationError("must not be empty")
-        if len(text) > self.longest:
-            raise ValidationError(f"must have at most {self.longest} characters, not {len(text)}")
+        # counted as it was sent, which is how the OpenAPI document counts; NFC can make it longer
+        if (length := max(len(value), len(text))) > self.longest:
+            raise ValidationError(f"must have at most {self.longest} characters, not {length}")
         return text
 
 

@@ -19,13 +19,19 @@ class HealthSchema(Schema):
 
 @blueprint.operation("GET", "/livez", gives={200: HealthSchema}, access="open")
 def live() -> dict[str, str]:
-    """The process answers."""
+    """The process answers.
+
+    For supervisors: 200 as long as the process works at all.
+    """
     return {"status": "alive"}
 
 
 @blueprint.operation("GET", "/readyz", gives={200: HealthSchema}, access="open")
 def ready() -> dict[str, str]:
-    """The process and all that it needs answer."""
+    """The process and all that it needs answer.
+
+    For load balancers: 503 while something that is needed does not answer. It is not told what.
+    """
     if not web().readiness.ready():
         raise Unavailable("Something that this service needs does not answer.", code="health.not_ready")
     return {"status": "ready"}

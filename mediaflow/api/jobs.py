@@ -16,13 +16,19 @@ blueprint = Resource("jobs", __name__, url_prefix=f"{BASE}/jobs", description="T
 
 @blueprint.operation("GET", "", query=JobListQuery, gives={200: JobPageSchema})
 def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
-    """List jobs, the newest first."""
+    """List jobs, the newest first.
+
+    Your own; an admin's list has everybody's.
+    """
     return page_document(runtime().library.jobs(caller(), JobQuery(**query)), _document)
 
 
 @blueprint.operation("GET", "/<id:job_id>", gives={200: JobWithTasksSchema})
 def get_job(job_id: str) -> dict[str, Any]:
-    """One job with its tasks, attempts and errors."""
+    """One job with its tasks, attempts and errors.
+
+    Tasks are listed in the order of their making; `attempts` counts how often each was begun.
+    """
     return _whole(job_id)
 
 

@@ -24,6 +24,7 @@ from mediaflow.api.converters import (
 from mediaflow.api.errors import PROBLEM_TYPE
 from mediaflow.api.fields import Text, Timestamp
 from mediaflow.api.resource import OPEN, POLICY_ATTRIBUTE
+from mediaflow.api.schemas_actions import bulk_variants
 
 SPECIFICATION: Final = "api-docs.openapi_json"
 METHODS: Final = ("get", "put", "post", "patch", "delete")
@@ -52,7 +53,12 @@ CONFIGURATION: Final = {
     },
 }
 SECURITY_SCHEMES: Final[dict[str, dict[str, Any]]] = {
-    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token, or an API key (`mfk_...`). A `scope` of theirs limits what they open.",
+    },
     "session": {
         "type": "apiKey",
         "in": "cookie",
@@ -151,6 +157,10 @@ class Document(Api):  # type: ignore[misc]
         announced = self.spec.components.schemas["NewUploadBody"]["properties"]
         announced["size_bytes"]["maximum"] = largest_upload
         announced["profile"]["enum"] = [*sorted(profiles), None]
+        again = self.spec.components.schemas["ReprocessBody"]["properties"]
+        again["profile"]["enum"] = [*sorted(profiles), None]
+        self.spec.components.schemas["BulkBody"]["oneOf"] = bulk_variants()
+        self.spec.components.schemas["BulkChangesBody"]["minProperties"] = 1
 
     def _register_responses(self) -> None:
         """One response component for each status that is no success; errors have the media type of problems."""

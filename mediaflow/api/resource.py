@@ -159,9 +159,7 @@ def _empty_as_response(view: View, status: int) -> View:
     return answer  # type: ignore[return-value]
 
 
-def _failures(
-    rule: str, policy: Policy, fails: tuple[int, ...], *, has_body: bool, has_query: bool
-) -> tuple[int, ...]:
+def _failures(rule: str, policy: Policy, fails: tuple[int, ...], *, has_body: bool, has_query: bool) -> tuple[int, ...]:
     implied = set(fails) | set(ALWAYS)
     if policy.access != "open":
         implied |= {401, 403, 429}

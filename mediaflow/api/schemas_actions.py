@@ -14,9 +14,11 @@ from mediaflow.domain.ids import ID_PATTERN
 from mediaflow.domain.states import VISIBILITIES
 from mediaflow.services.bulk import ACTIONS, MOST_IDS, BulkRequest
 
-MEMBERS: Final = {"update": "changes", "add_tags": "tags", "remove_tags": "tags"}
-"""What an action needs. `profile` may come with `reprocess`."""
-OPTIONAL_MEMBERS: Final = {"reprocess": "profile"}
+MEMBERS: Final = ("changes", "tags", "profile")
+NEEDED: Final = {"update": "changes", "add_tags": "tags", "remove_tags": "tags"}
+"""What an action needs of them."""
+OPTIONAL: Final = {"reprocess": "profile"}
+"""What an action may have."""
 
 
 def profile_field() -> Text:
@@ -54,9 +56,6 @@ class BulkChangesBody(Body):
     tags = tags_field()
     visibility = choice(*VISIBILITIES)
 
-    class Meta(Body.Meta):
-        """Text of several lines is allowed where it says so."""
-
     @validates_schema
     def _something(self, data: dict[str, Any], **_: Any) -> None:
         if not data:
@@ -84,12 +83,25 @@ class BulkBody(Body):
     @validates_schema
     def _fitting(self, data: dict[str, Any], **_: Any) -> None:
         action = data.get("action", "")
-        needed = MEMBERS.get(action)
+        needed = NEEDED.get(action)
         if needed and not data.get(needed):
             raise ValidationError({needed: [MISSING_FIELD]})
-        for name in ("changes", "tags", "profile"):
-            if name in data and name not in (needed, OPTIONAL_MEMBERS.get(action)):
+        for name in MEMBERS:
+            if name in data and name not in (needed, OPTIONAL.get(action)):
                 raise ValidationError({name: [f"does not belong to the action {action}"]})
+
+
+def bulk_variants() -> list[dict[str, Any]]:
+    """What `BulkBody` checks, as JSON Schemas of which a body meets exactly one."""
+    return [_variant(action, NEEDED.get(action), OPTIONAL.get(action)) for action in ACTIONS]
+
+
+def _variant(action: str, needed: str | None, optional: str | None) -> dict[str, Any]:
+    members: dict[str, Any] = {name: False for name in MEMBERS if name not in (needed, optional)}
+    if needed == "tags":
+        members["tags"] = {"minItems": 1}
+    required = ["action", "ids", *([needed] if needed else [])]
+    return {"title": action, "properties": {"action": {"const": action}, **members}, "required": required}
 
 
 def bulk_request(body: dict[str, Any]) -> BulkRequest:

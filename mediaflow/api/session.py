@@ -73,7 +73,10 @@ def create_session(body: dict[str, Any]) -> Response:
 
 @blueprint.operation("GET", "", gives={200: SessionSchema}, scope="any")
 def get_session() -> dict[str, Any]:
-    """Who I am."""
+    """Who I am.
+
+    Of any credential: a token, an API key, or the page's cookie. `scopes` is what it opens.
+    """
     return _document(caller())
 
 

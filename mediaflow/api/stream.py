@@ -57,7 +57,11 @@ PREFLIGHT_HEADERS: Final = {
     responses={200: _ANSWER, 206: _ANSWER, 302: _ELSEWHERE},
 )
 def get_stream(token: str, asset_id: str, path: str) -> Response:
-    """One published file, or a range of it."""
+    """One published file, or a range of it.
+
+    The path is the permission: playback addresses begin with it. Its token opens one asset, for a few hours, until its
+    privacy changes.
+    """
     delivery = runtime().delivery
     place = delivery.admit(token, asset_id, path)
     # a presigned URL is signed for GET

@@ -84,8 +84,8 @@ class Asset:
     users who may watch a private asset besides its owner. `captions` are the uploaded captions, each `{language, label,
     path, size_bytes}`. `poster_seconds` is where the owner's picture was taken (None: chosen by the profile).
 
-    A deleted asset is purged after `purge_at`; from `purging` on, nothing brings it back. After `sweep_at`, the files of
-    generations other than the published one go.
+    A deleted asset is purged after `purge_at`; from `purging` on, nothing brings it back. After `sweep_at`, the files
+    of generations other than the published one go.
     """
 
     id: str

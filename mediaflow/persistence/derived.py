@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from mediaflow.services.search import SEARCHED, words_of
 
@@ -22,8 +22,3 @@ DERIVED: Final[Mapping[str, tuple[Derived, ...]]] = {
     "assets": (Derived("search", SEARCHED, words_of),),
 }
 """By table."""
-
-
-def made_up(table: str, document: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The derived fields of a document, from what it has."""
-    return {each.field: each.make(*(document[name] for name in each.sources)) for each in DERIVED.get(table, ())}

@@ -41,7 +41,7 @@ def build_presentation(produced: Iterable[Produced], duration_seconds: float) ->
     if stray := segments.keys() - inits.keys():
         raise TaskFailed(f"{sorted(stray)[0]} has segments but no init segment.", code="job.incomplete")
     video = sorted((r for r in renditions if r.track.kind == "video"), key=_by_size, reverse=True)
-    audio = sorted((r for r in renditions if r.track.kind == "audio"), key=lambda r: r.size_bytes, reverse=True)
+    audio = sorted((r for r in renditions if r.track.kind == "audio"), key=_by_choice)
     if not video and not audio:
         raise TaskFailed("No step made anything that can be played.", code="job.incomplete")
     measured = max((r.duration_seconds for r in (video or audio)), default=duration_seconds)
@@ -67,6 +67,13 @@ def _in_order(name: str, segments: dict[int, Segment]) -> tuple[Segment, ...]:
 def _by_size(rendition: Rendition) -> tuple[int, int]:
     track = rendition.track
     return ((track.width or 0) * (track.height or 0), rendition.size_bytes)
+
+
+def _by_choice(rendition: Rendition) -> tuple[bool, str, int]:
+    """The defaults first, then the other languages by name; each from large to small."""
+    track = rendition.track
+    other = not _is_default(track)
+    return other, (track.label or track.name).casefold() if other else "", -rendition.size_bytes
 
 
 def describe_renditions(presentation: Presentation) -> list[dict[str, Any]]:

@@ -61,6 +61,7 @@ class Publishing:
             "storyboard": images.get("storyboard"),
             "poster_seconds": next((t.result or {} for t in tasks if t.name == "plan"), {}).get("poster_seconds"),
             "captions": [],
+            "warnings": [_left_out(other) for other in tasks if other.optional and other.state == "failed"],
             "duration_seconds": round(presentation.duration_seconds, 3),
             "size_bytes": sum(artifact.size_bytes for source in produced for artifact in source.artifacts),
             "renditions": describe_renditions(presentation),
@@ -100,14 +101,16 @@ class Publishing:
 
     def _published(self, task: Task, seen: Asset, published: dict[str, Any]) -> bool:
         """False when the asset was changed since it was seen, and may still be published to."""
-        now = self.database.now()
+        job, now = self.documents.job(task), self.database.now()
+        media = job.media or {}
         watched = longest_watch_seconds(self.stream_bucket_seconds, published["duration_seconds"])
         changes = {
             "generation": task.generation,
             "published": published,
             "state": "ready",
             "playable": True,
-            "profile": self.documents.job(task).profile,
+            "profile": job.profile,
+            "media": {**media, "warnings": [*media.get("warnings", []), *published.get("warnings", [])]},
             "duration_seconds": published["duration_seconds"],
             "error": None,
             "updated_at": now,
@@ -132,6 +135,11 @@ class Publishing:
         asset = self.database.assets.get(task.asset_id)
         if asset is not None and asset.generation == task.generation:
             self.posters.catch_up(asset)
+
+
+def _left_out(task: Task) -> str:
+    """A sentence for owners about what could not be made and is not needed."""
+    return f"{task.name} is left out: {(task.error or {}).get('detail', 'it could not be made')}"
 
 
 def longest_watch_seconds(bucket_seconds: float, duration_seconds: float) -> float:

@@ -164,18 +164,19 @@ def _video_variant(rendition: Rendition, group: AudioGroup | None, target: int) 
 
 
 def _audio_variant(group: AudioGroup, target: int) -> str:
-    attributes = _rates(None, group, target)
-    if group.is_a_choice:
-        attributes.append(f'AUDIO="{group.name}"')
+    if not group.is_a_choice:
+        return "#EXT-X-STREAM-INF:" + ",".join(_rates(None, group, target))
+    # a player may fetch the variant's own playlist beside the chosen language's (RFC 8216, 4.3.4.2)
+    attributes = [*_rates(group.default, group, target), f'AUDIO="{group.name}"']
     return "#EXT-X-STREAM-INF:" + ",".join(attributes)
 
 
-def _rates(video: Rendition | None, group: AudioGroup | None, target: int) -> list[str]:
-    """Peak and average of what is fetched together (with the largest of the group), and the codecs of all of it."""
-    pictures = video.segments if video else ()
-    peak = (peak_bps(pictures, target) if video else 0) + (group.peak_bps(target) if group else 0)
-    average = (average_bps(pictures) if video else 0) + (group.average_bps if group else 0)
-    named = [*([video.track.codecs] if video else []), *(group.codecs if group else [])]
+def _rates(own: Rendition | None, group: AudioGroup | None, target: int) -> list[str]:
+    """Peak and average of what is fetched together: the variant's own playlist, and the largest of the group."""
+    segments = own.segments if own else ()
+    peak = (peak_bps(segments, target) if own else 0) + (group.peak_bps(target) if group else 0)
+    average = (average_bps(segments) if own else 0) + (group.average_bps if group else 0)
+    named = [*([own.track.codecs] if own else []), *(group.codecs if group else [])]
     codecs = ",".join(dict.fromkeys(named))
     return [f"BANDWIDTH={peak}", f"AVERAGE-BANDWIDTH={average}", f'CODECS="{codecs}"']
 

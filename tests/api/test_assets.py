@@ -154,12 +154,83 @@ def test_a_listing_is_filtered_and_sorted(site: Site, ann: Api, query: str, expe
         ("sort=owner", "/sort"),
         ("sort=$where", "/sort"),
         ("deleted=maybe", "/deleted"),
-        ("owner=bob", "/owner"),
+        ("page=1_0", "/page"),
+        ("page=%2B1", "/page"),
+        ("page=%201", "/page"),
+        ("page=01", "/page"),
+        ("page=%D9%A3", "/page"),
+        ("page=1&page=2", "/page"),
+        ("q=a&q=a", "/q"),
+        ("deleted=true&deleted=true", "/deleted"),
+        ("created_after=yesterday", "/created_after"),
+        ("created_after=2026-01-31", "/created_after"),
+        ("created_after=2026-01-31T08:15:30", "/created_after"),
+        ("created_before=2026-01-31T08:15:30+01:00", "/created_before"),
+        ("created_before=2026-02-30T08:15:30Z", "/created_before"),
+        ("owner=", "/owner"),
+        ("q=" + "+".join(f"w{n}" for n in range(10, 23)), "/q"),
+        ("shared=true&deleted=true", "/deleted"),
+        ("shared=1", "/shared"),
     ],
 )
 def test_a_wrong_query_names_the_parameter(ann: Api, query: str, pointer: str) -> None:
     errors = is_problem(ann.get(f"/assets?{query}"), 422)["errors"]
     assert [error["pointer"] for error in errors] == [pointer]
+
+
+def test_a_time_is_one_of_rfc_3339(site: Site, ann: Api) -> None:
+    for number in range(3):
+        site.world.runtime.database.assets.insert(an_asset(title=f"{number}", created_at=CREATED + number))
+    for query, expected in (
+        ("created_after=2023-11-14T22:13:21Z", ["2", "1"]),
+        ("created_after=2023-11-14T23:13:21%2B01:00", ["2", "1"]),
+        ("created_before=2023-11-14T22:13:21.5z", ["1", "0"]),
+        ("created_after=2023-11-14T22:13:20.001Z&created_before=2023-11-14T22:13:22Z", ["1"]),
+        ("created_after=2023-11-14T22:13:22Z&created_before=2023-11-14T22:13:20Z", []),
+        ("created_after=0001-01-01T00:00:00Z&created_before=9999-12-31T23:59:59Z", ["2", "1", "0"]),
+    ):
+        assert [item["title"] for item in ann.get(f"/assets?{query}").get_json()["items"]] == expected
+
+
+def test_owners_are_named_by_admins(site: Site, ann: Api, admin: Api) -> None:
+    for owner in ("ann", "bob"):
+        site.world.runtime.database.assets.insert(an_asset(title=f"{owner}'s", owner=owner, size_bytes=7))
+    assert [item["title"] for item in admin.get("/assets?owner=bob").get_json()["items"]] == ["bob's"]
+    assert [item["title"] for item in ann.get("/assets?owner=ann").get_json()["items"]] == ["ann's"]
+    is_problem(ann.get("/assets?owner=bob"), 403, "auth.forbidden")
+    is_problem(ann.get("/assets/totals?owner=bob"), 403, "auth.forbidden")
+    assert admin.get("/assets/totals?owner=bob").get_json()["size_bytes"] == 7
+    assert admin.get("/assets/totals").get_json()["size_bytes"] == 14
+
+
+def test_what_others_share_is_listed_without_their_secrets(site: Site, ann: Api, bob: Api) -> None:
+    site.world.runtime.database.assets.insert(an_asset(title="for bob", shared_with=["bob"], sha256="0" * 64))
+    (shown,) = bob.get("/assets?shared=true").get_json()["items"]
+    assert (shown["title"], shown["owner"], shown["filename"], shown["sha256"]) == ("for bob", "ann", None, None)
+    assert bob.get("/assets").get_json()["total"] == ann.get("/assets?shared=true").get_json()["total"] == 0
+
+
+def test_totals_have_every_state(site: Site, ann: Api) -> None:
+    for asset in (
+        an_asset(size_bytes=1),
+        a_published_asset(size_bytes=10),
+        a_published_asset(size_bytes=100, deleted_at=CREATED),
+    ):
+        site.world.runtime.database.assets.insert(asset)
+    assert ann.get("/assets/totals").get_json() == {
+        "states": {"created": 1, "stored": 0, "processing": 0, "ready": 1, "failed": 0, "rejected": 0},
+        "total": 2,
+        "deleted": 1,
+        "size_bytes": 11,
+    }
+    is_problem(ann.get("/assets/totals?state=ready"), 422)
+
+
+def test_what_is_edited_is_found_by_its_new_words(ann: Api) -> None:
+    announced = ann.announce(metadata={"title": "Summer f\u00eate", "tags": ["sea side"]})
+    assert ann.get("/assets?q=FETE+sid").get_json()["total"] == 1
+    ann.call("PATCH", f"/assets/{announced['asset_id']}", json={"title": "Winter"})
+    assert [ann.get(f"/assets?q={word}").get_json()["total"] for word in ("fete", "winter", "sea")] == [0, 1, 1]
 
 
 # --- changing

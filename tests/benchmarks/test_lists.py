@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from pymongo import MongoClient
 
 from mediaflow.app import create_app
 from mediaflow.domain.records import Asset
-from mediaflow.domain.states import ASSET_STATES
+from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
 from mediaflow.persistence import open_database
 from mediaflow.persistence.fields import JSON, Field, fields_of
 from mediaflow.services.access import Principal
@@ -40,8 +41,8 @@ from tests.services.world import make_world
 NUMBER = int(os.environ.get("BENCH_ASSETS", "100000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "100"))
 REAL_SERVER = os.environ.get("MONGODB_URI", "")
-LIMIT_MS = 300
-"""No question may take longer (99th percentile) on SQLite: three times what was measured, for a busy machine."""
+LIMIT_MS = 250
+"""No question may keep the processor busy for longer on SQLite: twice what was seen, for a machine that is shared."""
 
 OWNERS = {"ann": 40, "bob": 25, "cem": 20, "dua": 14, "eve": 1}
 """Who owns how many of a hundred."""
@@ -113,7 +114,7 @@ def assets(language: Language) -> Iterator[Asset]:
             search=words_of(title, description, tags),
             media=media,
             state=state,
-            visibility=chosen.choices(["private", "unlisted", "public"], weights=[80, 10, 10])[0],
+            visibility=chosen.choices(VISIBILITIES, weights=[80, 10, 10])[0],
             created_at=created,
             updated_at=created + chosen.random() * 1e6,
             size_bytes=chosen.randrange(10**6, 10**10),
@@ -184,7 +185,7 @@ def queries() -> dict[str, dict[str, Any]]:
     words = Language.made_up().words
     frequent, common, rare = words[0], words[3], words[-2_000]
     sorts = ("created_at", "updated_at", "title", "size_bytes", "state")
-    shown = {
+    shown: dict[str, dict[str, Any]] = {
         "first page": {},
         "page 500": {"page": 500},
         "last page": {"page": -1},
@@ -219,29 +220,45 @@ def queries() -> dict[str, dict[str, Any]]:
     }
 
 
-def measured(work: Callable[[], Any], rounds: int = ROUNDS) -> tuple[float, float]:
-    """Median and 99th percentile in milliseconds; the first time, which prepares the statement, does not count."""
+@dataclass(frozen=True)
+class Figures:
+    """Milliseconds: what passed, and what the processor worked (of this thread; it tells more on a busy machine)."""
+
+    median: float
+    worst: float
+    busy_median: float
+    busy_worst: float
+
+
+def measured(work: Callable[[], Any], rounds: int = ROUNDS) -> Figures:
+    """Medians and 99th percentiles; the first time, which prepares the statement, does not count."""
     work()
-    times = []
+    passed, busy = [], []
     for _ in range(rounds):
-        began = time.perf_counter()
+        began, begun = time.perf_counter(), time.thread_time()
         work()
-        times.append((time.perf_counter() - began) * 1000)
-    times.sort()
-    return statistics.median(times), times[min(len(times) - 1, int(len(times) * 0.99))]
+        busy.append((time.thread_time() - begun) * 1000)
+        passed.append((time.perf_counter() - began) * 1000)
+    at = min(rounds - 1, int(rounds * 0.99))
+    return Figures(statistics.median(passed), sorted(passed)[at], statistics.median(busy), sorted(busy)[at])
 
 
-def told(title: str, figures: dict[str, tuple[float, float]]) -> None:
-    print(f"\n{title}\n{'':48}   p50 ms   p99 ms")
-    for name, (median, worst) in figures.items():
-        print(f"{name:48} {median:8.2f} {worst:8.2f}")
+def told(title: str, figures: dict[str, Figures]) -> None:
+    print(f"\n{title}\n{'':58}  p50 ms  p99 ms  p50 CPU  p99 CPU")
+    for name, each in figures.items():
+        row = f"{each.median:8.2f}{each.worst:8.2f}{each.busy_median:9.2f}{each.busy_worst:9.2f}"
+        print(f"{name:58}{row}", flush=True)
+
+
+def too_slow(figures: dict[str, Figures]) -> dict[str, Figures]:
+    return {name: each for name, each in figures.items() if each.busy_worst > LIMIT_MS}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 class TestLists:
     def test_pages_filters_and_searches(self, database: Database, request: pytest.FixtureRequest) -> None:
-        listing, figures = Listing(database), {}
+        listing, figures = Listing(database), dict[str, Figures]()
         for name, given in queries().items():
             principal = ADMIN if given.pop("everybody", False) else ANN
             found = listing.assets(principal, AssetQuery(**given | {"page": 1}))
@@ -249,12 +266,12 @@ class TestLists:
                 given["page"] = found.pages
             query = AssetQuery(**given)
             assert listing.assets(principal, query).items or "nothing" in name
-            figures[f"{name} [{found.total}]"] = measured(lambda p=principal, q=query: listing.assets(p, q))
+            figures[f"{name} [{found.total}]"] = measured(partial(listing.assets, principal, query))
         figures["totals"] = measured(lambda: listing.totals(ANN))
         figures["all: totals"] = measured(lambda: listing.totals(ADMIN))
         told(f"{NUMBER} assets, {type(database).__name__}", figures)
         if "sqlite" in request.node.name:
-            assert {name: worst for name, (_, worst) in figures.items() if worst > LIMIT_MS} == {}
+            assert too_slow(figures) == {}
 
     def test_writes(self, database: Database) -> None:
         made = iter(list(islice(assets(Language.made_up()), ROUNDS + 1)))
@@ -277,7 +294,7 @@ class TestLists:
 def test_over_http(sqlite_file: Path, tmp_path: Path) -> None:
     world = make_world(tmp_path / "data", database_url=f"sqlite:{sqlite_file}", rate_limit_per_minute="0")
     site = Site(world, create_app(world.runtime.settings, world.runtime).test_client(use_cookies=False))
-    ann, figures = site.as_user("ann"), {}
+    ann, figures = site.as_user("ann"), dict[str, Figures]()
     last = ann.get("/assets").get_json()["pages"]
     for path in (
         "/assets",
@@ -292,7 +309,7 @@ def test_over_http(sqlite_file: Path, tmp_path: Path) -> None:
         "/assets/totals",
     ):
         assert ann.get(path).status_code == 200
-        figures[path] = measured(lambda path=path: ann.get(path))
+        figures[path] = measured(partial(ann.get, path))
     told(f"{NUMBER} assets over HTTP (test client)", figures)
     world.runtime.close()
-    assert {path: worst for path, (_, worst) in figures.items() if worst > LIMIT_MS} == {}
+    assert too_slow(figures) == {}

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
 
 from mediaflow.testing.clips import make_clip
 from tests.integration.browsing import fresh_page, running_browser, sign_in, token_of, until
 from tests.integration.service import Service
+from tests.integration.watching import enter
 
 TAG = "library-page"
 """On all assets of this file: the service is shared with other tests."""
@@ -38,7 +39,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, service: Service) -> 
     if "spare" in request.fixturenames:
         request.getfixturevalue("spare")  # before the page: an idle list is looked at every ten seconds only
     with fresh_page(browser) as page:
-        sign_in(page, service)
+        enter(page, service)
         open_list(page, service, f"?tag={TAG}")
         yield page
 
@@ -53,7 +54,7 @@ def ids(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         metadata = {"title": title, "description": f"All about {tag}.", "tags": [TAG, tag], "visibility": visibility}
         made[title] = service.upload(clip, metadata=metadata).json()["asset_id"]
     for asset_id in made.values():
-        asset = service.settled(asset_id, timeout_seconds=60)
+        asset = service.settled(asset_id, timeout_seconds=200)
         assert asset["state"] == "ready", asset["error"]
     return made
 
@@ -362,6 +363,7 @@ def test_a_shared_video_is_seen_by_its_guest_who_can_change_nothing(
         guest.get_by_role("link", name="Shared with me").click()
         shows(guest, "Harbour at dawn")
         expect(guest.get_by_role("heading", level=1)).to_have_text("Shared with me")
+        expect(card(guest, "Harbour at dawn").get_by_role("link", name="admin", exact=True)).to_be_visible()
         guest.get_by_role("button", name="More for Harbour at dawn").click()
         expect(guest.get_by_role("button", name="Copy link")).to_be_visible()
         for change in ("Edit", "Delete"):
@@ -379,11 +381,12 @@ def test_captions_are_uploaded_listed_and_deleted(page: Page, service: Service, 
     asset_id = ids["Harbour at dawn"]
     dialog = edit(page, "Harbour at dawn")
     captions = b"WEBVTT\n\n00:00.000 --> 00:00.800\nGood morning.\n"
-    upload = {"name": "words.vtt", "mimeType": "text/vtt", "buffer": captions}
+    upload: FilePayload = {"name": "words.vtt", "mimeType": "text/vtt", "buffer": captions}
+    broken: FilePayload = {"name": "words.vtt", "mimeType": "text/vtt", "buffer": b"no captions at all"}
     dialog.locator("#edit-caption-file").set_input_files(upload)
     expect(dialog.get_by_text("Write the language of the captions first")).to_be_visible()
     dialog.get_by_label("Language of the captions").fill("de")
-    dialog.locator("#edit-caption-file").set_input_files(upload | {"buffer": b"no captions at all"})
+    dialog.locator("#edit-caption-file").set_input_files(broken)
     expect(dialog.locator("#edit-captions-error")).not_to_be_empty()
     assert service.asset(asset_id)["captions"] == []
     dialog.locator("#edit-caption-file").set_input_files(upload)
@@ -565,6 +568,7 @@ def test_a_key_is_made_used_and_revoked(page: Page, service: Service) -> None:
     page.get_by_label("Name").fill("Nightly")
     page.get_by_label("It may").select_option(label="Look only")
     page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_label("The new key")).to_be_visible()
     key = page.get_by_label("The new key").input_value()
     row = page.get_by_role("row").filter(has_text="Nightly")
     expect(row).to_contain_text("look")
@@ -622,6 +626,13 @@ def test_the_keyboard_alone_edits_a_video(page: Page, service: Service, spare: d
     expect(dialog).to_be_hidden()
     assert service.asset(spare["id"])["title"] == "By keyboard"
     expect(page.get_by_role("button", name="More for By keyboard")).to_be_focused()
+
+
+def test_the_skip_link_leaves_the_address_alone(page: Page) -> None:
+    before = page.url
+    page.get_by_role("link", name="Skip to the content").press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    assert page.url == before
 
 
 @pytest.mark.parametrize("place", ["#/", "#/trash", "#/keys", "#/health", "#/audit"])

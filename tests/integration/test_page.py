@@ -2,57 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from mediaflow.testing.clips import make_clip
+from tests.integration.browsing import fresh_page, running_browser, sign_in, until
 from tests.integration.service import Service
 
-ARGUMENTS = (
-    "--no-sandbox",  # the tests may run as root
-    "--disable-gpu",
-    "--autoplay-policy=no-user-gesture-required",
-    # a test's browser calls nobody
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-)
 VIDEO = "document.querySelector('video')"
 TITLE_AS_MARKUP = "<img src=x onerror=\"document.title='owned'\"> & <b>bold</b>"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.fail("no chromium on PATH; install it (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+    with running_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh browser profile. A blocked load or an uncaught error in the page fails the test that saw it."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
-    page.on("request", lambda request: None if _is_local(request.url) else faults.append(f"asked for {request.url}"))
-    yield page
-    context.close()
-    assert faults == []
+    with fresh_page(browser) as page:
+        yield page
 
 
 @pytest.fixture
@@ -69,26 +43,6 @@ def ready_asset(service: Service, tmp_path_factory: pytest.TempPathFactory) -> d
     asset = service.settled(announced["asset_id"], timeout_seconds=60)
     assert asset["state"] == "ready", asset["error"]
     return asset
-
-
-def _is_local(url: str) -> bool:
-    return url.startswith(("http://127.0.0.1:", "http://localhost:", "blob:", "data:"))
-
-
-def sign_in(page: Page, service: Service) -> None:
-    page.goto(service.url)
-    page.get_by_label("API token").fill(service.token)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Library")).to_be_visible()
-
-
-def until(page: Page, condition: Callable[[], Any], seconds: float = 15) -> Any:
-    """The condition's first true answer. (Playwright's wait_for_function needs eval, which the page forbids.)"""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s; the page shows: {page.inner_text('main')}"
-        page.wait_for_timeout(50)
-    return answer
 
 
 def video(page: Page, member: str) -> Any:
@@ -110,6 +64,7 @@ def test_a_wrong_token_is_refused_in_words_and_a_right_one_opens_the_library(pag
     expect(page.get_by_role("alert")).not_to_be_empty()
     sign_in(page, service)
     expect(page).to_have_title("Library · mediaflow")
+    page.get_by_role("button", name="Account of").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.reload()
@@ -167,7 +122,7 @@ def test_the_quality_menu_changes_the_picture(signed_in: Page, service: Service,
     until(page, lambda: video(page, "currentTime") > 0.3)
     assert len(heights(ready_asset)) > 1
     for height in sorted(heights(ready_asset)):
-        page.get_by_label("Quality").select_option(label=f"{height}p")
+        page.get_by_label("Quality").select_option(f"{height}p")
         until(page, lambda: video(page, "videoHeight") == height)  # noqa: B023 - called before the loop goes on
 
 
@@ -240,11 +195,8 @@ def test_a_deleted_video_can_be_brought_back(signed_in: Page, ready_asset: dict[
     page = signed_in
     mine = card(page, "onerror")
     expect(mine).to_have_count(1)
+    mine.get_by_role("button", name="More for").click()
     mine.get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    expect(mine).to_have_count(1)
-    mine.get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(mine).to_have_count(0)
     page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(mine).to_have_count(1)
@@ -271,7 +223,7 @@ def test_a_stranger_may_watch_what_is_unlisted_and_nothing_private(
         assert changed.status_code == 200, changed.text
         page.reload()
         until(page, lambda: video(page, "currentTime") > 0.5)
-        expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+        expect(page.get_by_role("button", name="Account of")).to_be_hidden()
     finally:
         service.call("PATCH", f"/assets/{ready_asset['id']}", json={"visibility": "private"})
 
@@ -302,7 +254,7 @@ def test_refused_segments_get_a_new_address_and_playing_goes_on(
     page.route("**/*.m4s", refuse_first)
     before = video(page, "currentTime")
     other = next(height for height in heights(ready_asset) if height != video(page, "videoHeight"))
-    page.get_by_label("Quality").select_option(label=f"{other}p")
+    page.get_by_label("Quality").select_option(f"{other}p")
     until(page, lambda: refused and video(page, "readyState") >= 2)
     # the source may be changed just now, which ends the promise; what was pressed must count all the same
     page.evaluate(f"{VIDEO}.play().catch(() => null)")

@@ -16,6 +16,7 @@ import pytest
 from tests.integration.service import Service, clean_environ, running_service
 
 CONFIGURATION = Path(__file__).parents[1] / "openapi" / "schemathesis.toml"
+HOOKS = CONFIGURATION.with_name("hooks.py")
 SEED = 20260101
 
 
@@ -35,8 +36,9 @@ def ask(service: Service, directory: Path, *, examples: int, seconds: int) -> in
         f"--header=Authorization: Bearer {service.token}",
         f"--report-dir={directory}",
     ]
+    environ = clean_environ(SCHEMATHESIS_HOOKS=str(HOOKS))
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=seconds, check=False, cwd=directory, env=clean_environ()
+        command, capture_output=True, text=True, timeout=seconds, check=False, cwd=directory, env=environ
     )
     assert done.returncode == 0, done.stdout[-12_000:] + done.stderr[-2000:]
     found = re.search(r"(\d+) generated", done.stdout)

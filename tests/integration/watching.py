@@ -44,9 +44,9 @@ class Viewer:
         self.open(asset_id, search)
         self.until_playing()
 
-    def until_playing(self) -> None:
-        before = self.video("currentTime")
-        until(self.page, lambda: not self.video("paused") and self.video("currentTime") > max(before, 0.1))
+    def until_playing(self, seconds: float = 15) -> None:
+        before = self.place
+        until(self.page, lambda: not self.video("paused") and self.place > max(before, 0.1), seconds)
 
     def video(self, member: str) -> Any:
         return self.page.evaluate(f"{VIDEO}.{member}")
@@ -113,6 +113,23 @@ class Viewer:
         names: list[str] = self.page.evaluate("document.interruptions")
         return names
 
+    def pitch(self) -> float:
+        """The loudest frequency of the sound, in hertz; 0 while there is silence."""
+        hertz: float = self.page.evaluate(
+            f"""() => {{
+              if (!document.ear) {{
+                const context = new AudioContext();
+                document.ear = new AnalyserNode(context, {{ fftSize: 8192 }});
+                context.createMediaElementSource({VIDEO}).connect(document.ear).connect(context.destination);
+              }}
+              const bins = new Float32Array(document.ear.frequencyBinCount);
+              document.ear.getFloatFrequencyData(bins);
+              const loudest = bins.indexOf(Math.max(...bins));
+              return bins[loudest] > -60 ? loudest * document.ear.context.sampleRate / document.ear.fftSize : 0;
+            }}"""
+        )
+        return hertz
+
     def captions_on_screen(self) -> list[str]:
         """The text of the cues that show now."""
         texts: list[str] = self.page.evaluate(
@@ -135,10 +152,10 @@ def hear_tokens(page: Page) -> list[str]:
 
 
 def hear_refusals(page: Page) -> list[str]:
-    """The addresses of segments that the service refuses from now on."""
+    """The addresses in streams that the service refuses from now on."""
     refused: list[str] = []
     page.on(
         "response",
-        lambda answer: refused.append(answer.url) if answer.url.endswith(".m4s") and answer.status == 404 else None,
+        lambda answer: refused.append(answer.url) if "/stream/" in answer.url and answer.status == 404 else None,
     )
     return refused

@@ -17,8 +17,9 @@ import pytest
 from mediaflow.domain.errors import ConfigurationError, Unavailable
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import SCHEMA_VERSION, LoginCode, Task
-from mediaflow.persistence.sqlite import SqliteDatabase, connections
+from mediaflow.persistence.sqlite import SqliteDatabase, connections, repository
 from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, Increment
+from tests.services.records import an_asset
 
 FORK = multiprocessing.get_context("fork")
 
@@ -347,8 +348,8 @@ def plan_of(database: SqliteDatabase, operation: Callable[[], Any]) -> str:
     operation()
     with database._connections.reading() as connection:
         connection.set_trace_callback(None)
-        (asked,) = (each for each in statements if not each.startswith("--"))  # FTS5's own are comments
-        return " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {asked}"))
+        asked = [each for each in statements if not each.startswith("--")]  # FTS5's own are comments
+        return " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {asked[-1]}"))
 
 
 OWNERS, ALL = {"owner": "o", "deleted_at": None}, {"deleted_at": None}
@@ -410,3 +411,13 @@ def test_lists_are_looked_into_by_their_index(database: SqliteDatabase, where: d
         assert "SCAN l VIRTUAL TABLE INDEX" in plan
         assert "SEARCH b USING INTEGER PRIMARY KEY" in plan
         assert "json_each" not in plan
+
+
+def test_many_hits_of_a_search_are_not_sorted(database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.assets.insert(an_asset(title="Whale"))
+    where, order = {"search": HasPrefixes(("whale",)), "deleted_at": None}, ("title", "upload_id")
+    few = plan_of(database, lambda: database.assets.find(where, sort=order, limit=5))
+    monkeypatch.setattr(repository, "FREQUENT", 1)
+    many = plan_of(database, lambda: database.assets.find(where, sort=order, limit=5))
+    assert "SCAN l VIRTUAL TABLE INDEX" in few
+    assert "INDEX assets_brief_deleted_at_title_" in many

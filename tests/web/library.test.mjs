@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { withAdded } from '../../mediaflow/web/static/chips.js';
+import { withAdded, withNames } from '../../mediaflow/web/static/chips.js';
 import { changed, cleared, isNarrowed, listQuery, readHash, writeHash } from '../../mediaflow/web/static/filters.js';
 import { actionInWords, factsOf, healthRows, healthSentence, span, usageInWords } from '../../mediaflow/web/static/healthwords.js';
 import { changesOf, conflicts, merged } from '../../mediaflow/web/static/merging.js';
@@ -145,6 +145,7 @@ test('errors go to their fields', () => {
 test('chips: commas and lines part, spaces and repeats do not count', () => {
   assert.deepEqual(withAdded(['Sea'], ' sun , sea,,\nlong  walk'), ['Sea', 'sun', 'long walk']);
   assert.deepEqual(withAdded(['a'], '  '), ['a']);
+  assert.deepEqual(withNames(['Bob'], ' bob\nCN=Ann, OU=x '), ['Bob', 'bob', 'CN=Ann, OU=x']);
 });
 
 // Words

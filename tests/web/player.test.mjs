@@ -3,6 +3,7 @@ import test from 'node:test';
 
 import { linkTo, startOf, watched } from '../../mediaflow/web/static/link.js';
 import { levelFor, levelLabel, rungNames } from '../../mediaflow/web/static/quality.js';
+import { Retry } from '../../mediaflow/web/static/retry.js';
 import { commandOf } from '../../mediaflow/web/static/shortcuts.js';
 import { bufferAhead, rows } from '../../mediaflow/web/static/statistics.js';
 import { renewalWait, tokenOf, withToken } from '../../mediaflow/web/static/stream.js';
@@ -200,4 +201,23 @@ test('a token is renewed in good time, but not all the time', () => {
   ]) {
     assert.equal(renewalWait(left), wait, left);
   }
+});
+
+test('what fails is tried again, once at a time, less often each time, not for ever', async () => {
+  const retry = new Retry([0.01, 0.02]);
+  const tries = [];
+  const soon = () => new Promise((resolve) => setTimeout(resolve, 60));
+  assert.ok(retry.later(() => tries.push('first')));
+  assert.ok(retry.later(() => tries.push('asked for at the same time')));
+  await soon();
+  assert.ok(retry.later(() => tries.push('second')));
+  await soon();
+  assert.equal(retry.later(() => tries.push('never')), false);
+  retry.reset();
+  assert.ok(retry.later(() => tries.push('third')));
+  await soon();
+  assert.ok(retry.later(() => tries.push('stopped')));
+  retry.stop();
+  await soon();
+  assert.deepEqual(tries, ['first', 'second', 'third']);
 });

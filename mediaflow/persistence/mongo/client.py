@@ -11,11 +11,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from mongoengine.errors import MongoEngineException
 from mongoengine.queryset import QuerySet
 from pymongo import IndexModel, MongoClient
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import InvalidOperation, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from mediaflow.domain.errors import ConfigurationError, Unavailable
+from mediaflow.persistence.derived import DERIVED, Derived
 from mediaflow.persistence.forks import watch_forks
 from mediaflow.persistence.mongo.columns import Record
 from mediaflow.persistence.mongo.documents import DOCUMENTS
@@ -134,4 +136,15 @@ def _checked_name(url: str, where: str) -> str:
 def _make_indexes(database: Database[dict[str, Any]]) -> None:
     for document in DOCUMENTS:
         models = [IndexModel(spec["fields"]) for spec in document._meta["index_specs"]]
-        database[document._meta["collection"]].create_indexes(models)
+        collection = database[document._meta["collection"]]
+        collection.create_indexes(models)
+        for derived in DERIVED.get(collection.name, ()):
+            _fill(collection, derived)
+
+
+def _fill(collection: Collection[dict[str, Any]], derived: Derived) -> None:
+    """Documents that are older than the field get it, unless somebody changes them meanwhile (the next start does)."""
+    for found in collection.find({derived.field: {"$exists": False}}, [*derived.sources, "rev"]):
+        expect = {"_id": found["_id"], "rev": found["rev"], derived.field: {"$exists": False}}
+        made = derived.make(*(found[name] for name in derived.sources))
+        collection.update_one(expect, {"$set": {derived.field: made}})

@@ -17,7 +17,7 @@ from mediaflow.persistence.fields import (
     numeric_field,
 )
 from mediaflow.persistence.sqlite.connections import Connections
-from mediaflow.persistence.sqlite.selection import Selection, as_sql, beside, in_table
+from mediaflow.persistence.sqlite.selection import FREQUENT, Selection, as_sql, beside, in_table
 from mediaflow.persistence.sqlite.sql import dumped, listed, ordered, quoted
 from mediaflow.persistence.sqlite.tables import Table
 
@@ -69,7 +69,7 @@ class SqliteRepository(Generic[R]):
     ) -> list[R]:
         conditions, keys = checked_conditions(self._fields, where), checked_sort(self._fields, sort)
         order, window = ordered(keys), [-1 if limit is None else limit, skip]
-        paged = None if limit is None else beside(self._sides, conditions, keys)
+        paged = None if limit is None else beside(self._sides, conditions, keys, is_frequent=self._is_frequent)
         if paged is not None:
             # what is skipped is read where it is small
             ids = f"SELECT id {paged.sql}{order} LIMIT ? OFFSET ?"
@@ -99,6 +99,11 @@ class SqliteRepository(Generic[R]):
         if found is None:
             return in_table(self._sides, conditions)
         return Selection(f"FROM {self._table} WHERE id IN (SELECT id {found.sql})", found.values)
+
+    def _is_frequent(self, sql: str, values: list[Any]) -> bool:
+        """True when the query finds that much."""
+        asked = f"SELECT count(*) FROM ({sql} LIMIT ?)"  # noqa: S608
+        return int(self._asked(asked, [*values, FREQUENT])) == FREQUENT
 
     def _one(self, record_id: str, expect: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """The row of that id when it meets the conditions."""

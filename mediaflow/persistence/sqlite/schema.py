@@ -19,6 +19,8 @@ from mediaflow.persistence.sqlite.sides import offer_functions, side_statements
 from mediaflow.persistence.sqlite.sql import index_key, quoted
 from mediaflow.persistence.sqlite.tables import TABLES, Table
 
+_UPGRADE_MS: Final = 600_000
+"""So long a process waits for another that brings the file up to date: 100,000 assets take about a minute."""
 _NO_FTS5: Final = (
     "the SQLite that this Python uses has no FTS5, which the search needs; install one that has (Debian's libsqlite3-0"
     " does), or set MEDIAFLOW_DATABASE_URL to a MongoDB"
@@ -29,7 +31,10 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make what is missing in the file, in one transaction. ConfigurationError when a newer mediaflow wrote it."""
     if _is_current(connection, path):
         return
+    (usual,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {_UPGRADE_MS}")
     connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA busy_timeout = {usual}")
     try:
         # asked again: another process may have been faster
         if not _is_current(connection, path):

@@ -6,7 +6,7 @@ long listing that is wrong: sorting what it finds costs more than walking along 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Final
@@ -20,7 +20,11 @@ from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, OneO
 Conditions = Sequence[tuple[Field, Condition]]
 Keys = Sequence[tuple[Field, bool]]
 
-LOWEST: Final = "-9e999"
+FREQUENT: Final = 5_000
+"""So many hits of a search are not sorted: walking along the order and asking which are hits is faster (16 ms against
+40 for the first page of 75,000 hits among 100,000, 44 against 112 for the last). For fewer, it is the other way round.
+"""
+_LOWEST: Final = "-9e999"
 """Minus infinity: no number is smaller, and NULL is not compared."""
 
 
@@ -50,20 +54,30 @@ def in_table(table: Table, conditions: Conditions) -> Selection:
     return Selection(f"FROM {quoted(table.name)}{_where(parts)}", values)
 
 
-def beside(table: Table, conditions: Conditions, keys: Keys = (), also: str | None = None) -> Selection | None:
-    """The same rows in the brief table; None when it does not have all the fields. `also` is read besides."""
-    named = {field.name for field, condition in conditions if not _is_indexed(table, field, condition)}
-    if not table.brief or not {*named, *(field.name for field, _ in keys)} <= {"id", *table.brief}:
+def beside(
+    table: Table,
+    conditions: Conditions,
+    keys: Keys = (),
+    *,
+    also: str | None = None,
+    is_frequent: Callable[[str, list[Any]], bool] = lambda _sql, _values: False,
+) -> Selection | None:
+    """The same rows in the brief table; None when it does not have all the fields. `also` is read besides.
+
+    `is_frequent` tells whether a query finds at least `FREQUENT` rows.
+    """
+    rest = [(field, condition) for field, condition in conditions if not _is_indexed(table, field, condition)]
+    read = {field.name for field, _ in (*rest, *keys)} | ({also} if also else set())
+    if not table.brief or not read <= {"id", *table.brief}:
         return None
-    if also is not None and also not in table.brief:
-        return None
-    rest = [(field, condition) for field, condition in conditions if field.name in named]
-    tokens = _tokens(table, conditions)
     made = [as_sql(field, condition) for field, condition in rest]
     parts, values = [part for part, _ in made], [value for _, bound in made for value in bound]
+    index, tokens, lists = _best_index(table, rest, keys, read), _tokens(table, conditions), quoted(table.lists_name)
     if tokens:
-        return Selection(f"FROM {_from_lists(table)}{''.join(f' AND {part}' for part in parts)}", [tokens, *values])
-    index = _best_index(table, rest, keys, {also} if also else set())
+        hits = f"SELECT rowid FROM {lists} WHERE {lists} MATCH ?"  # noqa: S608
+        if index is None or not keys or not is_frequent(hits, [tokens]):
+            return Selection(f"FROM {_from_lists(table)}{''.join(f' AND {part}' for part in parts)}", [tokens, *values])
+        parts, values = [*parts, f"number IN ({hits})"], [*values, tokens]
     hint = f" INDEXED BY {quoted(index)}" if index else ""
     return Selection(f"FROM {quoted(table.brief_name)}{hint}{_where(parts)}", values)
 
@@ -76,10 +90,8 @@ def as_sql(field: Field, condition: Condition) -> tuple[str, list[Any]]:
             return f"{column} < ?", [limit]
         case Between(least, below):
             # not `IS NOT NULL`: SQLite looks for that in an index only when it has statistics
-            parts = [
-                f"{column} >= {LOWEST if least is None else '?'}",
-                *([f"{column} < ?"] if below is not None else []),
-            ]
+            parts = [f"{column} >= {_LOWEST if least is None else '?'}"]
+            parts += [f"{column} < ?"] if below is not None else []
             return f"({' AND '.join(parts)})", [bound for bound in (least, below) if bound is not None]
         case HasPrefixes(prefixes):
             one = f"EXISTS (SELECT 1 FROM json_each({column}) WHERE substr(json_each.value, 1, ?) = ?)"  # noqa: S608
@@ -128,12 +140,11 @@ def _from_lists(table: Table) -> str:
     return f"{lists} AS l CROSS JOIN {brief} AS b ON b.number = l.rowid WHERE {lists} MATCH ?"
 
 
-def _best_index(table: Table, conditions: Conditions, keys: Keys, also: set[str]) -> str | None:
+def _best_index(table: Table, conditions: Conditions, keys: Keys, read: set[str]) -> str | None:
     """The index that gives the order, else has all that is read, else has most that is compared."""
     equal = {
         field.name for field, condition in conditions if isinstance(condition, OneOf) and len(condition.values) == 1
     }
-    read = {field.name for field, _ in conditions} | also
     order = [(field.name, descends) for field, descends in keys if field.name not in equal]
     found: tuple[tuple[bool, int], str] | None = None
     for name, index in table.indexes_of(brief=True).items():

@@ -105,7 +105,7 @@ function auditRow(entry) {
 
 /** What it was done to: a link to the video, where it is one, or the id. */
 function subjectOf({ subject, asset_id: asset }) {
-  if (asset === null) return labelled('code', subject ?? '');
+  if (asset === null) return subject === null ? null : labelled('code', subject);
   const link = labelled('a', asset.slice(0, 8));
   link.href = `#/watch/${asset}`;
   link.title = `The video ${asset}`;

@@ -11,18 +11,25 @@ export function withAdded(values, text) {
   return all;
 }
 
-/** Says `change`. `box` holds the chips and the text field, `input`. */
+/** The same for names: they may hold commas and spaces, and differ by case. Only the end of a line parts them. */
+export function withNames(values, text) {
+  return [...new Set([...values, ...text.split('\n').map((name) => name.trim()).filter(Boolean)])];
+}
+
+/** Says `change`. `box` holds the chips and the text field, `input`; `add` is how what is typed is added. */
 export class Chips extends EventTarget {
   #values = [];
+  #add;
 
-  constructor(box, input) {
+  constructor(box, input, add = withAdded) {
     super();
     this.box = box;
     this.input = input;
+    this.#add = add;
     // Enter would send the form, with a tag half typed.
     input.addEventListener('keydown', (event) => this.#key(event));
     input.addEventListener('input', () => {
-      if (/[,\n]/.test(input.value)) this.#take();
+      if (input.value.includes(',') && add === withAdded) this.#take();
       this.dispatchEvent(new Event('change'));
     });
     input.addEventListener('blur', () => this.#take());
@@ -33,7 +40,7 @@ export class Chips extends EventTarget {
 
   /** What is typed and not yet ended counts, too: nobody should lose a tag for want of a comma. */
   get values() {
-    return withAdded(this.#values, this.input.value);
+    return this.#add(this.#values, this.input.value);
   }
 
   set values(values) {
@@ -54,7 +61,7 @@ export class Chips extends EventTarget {
   }
 
   #take() {
-    const values = withAdded(this.#values, this.input.value);
+    const values = this.#add(this.#values, this.input.value);
     const changed = values.length !== this.#values.length;
     if (!changed && this.input.value === '') return;
     this.values = values;

@@ -1,7 +1,7 @@
 /** The dialog in which an asset's words, visibility and shares are changed. Nothing typed is lost unless one says so. */
 
 import { assets, sentenceOf, tell } from './api.js';
-import { Chips } from './chips.js';
+import { Chips, withNames } from './chips.js';
 import { byId, confirmed, setText, toast } from './dom.js';
 import { Extras } from './extras.js';
 import { titleOf } from './format.js';
@@ -19,7 +19,7 @@ const INPUTS = {
 export class Editor {
   #dialog = byId('editor');
   #tags = new Chips(byId('edit-tags-box'), byId('edit-tags'));
-  #shares = new Chips(byId('edit-shares-box'), byId('edit-shares'));
+  #shares = new Chips(byId('edit-shares-box'), byId('edit-shares'), withNames);
   #extras = new Extras(() => this.#refreshTag());
   #id = null;
   #base = null;

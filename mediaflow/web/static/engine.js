@@ -179,12 +179,13 @@ export class HlsEngine extends EventTarget {
 
   /**
    * Most rungs have sound of another bit rate. hls.js 1.7.4 takes that change for done only when another segment plays than at
-   * its beginning, and ends no video before: one whose quality is changed in its last segment never ended (seen). When it has
-   * forgotten which segment plays, it looks again. (A version without these fields is left alone.)
+   * its beginning, and ends no video before: one whose quality was changed in its last segment never ended (seen). Here it is
+   * done when the new sound is there. (A version without these members is left alone.)
    */
   #endAudioSwitch() {
     const audio = this.#hls.audioStreamController;
-    if (audio?.switchingTrack && audio.fragPlaying) audio.fragPlaying = null;
+    const track = audio?.switchingTrack;
+    if (track && track === audio.bufferedTrack) audio.completeAudioSwitch?.(track);
   }
 
   #say(name) {

@@ -191,6 +191,11 @@ function listen() {
   byId('sign-in-form').addEventListener('submit', signIn);
   byId('sign-out').addEventListener('click', signOut);
   listenForFiles();
+  // The address says what is shown: a link to a place in the page must not change it.
+  document.querySelector('.skip').addEventListener('click', (event) => {
+    event.preventDefault();
+    byId('main').focus();
+  });
   addEventListener('hashchange', route);
   addEventListener('beforeunload', (event) => {
     if (uploadList.busy) event.preventDefault();

@@ -3,9 +3,9 @@
 import { NetworkError, onThisOrigin, sentenceOf } from './api.js';
 import { HlsEngine, loadHls } from './engine.js';
 import { AUTOMATIC } from './quality.js';
+import { Retry } from './retry.js';
 import { StreamAddress, renewingLoader, tokenOf, withToken } from './stream.js';
 
-const NETWORK_TRIES = 6;
 const EARLY_MILLISECONDS = 5000;
 // An error of decoding this soon after the last one was mended is no accident.
 const MENDED_JUST_NOW_MILLISECONDS = 10_000;
@@ -33,9 +33,8 @@ export class Player extends EventTarget {
   #source = null;
   #closed = false;
   #starts = 0;
-  #retryTimer = null;
+  #retry = new Retry();
   #earlyTimer = null;
-  #networkTries = 0;
   #mendedAt = -Infinity;
   /** How often segments of a type (`main`, `audio`) could not be read since one could. */
   #unreadable = new Map();
@@ -65,7 +64,7 @@ export class Player extends EventTarget {
 
   /** Ask for the stream's addresses and play, from `at` seconds. Also used to move to another presentation, and to try again. */
   async start({ at = 0, paused = false } = {}) {
-    clearTimeout(this.#retryTimer);
+    this.#retry.stop();
     this.#pressed = null;
     if (this.trouble?.final) this.#tryAfresh();
     this.#starts += 1;
@@ -87,7 +86,7 @@ export class Player extends EventTarget {
       if (!isOver() && (this.#pressed ?? !paused)) await this.play();
     } catch (error) {
       if (isOver()) return;
-      if (error instanceof NetworkError) this.#retryNetwork(0, () => this.start({ at, paused }));
+      if (error instanceof NetworkError) this.#tryLater(0, () => this.start({ at, paused }));
       else if (!this.trouble?.final) this.#say('unknown', sentenceOf(error), true);
     }
   }
@@ -133,7 +132,7 @@ export class Player extends EventTarget {
 
   close() {
     this.#closed = true;
-    clearTimeout(this.#retryTimer);
+    this.#retry.stop();
     clearTimeout(this.#earlyTimer);
     this.#address.close();
     for (const [name, call] of this.#listeners()) this.#video.removeEventListener(name, call);
@@ -162,7 +161,7 @@ export class Player extends EventTarget {
 
   #onOnline = () => {
     if (this.trouble?.kind !== 'away') return;
-    this.#networkTries = 0;
+    this.#retry.reset();
     this.#goOn();
   };
 
@@ -221,6 +220,7 @@ export class Player extends EventTarget {
     engine.addEventListener('buffered', ({ detail }) => {
       this.#unreadable.delete(detail.type);
       this.#away = null;
+      this.#retry.reset();
       this.#well();
     });
     engine.addEventListener('error', ({ detail }) => this.#onEngineError(Hls.ErrorTypes, detail));
@@ -240,23 +240,26 @@ export class Player extends EventTarget {
     }
   }
 
-  #onNetworkError(status, { fatal, frag, details }) {
+  #onNetworkError(status, { frag, details }) {
     // Without its captions, a video still plays.
     if (frag?.type === 'subtitle' || details.startsWith('subtitle')) return;
     if (GONE.includes(status)) {
       this.engine.stopLoad();
       this.#say('missing', 'A part of this video is missing on the server.', true);
-    } else if (fatal) this.#retryNetwork(status, () => this.#goOn());
-    else {
-      this.#away = awayText(status);
-      this.#sayWhenFelt();
-    }
+    } else this.#tryLater(status, () => this.#goOn());
+  }
+
+  /** hls.js gives up soon, and of a level that was chosen it does not even say so. */
+  #tryLater(status, again) {
+    this.#away = status >= 500 ? 'The server has trouble. Trying again…' : 'Connection lost, trying again…';
+    if (this.#retry.later(again)) this.#sayWhenFelt();
+    else this.#say('away', 'The connection to the server was lost. Check it, and try again.', true);
   }
 
   /** While the network is away, what is buffered still plays: it is said when that ends. */
   #sayWhenFelt = () => {
     const isFelt = this.#video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
-    if (isFelt && this.#away !== null && this.trouble === null) this.#say('away', this.#away);
+    if (isFelt && this.#away !== null && !this.trouble?.final) this.#say('away', this.#away);
   };
 
   #countUnreadable(frag) {
@@ -271,20 +274,9 @@ export class Player extends EventTarget {
     return isFirst;
   }
 
-  #retryNetwork(status, again) {
-    this.#networkTries += 1;
-    clearTimeout(this.#retryTimer);
-    if (this.#networkTries > NETWORK_TRIES) {
-      this.#say('away', 'The connection to the server was lost. Check it, and try again.', true);
-      return;
-    }
-    this.#say('away', awayText(status));
-    this.#retryTimer = setTimeout(again, 1000 * Math.min(15, 2 ** (this.#networkTries - 1)));
-  }
-
   /** Load on after the network was away, without losing what is buffered where there is something. */
   #goOn() {
-    clearTimeout(this.#retryTimer);
+    this.#retry.stop();
     if (!this.engine?.levels.length || this.trouble?.final) this.reload();
     else this.engine.startLoad();
   }
@@ -302,14 +294,13 @@ export class Player extends EventTarget {
   }
 
   #tryAfresh() {
-    this.#networkTries = 0;
+    this.#retry.reset();
     this.#mendedAt = -Infinity;
     this.#unreadable.clear();
     this.#set(null);
   }
 
   #well() {
-    this.#networkTries = 0;
     if (this.trouble !== null && !this.trouble.final) this.#set(null);
   }
 
@@ -322,8 +313,4 @@ export class Player extends EventTarget {
     this.trouble = trouble;
     this.dispatchEvent(new Event('trouble'));
   }
-}
-
-function awayText(status) {
-  return status >= 500 ? 'The server has trouble. Trying again…' : 'Connection lost, trying again…';
 }

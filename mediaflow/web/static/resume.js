@@ -54,6 +54,7 @@ export class Resume {
 
   #close(answer) {
     byId('resume').hidden = true;
+    if (answer === 'restart') this.#places.forget(this.#assetId);
     this.#answer?.(answer);
     this.#answer = null;
   }

@@ -37,7 +37,7 @@ export function commandOf({ key, target, repeat, ctrlKey, metaKey, altKey, defau
 
 /** Listen while `isOn()`; `act` has a function for each command. */
 export function listenForKeys(video, isOn, act) {
-  document.addEventListener('keydown', (event) => {
+  const listen = (event) => {
     const command = isOn() ? commandOf(event) : null;
     if (command === null) return;
     const [name, argument] = command;
@@ -45,10 +45,13 @@ export function listenForKeys(video, isOn, act) {
     event.preventDefault();
     act[name](argument);
     if (name === 'skip' && event.target === video) insist(video);
-  });
+  };
+  document.addEventListener('keydown', (event) => event.target !== video && listen(event));
+  // Browsers' controls may seek, too, by other steps, before the event comes back up (seen in Chromium).
+  document.addEventListener('keydown', (event) => event.target === video && listen(event), { capture: true });
 }
 
-/** Some browsers' controls seek, too, while the video is in focus, by other steps: the key does one thing wherever the focus is. */
+/** A key does one thing, wherever the focus is: what else the browser's controls make of it is undone. */
 function insist(video) {
   const wanted = video.currentTime;
   setTimeout(() => {
