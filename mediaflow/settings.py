@@ -117,7 +117,9 @@ class Settings:
         30_000, "Requests that a user may make in a minute (429 afterwards); 0 means any number.", minimum=0
     )
     login_failures_per_minute: int = _setting(
-        3000, "Refused credentials of one address in a minute, before it is told to wait; 0 means any number.", minimum=0
+        3000,
+        "Refused credentials of one address in a minute, before it is told to wait; 0 means any number.",
+        minimum=0,
     )
     quota_bytes: int = _setting(0, "Bytes of originals that a user may have; 0 means any number.", minimum=0)
     quota_assets: int = _setting(0, "Assets that a user may have; 0 means any number.", minimum=0)

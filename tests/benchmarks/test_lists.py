@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from structlog.testing import capture_logs
 
 from mediaflow.app import create_app
 from mediaflow.domain.records import Asset
@@ -262,10 +263,9 @@ class TestLists:
         for name, given in queries().items():
             principal = ADMIN if given.pop("everybody", False) else ANN
             found = listing.assets(principal, AssetQuery(**given | {"page": 1}))
-            if given.get("page") == -1:
-                given["page"] = found.pages
-            query = AssetQuery(**given)
-            assert listing.assets(principal, query).items or "nothing" in name
+            page = given.get("page", 1)
+            query = AssetQuery(**given | {"page": max(1, found.pages if page == -1 else min(page, found.pages))})
+            assert bool(listing.assets(principal, query).items) == bool(found.total)
             figures[f"{name} [{found.total}]"] = measured(partial(listing.assets, principal, query))
         figures["totals"] = measured(lambda: listing.totals(ANN))
         figures["all: totals"] = measured(lambda: listing.totals(ADMIN))
@@ -309,7 +309,8 @@ def test_over_http(sqlite_file: Path, tmp_path: Path) -> None:
         "/assets/totals",
     ):
         assert ann.get(path).status_code == 200
-        figures[path] = measured(partial(ann.get, path))
+        with capture_logs():  # a line for each request
+            figures[path.replace("T00:00:00Z", "")] = measured(partial(ann.get, path))
     told(f"{NUMBER} assets over HTTP (test client)", figures)
     world.runtime.close()
     assert too_slow(figures) == {}

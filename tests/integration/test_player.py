@@ -327,17 +327,17 @@ def test_the_language_of_the_sound_is_chosen_and_remembered(viewer: Viewer, clip
     page = viewer.page
     viewer.watch(clips.spoken["id"])
     page.evaluate(f"{VIDEO}.loop = true")
-    assert [text for _, text in viewer.options("Language")] == ["English", "Deutsch"]
-    assert viewer.shown("Language") == "English"
+    assert [text for _, text in viewer.options("Audio")] == ["English", "Deutsch"]
+    assert viewer.shown("Audio") == "English"
     until(page, lambda: viewer.pitch() == pytest.approx(440, abs=20))
-    viewer.choose("Language", "Deutsch")
+    viewer.choose("Audio", "Deutsch")
     until(page, lambda: viewer.pitch() == pytest.approx(880, abs=20))
     viewer.watch(clips.spoken["id"])
-    assert viewer.shown("Language") == "Deutsch"
+    assert viewer.shown("Audio") == "Deutsch"
     until(page, lambda: viewer.pitch() == pytest.approx(880, abs=20))
     # where there is one, there is no menu
     viewer.watch(clips.long["id"])
-    expect(page.get_by_label("Language", exact=True)).to_be_hidden()
+    expect(page.get_by_label("Audio", exact=True)).to_be_hidden()
 
 
 # --- the stream's token
@@ -430,6 +430,7 @@ def test_a_video_that_is_deleted_meanwhile_can_be_restored(viewer: Viewer, clips
     try:
         viewer.choose("Quality", "360p")
         viewer.expect_trouble("deleted")
+        expect(viewer.page.get_by_role("button", name="Edit", exact=True)).to_be_hidden()
         viewer.trouble.get_by_role("button", name="Restore it").click()
         viewer.until_playing()
         expect(viewer.trouble).to_be_hidden()

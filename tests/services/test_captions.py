@@ -20,8 +20,8 @@ from mediaflow.services.captions import Captions
 from mediaflow.services.rendering import Rendering
 from mediaflow.testing import clips
 from mediaflow_local.storage import LocalStorage
-from tests.services.working import asset_of, ingest, published_file, work, working_world
 from tests.services.records import a_published_asset, an_asset
+from tests.services.working import asset_of, ingest, published_file, work, working_world
 from tests.services.world import World
 
 ANN, BOB = Principal("ann", "user"), Principal("bob", "user")

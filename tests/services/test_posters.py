@@ -97,14 +97,14 @@ def poster_jobs(world: World, asset_id: str) -> list[Job]:
     ],
 )
 def test_the_picture_is_what_a_viewer_sees_at_that_time(
-    house: World, asset_id: str, seconds: float, colour: str
+    house: World, published: str, seconds: float, colour: str
 ) -> None:
-    choose(house, asset_id, seconds)
+    choose(house, published, seconds)
     work(house)
 
-    assert picture(house, asset_id) == colour
-    assert asset_of(house, asset_id).poster_seconds == seconds
-    assert poster_jobs(house, asset_id)[-1].state == "done"
+    assert picture(house, published) == colour
+    assert asset_of(house, published).poster_seconds == seconds
+    assert poster_jobs(house, published)[-1].state == "done"
 
 
 def test_the_old_picture_stays_until_the_new_one_is_made(house: World, asset_id: str) -> None:

@@ -79,7 +79,7 @@ export class WatchView {
     this.#at = at;
     this.#asset = null;
     for (const part of ['watch-trouble', 'watch-progress', 'watch-about', 'watch-mine']) byId(part).hidden = true;
-    byId('watch-stage').hidden = false;
+    for (const part of ['watch-stage', 'copy-link']) byId(part).hidden = false;
     this.#video.hidden = true;
     setText(byId('watch-back'), me === null ? 'Sign in' : 'Library');
     this.#onTitle('Video');
@@ -189,6 +189,8 @@ export class WatchView {
     const isMine = asset !== null && mayChange(asset);
     if (asset === null && this.#player?.playback === null) this.#fail(me === null ? text : NOT_THERE, { library: true });
     else this.#fail(isMine ? 'This video was deleted.' : text, { restore: isMine, library: true });
+    // There is nothing to do with what is not there.
+    for (const part of ['watch-mine', 'copy-link']) byId(part).hidden = true;
     if (asset !== null) await assets.read(asset.id, this.#open.signal).catch(() => null);
   }
 
