@@ -51,7 +51,7 @@ def blocks() -> Iterator[bytes]:
     if _is_chunked() and not request.environ.get("wsgi.input_terminated"):
         raise LengthRequired("Send a Content-Length: this server can't tell where a chunked body ends.")
     # not `request.stream`, which has the limit of JSON bodies; how long a chunk may be is known by the service
-    stream = get_input_stream(request.environ)
+    stream, announced, arrived = get_input_stream(request.environ), request.content_length, 0
     while True:
         try:
             block = stream.read(BLOCK_BYTES)
@@ -60,8 +60,16 @@ def blocks() -> Iterator[bytes]:
         except OSError as error:
             raise BadRequest("The body is malformed, or the connection ended before it did.") from error
         if not block:
+            if announced is not None and not _is_chunked() and arrived < announced:
+                raise cut_short(arrived, announced)
             return
+        arrived += len(block)
         yield block
+
+
+def cut_short(arrived: int, announced: int) -> BadRequest:
+    """Half a file, half a JSON document may look like a whole one: what was announced has to arrive."""
+    return BadRequest(f"The connection ended after {arrived} of {announced} bytes of the body.")
 
 
 def sha256_digest(header: str | None) -> bytes | None:

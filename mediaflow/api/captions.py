@@ -22,7 +22,7 @@ _EXAMPLES: Final = {
 }
 _BODY: Final = {
     "required": True,
-    "description": "The file, UTF-8, at most 2 MiB. Whether it is WebVTT or SubRip is seen from its content.",
+    "description": "The file, UTF-8, at most 512 KiB. Whether it is WebVTT or SubRip is seen from its content.",
     "content": {name: {"schema": {"type": "string"}, **_EXAMPLES.get(name, {})} for name in TYPES},
 }
 

@@ -38,6 +38,8 @@ class UnknownHost(BadRequest):
 def check_host() -> None:
     """UnknownHost when links would be made of a `Host` that is none (with a public URL, nothing is made of it)."""
     host = request.environ.get("HTTP_HOST")
+    if host is None and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1" and "gunicorn.socket" in request.environ:
+        raise UnknownHost("HTTP/1.1 needs a Host header (RFC 9112 section 3.2).")
     if not web().public_url and host is not None and not is_plain_host(host):
         raise UnknownHost("The Host header must be `host` or `host:port`.")
 

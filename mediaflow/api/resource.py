@@ -70,6 +70,8 @@ class StrictParser(FlaskParser):
             return {}
         if not core.is_json(req.mimetype):
             raise UnsupportedMediaType("The body must be JSON, with `Content-Type: application/json`.")
+        if (arrived := len(req.get_data())) < (req.content_length or 0):
+            raise BadRequest(f"The connection ended after {arrived} of {req.content_length} bytes of the body.")
         try:
             return super().load_json(req, schema)
         except RecursionError as error:

@@ -182,6 +182,9 @@ class PlaybackSchema(Schema):
     storyboard_url = fields.String(required=True, allow_none=True)
     token = fields.String(required=True)
     expires_at = Timestamp(required=True)
+    title = fields.String(required=True)
+    description = fields.String(required=True)
+    duration_seconds = fields.Float(required=True, allow_none=True)
 
 
 def asset_document(asset: Asset, progress: Progress, playback: Playback | None) -> dict[str, Any]:
@@ -250,4 +253,7 @@ def playback_document(playback: Playback) -> dict[str, Any]:
         "storyboard_url": absolute(playback.storyboard),
         "token": playback.token,
         "expires_at": playback.expires_at,
+        "title": playback.title,
+        "description": playback.description,
+        "duration_seconds": playback.duration_seconds,
     }

@@ -17,7 +17,7 @@ from mediaflow.services.stream_options import StreamOptions
 
 blueprint = Resource("stream", __name__, url_prefix="/stream", description="Published files.")
 
-_RANGE: Final = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
+_RANGE: Final = re.compile(r"([0-9]{0,40})-([0-9]{0,40})")
 _BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
 _ANSWER: Final[dict[str, Any]] = {
     "content": {"application/vnd.apple.mpegurl": _BYTES, "video/mp4": _BYTES, "image/jpeg": _BYTES},

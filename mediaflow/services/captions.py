@@ -23,7 +23,8 @@ from mediaflow.services.ports import Database
 from mediaflow.services.rendering import TEXT_TYPE, Rendering
 from mediaflow.services.webvtt import parse_captions, write_webvtt
 
-LARGEST_BYTES: Final = 2 * 1024 * 1024
+LARGEST_BYTES: Final = 512 * 1024
+"""Two hours of a film have about 150 KiB, and a file of nothing but markup costs seconds of parsing a megabyte."""
 MOST_LANGUAGES: Final = 50
 LONGEST_LABEL: Final = 100
 TRIES: Final = 8

@@ -47,7 +47,10 @@ REDIRECT_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """Where an asset plays: stream paths (`/stream/...`), None where there is nothing yet, and the token's end."""
+    """Where an asset plays: stream paths (`/stream/...`), None where there is nothing yet, and the token's end.
+
+    And what viewers read beside it, who may not see the asset itself.
+    """
 
     token: str
     expires_at: float
@@ -56,6 +59,9 @@ class Playback:
     dash: str | None
     thumbnail: str | None
     storyboard: str | None
+    title: str
+    description: str
+    duration_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,18 @@ class Delivery:
             path = published.get(name)
             return f"/stream/{token}/{asset.id}/{path}" if path else None
 
-        return Playback(token, expires_at, at("hls"), at("early_hls"), at("dash"), at("thumbnail"), at("storyboard"))
+        return Playback(
+            token=token,
+            expires_at=expires_at,
+            hls=at("hls"),
+            early_hls=at("early_hls"),
+            dash=at("dash"),
+            thumbnail=at("thumbnail"),
+            storyboard=at("storyboard"),
+            title=asset.title,
+            description=asset.description,
+            duration_seconds=asset.duration_seconds,
+        )
 
     def admit(self, token: str, asset_id: str, path: str) -> Place:
         """Where the file at that path would lie; NotFound for whatever is wrong, without saying what."""

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 from mediaflow.domain.errors import ConfigurationError
 
 _NAME: Final = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]{2,45}\])"
-_HOST: Final = re.compile(rf"{_NAME}(?::[0-9]{{1,5}})?")
+_HOST: Final = re.compile(rf"{_NAME}(?::([0-9]{{1,5}}))?")
+LAST_PORT: Final = 65535
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 
 
 def is_plain_host(host: str) -> bool:
     """True for `host` and `host:port` as they stand in a URL: a name, an IPv4 address, or an IPv6 one in brackets."""
-    return _HOST.fullmatch(host) is not None
+    match = _HOST.fullmatch(host)
+    return match is not None and (match[1] is None or 0 < int(match[1]) <= LAST_PORT)
 
 
 def checked_public_url(url: str) -> str:

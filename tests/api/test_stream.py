@@ -39,6 +39,9 @@ def test_playback_gives_urls_and_nulls(site: Site, ann: Api) -> None:
         "storyboard_url",
         "token",
         "expires_at",
+        "title",
+        "description",
+        "duration_seconds",
     }
     assert playback["hls_url"] == f"http://localhost/stream/{playback['token']}/{asset.id}/{MASTER}"
     assert (playback["early_hls_url"], playback["dash_url"], playback["storyboard_url"]) == (None, None, None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mediaflow.domain.ladder import fitted_size, output_frame_rate, plan_encode, segment_grid
@@ -215,6 +215,7 @@ def test_a_fitted_size_is_even_inside_its_box_and_no_larger_than_the_source(widt
 
 
 @given(sides, sides)
+@example(50, 6337)
 def test_renditions_shrink_from_one_to_the_next_and_have_names_of_their_own(width: int, height: int) -> None:
     video = plan_encode(sized(width, height), WEB).video
 
@@ -222,4 +223,6 @@ def test_renditions_shrink_from_one_to_the_next_and_have_names_of_their_own(widt
     assert pixels == sorted(set(pixels), reverse=True)
     assert len({r.name for r in video}) == len(video) >= 1
     aspects = [r.width / r.height for r in video]
-    assert max(aspects) / min(aspects) < 1.03
+    # sides are even: of a strip that is 16 pixels wide, rounding alone makes up to a sixteenth
+    thinnest = min(min(r.width, r.height) for r in video)
+    assert max(aspects) / min(aspects) < max(1.03, 1 + 2 / thinnest)
