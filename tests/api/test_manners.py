@@ -229,7 +229,18 @@ def test_what_is_no_origin_stops_the_start(make: Make, origins: str) -> None:
 
 # --- which host we are
 
-BAD_HOSTS = ("evil.example/x", "a b", "evil.example:80:80", "user@evil.example", 'a"><script>', "", "a,b", "a\x00b", "evil:0", "evil:99999")
+BAD_HOSTS = (
+    "evil.example/x",
+    "a b",
+    "evil.example:80:80",
+    "user@evil.example",
+    'a"><script>',
+    "",
+    "a,b",
+    "a\x00b",
+    "evil:0",
+    "evil:99999",
+)
 
 
 def own_link(answer: TestResponse) -> str:

@@ -21,7 +21,7 @@ def lint(document: Path) -> str:
     if shutil.which("node") is None or not SPECTRAL.exists():
         message = "spectral is not installed: `make test` does it (npm ci in tests/openapi)"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    rules = ["--ruleset", CHECKS / "spectral.yaml", "--fail-severity", "hint"]
+    rules: list[str | Path] = ["--ruleset", CHECKS / "spectral.yaml", "--fail-severity", "hint"]
     command: list[str | Path] = [SPECTRAL, "lint", *rules, document]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     return done.stdout + done.stderr if done.returncode else ""
