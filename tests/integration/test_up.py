@@ -92,7 +92,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def test_the_line_tells_where_everything_is(up: Service) -> None:
     assert answers(up)
-    assert up.call("GET", "/session").json() == {"user": "admin", "role": "admin"}
+    signed_in = up.call("GET", "/session").json()
+    assert (signed_in["user"], signed_in["role"]) == ("admin", "admin")
     metrics = requests.get(up.metrics_url, timeout=10)
     assert metrics.status_code == 200
     assert "mediaflow_" in metrics.text

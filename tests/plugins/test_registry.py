@@ -338,7 +338,7 @@ def _startup(site: Site) -> None:
     registry = site.load()
     registry.startup()
 
-    assert registry.choose_profile(MEDIA, DRAFT) == "chunk_bytes"
+    assert registry.choose_profile(MEDIA, DRAFT) == "api_origins"
 
 
 def _shutdown(site: Site) -> None:
@@ -349,7 +349,7 @@ def _shutdown(site: Site) -> None:
     with capture_logs() as logs:
         registry.shutdown()
 
-    assert registry.choose_profile(MEDIA, DRAFT) == "chunk_bytes,down"
+    assert registry.choose_profile(MEDIA, DRAFT) == "api_origins,down"
     assert [(line["event"], line["plugin"]) for line in logs] == [("plugin_shutdown_failed", "odd")]
 
 
@@ -561,7 +561,7 @@ def test_a_start_that_fails_shuts_down_what_had_started(site: Site) -> None:
         registry.startup()
 
     # then
-    assert registry.choose_profile(MEDIA, DRAFT) == "chunk_bytes,down"
+    assert registry.choose_profile(MEDIA, DRAFT) == "api_origins,down"
 
 
 def test_contexts_hold_typed_settings(site: Site) -> None:
