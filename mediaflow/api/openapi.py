@@ -104,6 +104,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     409: "The thing's state does not allow this.",
     412: "The thing was changed since you saw it.",
     413: "Larger than this service accepts.",
+    414: "The request's first line is too long.",
     415: "Another media type is expected.",
     416: "The range lies outside of the file.",
     422: "Understood, and wrong: `errors` says what and where.",

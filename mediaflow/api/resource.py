@@ -170,7 +170,7 @@ def _failures(rule: str, policy: Policy, fails: tuple[int, ...], *, has_body: bo
     if has_body:
         implied |= {400, 413, 415, 422}
     if has_query:
-        implied.add(422)
+        implied |= {414, 422}
     if "<" in rule:
         implied.add(404)
     return tuple(sorted(implied))
