@@ -14,6 +14,8 @@ from mediaflow.plugin import MediaflowError
 
 RETRIED: Final = frozenset({429, 502, 503, 504})
 """Busy or restarting: the same request can succeed later."""
+RETRIED_CODES: Final = frozenset({"upload.chunk_busy", "request.idempotency_running"})
+"""Conflicts with a request that is still being answered."""
 PATIENCE_SECONDS: Final = 120.0
 """How long one request is tried again while the server is away or busy."""
 MAX_PAUSE_SECONDS: Final = 10.0
@@ -134,7 +136,7 @@ class ApiClient:
 
 
 def _worth_retrying(failure: ApiError) -> bool:
-    return failure.status in RETRIED or failure.code == "upload.chunk_busy"
+    return failure.status in RETRIED or failure.code in RETRIED_CODES
 
 
 def _retry_after(response: requests.Response, default: float) -> float:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -38,7 +40,7 @@ def send_file(client: ApiClient, path: Path, wishes: Wishes, on_bytes: OnBytes) 
     """
     with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
-        upload = client.call("POST", "/uploads", json=_announcement(path, size, wishes))
+        upload = _announced(client, _announcement(path, size, wishes))
         if upload.get("deduplicated"):
             on_bytes(size)
             return str(upload["asset_id"])
@@ -79,6 +81,21 @@ def _announcement(path: Path, size: int, wishes: Wishes) -> dict[str, Any]:
     if wishes.title:
         body["metadata"] = {"title": wishes.title}
     return body
+
+
+def _announced(client: ApiClient, body: dict[str, Any]) -> dict[str, Any]:
+    """The upload that the server made room for: once, however often it is asked."""
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    try:
+        upload: dict[str, Any] = client.call("POST", "/uploads", json=body, headers=headers)
+    except KeyboardInterrupt:
+        # the room may be made by now: asked again, the server tells which upload that is
+        with suppress(ApiError):
+            upload = client.call("POST", "/uploads", json=body, headers=headers)
+            if not upload.get("deduplicated"):
+                _abort(client, upload["upload_id"])
+        raise
+    return upload
 
 
 def _send_chunks(client: ApiClient, file: BinaryIO, upload: dict[str, Any], size: int, on_bytes: OnBytes) -> None:

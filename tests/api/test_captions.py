@@ -87,7 +87,7 @@ def test_captions_of_what_is_not_published_have_no_address_yet(site: Site, ann: 
         ("en", f"label={'x' * 101}", WEBVTT, VTT, 422, "request.invalid", "at most 100 characters"),
         ("en", "", WEBVTT, {"Content-Type": "application/json"}, 415, "request.media_type", "text/vtt"),
         ("en", "", WEBVTT, {}, 415, "request.media_type", "application/x-subrip"),
-        ("en", "", WEBVTT + b"\n" * 2**21, VTT, 413, "limit.too_large", "2097152 bytes"),
+        ("en", "", WEBVTT + b"\n" * 2**21, VTT, 413, "limit.too_large", "524288 bytes"),
     ],
 )
 def test_what_is_wrong_is_said(

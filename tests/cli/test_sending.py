@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
+import signal
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,6 +121,34 @@ def test_an_interrupt_ends_the_upload_and_nothing_is_left_on_the_server(file: Pa
         send_file(client, file, Wishes(), interrupt)
 
     assert uploads.aborted
+
+
+def test_an_interrupt_while_room_is_made_leaves_nothing_on_the_server_either(file: Path) -> None:
+    uploads, keys = Uploads(), list[str]()
+
+    def announce_slowly(asked: Asked) -> Answer:
+        if asked.method == "POST":
+            keys.append(asked.headers["idempotency-key"])
+            if len(keys) == 1:  # the room is made, and the answer is on its way
+                uploads.answer(asked)
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.5)
+                return Answer(409, {"detail": "It is being done.", "code": "request.idempotency_running"})
+            if len(keys) == 2:
+                return Answer(409, {"detail": "It is being done.", "code": "request.idempotency_running"})
+        return uploads.answer(asked)
+
+    with (
+        serving(announce_slowly) as server,
+        ApiClient(server.url, "secret") as client,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        send_file(client, file, Wishes(), lambda _: None)
+
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    assert uploads.aborted
+    assert not uploads.chunks
 
 
 def test_a_file_that_the_server_has_already_is_not_sent(file: Path) -> None:

@@ -181,7 +181,7 @@ def test_a_broken_file_changes_nothing(house: World, asset_id: str, data: bytes,
 def test_limits_are_kept(world: World) -> None:
     asset = an_asset()
     world.runtime.database.assets.insert(asset)
-    with pytest.raises(TooLarge, match="2097152 bytes"):
+    with pytest.raises(TooLarge, match="524288 bytes"):
         world.runtime.captions.put(ANN, asset.id, "en", iter(lambda: b"x" * 1000, b""), label=None, default=False)
     tags = [f"{language}-{region}" for language in ("en", "fr") for region in REGIONS]
     assert len(tags) == captions_module.MOST_LANGUAGES
