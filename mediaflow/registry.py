@@ -41,7 +41,7 @@ from mediaflow.plugin import (
     UploadDraft,
     hookspecs,
 )
-from mediaflow.services.plugin_loading import (
+from mediaflow.services.catalogue.plugin_loading import (
     FoundPlugin,
     LoadedPlugin,
     cause,
@@ -50,7 +50,7 @@ from mediaflow.services.plugin_loading import (
     find_plugins,
     import_plugin,
 )
-from mediaflow.services.plugin_offers import (
+from mediaflow.services.catalogue.plugin_offers import (
     Named,
     Offers,
     PluginInfo,
@@ -60,7 +60,7 @@ from mediaflow.services.plugin_offers import (
     scheme_of,
     setting_specs,
 )
-from mediaflow.services.profile_files import load_profiles
+from mediaflow.services.catalogue.profile_files import load_profiles
 from mediaflow.settings import Settings, load_settings, visible_settings
 
 if TYPE_CHECKING:

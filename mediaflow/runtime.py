@@ -22,48 +22,49 @@ from mediaflow.persistence.redis.counters import MemoryCounters, SharedCounters
 from mediaflow.plugin import ProcessRunner, ReceivesParts, Storage
 from mediaflow.plugin.sandbox import SandboxedRunner
 from mediaflow.registry import Registry
-from mediaflow.services.api_keys import ApiKeys
-from mediaflow.services.assembly import Assembly
-from mediaflow.services.asset_cache import AssetReader
-from mediaflow.services.audit import Audit
-from mediaflow.services.blobs import Blobs
-from mediaflow.services.bulk import Bulk
-from mediaflow.services.captions import Captions
-from mediaflow.services.claims import Claims, LoadGate
-from mediaflow.services.cleanup import Cleanup
-from mediaflow.services.credentials import Credentials
-from mediaflow.services.delivery import Delivery
-from mediaflow.services.editing import Editing
-from mediaflow.services.execution import Execution, StageHandler
-from mediaflow.services.generations import Generations
-from mediaflow.services.idempotency import Idempotency
-from mediaflow.services.ingest import Ingest
-from mediaflow.services.jobs import Jobs
-from mediaflow.services.jwks import KeySet
-from mediaflow.services.keyfile import load_or_create_key
-from mediaflow.services.library import Library
-from mediaflow.services.limits import Quotas, RateLimits
-from mediaflow.services.listing import Listing
-from mediaflow.services.planning import Planning
+from mediaflow.services.access.api_keys import ApiKeys
+from mediaflow.services.access.credentials import Credentials
+from mediaflow.services.access.jwks import KeySet
+from mediaflow.services.access.keyfile import load_or_create_key
+from mediaflow.services.access.sessions import LoginCodes, Sessions
+from mediaflow.services.access.shares import Shares
+from mediaflow.services.access.tokens import OutsideTokens, Tokens, outside_settings
+from mediaflow.services.assets.asset_cache import AssetReader
+from mediaflow.services.assets.bulk import Bulk
+from mediaflow.services.assets.captions import Captions
+from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.library import Library
+from mediaflow.services.assets.listing import Listing
+from mediaflow.services.assets.purge import Purge
+from mediaflow.services.assets.reprocess import Reprocess
+from mediaflow.services.assets.trash import Trash
+from mediaflow.services.delivery.delivery import Delivery
+from mediaflow.services.delivery.stream_options import stream_options
+from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.ports import Database, Metrics, Wakeups
-from mediaflow.services.posters import Posters
-from mediaflow.services.publishing import Publishing
-from mediaflow.services.purge import Purge
-from mediaflow.services.reconcile import Reconciler
-from mediaflow.services.rendering import Rendering
-from mediaflow.services.reprocess import Reprocess
-from mediaflow.services.sessions import LoginCodes, Sessions
-from mediaflow.services.shares import Shares
-from mediaflow.services.sources import Sources
-from mediaflow.services.stepping import Stepping
-from mediaflow.services.stepprocess import ChildSteps
-from mediaflow.services.stream_options import stream_options
-from mediaflow.services.stream_tokens import StreamTokens
-from mediaflow.services.taskdocs import TaskDocuments
-from mediaflow.services.tokens import OutsideTokens, Tokens, outside_settings
-from mediaflow.services.topology import check_topology
-from mediaflow.services.trash import Trash
-from mediaflow.services.workdir import WorkDirectory
+from mediaflow.services.requests.audit import Audit
+from mediaflow.services.requests.idempotency import Idempotency
+from mediaflow.services.requests.rate_limits import RateLimits
+from mediaflow.services.stages.planning import Planning
+from mediaflow.services.stages.posters import Posters
+from mediaflow.services.stages.publishing import Publishing
+from mediaflow.services.stages.rendering import Rendering
+from mediaflow.services.stages.sources import Sources
+from mediaflow.services.stages.stepping import Stepping
+from mediaflow.services.upkeep.cleanup import Cleanup
+from mediaflow.services.upkeep.generations import Generations
+from mediaflow.services.upkeep.reconcile import Reconciler
+from mediaflow.services.upkeep.topology import check_topology
+from mediaflow.services.uploads.assembly import Assembly
+from mediaflow.services.uploads.blobs import Blobs
+from mediaflow.services.uploads.ingest import Ingest
+from mediaflow.services.uploads.quotas import Quotas
+from mediaflow.services.work.claims import Claims, LoadGate
+from mediaflow.services.work.execution import Execution, StageHandler
+from mediaflow.services.work.jobs import Jobs
+from mediaflow.services.work.stepprocess import ChildSteps
+from mediaflow.services.work.taskdocs import TaskDocuments
+from mediaflow.services.work.workdir import WorkDirectory
 from mediaflow.settings import Settings
 
 
@@ -181,56 +182,95 @@ def _asset_reader(
     return AssetReader(database, metrics, RedisAssetBodies(redis), settings.asset_cache_seconds)
 
 
+def _open_storage(settings: Settings, plugins: Registry) -> tuple[Storage, ReceivesParts]:
+    """The storage, twice: as what keeps objects and as what receives them in parts. ConfigurationError if unfit."""
+    url = storage_url(settings)
+    storage = plugins.open_storage(url, settings)
+    check_topology(
+        redis_url=settings.redis_url,
+        database_url=database_url(settings),
+        storage_url=url,
+        storage_is_shared=plugins.storage_scheme(url).shared,
+    )
+    if not isinstance(storage, ReceivesParts):
+        raise ConfigurationError(f"The storage {url.split(':')[0]!r} can't receive uploads in parts.")
+    return storage, storage
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What the services stand on."""
+
+    settings: Settings
+    plugins: Registry
+    metrics: Metrics
+    database: Database
+    storage: Storage
+    jobs: Jobs
+    work: WorkDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class _Stages:
+    """What the tasks of a job do."""
+
+    planning: Planning
+    stepping: Stepping
+    rendering: Rendering
+    posters: Posters
+    publishing: Publishing
+
+    @property
+    def handlers(self) -> dict[Stage, StageHandler]:
+        return {
+            "probe": self.planning.probe,
+            "validate": self.planning.validate,
+            "plan": self.planning.plan,
+            "step": self.stepping.run,
+            "package": self.publishing.package,
+            "publish": self.publishing.publish,
+            "poster": self.posters.apply,
+        }
+
+
+def _stages(on: _Ground) -> _Stages:
+    settings, database, storage, plugins, jobs = on.settings, on.database, on.storage, on.plugins, on.jobs
+    documents = TaskDocuments(database)
+    sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes)
+    rendering = Rendering(storage, plugins)
+    posters = Posters(database, documents, storage, plugins, jobs, rendering)
+    bucket = settings.stream_bucket_seconds
+    return _Stages(
+        planning=Planning(database, documents, sources, plugins, jobs, _runners(settings), settings),
+        stepping=Stepping(documents, storage, sources, ChildSteps(settings, plugins), on.metrics, on.work),
+        rendering=rendering,
+        posters=posters,
+        publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics, bucket),
+    )
+
+
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     plugins.use_metrics(metrics)
     key, outside = load_or_create_key(settings), _outside_tokens(settings)
-    database = open_database(database_url(settings))
-    storage = plugins.open_storage(storage_url(settings), settings)
-    check_topology(
-        redis_url=settings.redis_url,
-        database_url=database_url(settings),
-        storage_url=storage_url(settings),
-        storage_is_shared=plugins.storage_scheme(storage_url(settings)).shared,
-    )
-    if not isinstance(storage, ReceivesParts):
-        raise ConfigurationError(f"The storage {settings.storage_url.split(':')[0]!r} can't receive uploads in parts.")
-    gate, stopped = LoadGate(worker_units(settings)), threading.Event()
-    work = WorkDirectory(work_root(settings))
-    jobs = Jobs(database, plugins, wakeups, metrics)
-    ingest = Ingest(database, storage, storage, plugins, wakeups, metrics, settings)
-    blobs = Blobs(database, storage)
-    assembly = Assembly(database, storage, storage, plugins, jobs, blobs, metrics)
-    documents = TaskDocuments(database)
-    sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes)
-    planning = Planning(database, documents, sources, plugins, jobs, _runners(settings), settings)
-    stepping = Stepping(documents, storage, sources, ChildSteps(settings, plugins), metrics, work)
-    rendering = Rendering(storage, plugins)
-    posters = Posters(database, documents, storage, plugins, jobs, rendering)
-    publishing = Publishing(
-        database, documents, storage, plugins, jobs, rendering, posters, metrics, settings.stream_bucket_seconds
-    )
-    handlers: dict[Stage, StageHandler] = {
-        "probe": planning.probe,
-        "validate": planning.validate,
-        "plan": planning.plan,
-        "step": stepping.run,
-        "package": publishing.package,
-        "publish": publishing.publish,
-        "poster": posters.apply,
-    }
-    redis = open_redis(settings.redis_url)
-    assets = _asset_reader(settings, database, metrics, redis)
+    database, redis = open_database(database_url(settings)), open_redis(settings.redis_url)
+    storage, parts = _open_storage(settings, plugins)
+    gate, stopped, work = LoadGate(worker_units(settings)), threading.Event(), WorkDirectory(work_root(settings))
+    jobs, blobs = Jobs(database, plugins, wakeups, metrics), Blobs(database, storage)
+    ingest = Ingest(database, storage, parts, plugins, wakeups, metrics, settings)
+    assembly = Assembly(database, storage, parts, plugins, jobs, blobs, metrics)
+    stages = _stages(_Ground(settings, plugins, metrics, database, storage, jobs, work))
     claims = Claims(database, gate, f"{socket.gethostname()}:{os.getpid()}")
-    stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
     tokens, api_keys = Tokens(key, settings.jwt_issuer, settings.jwt_audience), ApiKeys(database)
+    assets = _asset_reader(settings, database, metrics, redis)
+    stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
     editing, reprocess = Editing(database), Reprocess(database, jobs, plugins.profiles)
     trash = Trash(database, jobs, ingest, plugins, settings.trash_seconds)
     sweepers = (
-        Purge(database, storage, storage, plugins, ingest, jobs, blobs),
+        Purge(database, storage, parts, plugins, ingest, jobs, blobs),
         Generations(database, storage),
-        Cleanup(database, storage, settings.audit_days),
+        Cleanup(database, parts, settings.audit_days),
     )
     return Runtime(
         settings=settings,
@@ -252,14 +292,14 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         library=Library(database, assets),
         listing=Listing(database),
         editing=editing,
-        captions=Captions(database, storage, rendering),
-        posters=posters,
+        captions=Captions(database, storage, stages.rendering),
+        posters=stages.posters,
         trash=trash,
         reprocess=reprocess,
         bulk=Bulk(database, trash, editing, reprocess),
         delivery=Delivery(database, storage, stream_tokens, settings, stream_options(settings, storage), assets),
-        planning=planning,
-        execution=Execution(claims, jobs, metrics, handlers, stopped.is_set),
+        planning=stages.planning,
+        execution=Execution(claims, jobs, metrics, stages.handlers, stopped.is_set),
         reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, sweepers),
         gate=gate,
         work=work,

@@ -1,4 +1,4 @@
-"""The child process that runs one task of a step: `python -m mediaflow.stepchild`, see `services/stepprocess.py`.
+"""The child process that runs one task of a step: `python -m mediaflow.stepchild`, see `services/work/stepprocess.py`.
 
 It reads a request (a JSON document) from stdin and answers with lines of JSON: `{"progress": 0.4}` while it works, then
 `{"artifact": {...}}` for each file and `{"done": 3}` with their number, or `{"error": {"kind", "code", "detail"}}`.

@@ -12,7 +12,7 @@ from mediaflow.api.resource import Resource
 from mediaflow.api.schemas_common import PageQuery, PageSchema, page_document
 from mediaflow.domain.errors import Forbidden, InvalidInput, Problem
 from mediaflow.domain.records import ApiKey
-from mediaflow.services.access import MAX_USER_CHARACTERS, ROLES, SCOPES
+from mediaflow.services.access.principals import MAX_USER_CHARACTERS, ROLES, SCOPES
 
 blueprint = Resource("api-keys", __name__, url_prefix=f"{BASE}/api-keys", description="Credentials of programs.")
 

@@ -26,8 +26,8 @@ from mediaflow.api.schemas_assets import (
 from mediaflow.api.schemas_common import page_document
 from mediaflow.api.schemas_uploads import without_repeats
 from mediaflow.domain.records import Asset
-from mediaflow.services.listing import AssetQuery
-from mediaflow.services.permissions import may_change
+from mediaflow.services.access.permissions import may_change
+from mediaflow.services.assets.listing import AssetQuery
 
 blueprint = Resource("assets", __name__, url_prefix=f"{BASE}/assets", description="What uploads became.")
 

@@ -16,8 +16,8 @@ from mediaflow.api.schemas_audit import AuditPageSchema, AuditQuerySchema, audit
 from mediaflow.api.schemas_common import page_document
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import AuditEntry
-from mediaflow.services.access import Principal
-from mediaflow.services.audit import AuditQuery
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.requests.audit import AuditQuery
 
 blueprint = Resource("audit", __name__, url_prefix=f"{BASE}/audit", description="Who did what; for admins.")
 

@@ -13,7 +13,7 @@ from flask import Flask, Response, current_app, g, request
 from mediaflow.api.context import BASE, base_url, runtime, web
 from mediaflow.api.resource import OPEN, POLICY_ATTRIBUTE, Policy
 from mediaflow.domain.errors import Forbidden, Unauthenticated
-from mediaflow.services.access import Principal
+from mediaflow.services.access.principals import Principal
 
 COOKIE: Final = "mediaflow_session"
 READING: Final = ("GET", "HEAD", "OPTIONS")

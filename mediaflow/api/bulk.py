@@ -9,7 +9,7 @@ from mediaflow.api.context import BASE, caller, runtime
 from mediaflow.api.errors import status_of
 from mediaflow.api.resource import Resource
 from mediaflow.api.schemas_actions import BulkBody, BulkResultsSchema, bulk_request
-from mediaflow.services.bulk import Action, BulkResult
+from mediaflow.services.assets.bulk import Action, BulkResult
 
 blueprint = Resource("bulk", __name__, url_prefix=f"{BASE}/assets", description="Many assets at once.")
 

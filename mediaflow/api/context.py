@@ -14,10 +14,10 @@ from mediaflow.api.readiness import Readiness, readiness_of
 from mediaflow.domain.errors import Unauthenticated
 from mediaflow.domain.ids import new_id
 from mediaflow.runtime import Runtime
-from mediaflow.services.access import Principal
-from mediaflow.services.sessions import Sessions
-from mediaflow.services.stream_options import parse_origins
-from mediaflow.services.web_addresses import checked_public_url
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.access.sessions import Sessions
+from mediaflow.services.delivery.stream_options import parse_origins
+from mediaflow.services.requests.web_addresses import checked_public_url
 
 BASE: Final = "/api/v1"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")

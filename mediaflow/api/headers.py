@@ -8,8 +8,8 @@ from flask import Response, request
 from werkzeug.exceptions import BadRequest
 
 from mediaflow.api.context import BASE, request_id, web
-from mediaflow.services.stream_options import ANY_ORIGIN
-from mediaflow.services.web_addresses import is_plain_host
+from mediaflow.services.delivery.stream_options import ANY_ORIGIN
+from mediaflow.services.requests.web_addresses import is_plain_host
 
 STREAM: Final = "/stream/"
 NO_PAGE: Final = "default-src 'none'; frame-ancestors 'none'"

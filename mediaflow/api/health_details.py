@@ -13,7 +13,7 @@ from mediaflow.api.context import BASE, runtime, web
 from mediaflow.api.readiness import Answer
 from mediaflow.api.resource import Resource
 from mediaflow.domain.errors import MediaflowError
-from mediaflow.services.health import SLOW_SECONDS, STATES, Disk, State, disks, memory, work, worst
+from mediaflow.services.upkeep.health import SLOW_SECONDS, STATES, Disk, State, disks, memory, work, worst
 
 blueprint = Resource("health_details", __name__, url_prefix=f"{BASE}/health", description="How the service is.")
 

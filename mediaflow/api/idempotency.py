@@ -13,7 +13,7 @@ from flask import Response, current_app, g, request
 from mediaflow.api.context import caller_if_any, runtime
 from mediaflow.api.resource import POLICY_ATTRIBUTE
 from mediaflow.domain.errors import InvalidInput, Problem
-from mediaflow.services.idempotency import Claim
+from mediaflow.services.requests.idempotency import Claim
 
 _log = structlog.get_logger(__name__)
 

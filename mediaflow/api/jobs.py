@@ -9,7 +9,7 @@ from mediaflow.api.resource import Resource
 from mediaflow.api.schemas_common import fault_document, page_document
 from mediaflow.api.schemas_jobs import JobListQuery, JobPageSchema, JobWithTasksSchema
 from mediaflow.domain.records import Job, Task
-from mediaflow.services.library import JobQuery
+from mediaflow.services.assets.library import JobQuery
 
 blueprint = Resource("jobs", __name__, url_prefix=f"{BASE}/jobs", description="The work on assets.")
 

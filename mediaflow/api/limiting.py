@@ -14,7 +14,7 @@ from flask import Response, g, request
 from mediaflow.api.context import caller_if_any, runtime
 from mediaflow.api.errors import problem
 from mediaflow.domain.errors import LimitReached
-from mediaflow.services.limits import WINDOW_SECONDS, Standing
+from mediaflow.services.requests.rate_limits import WINDOW_SECONDS, Standing
 
 POLICY: Final = "user"
 SIGNING_IN: Final = ("session.create_session", "login.use_login_link")

@@ -18,7 +18,7 @@ from webargs import core
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from mediaflow.services.access import Scope
+from mediaflow.services.access.principals import Scope
 
 View = TypeVar("View", bound=Callable[..., Any])
 Access = Literal["required", "optional", "open"]

@@ -12,7 +12,7 @@ from mediaflow.api.schemas_common import FaultSchema
 from mediaflow.api.schemas_uploads import LONGEST_DESCRIPTION, LONGEST_NAME, tags_field, without_repeats
 from mediaflow.domain.ids import ID_PATTERN
 from mediaflow.domain.states import VISIBILITIES
-from mediaflow.services.bulk import ACTIONS, MOST_IDS, BulkRequest
+from mediaflow.services.assets.bulk import ACTIONS, MOST_IDS, BulkRequest
 
 MEMBERS: Final = ("changes", "tags", "profile")
 NEEDED: Final = {"update": "changes", "add_tags": "tags", "remove_tags": "tags"}

@@ -13,10 +13,10 @@ from mediaflow.api.schemas_common import FaultSchema, PageQuery, PageSchema, fau
 from mediaflow.api.schemas_uploads import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_TAG, tags_field
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
-from mediaflow.services.access import MAX_USER_CHARACTERS
-from mediaflow.services.delivery import Playback
-from mediaflow.services.library import Progress
-from mediaflow.services.listing import ASSET_SORTS, Totals
+from mediaflow.services.access.principals import MAX_USER_CHARACTERS
+from mediaflow.services.assets.library import Progress
+from mediaflow.services.assets.listing import ASSET_SORTS, Totals
+from mediaflow.services.delivery.delivery import Playback
 
 
 def owner_field() -> Text:

@@ -9,8 +9,8 @@ from marshmallow import Schema, fields
 from mediaflow.api.context import absolute
 from mediaflow.api.fields import Body, Text, switch
 from mediaflow.domain.records import Asset
-from mediaflow.services.captions import LARGEST_BYTES, LONGEST_LABEL, MOST_LANGUAGES
-from mediaflow.services.delivery import Playback
+from mediaflow.services.assets.captions import LARGEST_BYTES, LONGEST_LABEL, MOST_LANGUAGES
+from mediaflow.services.delivery.delivery import Playback
 
 
 class CaptionQuery(Body):

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from marshmallow import Schema, ValidationError, fields
 
 from mediaflow.api.fields import Body, number
-from mediaflow.services.listing import Page
+from mediaflow.services.paging import Page
 
 T = TypeVar("T")
 

@@ -16,9 +16,9 @@ from mediaflow.api.fields import Body
 from mediaflow.api.resource import Resource
 from mediaflow.domain.errors import Unauthenticated
 from mediaflow.domain.ids import is_id
-from mediaflow.services.access import ROLES, SCOPES, Principal
-from mediaflow.services.api_keys import PREFIX
-from mediaflow.services.jwt_form import LONGEST_TOKEN
+from mediaflow.services.access.api_keys import PREFIX
+from mediaflow.services.access.jwt_form import LONGEST_TOKEN
+from mediaflow.services.access.principals import ROLES, SCOPES, Principal
 
 blueprint = Resource("session", __name__, url_prefix=f"{BASE}/session", description="Signing in and out of the page.")
 login_blueprint = Resource("login", __name__, url_prefix="/login", description="One-time login links.")

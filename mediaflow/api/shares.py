@@ -9,8 +9,8 @@ from marshmallow import Schema, fields, validate
 from mediaflow.api.context import BASE, caller, runtime
 from mediaflow.api.fields import Body, listed
 from mediaflow.api.resource import Resource
-from mediaflow.services.access import MAX_USER_CHARACTERS
-from mediaflow.services.shares import MAX_SHARES
+from mediaflow.services.access.principals import MAX_USER_CHARACTERS
+from mediaflow.services.access.shares import MAX_SHARES
 
 blueprint = Resource("shares", __name__, url_prefix=f"{BASE}/assets", description="Sharing private assets.")
 

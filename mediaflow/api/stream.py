@@ -12,8 +12,8 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from mediaflow.api.context import runtime
 from mediaflow.api.resource import Resource
 from mediaflow.domain.errors import PreconditionFailed
-from mediaflow.services.delivery import OTHER_TYPE, StreamFile
-from mediaflow.services.stream_options import StreamOptions
+from mediaflow.services.delivery.delivery import OTHER_TYPE, StreamFile
+from mediaflow.services.delivery.stream_options import StreamOptions
 
 blueprint = Resource("stream", __name__, url_prefix="/stream", description="Published files.")
 

@@ -16,7 +16,7 @@ from mediaflow.cli.embedded import find_server
 from mediaflow.domain.ids import new_id
 from mediaflow.plugin import ConfigurationError, MediaflowError
 from mediaflow.registry import Registry
-from mediaflow.services.topology import check_topology
+from mediaflow.services.upkeep.topology import check_topology
 from mediaflow.settings import Settings
 
 State = Literal["passed", "warning", "failed"]
@@ -198,7 +198,7 @@ def check_backends(settings: Settings, plugins: Registry) -> None:
 
 
 def check_hosts(settings: Settings, plugins: Registry) -> None:
-    """See `services/topology.py`."""
+    """See `services/upkeep/topology.py`."""
     url = runtime.storage_url(settings)
     check_topology(
         redis_url=settings.redis_url,

@@ -11,8 +11,8 @@ from typing import Final, Literal
 from mediaflow import registry
 from mediaflow.cli.datadir import DataDirectory
 from mediaflow.plugin import ConfigurationError
-from mediaflow.services.keyfile import load_or_create_key
-from mediaflow.services.tokens import Tokens
+from mediaflow.services.access.keyfile import load_or_create_key
+from mediaflow.services.access.tokens import Tokens
 from mediaflow.settings import Settings
 
 ADMIN: Final = "admin"

@@ -26,9 +26,9 @@ from mediaflow.cli.stack import Stack, compose
 from mediaflow.cli.supervision import LOG_NAME, ProgramState, Supervisor
 from mediaflow.persistence import open_database
 from mediaflow.plugin import ConfigurationError, InvalidInput
-from mediaflow.services.keyfile import load_or_create_key
-from mediaflow.services.sessions import LoginCodes
-from mediaflow.services.tokens import outside_settings
+from mediaflow.services.access.keyfile import load_or_create_key
+from mediaflow.services.access.sessions import LoginCodes
+from mediaflow.services.access.tokens import outside_settings
 from mediaflow.settings import Settings
 
 READY_SECONDS: Final = 90.0

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import click
 
 from mediaflow.cli.output import json_option, print_json
-from mediaflow.services.access import SCOPES
+from mediaflow.services.access.principals import SCOPES
 
 MAX_HOURS: Final = 10 * 366 * 24
 USUAL_HOURS: Final = 24

@@ -77,12 +77,13 @@ class Chunk:
 class Asset:
     """What users see. `rev` grows with every change, `metadata_rev` with title, description, tags, visibility only.
 
-    `generation` is the published one (0: none); `published` tells what it holds (see `services/publishing.py`).
+    `generation` is the published one (0: none); `published` tells what it holds (see `services/stages/publishing.py`).
     `next_generation` is the newest that was ever started, its job is `job_id`.
 
-    `search` holds the words that title, description and tags are found by (`services/search.py`). `shared_with` are the
-    users who may watch a private asset besides its owner. `captions` are the uploaded captions, each `{language, label,
-    path, size_bytes}`. `poster_seconds` is where the owner's picture was taken (None: chosen by the profile).
+    `search` holds the words that title, description and tags are found by (`services/text/search.py`). `shared_with`
+    are the users who may watch a private asset besides its owner. `captions` are the uploaded captions, each
+    `{language, label, path, size_bytes}`. `poster_seconds` is where the owner's picture was taken (None: chosen
+    by the profile).
 
     A deleted asset is purged after `purge_at`; from `purging` on, nothing brings it back. After `sweep_at`, the files
     of generations other than the published one go.
@@ -192,8 +193,8 @@ class Task:
 class LoginCode:
     """A one-time login link's code. `id` is the SHA-256 of the code: the code itself is kept nowhere.
 
-    A browser's session has the same shape (`services/sessions.py`): `scopes` are what it opens (None: everything),
-    `credential` is what it was opened with.
+    A browser's session has the same shape (`services/access/sessions.py`): `scopes` are what it opens (None:
+    everything), `credential` is what it was opened with.
     """
 
     id: str

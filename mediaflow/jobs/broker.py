@@ -1,4 +1,4 @@
-"""The Dramatiq broker: one queue of hints. Losing it loses nothing, see `services/reconcile.py`."""
+"""The Dramatiq broker: one queue of hints. Losing it loses nothing, see `services/upkeep/reconcile.py`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from mediaflow.domain.states import STAGES
 from mediaflow.plugin import MetricSpec
-from mediaflow.services.asset_cache import OUTCOMES as CACHE_OUTCOMES
+from mediaflow.services.assets.asset_cache import OUTCOMES as CACHE_OUTCOMES
 
 REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 WORK_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 150.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0)

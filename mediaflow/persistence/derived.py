@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mediaflow.services.search import SEARCHED, words_of
+from mediaflow.services.text.search import SEARCHED, words_of
 
 
 @dataclass(frozen=True, slots=True)

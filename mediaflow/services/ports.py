@@ -186,7 +186,7 @@ class Plugins(Protocol):
 
 
 class StepRunner(Protocol):
-    """Runs one step in a child process of its own (`services/stepprocess.py`)."""
+    """Runs one step in a child process of its own (`services/work/stepprocess.py`)."""
 
     def run(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]: ...
 

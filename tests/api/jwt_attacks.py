@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from mediaflow.domain.records import Asset
-from mediaflow.services.keyfile import derived_key
+from mediaflow.services.access.keyfile import derived_key
 from tests.api.issuer import AUDIENCE, NAME, Issuer, ec_key, public_jwk, rsa_key, usual_claims
 from tests.api.site import Site
 

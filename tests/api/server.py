@@ -16,7 +16,7 @@ from pathlib import Path
 
 import requests
 
-from mediaflow.services.tokens import Tokens
+from mediaflow.services.access.tokens import Tokens
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key of the tests, 32 bytes and more"

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from mediaflow.domain.records import Asset
-from mediaflow.services.access import Role
+from mediaflow.services.access.principals import Role
 from tests.services.records import a_published_asset
 from tests.services.world import World
 

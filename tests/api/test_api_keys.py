@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mediaflow.observability.scrubbing import Scrubber
-from mediaflow.services.access import SCOPES
-from mediaflow.services.api_keys import MAX_KEYS, USE_SECONDS
+from mediaflow.services.access.api_keys import MAX_KEYS, USE_SECONDS
+from mediaflow.services.access.principals import SCOPES
 from tests.api.site import Api, Site, is_problem
 
 KEY = re.compile(r"mfk_[0-9a-f]{32}_[A-Za-z0-9]{43}")

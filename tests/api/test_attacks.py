@@ -16,8 +16,8 @@ from werkzeug.datastructures import Headers
 
 from mediaflow.app import create_app
 from mediaflow.persistence.http_keys import fetch_keys
-from mediaflow.services.jwks import COOLDOWN_SECONDS, KeySet
-from mediaflow.services.tokens import OutsideTokens
+from mediaflow.services.access.jwks import COOLDOWN_SECONDS, KeySet
+from mediaflow.services.access.tokens import OutsideTokens
 from tests.api.issuer import AUDIENCE, NAME, running_issuer, usual_claims
 from tests.api.jwt_attacks import ATTACKS, EC, RSA, Attacked
 from tests.api.server import Server, running_server

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from mediaflow.domain.records import AuditEntry
-from mediaflow.services.audit import Audit
+from mediaflow.services.requests.audit import Audit
 from tests.api.site import Api, Site, is_problem
 
 PAGE = {"X-Requested-With": "mediaflow"}

@@ -18,7 +18,7 @@ from mediaflow.api.auth import COOKIE, PAGE_HEADER, PAGE_VALUE
 from mediaflow.app import create_app
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import ApiKey, Asset, Job
-from mediaflow.services.access import Principal
+from mediaflow.services.access.principals import Principal
 from tests.api.site import MASTER, Site
 from tests.services.records import a_job, a_published_asset
 from tests.services.world import make_world

@@ -13,7 +13,7 @@ import pytest
 
 from mediaflow.app import create_app
 from mediaflow.domain.errors import Unavailable
-from mediaflow.services.health import memory, worst
+from mediaflow.services.upkeep.health import memory, worst
 from tests.api.site import Api, Site, is_problem
 from tests.services.records import a_job, a_task, an_asset
 from tests.services.world import make_world

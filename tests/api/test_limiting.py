@@ -12,7 +12,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from mediaflow.app import create_app
-from mediaflow.services.limits import RateLimits
+from mediaflow.services.requests.rate_limits import RateLimits
 from tests.api.site import MASTER, Site, is_problem
 from tests.persistence.redis_server import RedisServer, running_redis
 from tests.services.world import make_world

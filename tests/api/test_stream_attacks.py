@@ -14,9 +14,9 @@ from werkzeug.test import TestResponse
 
 from mediaflow.app import create_app
 from mediaflow.domain.records import Asset
-from mediaflow.services.keyfile import derived_key
-from mediaflow.services.packaging import ARTIFACTS
-from mediaflow.services.stream_tokens import StreamTokens
+from mediaflow.services.access.keyfile import derived_key
+from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.stages.packaging import ARTIFACTS
 from tests.api.site import Site
 from tests.services.records import a_published_asset
 from tests.services.world import make_world

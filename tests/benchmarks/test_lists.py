@@ -30,11 +30,11 @@ from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
 from mediaflow.persistence import open_database
 from mediaflow.persistence.fields import JSON, Field, fields_of
-from mediaflow.services.access import Principal
-from mediaflow.services.editing import Editing
-from mediaflow.services.listing import AssetQuery, Listing
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.listing import AssetQuery, Listing
 from mediaflow.services.ports import Database
-from mediaflow.services.search import words_of
+from mediaflow.services.text.search import words_of
 from tests.api.site import Site
 from tests.services.records import a_published_asset
 from tests.services.world import make_world

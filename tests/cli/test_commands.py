@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mediaflow.services.access import Principal
-from mediaflow.services.keyfile import load_or_create_key
-from mediaflow.services.tokens import Tokens
+from mediaflow.services.access.keyfile import load_or_create_key
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.access.tokens import Tokens
 from mediaflow.settings import Settings
 from mediaflow.testing.clips import make_clip
 from tests.cli.conftest import Run

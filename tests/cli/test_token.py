@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mediaflow.services.access import SCOPES, Principal
-from mediaflow.services.jwt_form import opened
-from mediaflow.services.tokens import Tokens
+from mediaflow.services.access.jwt_form import opened
+from mediaflow.services.access.principals import SCOPES, Principal
+from mediaflow.services.access.tokens import Tokens
 from tests.cli.conftest import Run
 
 KEY = "a key of the tests, 32 bytes and more"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
 from mediaflow.persistence.sqlite import repository
-from mediaflow.services.access import Principal
-from mediaflow.services.editing import Editing
-from mediaflow.services.listing import ASSET_SORTS, AssetQuery, Listing
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.listing import ASSET_SORTS, AssetQuery, Listing
 from mediaflow.services.ports import Database
 from tests.services.records import an_asset
 

@@ -11,9 +11,9 @@ import pytest
 from pymongo import MongoClient
 
 from mediaflow.persistence import open_database
-from mediaflow.services.access import Principal
-from mediaflow.services.editing import Editing
-from mediaflow.services.listing import AssetQuery, Listing
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.listing import AssetQuery, Listing
 from mediaflow.services.ports import Database
 from tests.services.records import CREATED, an_asset
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mediaflow.domain.records import Asset
 from mediaflow.persistence import open_database
-from mediaflow.services.stream_tokens import StreamTokens
+from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow_local.storage import LocalStorage
 from tests.api.server import KEY
 from tests.api.site import FILES

@@ -16,8 +16,8 @@ from redis import Redis
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
 from mediaflow.persistence.redis.cache import dumped, key_of
-from mediaflow.services.asset_cache import AssetReader
-from mediaflow.services.library import Library
+from mediaflow.services.assets.asset_cache import AssetReader
+from mediaflow.services.assets.library import Library
 from tests.contracts.nxserver import running_nx_server
 from tests.integration.towns import Town, hits, two_processes, two_runtimes
 from tests.persistence.redis_server import RedisServer, running_redis

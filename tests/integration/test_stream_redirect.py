@@ -90,7 +90,7 @@ def test_a_look_at_the_size_comes_from_here(site: Site) -> None:
 
 
 def test_the_way_there_ends_soon(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mediaflow.services.delivery.REDIRECT_SECONDS", 1)
+    monkeypatch.setattr("mediaflow.services.delivery.delivery.REDIRECT_SECONDS", 1)
     url = asked(site, site.published(), SEGMENT).headers["Location"]
     assert requests.get(url, timeout=20).status_code == 200
     time.sleep(2.1)

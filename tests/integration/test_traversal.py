@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mediaflow.app import create_app
-from mediaflow.services.tokens import Tokens
+from mediaflow.services.access.tokens import Tokens
 from tests.api.server import KEY, ROOT, Server, gunicorn_command, running_server
 from tests.integration import strace
 from tests.integration.published import Published, publish

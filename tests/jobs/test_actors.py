@@ -20,7 +20,7 @@ from mediaflow.jobs.broker import QUEUE, make_broker
 from mediaflow.jobs.middleware import WorkerLife
 from mediaflow.jobs.wakeups import DramatiqWakeups
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
-from mediaflow.services.ingest import NewUpload
+from mediaflow.services.uploads.ingest import NewUpload
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from mediaflow.domain import keys
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES, Stage
 from mediaflow.plugin import PlannedTask
-from mediaflow.services.access import Principal
-from mediaflow.services.claims import Claims, Lease, LoadGate
-from mediaflow.services.execution import Execution, StageHandler
-from mediaflow.services.ingest import NewUpload
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.uploads.ingest import NewUpload
+from mediaflow.services.work.claims import Claims, Lease, LoadGate
+from mediaflow.services.work.execution import Execution, StageHandler
 from tests.services.world import World
 
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")

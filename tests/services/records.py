@@ -6,7 +6,7 @@ from typing import Any
 
 from mediaflow.domain.ids import derived_id, new_id
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.services.search import SEARCHED, words_of
+from mediaflow.services.text.search import SEARCHED, words_of
 
 CREATED = 1_700_000_000.0
 

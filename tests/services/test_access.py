@@ -16,12 +16,12 @@ import pytest
 
 from mediaflow.domain.errors import ConfigurationError, InvalidInput, Unauthenticated
 from mediaflow.persistence import open_database
-from mediaflow.services.access import SCOPES, Principal
-from mediaflow.services.keyfile import derived_key, load_or_create_key
+from mediaflow.services.access.keyfile import derived_key, load_or_create_key
+from mediaflow.services.access.principals import SCOPES, Principal
+from mediaflow.services.access.sessions import LoginCodes, Sessions
+from mediaflow.services.access.tokens import Tokens
+from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.ports import Database
-from mediaflow.services.sessions import LoginCodes, Sessions
-from mediaflow.services.stream_tokens import StreamTokens
-from mediaflow.services.tokens import Tokens
 from mediaflow.settings import Settings
 from tests.services.records import a_published_asset
 

@@ -19,9 +19,9 @@ from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
 from mediaflow.observability.core_metrics import CORE_METRICS
 from mediaflow.persistence import open_database
-from mediaflow.services.access import Principal
-from mediaflow.services.asset_cache import OUTCOMES, AssetReader
-from mediaflow.services.permissions import readable
+from mediaflow.services.access.permissions import readable
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets.asset_cache import OUTCOMES, AssetReader
 from mediaflow.services.ports import Database, Increment
 from tests.services.records import a_published_asset
 

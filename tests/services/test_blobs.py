@@ -15,8 +15,8 @@ from mediaflow.domain import keys
 from mediaflow.domain.errors import LeaseLost
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
-from mediaflow.services.blobs import Blobs
 from mediaflow.services.ports import Database
+from mediaflow.services.uploads.blobs import Blobs
 from tests.services.records import an_asset
 from tests.services.turns import Actor, Stepped, interleave
 from tests.services.world import World

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mediaflow.domain.ids import new_id
-from mediaflow.services.access import Principal
-from mediaflow.services.bulk import MOST_TAGS, Action, BulkRequest
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets.bulk import MOST_TAGS, Action, BulkRequest
 from tests.services.pipeline import ADMIN, ANN, BOB, Pipeline
 from tests.services.records import a_published_asset
 from tests.services.world import World

@@ -14,10 +14,10 @@ import pytest
 from mediaflow.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, TooLarge
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import ObjectInfo
-from mediaflow.services import captions as captions_module
-from mediaflow.services.access import Principal
-from mediaflow.services.captions import Captions
-from mediaflow.services.rendering import Rendering
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets import captions as captions_module
+from mediaflow.services.assets.captions import Captions
+from mediaflow.services.stages.rendering import Rendering
 from mediaflow.testing import clips
 from mediaflow_local.storage import LocalStorage
 from tests.services.records import a_published_asset, an_asset

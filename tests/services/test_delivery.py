@@ -13,12 +13,12 @@ from mediaflow.domain.errors import NotFound
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
 from mediaflow.persistence import open_database
-from mediaflow.services.access import Principal
-from mediaflow.services.delivery import Delivery, content_type_of
-from mediaflow.services.editing import Editing
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.trash import Trash
+from mediaflow.services.delivery.delivery import Delivery, content_type_of
+from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.ports import Increment
-from mediaflow.services.stream_tokens import StreamTokens
-from mediaflow.services.trash import Trash
 from mediaflow.settings import Settings
 from mediaflow_local.storage import LocalStorage
 from tests.services.records import a_published_asset, an_asset

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mediaflow.domain.errors import Busy, Conflict, InvalidInput, MediaflowError, NotFound, TooLarge
 from mediaflow.domain.keys import original_key
 from mediaflow.domain.records import Upload
-from mediaflow.services.ingest import ChunkReceipt, NewUpload
+from mediaflow.services.uploads.ingest import ChunkReceipt, NewUpload
 from tests.services.world import World, make_world
 
 CHUNK = 1024

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from mediaflow.domain.errors import ConfigurationError, Unauthenticated, Unavailable
 from mediaflow.persistence.http_keys import fetch_keys
-from mediaflow.services.access import Principal
-from mediaflow.services.jwks import COOLDOWN_SECONDS, FRESH_SECONDS, STALE_SECONDS, KeySet, read_keys
-from mediaflow.services.jwt_form import opened
-from mediaflow.services.tokens import OutsideTokens, outside_settings
+from mediaflow.services.access.jwks import COOLDOWN_SECONDS, FRESH_SECONDS, STALE_SECONDS, KeySet, read_keys
+from mediaflow.services.access.jwt_form import opened
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.access.tokens import OutsideTokens, outside_settings
 from mediaflow.settings import Settings
 from tests.api.issuer import AUDIENCE, NAME, Issuer, ec_key, public_jwk, rsa_key, running_issuer
 

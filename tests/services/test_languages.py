@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mediaflow.domain.errors import InvalidInput
-from mediaflow.services.languages import canonical_language, known_language, language_name
+from mediaflow.services.text.languages import canonical_language, known_language, language_name
 
 
 @pytest.mark.parametrize(

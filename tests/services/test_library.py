@@ -14,10 +14,10 @@ from mediaflow.domain.errors import NotFound, PreconditionFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
 from mediaflow.persistence import open_database
-from mediaflow.services.access import Principal
-from mediaflow.services.editing import Editing
-from mediaflow.services.library import JobQuery, Library
-from mediaflow.services.listing import AssetQuery, Listing
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.library import JobQuery, Library
+from mediaflow.services.assets.listing import AssetQuery, Listing
 from tests.services.records import CREATED, a_job, a_task, an_asset
 from tests.services.world import a_trash
 

@@ -12,10 +12,10 @@ from mediaflow.domain.errors import Forbidden, InvalidInput
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES
 from mediaflow.persistence import open_database
-from mediaflow.services.access import Principal
-from mediaflow.services.editing import Editing
-from mediaflow.services.ingest import NewUpload
-from mediaflow.services.listing import AssetQuery, Listing, Totals
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.listing import AssetQuery, Listing, Totals
+from mediaflow.services.uploads.ingest import NewUpload
 from tests.services.records import CREATED, a_published_asset, an_asset
 from tests.services.world import make_world
 

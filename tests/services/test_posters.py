@@ -11,7 +11,7 @@ import pytest
 
 from mediaflow.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from mediaflow.domain.records import Job
-from mediaflow.services.access import Principal
+from mediaflow.services.access.principals import Principal
 from mediaflow.testing import clips
 from tests.services.records import a_published_asset, an_asset
 from tests.services.working import asset_of, ingest, published_file, work, working_world

@@ -24,8 +24,8 @@ from mediaflow.plugin import (
     StepTask,
     Workspace,
 )
-from mediaflow.services.profile_files import OPERATOR, load_profiles
-from mediaflow.services.profiles import check_profile, parse_profile
+from mediaflow.services.catalogue.profile_files import OPERATOR, load_profiles
+from mediaflow.services.catalogue.profiles import check_profile, parse_profile
 from mediaflow.settings import Settings
 
 GOOD = """\

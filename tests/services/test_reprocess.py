@@ -13,10 +13,10 @@ from mediaflow.domain.errors import Conflict, Forbidden, InvalidInput, LeaseLost
 from mediaflow.domain.ids import job_id
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES
-from mediaflow.services.claims import Lease
-from mediaflow.services.publishing import longest_watch_seconds
-from mediaflow.services.reprocess import Reprocess
-from mediaflow.services.stream_tokens import StreamTokens
+from mediaflow.services.assets.reprocess import Reprocess
+from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.stages.publishing import longest_watch_seconds
+from mediaflow.services.work.claims import Lease
 from tests.services.pipeline import ADMIN, ANN, BOB, Pipeline
 from tests.services.records import a_published_asset
 from tests.services.world import World

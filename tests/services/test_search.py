@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediaflow.services.search import MAX_WORD_CHARACTERS, MAX_WORDS, prefixes_of, words_of
+from mediaflow.services.text.search import MAX_WORD_CHARACTERS, MAX_WORDS, prefixes_of, words_of
 
 
 def found(query: str, text: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.plugin import Storage
-from mediaflow.services.stream_options import parse_origins, stream_options
+from mediaflow.services.delivery.stream_options import parse_origins, stream_options
 from mediaflow.settings import Settings
 from mediaflow_local.storage import LocalStorage
 from mediaflow_minio.location import Location

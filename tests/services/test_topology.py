@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mediaflow.domain.errors import ConfigurationError
-from mediaflow.services.topology import check_topology, is_this_host
+from mediaflow.services.upkeep.topology import check_topology, is_this_host
 
 ELSEWHERE = "redis://192.0.2.1:6379/0"  # TEST-NET-1 (RFC 5737): nobody has it
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mediaflow.domain.errors import ConfigurationError
-from mediaflow.services.web_addresses import checked_public_url, is_plain_host
+from mediaflow.services.requests.web_addresses import checked_public_url, is_plain_host
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediaflow.domain.errors import InvalidInput
-from mediaflow.services.cuetext import subrip_text, webvtt_text
-from mediaflow.services.webvtt import Cue, as_segment, parse_captions, write_webvtt
+from mediaflow.services.text.cuetext import subrip_text, webvtt_text
+from mediaflow.services.text.webvtt import Cue, as_segment, parse_captions, write_webvtt
 
 WEBVTT = """WEBVTT - a title
 Kind: captions

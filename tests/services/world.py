@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mediaflow import registry
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
-from mediaflow.services.ingest import Ingest
-from mediaflow.services.jobs import Jobs
+from mediaflow.services.assets.trash import Trash
 from mediaflow.services.local_run import LocalWakeups
 from mediaflow.services.ports import Database
-from mediaflow.services.trash import Trash
+from mediaflow.services.uploads.ingest import Ingest
+from mediaflow.services.work.jobs import Jobs
 from mediaflow_local.storage import LocalStorage
 
 

@@ -1,0 +1,65 @@
+"""Sharing a private asset with other users, and taking back what was given away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mediaflow.domain.errors import Conflict, InvalidInput, Problem
+from mediaflow.domain.records import Asset
+from mediaflow.services.access.permissions import changeable
+from mediaflow.services.access.principals import NAME_RULE, Principal, is_user
+from mediaflow.services.ports import Database, Increment
+
+MAX_SHARES: Final = 100
+TRIES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Who may watch a private asset besides its owner. Only owner and admin see and change it."""
+
+    database: Database
+
+    def users(self, principal: Principal, asset_id: str) -> list[str]:
+        """Whom the asset is shared with."""
+        return self._asset(principal, asset_id).shared_with
+
+    def replace(self, principal: Principal, asset_id: str, users: Sequence[str]) -> list[str]:
+        """Share with these users and nobody else. The owner needs no share and is left out.
+
+        Stream tokens are the same for all viewers of an asset, so that taking one viewer off ends everybody's: those
+        who may still watch get a new one from the playback endpoint.
+        """
+        for _ in range(TRIES):
+            asset = self._asset(principal, asset_id)
+            wanted = sorted(_checked(users) - {asset.owner})
+            if wanted == sorted(asset.shared_with):
+                return wanted
+            changes: dict[str, Any] = {"shared_with": wanted}
+            if not set(asset.shared_with) <= set(wanted):
+                changes["acl_epoch"] = Increment()
+            # the whole revision: what is taken off is known only as long as nobody else changes the list
+            if self.database.assets.change(asset_id, {"rev": asset.rev, "deleted_at": None}, changes) is not None:
+                return wanted
+        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
+
+    def revoke_playback(self, principal: Principal, asset_id: str) -> None:
+        """End every stream token that was given out for the asset, whoever has it now."""
+        self._asset(principal, asset_id)
+        self.database.assets.change(asset_id, {"deleted_at": None}, {"acl_epoch": Increment()})
+
+    def _asset(self, principal: Principal, asset_id: str) -> Asset:
+        return changeable(principal, self.database.assets.get(asset_id))
+
+
+def _checked(users: Sequence[str]) -> set[str]:
+    wrong = [
+        Problem("auth.bad_user", f"{user[:50]!r} is no user name: {NAME_RULE}", f"/users/{index}")
+        for index, user in enumerate(users)
+        if not is_user(user)
+    ]
+    if wrong:
+        raise InvalidInput(f"{wrong[0].pointer}: {wrong[0].detail}", code="auth.bad_user", problems=tuple(wrong))
+    return set(users)

@@ -1,0 +1,167 @@
+"""Captions that owners upload: kept beside the asset, shown in whatever of it is or will be published.
+
+What viewers get changes with the list itself, by one compare-and-set: new manifests under a new path of the same
+generation, without another encode. Publishing a generation does the same (`publishing.py`), so that neither loses to
+the other.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mediaflow.domain import keys
+from mediaflow.domain.errors import Conflict, InvalidInput, MediaflowError, NotFound, TooLarge, Unavailable
+from mediaflow.domain.records import Asset
+from mediaflow.plugin import Storage
+from mediaflow.services.access.permissions import changeable, readable
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.ports import Database
+from mediaflow.services.stages.rendering import TEXT_TYPE, Rendering
+from mediaflow.services.text.languages import canonical_language, known_language, language_name
+from mediaflow.services.text.webvtt import parse_captions, write_webvtt
+
+LARGEST_BYTES: Final = 512 * 1024
+"""Two hours of a film have about 150 KiB, and a file of nothing but markup costs seconds of parsing a megabyte."""
+MOST_LANGUAGES: Final = 50
+LONGEST_LABEL: Final = 100
+TRIES: Final = 8
+
+CaptionList = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Captions:
+    """The captions of assets, at most one in a language. Each is `{language, label, default, path, size_bytes}`."""
+
+    database: Database
+    storage: Storage
+    rendering: Rendering
+
+    def of(self, principal: Principal, asset_id: str) -> Asset:
+        """The asset whose captions the principal may see."""
+        return readable(principal, self.database.assets.get(asset_id))
+
+    def put(
+        self,
+        principal: Principal,
+        asset_id: str,
+        language: str,
+        blocks: Iterable[bytes],
+        *,
+        label: str | None,
+        default: bool,
+    ) -> tuple[Asset, bool]:
+        """Add or replace the captions in a language by the file; True with the asset when there were none in it.
+
+        `default` ones are shown unasked, which takes that from any others. InvalidInput (`captions.*`) says what is
+        wrong, and where in the file; TooLarge and Conflict when a limit is reached.
+        """
+        changeable(principal, self.database.assets.get(asset_id))
+        tag = canonical_language(language)
+        webvtt = write_webvtt(parse_captions(_whole(blocks))).encode()
+        path = keys.caption_source(tag, secrets.token_hex(8))
+        entry = {
+            "language": tag,
+            "label": label or language_name(tag),
+            "default": default,
+            "path": path,
+            "size_bytes": len(webvtt),
+        }
+        key = keys.asset_prefix(asset_id) + path
+        self.storage.put(key, [webvtt], size_bytes=len(webvtt), content_type=TEXT_TYPE)
+        try:
+            before, asset = self._change(principal, asset_id, lambda captions: _with(captions, entry))
+        except MediaflowError as error:
+            if not isinstance(error, Unavailable):  # then the change may have been made all the same
+                self.storage.delete(key)
+            raise
+        replaced = self._forget(asset_id, before, tag)
+        return asset, not replaced
+
+    def language(self, text: str) -> str:
+        """The tag under which captions in that language are kept."""
+        return canonical_language(text)
+
+    def remove(self, principal: Principal, asset_id: str, language: str) -> Asset:
+        """Take the captions in a language away. NotFound when there are none."""
+        changeable(principal, self.database.assets.get(asset_id))
+        tag = known_language(language)
+
+        def without(captions: CaptionList) -> CaptionList:
+            rest = [caption for caption in captions if caption["language"] != tag]
+            if len(rest) == len(captions):
+                raise NotFound("There are no captions in this language.", code="captions.not_found")
+            return rest
+
+        before, asset = self._change(principal, asset_id, without)
+        self._forget(asset_id, before, tag)
+        return asset
+
+    def _change(
+        self, principal: Principal, asset_id: str, edit: Callable[[CaptionList], CaptionList]
+    ) -> tuple[Asset, Asset]:
+        """The asset before and after one change of its captions and of what is published."""
+        for _ in range(TRIES):
+            asset = changeable(principal, self.database.assets.get(asset_id))
+            captions = edit(asset.captions)
+            changes: dict[str, Any] = {"captions": captions, "updated_at": self.database.now()}
+            path = None
+            if asset.published is not None:
+                changes["published"], path = self._captioned(asset, captions)
+            expect = {"rev": asset.rev, "generation": asset.generation, "deleted_at": None}
+            changed = self.database.assets.change(asset_id, expect, changes)
+            if changed is not None:
+                return asset, changed
+            self.rendering.discard(asset_id, path)
+        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
+
+    def _captioned(self, asset: Asset, captions: CaptionList) -> tuple[dict[str, Any], str | None]:
+        try:
+            return self.rendering.captioned(asset.id, asset.published or {}, captions)
+        except NotFound as error:
+            if self._is_outdated(asset):
+                return asset.published or {}, None  # the compare-and-set finds out
+            raise Conflict(
+                "Files of this asset are missing in the storage; process it again.", code="asset.lost_files"
+            ) from error
+
+    def _is_outdated(self, asset: Asset) -> bool:
+        now = self.database.assets.peek(asset.id, ("rev",))
+        return now is None or now["rev"] != asset.rev
+
+    def _forget(self, asset_id: str, before: Asset, language: str | None) -> bool:
+        """Delete the uploaded captions that the change replaced; True when there were some."""
+        replaced = [caption for caption in before.captions if caption["language"] == language]
+        for caption in replaced:
+            self.storage.delete(keys.asset_prefix(asset_id) + caption["path"])
+        return bool(replaced)
+
+
+def _whole(blocks: Iterable[bytes]) -> bytes:
+    data = bytearray()
+    for block in blocks:
+        data += block
+        if len(data) > LARGEST_BYTES:
+            raise TooLarge(f"A file of captions has at most {LARGEST_BYTES} bytes.", limit=LARGEST_BYTES)
+    return bytes(data)
+
+
+def _with(captions: CaptionList, entry: dict[str, Any]) -> CaptionList:
+    """The list with the entry in place of the one in its language, or at its end. Labels stay distinct."""
+    others = [caption for caption in captions if caption["language"] != entry["language"]]
+    if len(others) >= MOST_LANGUAGES:
+        raise Conflict(
+            f"An asset can have captions in {MOST_LANGUAGES} languages; remove some first.",
+            code="captions.too_many",
+            limit=MOST_LANGUAGES,
+        )
+    if taken := next((other for other in others if other["label"].casefold() == entry["label"].casefold()), None):
+        detail = f"The captions in {taken['language']} are called {taken['label']!r} already; choose another label."
+        raise InvalidInput(detail, code="captions.label_taken")
+    if entry["default"]:
+        others = [{**other, "default": False} for other in others]
+    at = next((n for n, caption in enumerate(captions) if caption["language"] == entry["language"]), len(others))
+    return [*others[:at], entry, *others[at:]]

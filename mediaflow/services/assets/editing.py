@@ -1,0 +1,56 @@
+"""Changing what owners say of their assets: title, description, tags, visibility."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mediaflow.domain.errors import Conflict, PreconditionFailed
+from mediaflow.domain.records import Asset
+from mediaflow.services.access.permissions import changeable
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.ports import Database, Increment
+from mediaflow.services.text.search import SEARCHED, words_of
+
+CHANGE_TRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """Changes of metadata, each a compare-and-set on its revision."""
+
+    database: Database
+
+    def change(
+        self,
+        principal: Principal,
+        asset_id: str,
+        changes: Mapping[str, Any],
+        *,
+        revisions: frozenset[int] | None = None,
+    ) -> Asset:
+        """Set title, description, tags or visibility. A change of visibility ends all stream tokens.
+
+        With `revisions`, only when the metadata is at one of them; PreconditionFailed else.
+        """
+        for _ in range(CHANGE_TRIES):
+            asset = changeable(principal, self.database.assets.get(asset_id))
+            if revisions is not None and asset.metadata_rev not in revisions:
+                raise PreconditionFailed(
+                    "The asset was changed in the meantime; get it again and repeat your change on that.",
+                    code="asset.changed",
+                )
+            effective = {name: value for name, value in changes.items() if getattr(asset, name) != value}
+            if not effective:
+                return asset
+            if "visibility" in effective:
+                effective["acl_epoch"] = Increment()
+            if not effective.keys().isdisjoint(SEARCHED):
+                effective["search"] = words_of(*(effective.get(name, getattr(asset, name)) for name in SEARCHED))
+            expect = {"metadata_rev": asset.metadata_rev, "deleted_at": None}
+            effective |= {"metadata_rev": Increment(), "updated_at": self.database.now()}
+            changed = self.database.assets.change(asset_id, expect, effective)
+            if changed is not None:
+                return changed
+        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")

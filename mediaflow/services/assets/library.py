@@ -1,0 +1,95 @@
+"""What users have: assets and the jobs that made them. Every look is for one principal.
+
+What is not the principal's is not there (NotFound); an admin sees everybody's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from mediaflow.domain.errors import NotFound
+from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.domain.states import WORK_ENDED, WorkState
+from mediaflow.services.access.permissions import readable, scope
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.assets.asset_cache import AssetReader
+from mediaflow.services.paging import Page
+from mediaflow.services.ports import Database
+from mediaflow.services.work.jobs import progress_of
+
+ETA_FROM_PROGRESS: Final = 0.03
+"""With less progress than this, what remains can't be told from what passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """Which jobs, newest first."""
+
+    page: int = 1
+    page_size: int = 20
+    state: WorkState | None = None
+    asset_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the newest job of an asset is, 0.0-1.0, and the seconds that it will still take (None: not known)."""
+
+    fraction: float
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Assets and jobs, as their owners see them."""
+
+    database: Database
+    assets: AssetReader | None = None
+
+    # --- assets
+
+    def asset(self, principal: Principal, asset_id: str) -> Asset:
+        """One asset; NotFound when it is deleted or not the principal's."""
+        reader = self.assets or AssetReader(self.database)
+        return reader.read(asset_id, partial(readable, principal))
+
+    def progress(self, asset: Asset) -> Progress:
+        """How far the asset's newest job is."""
+        if asset.job_id is None or asset.state != "processing":
+            return Progress(progress_of(asset, []), None)
+        tasks = self._tasks(asset.job_id)
+        fraction = progress_of(asset, tasks)
+        return Progress(fraction, _eta(tasks, fraction, self.database.now()))
+
+    # --- jobs
+
+    def jobs(self, principal: Principal, query: JobQuery) -> Page[Job]:
+        """The principal's jobs (an admin's: all), newest first."""
+        where = scope(principal)
+        for name in ("state", "asset_id"):
+            if (value := getattr(query, name)) is not None:
+                where[name] = value
+        skip = (query.page - 1) * query.page_size
+        items = self.database.jobs.find(where, sort=("-created_at", "id"), skip=skip, limit=query.page_size)
+        return Page(items, query.page, query.page_size, self.database.jobs.count(where))
+
+    def job(self, principal: Principal, job_id: str) -> tuple[Job, list[Task]]:
+        """One job with its tasks, oldest first."""
+        job = self.database.jobs.get(job_id)
+        if job is None or not (principal.is_admin or job.owner == principal.user):
+            raise NotFound("There is no such job.", code="job.not_found")
+        return job, self._tasks(job_id)
+
+    def _tasks(self, job_id: str) -> list[Task]:
+        return self.database.tasks.find({"job_id": job_id}, sort=("created_at", "id"))
+
+
+def _eta(tasks: list[Task], fraction: float, now: float) -> float | None:
+    """What remains at the speed so far, counted from the first step's start; None before that says anything."""
+    starts = [task.started_at for task in tasks if task.stage == "step" and task.started_at is not None]
+    running = any(task.state not in WORK_ENDED for task in tasks)
+    if not starts or not running or fraction < ETA_FROM_PROGRESS:
+        return None
+    return round(max(0.0, now - min(starts)) * (1.0 - fraction) / fraction, 1)

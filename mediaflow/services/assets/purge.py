@@ -1,0 +1,115 @@
+"""Purging: what was deleted for long enough goes for good: objects, original, upload, work, and the asset at last.
+
+The asset's document goes last and tells where to go on, so that every step can be repeated after a crash. `purge_at`
+is moved on by whoever purges, so that several sweepers do not meet and a dead one's work is taken over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from mediaflow.domain import keys
+from mediaflow.domain.errors import MediaflowError
+from mediaflow.domain.events import Event
+from mediaflow.domain.records import Asset
+from mediaflow.domain.states import UPLOAD_ENDED, UPLOAD_RECEIVING, UploadState
+from mediaflow.plugin import ReceivesParts, Storage
+from mediaflow.services.assets.trash import DELETED
+from mediaflow.services.ports import Below, Between, Database, Plugins
+from mediaflow.services.uploads.blobs import Blobs
+from mediaflow.services.uploads.ingest import Ingest
+from mediaflow.services.work.jobs import Jobs
+
+_log = structlog.get_logger(__name__)
+MOST: Final = 50
+"""So many due assets are looked at in one sweep."""
+SWEEP_SECONDS: Final = 5.0
+"""After this time a sweep begins no other purge: the pulse that it runs in has more to do."""
+TAKEN_SECONDS: Final = 300.0
+"""A purge that is not through after this time is taken over. Two at once do no harm."""
+SETTLED: Final[tuple[UploadState, ...]] = ("queued", *UPLOAD_ENDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Removes due assets, each step by step."""
+
+    database: Database
+    storage: Storage
+    parts: ReceivesParts
+    plugins: Plugins
+    ingest: Ingest
+    jobs: Jobs
+    blobs: Blobs
+
+    def sweep(self) -> None:
+        """Purge what is due, for a few seconds."""
+        began = time.monotonic()
+        due = {"purge_at": Below(self.database.now()), "deleted_at": Between()}
+        for asset in self.database.assets.find(due, sort=("purge_at",), limit=MOST):
+            if time.monotonic() - began > SWEEP_SECONDS:
+                return
+            try:
+                self.purge(asset)
+            except MediaflowError as error:
+                _log.warning("a purge waits", asset_id=asset.id, code=error.code, detail=error.detail)
+
+    def purge(self, asset: Asset) -> bool:
+        """Remove all of a due asset; False when it can't be done now."""
+        if not self._is_quiet(asset):
+            return False
+        taken = self.database.assets.change(
+            asset.id,
+            {"purge_at": asset.purge_at, "deleted_at": asset.deleted_at},
+            {"purging": True, "purge_at": self.database.now() + TAKEN_SECONDS},
+        )
+        if taken is None:
+            return False
+        steps: tuple[Callable[[Asset], None], ...] = (self._objects, self.blobs.unlink, self._upload, self._work)
+        for step in steps:
+            step(taken)
+        if self.database.assets.remove(asset.id, {"purging": True}):
+            self.plugins.publish_event(Event("asset.purged", self.database.now(), asset.owner, asset.id))
+        return True
+
+    def _is_quiet(self, asset: Asset) -> bool:
+        """Nobody makes anything of the asset any more: no upload is assembled, no worker holds a task of it.
+
+        A worker learns of a cancelled task when it renews its lease; before that has run out, it may still write.
+        """
+        upload = self.database.uploads.get(asset.upload_id)
+        if upload is not None and upload.state in UPLOAD_RECEIVING:
+            self.ingest.end(upload, "aborted")
+        elif upload is not None and upload.state not in SETTLED:
+            return False
+        self.jobs.halt(asset.id, DELETED)
+        now = self.database.now()
+        return not any(
+            task.state in ("running", "cancelled") and task.lease_until > now
+            for job in self.database.jobs.find({"asset_id": asset.id})
+            for task in self.jobs.tasks(job.id)
+        )
+
+    def _objects(self, asset: Asset) -> None:
+        for key in [info.key for info in self.storage.list(keys.asset_prefix(asset.id))]:
+            self.storage.delete(key)
+
+    def _upload(self, asset: Asset) -> None:
+        upload = self.database.uploads.get(asset.upload_id)
+        if upload is not None:
+            self.storage.delete(upload.storage_key)
+            self.parts.abort_parts(upload.storage_key, upload.parts_handle)
+        for chunk in self.database.chunks.find({"upload_id": asset.upload_id}):
+            self.database.chunks.remove(chunk.id)
+        self.database.uploads.remove(asset.upload_id)
+
+    def _work(self, asset: Asset) -> None:
+        for job in self.database.jobs.find({"asset_id": asset.id}):
+            for task in self.jobs.tasks(job.id):
+                self.database.tasks.remove(task.id)
+            self.database.jobs.remove(job.id)

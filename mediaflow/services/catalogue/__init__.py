@@ -1,0 +1,1 @@
+"""What can be chosen from: plugins with what they offer, and profiles."""

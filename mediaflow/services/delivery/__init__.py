@@ -1,0 +1,1 @@
+"""The way out: links to streams, and the bytes behind them."""

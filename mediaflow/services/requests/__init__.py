@@ -1,0 +1,1 @@
+"""What concerns every request, whatever it asks for: rate limits, repeats, the audit log, addresses."""

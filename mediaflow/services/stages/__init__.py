@@ -1,0 +1,1 @@
+"""What the tasks of a job do: from an original to what is published."""

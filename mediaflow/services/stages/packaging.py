@@ -1,0 +1,107 @@
+"""From the artifacts of a job's steps to one presentation: checked for gaps, URIs relative to the manifests. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.presentation import Artifact, Presentation, Rendition, Segment, Track
+from mediaflow.services.text.languages import known_language, language_name
+
+ARTIFACTS = "artifacts.json"
+"""Beside what an attempt made lies the list of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """What one task's winning attempt made; `path` is its directory below the asset's prefix (`g1/video-0.1`)."""
+
+    path: str
+    artifacts: tuple[Artifact, ...]
+
+
+def build_presentation(produced: Iterable[Produced], duration_seconds: float) -> Presentation:
+    """All tracks with their segments in order. TaskFailed (`job.incomplete`) names what is missing."""
+    inits: dict[str, tuple[Track, str]] = {}
+    segments: dict[str, dict[int, Segment]] = defaultdict(dict)
+    for source in produced:
+        for artifact in source.artifacts:
+            uri = f"../{source.path.split('/', 1)[1]}/{artifact.path}"
+            if artifact.role == "init" and artifact.describes is not None:
+                inits.setdefault(artifact.describes.name, (artifact.describes, uri))
+            elif artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
+                seconds = artifact.duration_seconds or 0.0
+                segments[artifact.track][artifact.number] = Segment(uri, seconds, artifact.size_bytes)
+    renditions = [
+        Rendition(_named(track), uri, _in_order(name, segments[name])) for name, (track, uri) in inits.items()
+    ]
+    if stray := segments.keys() - inits.keys():
+        raise TaskFailed(f"{sorted(stray)[0]} has segments but no init segment.", code="job.incomplete")
+    video = sorted((r for r in renditions if r.track.kind == "video"), key=_by_size, reverse=True)
+    audio = sorted((r for r in renditions if r.track.kind == "audio"), key=_by_choice)
+    if not video and not audio:
+        raise TaskFailed("No step made anything that can be played.", code="job.incomplete")
+    measured = max((r.duration_seconds for r in (video or audio)), default=duration_seconds)
+    return Presentation(measured, tuple(video), tuple(audio))
+
+
+def _named(track: Track) -> Track:
+    """The track with its language as players know it (files say `ger` or `deu`), and with a name for their menus."""
+    language = known_language(track.language)
+    label = track.label or (language_name(language) if language else None)
+    return replace(track, language=language, label=label)
+
+
+def _in_order(name: str, segments: dict[int, Segment]) -> tuple[Segment, ...]:
+    for number in range(len(segments)):
+        if number not in segments:
+            raise TaskFailed(f"{name} lacks segment {number} of {len(segments)}.", code="job.incomplete")
+    if not segments:
+        raise TaskFailed(f"{name} has no segments.", code="job.incomplete")
+    return tuple(segments[number] for number in range(len(segments)))
+
+
+def _by_size(rendition: Rendition) -> tuple[int, int]:
+    track = rendition.track
+    return ((track.width or 0) * (track.height or 0), rendition.size_bytes)
+
+
+def _by_choice(rendition: Rendition) -> tuple[bool, str, int]:
+    """The defaults first, then the other languages by name; each from large to small."""
+    track = rendition.track
+    other = not _is_default(track)
+    return other, (track.label or track.name).casefold() if other else "", -rendition.size_bytes
+
+
+def describe_renditions(presentation: Presentation) -> list[dict[str, Any]]:
+    """What the API says of each rendition; `bitrate_bps` is the measured average with its audio."""
+    audio = {rendition.track.name: rendition for rendition in presentation.audio}
+    return [
+        _describe(rendition, audio.get(rendition.track.audio_group or ""))
+        for rendition in (presentation.video or [r for r in presentation.audio if _is_default(r.track)])
+    ]
+
+
+def _is_default(track: Track) -> bool:
+    """False for what is another choice than the default of its group: another language is no other quality."""
+    return track.audio_group in (None, track.name)
+
+
+def _describe(rendition: Rendition, audio: Rendition | None) -> dict[str, Any]:
+    track = rendition.track
+    codecs = [track.codecs, *([audio.track.codecs] if audio else [])]
+    return {
+        "name": track.name,
+        "width": track.width,
+        "height": track.height,
+        "frame_rate": round(float(track.frame_rate), 3) if track.frame_rate else None,
+        "bitrate_bps": _bitrate(rendition) + (_bitrate(audio) if audio else 0),
+        "codecs": ",".join(codecs),
+    }
+
+
+def _bitrate(rendition: Rendition) -> int:
+    return round(8 * rendition.size_bytes / max(rendition.duration_seconds, 0.001))

@@ -1,0 +1,1 @@
+"""The way in: files announced, received in chunks, assembled, and kept as originals."""

@@ -1,0 +1,151 @@
+"""From received chunks to a stored original with its job: hashed once, moved to its place, queued. Safe to repeat."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from mediaflow.domain.errors import InvalidInput, LeaseLost, MediaflowError, NotFound
+from mediaflow.domain.events import Event
+from mediaflow.domain.ids import new_id
+from mediaflow.domain.records import Upload
+from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS
+from mediaflow.plugin import CopiesObjects, ReceivesParts, Storage
+from mediaflow.services.ports import Below, Database, Metrics, Plugins
+from mediaflow.services.uploads.blobs import Blobs
+from mediaflow.services.work.jobs import Jobs
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Finishes uploads. Runs in workers; the web process only marks an upload as `assembling`."""
+
+    database: Database
+    storage: Storage
+    parts: ReceivesParts
+    plugins: Plugins
+    jobs: Jobs
+    blobs: Blobs
+    metrics: Metrics
+
+    def finish(self, upload_id: str) -> None:
+        """Take an upload on from wherever it stands to `queued`; nothing when somebody else does or it is there."""
+        upload = self.database.uploads.get(upload_id)
+        try:
+            if upload is not None and upload.state == "assembling":
+                upload = self._store(upload)
+            if upload is not None and upload.state == "stored":
+                self._queue(upload)
+        except LeaseLost as error:
+            _log.warning("assembly taken over", upload_id=upload_id, reason=error.detail)
+
+    def _store(self, upload: Upload) -> Upload | None:
+        now, token = self.database.now(), new_id()
+        lease = {"lease_token": token, "lease_until": now + LEASE_SECONDS}
+        claimed = self.database.uploads.change(upload.id, {"state": "assembling", "lease_until": Below(now)}, lease)
+        if claimed is None:
+            return None
+        try:
+            return self._assemble(claimed, token)
+        except InvalidInput as error:
+            self._fail(claimed, token, error)
+        return None
+
+    def _assemble(self, upload: Upload, token: str) -> Upload | None:
+        sha256 = upload.sha256
+        if sha256 is None or not self._is_in_place(upload, self._linked(upload, sha256)):
+            self._complete_parts(upload)
+            sha256 = self._hash(upload, token)
+            if upload.declared_sha256 not in (None, sha256):
+                raise InvalidInput(
+                    f"The file's SHA-256 is {sha256}, but {upload.declared_sha256} was declared.",
+                    code="upload.checksum_mismatch",
+                )
+            self._held(upload, token, sha256=sha256)
+            self._put_in_place(upload, self._linked(upload, sha256))
+        changes = {"state": "stored", "sha256": sha256, "updated_at": self.database.now(), "lease_until": 0.0}
+        stored = self.database.uploads.change(upload.id, {"state": "assembling", "lease_token": token}, changes)
+        if stored is not None:
+            self.metrics.count("mediaflow_uploads_total", state="stored")
+        return stored
+
+    def _complete_parts(self, upload: Upload) -> None:
+        chunks = self.database.chunks.find({"upload_id": upload.id, "state": "received"}, sort=("index",))
+        self.parts.complete_parts(
+            upload.storage_key,
+            upload.parts_handle,
+            [chunk.receipt or "" for chunk in chunks],
+            size_bytes=upload.size_bytes,
+        )
+
+    def _hash(self, upload: Upload, token: str) -> str:
+        digest, count, renewed = hashlib.sha256(), 0, time.monotonic()
+        for block in self.storage.read(upload.storage_key):
+            digest.update(block)
+            count += len(block)
+            if time.monotonic() - renewed >= LEASE_RENEW_SECONDS:
+                self._held(upload, token)
+                renewed = time.monotonic()
+        if count != upload.size_bytes:
+            raise InvalidInput(f"{count} of {upload.size_bytes} bytes are stored.", code="upload.size_mismatch")
+        return digest.hexdigest()
+
+    def _held(self, upload: Upload, token: str, **changes: object) -> None:
+        """Renew the lease, with changes; LeaseLost when it is somebody else's now."""
+        renewed = {"lease_until": self.database.now() + LEASE_SECONDS, **changes}
+        if self.database.uploads.change(upload.id, {"state": "assembling", "lease_token": token}, renewed) is None:
+            raise LeaseLost("the upload is assembled by somebody else")
+
+    def _linked(self, upload: Upload, sha256: str) -> str:
+        """The key of the original. Before anybody relies on what lies there, the asset is listed among its users."""
+        return self.blobs.link(upload.owner, sha256, upload.asset_id, upload.size_bytes)
+
+    def _is_in_place(self, upload: Upload, key: str) -> bool:
+        found = self.storage.stat(key)
+        return found is not None and found.size_bytes == upload.size_bytes
+
+    def _put_in_place(self, upload: Upload, target: str) -> None:
+        if self._is_in_place(upload, target):
+            self.storage.delete(upload.storage_key)
+        elif isinstance(self.storage, CopiesObjects):
+            self.storage.move(upload.storage_key, target)
+        else:
+            blocks = self.storage.read(upload.storage_key)
+            self.storage.put(target, blocks, size_bytes=upload.size_bytes, content_type="application/octet-stream")
+            self.storage.delete(upload.storage_key)
+
+    def _fail(self, upload: Upload, token: str, error: MediaflowError) -> None:
+        document = {"code": error.code, "detail": error.detail}
+        now = self.database.now()
+        changes = {"state": "failed", "error": document, "updated_at": now}
+        failed = self.database.uploads.change(upload.id, {"state": "assembling", "lease_token": token}, changes)
+        if failed is None:
+            return
+        self.database.assets.change(
+            upload.asset_id, {"state": "created"}, {"state": "failed", "error": document, "updated_at": now}
+        )
+        self.storage.delete(upload.storage_key)
+        self.metrics.count("mediaflow_uploads_total", state="failed")
+        self.plugins.publish_event(Event("upload.failed", now, upload.owner, upload.asset_id, data=document))
+
+    def _queue(self, upload: Upload) -> None:
+        if upload.sha256 is None:
+            raise NotFound("a stored upload has a SHA-256")
+        changes = {
+            "state": "stored",
+            "sha256": upload.sha256,
+            "original_key": self._linked(upload, upload.sha256),
+            "updated_at": self.database.now(),
+        }
+        self.database.assets.change(upload.asset_id, {"state": "created"}, changes)
+        self.jobs.start(upload.asset_id, generation=1)
+        queued = self.database.uploads.change(
+            upload.id, {"state": "stored"}, {"state": "queued", "updated_at": self.database.now()}
+        )
+        if queued is not None:
+            self.plugins.publish_event(Event("upload.stored", self.database.now(), upload.owner, upload.asset_id))

@@ -1,0 +1,306 @@
+"""Receiving files: announced, received in chunks in any order, completed. Assembling is in `assembly.py`.
+
+How one chunk is taken is in `chunks.py`. Progress is the count of received chunks. Whatever crashes leaves a state from
+which a repeat of the request, or the reconciler, goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mediaflow.domain import keys
+from mediaflow.domain.errors import (
+    Conflict,
+    InsufficientStorage,
+    InvalidInput,
+    LimitReached,
+    NotFound,
+    Problem,
+    TooLarge,
+)
+from mediaflow.domain.events import Event
+from mediaflow.domain.ids import new_id
+from mediaflow.domain.records import Asset, Chunk, Upload
+from mediaflow.domain.states import UPLOAD_COMPLETED, UPLOAD_RECEIVING, Visibility
+from mediaflow.plugin import MeasuresRoom, ReceivesParts, Storage, UploadDraft
+from mediaflow.services.ports import Database, Metrics, OneOf, Plugins, Wakeups
+from mediaflow.services.text.search import words_of
+from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
+from mediaflow.services.uploads.quotas import Quotas
+from mediaflow.settings import Settings
+
+MAX_CHUNKS: Final = 10_000
+"""S3 takes at most 10,000 parts an object."""
+MIN_CHUNK_BYTES: Final = 1024
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUpload:
+    """An upload as a client announces it; names and texts are sanitised already. `chunk_size_bytes` is a wish."""
+
+    filename: str
+    size_bytes: int
+    content_type: str | None = None
+    sha256: str | None = None
+    chunk_size_bytes: int | None = None
+    profile: str | None = None
+    dedup: str = "link"
+    auto_complete: bool = True
+    title: str | None = None
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    visibility: Visibility = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReceipt:
+    """What the client learns of a chunk. `duplicate`: these bytes were here already."""
+
+    index: int
+    received_bytes: int
+    received_chunks: int
+    chunk_count: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UploadStatus:
+    """`progress` is 0.0-1.0 by received chunks; `missing` are inclusive ranges of chunk indexes."""
+
+    upload: Upload
+    progress: float
+    missing: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The way in. Every method is safe to repeat and to run on several hosts at once."""
+
+    database: Database
+    storage: Storage
+    parts: ReceivesParts
+    plugins: Plugins
+    wakeups: Wakeups
+    metrics: Metrics
+    settings: Settings
+
+    # --- announce
+
+    def announce(self, owner: str, new: NewUpload) -> tuple[Upload, bool]:
+        """Make room for a file. The second value is True when an existing asset answers the request (`dedup=reuse`)."""
+        self._check(owner, new)
+        if new.dedup == "reuse" and (known := self._known_upload(owner, new.sha256)):
+            return known, True
+        self._quotas().check(owner, new.size_bytes)
+        upload_id, asset_id, now = new_id(), new_id(), self.database.now()
+        chunk_size = self._chunk_size(new)
+        key = keys.upload_key(upload_id)
+        handle = self.parts.begin_parts(
+            key, size_bytes=new.size_bytes, part_bytes=chunk_size, content_type="application/octet-stream"
+        )
+        upload = Upload(
+            id=upload_id,
+            owner=owner,
+            asset_id=asset_id,
+            filename=new.filename,
+            content_type=new.content_type,
+            size_bytes=new.size_bytes,
+            chunk_size_bytes=chunk_size,
+            chunk_count=-(-new.size_bytes // chunk_size),
+            declared_sha256=new.sha256,
+            profile=new.profile,
+            dedup=new.dedup,
+            auto_complete=new.auto_complete,
+            state="initialized",
+            storage_key=key,
+            parts_handle=handle,
+            created_at=now,
+            updated_at=now,
+            expires_at=now + self.settings.upload_expiry_seconds,
+        )
+        try:
+            self._quotas().admit(_asset_of(upload, new, now))
+        except LimitReached:
+            self.parts.abort_parts(key, handle)
+            raise
+        self.database.uploads.insert(upload)
+        self.metrics.count("mediaflow_uploads_total", state="initialized")
+        return upload, False
+
+    def _check(self, owner: str, new: NewUpload) -> None:
+        if new.size_bytes <= 0:
+            problem = Problem("upload.empty", f"must be at least 1 byte, not {new.size_bytes}", "/size_bytes")
+            raise InvalidInput("The file is empty.", code="upload.empty", problems=(problem,))
+        if new.size_bytes > self.settings.max_upload_bytes:
+            limit = self.settings.max_upload_bytes
+            problem = Problem("upload.too_large", f"must be at most {limit} bytes, not {new.size_bytes}", "/size_bytes")
+            raise TooLarge(
+                "The file is larger than this service accepts.", code="upload.too_large", problems=(problem,)
+            )
+        if new.profile is not None and new.profile not in self.plugins.profiles:
+            choices = ", ".join(sorted(self.plugins.profiles))
+            problem = Problem(
+                "upload.unknown_profile", f"no profile is called {new.profile!r}; there are {choices}", "/profile"
+            )
+            raise InvalidInput("The profile is not known.", code="upload.unknown_profile", problems=(problem,))
+        problems = self.plugins.validate_upload(
+            UploadDraft(owner, new.filename, new.size_bytes, new.content_type, new.sha256, new.profile)
+        )
+        if problems:
+            raise InvalidInput(problems[0].detail, code=problems[0].code, problems=tuple(problems))
+        self._check_room(new.size_bytes)
+
+    def _quotas(self) -> Quotas:
+        return Quotas.of(self.database, self.settings)
+
+    def _check_room(self, size_bytes: int) -> None:
+        if not isinstance(self.storage, MeasuresRoom):
+            return
+        free = self.storage.room().free_bytes
+        if free - size_bytes < self.settings.min_free_bytes:
+            raise InsufficientStorage("There is not enough free disk space for this file.", free_bytes=free)
+
+    def _known_upload(self, owner: str, sha256: str | None) -> Upload | None:
+        if sha256 is None:
+            return None
+        where = {
+            "owner": owner,
+            "sha256": sha256,
+            "deleted_at": None,
+            "state": OneOf(("stored", "processing", "ready")),
+        }
+        for asset in self.database.assets.find(where, sort=("-created_at",), limit=1):
+            return self.database.uploads.get(asset.upload_id)
+        return None
+
+    def _chunk_size(self, new: NewUpload) -> int:
+        wished = new.chunk_size_bytes or self.settings.chunk_bytes
+        fewest = -(-new.size_bytes // MAX_CHUNKS)
+        if fewest > MIN_CHUNK_BYTES:
+            fewest = -(-fewest // MIB) * MIB
+        smallest = max(MIN_CHUNK_BYTES, self.parts.min_part_bytes, fewest)
+        return max(smallest, min(wished, self.settings.max_chunk_bytes))
+
+    # --- receive
+
+    def receive(
+        self,
+        owner: str,
+        upload_id: str,
+        index: int,
+        blocks: Iterable[bytes],
+        *,
+        content_length: int | None,
+        digest: bytes | None,
+    ) -> ChunkReceipt:
+        """Take one chunk's bytes. `digest` is the SHA-256 that the client says they have."""
+        upload = self._owned(owner, upload_id)
+        body = ChunkBody(upload, index, blocks, content_length=content_length, digest=digest)
+        writer = ChunkWriter(self.database, self.parts)
+        chunk, duplicate = writer.write(upload, index, body)
+        if not duplicate:
+            self.metrics.count("mediaflow_upload_bytes_total", chunk.length)
+        return self._receipt(upload, chunk, duplicate=duplicate)
+
+    def _receipt(self, upload: Upload, chunk: Chunk, *, duplicate: bool) -> ChunkReceipt:
+        if upload.state == "initialized":
+            self.database.uploads.change(
+                upload.id, {"state": "initialized"}, {"state": "receiving", "updated_at": self.database.now()}
+            )
+        received = self.database.chunks.count({"upload_id": upload.id, "state": "received"})
+        if upload.auto_complete and received == upload.chunk_count and upload.state in UPLOAD_RECEIVING:
+            self.complete(upload.owner, upload.id)
+        return ChunkReceipt(chunk.index, chunk.length, received, upload.chunk_count, duplicate)
+
+    # --- status, complete, abort
+
+    def status(self, owner: str, upload_id: str) -> UploadStatus:
+        """How far an upload is."""
+        upload = self._owned(owner, upload_id)
+        if upload.state in UPLOAD_COMPLETED:
+            return UploadStatus(upload, 1.0, [])
+        missing = self._missing(upload)
+        absent = sum(last - first + 1 for first, last in missing)
+        return UploadStatus(upload, 1.0 - absent / upload.chunk_count, missing)
+
+    def complete(self, owner: str, upload_id: str) -> Upload:
+        """Close the upload: everything is here. Idempotent for ever; with chunks missing, Conflict with the ranges."""
+        upload = self._owned(owner, upload_id)
+        if upload.state in UPLOAD_RECEIVING:
+            missing = self._missing(upload)
+            if missing:
+                ranges = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in missing[:10])
+                raise Conflict(f"Chunks are missing: {ranges}.", code="upload.incomplete", missing=missing[:1000])
+            changes = {"state": "assembling", "updated_at": self.database.now()}
+            entered = self.database.uploads.change(upload.id, {"state": OneOf(UPLOAD_RECEIVING)}, changes)
+            if entered is not None:
+                self.wakeups.wake_assembly(upload.id)
+            upload = entered or self._owned(owner, upload_id)
+        if upload.state not in UPLOAD_COMPLETED:
+            raise Conflict(f"The upload is {upload.state} and can't be completed.", code=f"upload.{upload.state}")
+        return upload
+
+    def abort(self, owner: str, upload_id: str) -> None:
+        """Give up an upload that is not complete: its bytes and its asset go. Repeating does no harm."""
+        upload = self._owned(owner, upload_id)
+        if upload.state == "aborted":
+            return
+        if not self.end(upload, "aborted"):
+            state = self._owned(owner, upload_id).state
+            raise Conflict(f"The upload is {state}; delete its asset instead.", code="upload.not_receiving")
+
+    def end(self, upload: Upload, state: str) -> bool:
+        """Move a receiving upload to `aborted` or `expired` and free its room; False when it is not receiving."""
+        changes = {"state": state, "updated_at": self.database.now()}
+        ended = self.database.uploads.change(upload.id, {"state": OneOf(UPLOAD_RECEIVING)}, changes)
+        if ended is None:
+            return False
+        self.parts.abort_parts(upload.storage_key, upload.parts_handle)
+        self.database.assets.remove(upload.asset_id, {"state": "created"})
+        for chunk in self.database.chunks.find({"upload_id": upload.id}):
+            self.database.chunks.remove(chunk.id)
+        self.metrics.count("mediaflow_uploads_total", state=state)
+        self.plugins.publish_event(Event(f"upload.{state}", self.database.now(), upload.owner, upload.asset_id))
+        return True
+
+    def _owned(self, owner: str, upload_id: str) -> Upload:
+        upload = self.database.uploads.get(upload_id)
+        if upload is None or upload.owner != owner:
+            raise NotFound("There is no such upload.", code="upload.not_found")
+        return upload
+
+    def _missing(self, upload: Upload) -> list[tuple[int, int]]:
+        where: dict[str, Any] = {"upload_id": upload.id, "state": "received"}
+        received = {chunk.index for chunk in self.database.chunks.find(where)}
+        ranges: list[tuple[int, int]] = []
+        for index in range(upload.chunk_count):
+            if index in received:
+                continue
+            if ranges and ranges[-1][1] == index - 1:
+                ranges[-1] = (ranges[-1][0], index)
+            else:
+                ranges.append((index, index))
+        return ranges
+
+
+def _asset_of(upload: Upload, new: NewUpload, now: float) -> Asset:
+    return Asset(
+        id=upload.asset_id,
+        owner=upload.owner,
+        upload_id=upload.id,
+        filename=upload.filename,
+        title=new.title or upload.filename,
+        description=new.description,
+        tags=list(new.tags),
+        search=words_of(new.title or upload.filename, new.description, new.tags),
+        visibility=new.visibility,
+        state="created",
+        profile=upload.profile,
+        content_type=upload.content_type,
+        size_bytes=upload.size_bytes,
+        created_at=now,
+        updated_at=now,
+    )

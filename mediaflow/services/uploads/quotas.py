@@ -1,0 +1,95 @@
+"""How much is too much: bytes and assets of an owner. Admins have the same limits, for a disk knows no roles."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from mediaflow.domain.errors import LimitReached
+from mediaflow.domain.records import Asset
+from mediaflow.services.ports import Database
+from mediaflow.settings import Settings
+
+TRIES: Final = 5
+PAUSE_SECONDS: Final = 0.02
+RETRY_SECONDS: Final = 60
+"""Room comes with a purge, whose time nobody knows: often enough for a program that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an owner has. Announced, stored and deleted assets count until they are purged, each with its own size."""
+
+    assets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Bytes of originals and number of assets, an owner. 0 is no limit."""
+
+    database: Database
+    largest_bytes: int
+    most_assets: int
+
+    @classmethod
+    def of(cls, database: Database, settings: Settings) -> Quotas:
+        """As the settings have it."""
+        return cls(database, settings.quota_bytes, settings.quota_assets)
+
+    def usage(self, owner: str) -> Usage:
+        """What the owner has now."""
+        where = {"owner": owner}
+        return Usage(self.database.assets.count(where), int(self.database.assets.total("size_bytes", where)))
+
+    def check(self, owner: str, size_bytes: int) -> None:
+        """LimitReached when one more asset of that size would be too much."""
+        if self.largest_bytes or self.most_assets:
+            used = self.usage(owner)
+            self._judge(used, Usage(used.assets + 1, used.bytes + size_bytes), size_bytes)
+
+    def admit(self, asset: Asset) -> None:
+        """Insert an announced asset, unless it is too much.
+
+        It is inserted first, then everything is summed: of several announcements at once, none can overlook another.
+        When the sum is too large it is taken back; the others may have done the same, so it is tried again.
+        """
+        if not (self.largest_bytes or self.most_assets):
+            self.database.assets.insert(asset)
+            return
+        for attempt in range(TRIES):
+            self.check(asset.owner, asset.size_bytes)
+            self.database.assets.insert(asset)
+            used = self.usage(asset.owner)
+            if self._fits(used):
+                return
+            self.database.assets.remove(asset.id, {"state": "created"})
+            time.sleep(random.uniform(0, PAUSE_SECONDS * 2**attempt))  # noqa: S311 - so that they do not meet again
+        before = Usage(used.assets - 1, used.bytes - asset.size_bytes)
+        self._judge(before, used, asset.size_bytes)
+
+    def _fits(self, used: Usage) -> bool:
+        return not (
+            (self.most_assets and used.assets > self.most_assets)
+            or (self.largest_bytes and used.bytes > self.largest_bytes)
+        )
+
+    def _judge(self, before: Usage, after: Usage, asked: int) -> None:
+        if self.most_assets and after.assets > self.most_assets:
+            raise _exceeded("assets", before.assets, self.most_assets, 1)
+        if self.largest_bytes and after.bytes > self.largest_bytes:
+            raise _exceeded("bytes", before.bytes, self.largest_bytes, asked)
+
+
+def _exceeded(unit: str, used: int, limit: int, asked: int) -> LimitReached:
+    return LimitReached(
+        f"You have {used} {unit} of at most {limit}, and asked for {asked} more; deleted assets count until they are"
+        " purged. Purge some, or ask for more room.",
+        code=f"limit.quota_{unit}",
+        retry_after_seconds=RETRY_SECONDS,
+        used=used,
+        limit=limit,
+        asked=asked,
+    )
