@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mediaflow.domain.errors import LeaseLost, MediaRejected, TaskFailed
+from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected, TaskFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import MAX_ATTEMPTS, STAGES, Stage
@@ -196,12 +196,13 @@ def test_an_optional_task_may_fail_without_harm(world: World) -> None:
     assert job_now(world, job).state == "done"
 
 
-def test_a_worker_that_shuts_down_gives_its_task_back_uncounted(world: World) -> None:
+@pytest.mark.parametrize("error", [TaskFailed("ended", code="job.stopped"), LeaseLost("the worker is shutting down")])
+def test_a_worker_that_shuts_down_gives_its_task_back_uncounted(world: World, error: MediaflowError) -> None:
     job, stopping = started(world), threading.Event()
 
-    def interrupted(_task: Task, lease: Lease) -> dict[str, Any]:
+    def interrupted(_task: Task, _lease: Lease) -> dict[str, Any]:
         stopping.set()
-        raise TaskFailed(lease.reason() or "", code="job.stopped")
+        raise error
 
     execution(world, {"probe": interrupted}, stopping=stopping.is_set).work("probe")
     probe = task_of(world, job, "probe")

@@ -112,7 +112,7 @@ class Lease:
     task: Task
     stopping: Callable[[], bool]
     fraction: float = 0.0
-    _lost: bool = False
+    lost: bool = False
     _ended: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -132,7 +132,7 @@ class Lease:
 
     def reason(self) -> str | None:
         """Why the work must stop now, or None."""
-        if self._lost:
+        if self.lost:
             return "the task is not this worker's any more"
         return "the worker is shutting down" if self.stopping() else None
 
@@ -147,7 +147,7 @@ class Lease:
                 self.claims.write(self.task, {"lease_until": until, "progress": self.fraction})
                 written, since_renewal = self.fraction, 0.0
             except LeaseLost:
-                self._lost = True
+                self.lost = True
                 return
             except Exception:  # noqa: BLE001 - a database that is away for a moment is no reason to lose the work
                 _log.warning("lease not renewed", task_id=self.task.id, exc_info=True)

@@ -63,7 +63,7 @@ class Execution:
             try:
                 result = self.handlers[task.stage](task, lease)
             except LeaseLost:
-                return "lost"
+                return "lost" if lease.lost or not self.stopping() else self._release(task)
             except MediaRejected as error:
                 return self._end(task, {"state": "failed", "error": _document(error)}, "rejected")
             except Exception as error:  # noqa: BLE001 - whatever a step or a backend raises is recorded and tried again
@@ -73,7 +73,7 @@ class Execution:
 
     def _failed(self, task: Task, lease: Lease, error: Exception) -> str:
         if lease.reason() is not None:  # stopped by us: not the task's fault
-            return self._end(task, {"state": "pending", "failures": Increment(-1)}, "released")
+            return self._release(task)
         document = _document(error)
         trace = None if isinstance(error, MediaflowError) else error  # ours say it in a sentence
         _log.warning("task failed", task=task.name, attempt=task.attempt, exc_info=trace, **document)
@@ -82,6 +82,10 @@ class Execution:
         wait = RETRY_SECONDS[min(task.failures, len(RETRY_SECONDS)) - 1]
         later = {"state": "pending", "error": document, "not_before": self.claims.database.now() + wait}
         return self._end(task, later, "retried")
+
+    def _release(self, task: Task) -> str:
+        """Give it back as it was: the next worker begins at once."""
+        return self._end(task, {"state": "pending", "failures": Increment(-1)}, "released")
 
     def _end(self, task: Task, changes: dict[str, Any], outcome: str) -> str:
         if changes["state"] != "pending":
