@@ -123,7 +123,8 @@ def create_api_key(body: dict[str, Any]) -> dict[str, Any]:
 def revoke_api_key(key_id: str) -> None:
     """Revoke an API key.
 
-    It opens nothing from now on, and stays in the list with the time of its end. Repeating does no harm.
+    It opens nothing from now on, nor does any key that was made with it; they stay in the list with the time of their
+    end. Repeating does no harm.
     """
     runtime().api_keys.revoke(caller(), key_id)
 

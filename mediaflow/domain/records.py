@@ -233,7 +233,8 @@ class Blob:
 class ApiKey:
     """A machine's key. `secret_hash` is the SHA-256 of its secret, which is shown once and kept nowhere.
 
-    It acts as `owner`, with `role` and with `scopes` at most. A revoked key stays, so that the list tells its end.
+    It acts as `owner`, with `role` and with `scopes` at most; `made_by` is the key that made it, when it was one. A
+    revoked key stays, so that the list tells its end.
     """
 
     id: str
@@ -243,6 +244,7 @@ class ApiKey:
     secret_hash: str
     created_at: float
     scopes: list[str] = field(default_factory=list)
+    made_by: str | None = None
     expires_at: float | None = None
     last_used_at: float | None = None
     revoked_at: float | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mediaflow.domain.records import ApiKey
 from mediaflow.observability.scrubbing import Scrubber
 from mediaflow.services.access.api_keys import MAX_KEYS, USE_SECONDS
 from mediaflow.services.access.principals import SCOPES
@@ -191,6 +192,36 @@ def test_a_revoked_key_opens_nothing_from_then_on(ann: Api, bob: Api) -> None:
     assert ann.call("DELETE", f"/api-keys/{document['id']}").status_code == 204
     assert ann.get("/api-keys").get_json()["items"] == [listed]
     assert listed["revoked_at"] is not None
+
+
+def test_what_a_key_made_ends_with_it(ann: Api) -> None:
+    first, other = made(ann), made(ann)
+    second = made(with_key(ann, first))
+    third = made(with_key(ann, second))
+    assert ann.call("DELETE", f"/api-keys/{second['id']}").status_code == 204
+    is_problem(with_key(ann, third).get("/assets"), 401, "auth.key_revoked")
+    assert with_key(ann, first).get("/assets").status_code == 200
+    fourth = made(with_key(ann, first))
+
+    assert ann.call("DELETE", f"/api-keys/{first['id']}").status_code == 204
+    is_problem(with_key(ann, fourth).get("/assets"), 401, "auth.key_revoked")
+    assert with_key(ann, other).get("/assets").status_code == 200
+
+
+def test_a_key_that_is_revoked_while_it_makes_one_makes_none(
+    site: Site, ann: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = made(ann)
+    database = site.world.runtime.database
+    insert = database.api_keys.insert
+
+    def late(key: ApiKey) -> bool:
+        assert ann.call("DELETE", f"/api-keys/{taken['id']}").status_code == 204
+        return insert(key)
+
+    monkeypatch.setattr(database.api_keys, "insert", late)
+    is_problem(with_key(ann, taken).call("POST", "/api-keys", json={"name": "CI"}), 401, "auth.key_revoked")
+    assert database.api_keys.count({"owner": "ann", "revoked_at": None}) == 0
 
 
 def test_an_admin_sees_and_revokes_everybodys(ann: Api, bob: Api, admin: Api) -> None:

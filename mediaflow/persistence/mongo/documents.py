@@ -219,6 +219,7 @@ class ApiKeyDocument(Record):
     secret_hash = text()
     created_at = number()
     scopes = json()
+    made_by = text(null=True)
     expires_at = number(null=True)
     last_used_at = number(null=True)
     revoked_at = number(null=True)

@@ -71,6 +71,7 @@ class ApiKeys:
             secret_hash=_hash(secret),
             created_at=now,
             scopes=_scopes(maker, role, scopes),
+            made_by=_parent(maker),
             expires_at=self._end(maker, expires_at, now),
         )
         if self.database.api_keys.count({"owner": maker.user, "revoked_at": None}) >= MAX_KEYS:
@@ -78,6 +79,9 @@ class ApiKeys:
                 f"You have {MAX_KEYS} keys, which is the most; revoke one that is not needed.", code="limit.api_keys"
             )
         self.database.api_keys.insert(key)
+        if key.made_by and self._is_revoked(key.made_by):  # while this one was made, so it was not among its keys
+            self._end_with_its_keys(key)
+            raise Unauthenticated("This API key was revoked; make a new one.", code="auth.key_revoked")
         return key, f"{PREFIX}{key.id}_{secret}"
 
     def verify(self, text: str) -> Principal:
@@ -105,18 +109,31 @@ class ApiKeys:
         return Page(items, page, page_size, self.database.api_keys.count(where))
 
     def revoke(self, principal: Principal, key_id: str) -> None:
-        """End a key, at once and for good. Repeating does no harm; NotFound when it is not the principal's."""
+        """End a key and those that were made with it, at once and for good: who took one may have made more.
+
+        Repeating does no harm; NotFound when it is not the principal's.
+        """
         key = self.database.api_keys.get(key_id)
         if key is None or not (principal.is_admin or key.owner == principal.user):
             raise NotFound("There is no such API key.", code="auth.no_such_key")
-        self.database.api_keys.change(key_id, {"revoked_at": None}, {"revoked_at": self.database.now()})
+        self._end_with_its_keys(key)
+
+    def _end_with_its_keys(self, key: ApiKey) -> None:
+        self.database.api_keys.change(key.id, {"revoked_at": None}, {"revoked_at": self.database.now()})
+        for made in self.database.api_keys.find({"owner": key.owner, "made_by": key.id, "revoked_at": None}):
+            self._end_with_its_keys(made)
+
+    def _is_revoked(self, key_id: str) -> bool:
+        key = self.database.api_keys.get(key_id)
+        return key is None or key.revoked_at is not None
 
     def _end(self, maker: Principal, expires_at: float | None, now: float) -> float | None:
         if expires_at is not None and expires_at <= now:
             raise _invalid("/expires_at", "must be in the future")
-        if not maker.credential.startswith(_CREDENTIAL):
+        parent_id = _parent(maker)
+        if parent_id is None:
             return expires_at
-        parent = self.database.api_keys.get(maker.credential.removeprefix(_CREDENTIAL))
+        parent = self.database.api_keys.get(parent_id)
         limit = parent.expires_at if parent else now
         if limit is None:
             return expires_at
@@ -129,6 +146,11 @@ class ApiKeys:
             # a full disk must not lock out those who read; of several processes one writes
             with contextlib.suppress(Unavailable, InsufficientStorage):
                 self.database.api_keys.change(key.id, {"last_used_at": key.last_used_at}, {"last_used_at": now})
+
+
+def _parent(maker: Principal) -> str | None:
+    """The id of the key that the maker showed, when it was one."""
+    return maker.credential.removeprefix(_CREDENTIAL) if maker.credential.startswith(_CREDENTIAL) else None
 
 
 def _role(maker: Principal, role: Role) -> Role:
