@@ -39,7 +39,7 @@ $(CHECKERS): tests/openapi/package.json tests/openapi/package-lock.json | setup
 	@touch $@
 
 test: setup $(CHECKERS) ## Run the tests
-	@$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile $(PYTEST_ARGS)
 
 test-all: setup $(CHECKERS) ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.integration.browsing import running_browser
 from tests.integration.service import Service, running_service
 
 
@@ -23,3 +25,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mediaflow.testing.clips import make_clip
 
     return make_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", seconds=6, width=640, height=360)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, one for the whole session; each page of `fresh_page` is a visitor of its own."""
+    with running_browser() as browser:
+        yield browser

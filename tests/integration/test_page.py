@@ -10,17 +10,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from mediaflow.testing.clips import make_clip
-from tests.integration.browsing import fresh_page, running_browser, sign_in, until
+from tests.integration.browsing import fresh_page, sign_in, until
 from tests.integration.service import Service
 
 VIDEO = "document.querySelector('video')"
 TITLE_AS_MARKUP = "<img src=x onerror=\"document.title='owned'\"> & <b>bold</b>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -233,6 +227,7 @@ def test_a_video_that_is_not_there_is_said_in_words(signed_in: Page, service: Se
     expect(signed_in.locator("#watch-trouble-text")).to_contain_text("no such video")
 
 
+@pytest.mark.slow
 def test_refused_segments_get_a_new_address_and_playing_goes_on(
     signed_in: Page, service: Service, ready_asset: dict[str, Any]
 ) -> None:

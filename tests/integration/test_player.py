@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from mediaflow.testing.clips import languages, make_clip
-from tests.integration.browsing import fresh_page, running_browser, token_of, until
+from tests.integration.browsing import fresh_page, token_of, until
 from tests.integration.service import Service, running_service
 from tests.integration.watching import VIDEO, Viewer, enter, hear_refusals, hear_tokens
 
@@ -33,12 +33,6 @@ class Clips:
     long: dict[str, Any]
     short: dict[str, Any]
     spoken: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +136,7 @@ def test_a_browser_that_remembers_nothing_plays_all_the_same(viewer: Viewer, cli
     viewer.until_playing()
 
 
+@pytest.mark.slow
 def test_a_video_ends_though_its_quality_was_changed_in_its_last_segment(viewer: Viewer, clips: Clips) -> None:
     viewer.watch(clips.short["id"])
     for name in ("480p", "360p"):
@@ -210,6 +205,7 @@ def test_a_video_asks_whether_to_go_on_where_the_viewer_stopped(viewer: Viewer, 
     expect(page.locator("#resume")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_video_begins_anew_for_who_wants_that(viewer: Viewer, clips: Clips) -> None:
     page = viewer.page
     stop_at(viewer, clips.long, 12)
@@ -223,6 +219,7 @@ def test_a_video_begins_anew_for_who_wants_that(viewer: Viewer, clips: Clips) ->
     expect(page.locator("#resume")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_each_viewer_goes_on_from_their_own_place(viewer: Viewer, clips: Clips) -> None:
     page = viewer.page
     stop_at(viewer, clips.long, 12)
@@ -239,6 +236,7 @@ def test_each_viewer_goes_on_from_their_own_place(viewer: Viewer, clips: Clips) 
         viewer.service.call("PUT", f"/assets/{clips.long['id']}/shares", json={"users": []})
 
 
+@pytest.mark.slow
 def test_what_was_seen_to_the_end_begins_anew(viewer: Viewer, clips: Clips) -> None:
     stop_at(viewer, clips.long, 12)
     viewer.open(clips.long["id"], "?t=27")
@@ -364,6 +362,7 @@ def test_a_video_plays_through_many_tokens_without_an_interruption(viewer: Viewe
     expect(viewer.trouble).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_token_that_ended_is_renewed_without_an_interruption(viewer: Viewer, clips: Clips) -> None:
     """As after the lid of a laptop was closed for an hour."""
     page = viewer.page
@@ -544,6 +543,7 @@ def test_what_can_not_be_decoded_is_said_and_another_quality_helps(viewer: Viewe
     assert viewer.place >= place - 0.5
 
 
+@pytest.mark.slow
 def test_a_part_that_is_missing_is_said_and_can_be_tried_again(viewer: Viewer, clips: Clips) -> None:
     page = viewer.page
     viewer.watch(clips.long["id"])
@@ -610,6 +610,7 @@ def test_the_keyboard_does_all(viewer: Viewer, clips: Clips) -> None:
     expect(page.get_by_text("10 seconds back and on")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_video_in_focus_has_the_same_keys(viewer: Viewer, clips: Clips) -> None:
     viewer.watch(clips.long["id"])
     viewer.page.focus("video")
@@ -623,6 +624,7 @@ def test_the_video_in_focus_has_the_same_keys(viewer: Viewer, clips: Clips) -> N
     viewer.until_playing()
 
 
+@pytest.mark.slow
 def test_keys_are_left_to_what_is_in_focus_and_can_be_switched_off(viewer: Viewer, clips: Clips) -> None:
     page = viewer.page
     viewer.watch(clips.long["id"])
@@ -642,6 +644,7 @@ def test_keys_are_left_to_what_is_in_focus_and_can_be_switched_off(viewer: Viewe
     assert viewer.video("muted") is False
 
 
+@pytest.mark.slow
 def test_the_speed_lasts_when_the_quality_changes_and_the_volume_for_the_next_video(
     viewer: Viewer, clips: Clips
 ) -> None:
@@ -683,6 +686,7 @@ def test_the_poster_is_there_before_the_video(viewer: Viewer, clips: Clips) -> N
     viewer.page.unroute_all(behavior="ignoreErrors")
 
 
+@pytest.mark.slow
 def test_the_picture_can_be_taken_out(viewer: Viewer, clips: Clips) -> None:
     viewer.watch(clips.long["id"])
     button = viewer.page.get_by_role("button", name="Picture in picture")
@@ -692,7 +696,7 @@ def test_the_picture_can_be_taken_out(viewer: Viewer, clips: Clips) -> None:
     until(viewer.page, lambda: viewer.page.evaluate("document.pictureInPictureElement") is None)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, service: Service, clips: Clips, scheme: str) -> None:
     with fresh_page(browser, 360, 740, color_scheme=scheme, has_touch=True, is_mobile=True) as page:
         enter(page, service)

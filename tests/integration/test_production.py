@@ -126,6 +126,7 @@ def test_a_clip_is_uploaded_encoded_and_streamed(production: Production, clip: P
     assert thumbnail.content[:2] == b"\xff\xd8"
 
 
+@pytest.mark.slow
 def test_two_workers_share_what_is_to_do(production: Production, clip: Path) -> None:
     assets = [production.ann.upload(clip, dedup="off").json()["asset_id"] for _ in range(4)]
     assert [production.ann.settled(asset)["state"] for asset in assets] == ["ready"] * 4

@@ -12,7 +12,7 @@ import requests
 from playwright.sync_api import Browser, Page
 
 from mediaflow.testing import clips
-from tests.integration.browsing import fresh_page, running_browser
+from tests.integration.browsing import fresh_page
 from tests.integration.service import Service
 
 PAGE = """<!doctype html>
@@ -49,12 +49,6 @@ Object.assign(window, {
 });
 </script>
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

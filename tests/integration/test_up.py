@@ -238,7 +238,11 @@ def test_a_refused_upload_is_one_sentence(up: Service, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "seconds"),
-    [(signal.SIGTERM, 10), (signal.SIGINT, 10), (signal.SIGKILL, 5)],
+    [
+        pytest.param(signal.SIGTERM, 10, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 10, marks=pytest.mark.slow),
+        (signal.SIGKILL, 5),
+    ],
     ids=lambda value: str(value),
 )
 def test_nobody_is_left_behind(tmp_path: Path, clip: Path, number: int, seconds: float) -> None:
@@ -259,7 +263,7 @@ def test_nobody_is_left_behind(tmp_path: Path, clip: Path, number: int, seconds:
         assert time.monotonic() - began < seconds
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_being_stopped_is_no_failure_and_the_next_start_goes_on(tmp_path: Path, clip: Path, number: int) -> None:
     # given
     with running_service(tmp_path / "data") as service:
@@ -381,7 +385,10 @@ def test_ingest_sends_a_file_and_tells_where_to_watch_it(tmp_path: Path, clip: P
 
 @pytest.mark.parametrize(
     ("name", "limit", "said"),
-    [("notes.mp4", "1000000", "The file is text"), ("large.mp4", "10", "larger than this service accepts")],
+    [
+        ("notes.mp4", "1000000", "The file is text"),
+        pytest.param("large.mp4", "10", "larger than this service accepts", marks=pytest.mark.slow),
+    ],
 )
 def test_a_first_file_that_is_refused_is_said(tmp_path: Path, name: str, limit: str, said: str) -> None:
     (tmp_path / name).write_text("dear diary, this is no video")
