@@ -1,4 +1,4 @@
-"""A real browser for the tests of the page: one for a module, a fresh profile for each test."""
+"""A real browser for the tests of the page: one for the session, a fresh profile for each test."""
 
 from __future__ import annotations
 

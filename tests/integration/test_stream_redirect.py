@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from playwright.sync_api import Browser
 from werkzeug.test import TestResponse
 
 from mediaflow.app import create_app
@@ -17,7 +18,7 @@ from mediaflow.domain.records import Asset
 from tests.api.server import running_server
 from tests.api.site import FILES, MASTER, Api, Site, is_problem
 from tests.contracts.s3server import ACCESS_KEY, SECRET_KEY, S3Server, running_s3_server
-from tests.integration.browsing import fresh_page, running_browser
+from tests.integration.browsing import fresh_page
 from tests.integration.published import publish
 from tests.services.world import make_world
 
@@ -132,7 +133,7 @@ DOT = base64.b64decode(
 """A picture of one pixel."""
 
 
-def test_our_page_may_follow_to_the_storage(tmp_path: Path, s3: S3Server) -> None:
+def test_our_page_may_follow_to_the_storage(tmp_path: Path, s3: S3Server, browser: Browser) -> None:
     """The page's policy names the storage's origin, and the storage allows the page's (CORS)."""
     settings = {"storage_url": s3.url("streams"), "s3_access_key": ACCESS_KEY, "s3_secret_key": SECRET_KEY}
     world = make_world(tmp_path / "there", **settings)
@@ -141,7 +142,7 @@ def test_our_page_may_follow_to_the_storage(tmp_path: Path, s3: S3Server) -> Non
         for name, content in {SEGMENT: FILES[SEGMENT], PICTURE.replace(".jpg", ".png"): DOT}.items():
             key = f"assets/{published.asset.id}/{name}"
             world.runtime.storage.put(key, [content], size_bytes=len(content), content_type="image/png")
-        with running_browser() as browser, fresh_page(browser) as page:
+        with fresh_page(browser) as page:
             page.goto(server.url)
             fetched = page.evaluate(FETCHED, published.path(SEGMENT))
             shown = page.evaluate(SHOWN, published.path(PICTURE.replace(".jpg", ".png")))
