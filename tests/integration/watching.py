@@ -16,6 +16,12 @@ VIDEO = "document.querySelector('video')"
 _WATCH_FOR = ("emptied", "abort", "error", "loadstart", "pause", "ended")
 """What a viewer would notice, or what comes before it: a source that is loaded anew shows black."""
 
+_FACTS = f"""() => {{
+  const {{ videoHeight, readyState, networkState, paused, seeking, currentTime, buffered, error }} = {VIDEO};
+  const ranges = [...Array(buffered.length).keys()].map(index => [buffered.start(index), buffered.end(index)]);
+  return {{ videoHeight, readyState, networkState, paused, seeking, currentTime, ranges, error: error?.message }};
+}}"""
+
 
 def enter(page: Page, service: Service, token: str | None = None) -> None:
     """Sign the browser in without the form."""
@@ -81,7 +87,10 @@ class Viewer:
         return text
 
     def until_shows(self, rendition: dict[str, Any]) -> None:
-        until(self.page, lambda: self.video("videoHeight") == rendition["height"] and self.video("readyState") >= 2)
+        try:
+            until(self.page, lambda: self.video("videoHeight") == rendition["height"] and self.video("readyState") >= 2)
+        except AssertionError as error:
+            raise AssertionError(f"{self.page.evaluate(_FACTS)} instead of {rendition}") from error
 
     def press(self, key: str) -> None:
         self.page.keyboard.press(key)

@@ -12,7 +12,7 @@ MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 20
 """Deeper nesting is no profile; the limit keeps the recursion below far from Python's own."""
 _Loader: Final[type[yaml.SafeLoader]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's, which PyYAML's wheels bring: eight times as fast as Python's (measured), and profiles are read at each start."""
+"""libyaml's, which PyYAML's wheels bring: several times as fast, and each process reads profiles when it starts."""
 
 
 @dataclass(slots=True)
