@@ -49,5 +49,6 @@ class TestS3Storage(StorageContract):
         return lambda: open_s3(s3_server.url("contract", self.query), s3_server.settings)
 
 
+@pytest.mark.slow
 class TestS3StorageUnderAPrefix(TestS3Storage):
     query = "?prefix=one/service&region=us-east-1"

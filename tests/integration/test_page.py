@@ -110,6 +110,7 @@ def drop(page: Page, path: Path, name: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_quality_menu_changes_the_picture(signed_in: Page, service: Service, ready_asset: dict[str, Any]) -> None:
     page = signed_in
     page.goto(f"{service.url}/#/watch/{ready_asset['id']}")

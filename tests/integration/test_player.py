@@ -109,6 +109,7 @@ def test_another_quality_plays_at_once_and_goes_on_at_the_same_place(viewer: Vie
     assert viewer.place == pytest.approx(before, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_quality_is_remembered_for_the_next_video(viewer: Viewer, clips: Clips) -> None:
     viewer.watch(clips.long["id"])
     viewer.choose("Quality", "360p")
@@ -125,6 +126,7 @@ def test_the_quality_is_remembered_for_the_next_video(viewer: Viewer, clips: Cli
     assert viewer.shown("Quality").startswith("Auto")
 
 
+@pytest.mark.slow
 def test_a_browser_that_remembers_nothing_plays_all_the_same(viewer: Viewer, clips: Clips) -> None:
     viewer.page.add_init_script(
         "Object.defineProperty(globalThis, 'localStorage', { get() { throw new Error('SecurityError'); } })"
@@ -520,6 +522,7 @@ def test_a_network_that_goes_away_is_said_and_waited_for(viewer: Viewer, clips: 
     assert viewer.shown("Quality").startswith("360p")
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_at_the_beginning_is_waited_for(viewer: Viewer, clips: Clips) -> None:
     viewer.page.route("**/playback", lambda route: route.abort("connectionrefused"))
     viewer.open(clips.short["id"])

@@ -124,6 +124,7 @@ def test_languages_of_sound_and_captions_are_listed_and_switched(page: Page, ser
         wait(page, f"active().includes('{text}')")
 
 
+@pytest.mark.slow
 def test_sound_alone_has_languages_too(page: Page, service: Service, tmp_path: Path) -> None:
     source = clips.languages(tmp_path / "c.mka", ["eng", "deu"], seconds=5.0, options=["-vn"])
     asset = processed(service, source)
@@ -143,7 +144,9 @@ def test_sound_alone_has_languages_too(page: Page, service: Service, tmp_path: P
     ("amount", "warning"),
     [
         pytest.param("1", "The sound in 'deu' can't be decoded and is left out.", id="from the start"),
-        pytest.param("if(gt(n\\,60)\\,1\\,-1)", "audio-deu is left out: The file is damaged", id="later"),
+        pytest.param(
+            "if(gt(n\\,60)\\,1\\,-1)", "audio-deu is left out: The file is damaged", id="later", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_language_that_can_not_be_used_is_left_out_with_a_warning(

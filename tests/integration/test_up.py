@@ -138,6 +138,7 @@ def test_a_second_up_on_the_same_directory_is_refused_in_one_sentence(up: Servic
     assert answers(up)
 
 
+@pytest.mark.slow
 def test_an_up_on_another_directory_does_not_meet_it(up: Service, tmp_path: Path) -> None:
     with running_service(tmp_path / "other") as other:
         assert other.url != up.url
@@ -149,7 +150,7 @@ def test_an_up_on_another_directory_does_not_meet_it(up: Service, tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("web", ("mediaflow", "serve")),
+        pytest.param("web", ("mediaflow", "serve"), marks=pytest.mark.slow),
         ("worker", ("mediaflow", "worker")),
         ("queue", ("127.0.0.1:",)),
     ],
@@ -277,6 +278,7 @@ def test_being_stopped_is_no_failure_and_the_next_start_goes_on(tmp_path: Path, 
         assert service.settled(asset_id)["state"] == "ready"
 
 
+@pytest.mark.slow
 def test_up_ends_with_0_when_it_is_stopped(tmp_path: Path) -> None:
     started = subprocess.Popen(
         command("up", "--json", "--port", "0", "--data-dir", str(tmp_path / "data")),

@@ -145,11 +145,25 @@ def _edit(file: Path, old: str, new: str) -> None:
     ("edit", "said"),
     [
         (_misspell, ["unknown hook 'mediaflow_validate_uplaod'; did you mean 'mediaflow_validate_upload'?"]),
-        (_break_import, ["can't be imported: ModuleNotFoundError", "MEDIAFLOW_PLUGINS_DISABLED=example"]),
-        (_wrong_parameter, ["mediaflow_validate_upload takes 'contxt'", "did you mean 'context'?"]),
+        pytest.param(
+            _break_import,
+            ["can't be imported: ModuleNotFoundError", "MEDIAFLOW_PLUGINS_DISABLED=example"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            _wrong_parameter,
+            ["mediaflow_validate_upload takes 'contxt'", "did you mean 'context'?"],
+            marks=pytest.mark.slow,
+        ),
         (_take_a_step, ["the step 'video.h264' is offered twice", "the plugin 'ffmpeg' of mediaflow 0.1.0"]),
-        (_take_a_plugins_name, ["two plugins are called 'local'", "mediaflow_local.plugin of mediaflow 0.1.0"]),
-        (_take_a_setting, ["MEDIAFLOW_HOST is a setting of both mediaflow and example"]),
+        pytest.param(
+            _take_a_plugins_name,
+            ["two plugins are called 'local'", "mediaflow_local.plugin of mediaflow 0.1.0"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            _take_a_setting, ["MEDIAFLOW_HOST is a setting of both mediaflow and example"], marks=pytest.mark.slow
+        ),
         (_break_the_profile, ["example.yaml:11: steps[2].step: no step is called 'example.chcksum'"]),
     ],
 )
