@@ -243,8 +243,8 @@ def test_it_stops_in_order_and_serves_its_own_metrics_until_then(tmp_path: Path)
         ({"jwt_key": "short"}, "MEDIAFLOW_JWT_KEY"),
         ({"prot": "1"}, "MEDIAFLOW_PORT"),
         ({"redis_url": ""}, "MEDIAFLOW_REDIS_URL"),
-        ({"public_url": "media.example"}, "MEDIAFLOW_PUBLIC_URL"),
-        ({"api_origins": "media.example"}, "MEDIAFLOW_API_ORIGINS"),
+        pytest.param({"public_url": "media.example"}, "MEDIAFLOW_PUBLIC_URL", marks=pytest.mark.slow),
+        pytest.param({"api_origins": "media.example"}, "MEDIAFLOW_API_ORIGINS", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_configured_wrongly_is_said_in_one_sentence(

@@ -67,7 +67,12 @@ CLIPS: dict[str, tuple[Callable[[Path], Path], tuple[int, int], str, int]] = {
 }
 
 
-@pytest.mark.parametrize("name", CLIPS)
+OFTEN = ("plain", "ntsc", "one frame", "upright phone", "wide pixels", "odd size", "interlaced")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in CLIPS]
+)
 def test_a_clip_keeps_its_size_rate_and_every_frame(name: str, tmp_path: Path) -> None:
     make, size, rate, frames = CLIPS[name]
 

@@ -418,9 +418,14 @@ def test_ingest_of_a_file_that_is_not_there_starts_nothing(tmp_path: Path) -> No
     ("name", "value", "said"),
     [
         ("MEDIAFLOW_STORAGE_URL", "local:/proc/nowhere", "storage: "),
-        ("MEDIAFLOW_WORK_DIR", "/proc/nowhere", "set MEDIAFLOW_WORK_DIR to another directory"),
+        pytest.param(
+            "MEDIAFLOW_WORK_DIR",
+            "/proc/nowhere",
+            "set MEDIAFLOW_WORK_DIR to another directory",
+            marks=pytest.mark.slow,
+        ),
         ("MEDIAFLOW_REDIS_URL", "redis://127.0.0.1:1/0", "the Redis of MEDIAFLOW_REDIS_URL does not answer"),
-        ("MEDIAFLOW_DATABASE_URL", "sqlite:/proc/nowhere.db", "database: "),
+        pytest.param("MEDIAFLOW_DATABASE_URL", "sqlite:/proc/nowhere.db", "database: ", marks=pytest.mark.slow),
     ],
 )
 def test_a_place_that_does_not_work_is_said_before_anything_starts(
