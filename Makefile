@@ -38,6 +38,7 @@ $(CHECKERS): tests/openapi/package.json tests/openapi/package-lock.json | setup
 	@cd tests/openapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
+# Three processes even on two cores: a third of the time, tests wait for players, servers and clocks (measured).
 test: setup $(CHECKERS) ## Run the tests
 	@$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile $(PYTEST_ARGS)
 

@@ -13,7 +13,6 @@ from mediaflow.app import create_app
 from tests.api.site import Api, Site
 from tests.services.world import make_world
 
-
 SETTINGS = {"max_upload_bytes": "1000000", "max_chunk_bytes": "4096"}
 
 
