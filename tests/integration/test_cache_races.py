@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,10 @@ def test_no_look_that_begins_after_a_change_shows_what_was_before(
 
 @pytest.mark.parametrize("changes", [80, pytest.param(2_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_nor_with_poison_in_the_cache(tmp_path: Path, redis: RedisServer, changes: int) -> None:
-    with two_runtimes(tmp_path, redis.url) as (town, _), _poisoner(town, redis.url) as poisoned:
+    with (
+        two_runtimes(tmp_path, redis.url) as (town, _),
+        _meanwhile(partial(_poison, town, redis.url)) as poisoned,
+    ):
         assert town.race(changes).wrong == []
     assert poisoned() > changes / 10
 
@@ -63,7 +67,7 @@ def test_nor_with_poison_in_the_cache(tmp_path: Path, redis: RedisServer, change
 @pytest.mark.parametrize("changes", [80, pytest.param(2_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_nor_while_redis_comes_and_goes(tmp_path: Path, redis: RedisServer, changes: int) -> None:
     with two_runtimes(tmp_path, redis.url) as (town, worlds):
-        with _troublemaker(redis) as deaths:
+        with _meanwhile(partial(_kill_and_hang, redis)) as deaths:
             assert town.race(changes).wrong == []
         counted = hits(worlds)
     assert deaths() > 0
@@ -94,13 +98,22 @@ def test_nor_through_processes_of_their_own(tmp_path: Path, redis: RedisServer) 
 
 
 @contextmanager
-def _poisoner(town: Town, url: str) -> Iterator[Callable[[], int]]:
-    """Puts garbage and other assets' bodies where the next bodies will be looked for."""
-    done, count = threading.Event(), 0
+def _meanwhile(trouble: Callable[[threading.Event], int]) -> Iterator[Callable[[], int]]:
+    """Make trouble in a thread until the block ends; the answer tells how much there was, once it did."""
+    done, counts = threading.Event(), list[int]()
+    thread = threading.Thread(target=lambda: counts.append(trouble(done)))
+    thread.start()
+    try:
+        yield lambda: sum(counts)
+    finally:
+        done.set()
+        thread.join()
 
-    def poison() -> None:
-        nonlocal count
-        client = Redis.from_url(url)
+
+def _poison(town: Town, url: str, done: threading.Event) -> int:
+    """Puts garbage and other assets' bodies where the next bodies will be looked for."""
+    count = 0
+    with Redis.from_url(url) as client:
         while not done.is_set():
             for subject in town.subjects:
                 asset = town.database.assets.get(subject.id)
@@ -112,41 +125,22 @@ def _poisoner(town: Town, url: str) -> Iterator[Callable[[], int]]:
                         client.set(key_of(asset.id, rev), value, ex=60)
                         count += 1
             time.sleep(0.002)
-        client.close()
-
-    thread = threading.Thread(target=poison)
-    thread.start()
-    try:
-        yield lambda: count
-    finally:
-        done.set()
-        thread.join()
+    return count
 
 
-@contextmanager
-def _troublemaker(server: RedisServer) -> Iterator[Callable[[], int]]:
+def _kill_and_hang(server: RedisServer, done: threading.Event) -> int:
     """Kills Redis and starts it again, lets it hang and go on, at any moment."""
-    done, deaths = threading.Event(), 0
-
-    def trouble() -> None:
-        nonlocal deaths
-        while not done.wait(0.3):
-            server.kill()
-            done.wait(0.1)
-            server.start()
-            deaths += 1
-            done.wait(0.3)
-            server.hang()
-            done.wait(0.05)
-            server.go_on()
-
-    thread = threading.Thread(target=trouble)
-    thread.start()
-    try:
-        yield lambda: deaths
-    finally:
-        done.set()
-        thread.join()
+    deaths = 0
+    while not done.wait(0.3):
+        server.kill()
+        done.wait(0.1)
+        server.start()
+        deaths += 1
+        done.wait(0.3)
+        server.hang()
+        done.wait(0.05)
+        server.go_on()
+    return deaths
 
 
 @dataclass

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mediaflow.persistence import open_database
+from mediaflow.services.ports import Database
 from tests.services.world import World, make_world
 
 
@@ -15,3 +17,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = make_world(tmp_path / "data")
     yield made
     made.runtime.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """Documents alone: a SQLite file."""
+    opened = open_database(f"sqlite:{tmp_path / 'test.db'}")
+    yield opened
+    opened.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import pytest
 from mediaflow.domain.errors import NotFound, PreconditionFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
-from mediaflow.persistence import open_database
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.library import JobQuery, Library
 from mediaflow.services.assets.listing import AssetQuery, Listing
+from mediaflow.services.ports import Database
 from tests.services.records import CREATED, a_job, a_task, an_asset
 from tests.services.world import a_trash
 
@@ -25,10 +25,8 @@ ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal(
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    database = open_database(f"sqlite:{tmp_path / 'test.db'}")
-    yield Library(database)
-    database.close()
+def library(database: Database) -> Library:
+    return Library(database)
 
 
 def kept(library: Library, *assets: Asset) -> Asset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import pytest
 from mediaflow.domain.errors import Forbidden, InvalidInput
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES
-from mediaflow.persistence import open_database
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.listing import AssetQuery, Listing, Totals
+from mediaflow.services.ports import Database
 from mediaflow.services.uploads.ingest import NewUpload
 from tests.services.records import CREATED, a_published_asset, an_asset
 from tests.services.world import make_world
@@ -23,10 +22,8 @@ ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal(
 
 
 @pytest.fixture
-def listing(tmp_path: Path) -> Iterator[Listing]:
-    database = open_database(f"sqlite:{tmp_path / 'test.db'}")
-    yield Listing(database)
-    database.close()
+def listing(database: Database) -> Listing:
+    return Listing(database)
 
 
 def kept(listing: Listing, *assets: Asset) -> None:
