@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ import jwt
 import pytest
 
 from mediaflow.domain.errors import ConfigurationError, InvalidInput, Unauthenticated
-from mediaflow.persistence import open_database
 from mediaflow.services.access.keyfile import derived_key, load_or_create_key
 from mediaflow.services.access.principals import SCOPES, Principal
 from mediaflow.services.access.sessions import LoginCodes, Sessions
@@ -32,13 +30,6 @@ BUCKET = 3600
 @pytest.fixture
 def tokens() -> Tokens:
     return Tokens(KEY, "mediaflow", "mediaflow")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(f"sqlite:{tmp_path / 'test.db'}")
-    yield opened
-    opened.close()
 
 
 # --- the installation's key
