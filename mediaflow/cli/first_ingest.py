@@ -59,7 +59,7 @@ class FirstIngest:
                 asset = send_and_wait(client, path, Wishes(), wait=True, bars_on=bars)
             except MediaflowError as error:
                 if not client.stopped:
-                    complain(error.detail)
+                    self._refuse(error.detail)
             else:
                 self._tell(asset)
             finally:
@@ -69,7 +69,11 @@ class FirstIngest:
         if asset["state"] == "ready":
             click.echo(f"Watch: {self.watch_link(asset['id'])}", err=self.quiet)
         else:
-            complain(failure(asset))
+            self._refuse(failure(asset))
+
+    def _refuse(self, sentence: str) -> None:
+        complain(sentence)
+        click.echo("mediaflow goes on running, and takes other files at the address above.", err=True)
 
 
 def make_clip(path: Path) -> Path:

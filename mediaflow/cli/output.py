@@ -29,6 +29,8 @@ def explained(detail: str, places: Iterable[tuple[str | None, str]]) -> str:
     if not named:
         return detail
     wrong = "; ".join(f"{place}: {what}" if place else what for place, what in named)
+    if all(what in detail for _, what in named) and detail not in (what for _, what in named):
+        return detail  # it says everything already
     # an error with one problem often says nothing else
     return wrong if detail in (what for _, what in named) else f"{detail.rstrip('.')}: {wrong}"
 

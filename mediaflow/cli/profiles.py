@@ -10,6 +10,7 @@ import click
 from mediaflow.cli.output import console, json_option, print_json, table
 
 if TYPE_CHECKING:
+    from mediaflow.domain.profile import Rung
     from mediaflow.plugin import Profile
 
 
@@ -29,12 +30,19 @@ def profiles(as_json: bool) -> None:
         rows.add_row(
             profile.name + (" (default)" if profile.name == settings.default_profile else ""),
             profile.description,
-            ", ".join(f"{rung.name} {rung.video_bitrate_bps / 1e6:g} Mbit/s" for rung in profile.ladder),
+            ", ".join(_rung(profile, rung) for rung in profile.ladder),
             ", ".join(step.step for step in profile.steps),
             ", ".join(profile.manifests),
             profile.source,
         )
     console().print(rows)
+
+
+def _rung(profile: Profile, rung: Rung) -> str:
+    """A rung with the bit rate that counts: of the sound where nothing makes pictures."""
+    if any(step.step.startswith("video.") for step in profile.steps):
+        return f"{rung.name} {rung.video_bitrate_bps / 1e6:g} Mbit/s"
+    return f"{rung.name} {rung.audio_bitrate_bps / 1e3:g} kbit/s"
 
 
 def _document(profile: Profile, *, default: bool) -> dict[str, Any]:

@@ -19,12 +19,18 @@ def mediaflow_validate_upload(upload: UploadDraft) -> list[Problem]:
     """Refuse what is obviously no media by name or type. What the file really is, its bytes tell after the upload."""
     problems = []
     if (noun := refused_extension(upload.filename)) is not None:
-        problems.append(Problem("upload.unsupported_type", f"names {noun}; upload a video or audio file", "/filename"))
+        problems.append(
+            Problem(
+                "upload.unsupported_type",
+                f"must be the name of a video or audio file; {upload.filename!r} is {noun}",
+                "/filename",
+            )
+        )
     elif (given := refused_content_type(upload.filename, upload.content_type)) is not None:
         problems.append(
             Problem(
                 "upload.unsupported_type",
-                f"is {given!r}; send a video or audio type, or leave it out",
+                f"must be a video or audio type, or be left out; {given!r} is neither video nor audio",
                 "/content_type",
             )
         )

@@ -566,7 +566,7 @@ def test_a_video_that_is_not_processed_says_so_and_starts_by_itself(viewer: View
         "POST", "/uploads", json={"filename": "later.mp4", "size_bytes": clip.stat().st_size}
     )
     viewer.open(announced.json()["asset_id"])
-    expect(viewer.page.locator("#watch-progress-text")).to_contain_text("Waiting for its file")
+    expect(viewer.page.locator("#watch-progress-text")).to_contain_text("Receiving the file")
     expect(viewer.page.locator("#watch-tools")).to_be_hidden()
     sent = viewer.service.call("PUT", f"/uploads/{announced.json()['upload_id']}/chunks/0", data=clip.read_bytes())
     assert sent.status_code == 200

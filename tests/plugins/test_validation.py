@@ -43,7 +43,7 @@ def test_names_of_media_and_unknown_names_are_accepted(filename: str, content_ty
         ("all.zip", "video/mp4", "/filename", "an archive"),
         ("photo.jpg", None, "/filename", "an image"),
         ("blob", "text/html; charset=utf-8", "/content_type", "'text/html'"),
-        ("blob", "image/png", "/content_type", "leave it out"),
+        ("blob", "image/png", "/content_type", "be left out"),
         ("blob", "Application/PDF", "/content_type", "application/pdf"),
     ],
 )

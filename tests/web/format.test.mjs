@@ -28,7 +28,7 @@ table('progress is never rounded up', format.percent, [
 
 table('durations read like a clock', format.clock, [
   [0, '0:00'],
-  [65.4, '1:05'],
+  [65.9, '1:05'],
   [3725, '1:02:05'],
 ]);
 

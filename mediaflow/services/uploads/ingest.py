@@ -150,7 +150,7 @@ class Ingest:
             UploadDraft(owner, new.filename, new.size_bytes, new.content_type, new.sha256, new.profile)
         )
         if problems:
-            raise InvalidInput(problems[0].detail, code=problems[0].code, problems=tuple(problems))
+            raise InvalidInput(_refusal(problems[0]), code=problems[0].code, problems=tuple(problems))
         self._check_room(new.size_bytes)
 
     def _quotas(self) -> Quotas:
@@ -284,6 +284,12 @@ class Ingest:
             else:
                 ranges.append((index, index))
         return ranges
+
+
+def _refusal(problem: Problem) -> str:
+    """A problem of one field as a sentence that stands alone."""
+    field = (problem.pointer or "").strip("/")
+    return f"The file is not accepted: its {field} {problem.detail}." if field else problem.detail
 
 
 def _asset_of(upload: Upload, new: NewUpload, now: float) -> Asset:

@@ -90,6 +90,12 @@ export class Extras {
       byId('edit-poster').focus();
       return;
     }
+    const end = this.#asset.duration_seconds ?? Infinity;
+    if (seconds > end) {
+      showText(byId('edit-poster-error'), `The video ends at ${timeText(Math.floor(end))}.`);
+      byId('edit-poster').focus();
+      return;
+    }
     await this.#changePoster(seconds);
   }
 

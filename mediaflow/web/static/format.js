@@ -32,7 +32,7 @@ export function percent(fraction) {
 
 /** 3725 -> "1:02:05", 65.4 -> "1:05". */
 export function clock(seconds) {
-  const whole = Math.max(0, Math.round(seconds));
+  const whole = Math.max(0, Math.floor(seconds)); // as players count
   const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   if (parts[0] === 0) parts.shift();
   return parts.map((part, index) => (index === 0 ? String(part) : String(part).padStart(2, '0'))).join(':');
@@ -67,7 +67,7 @@ export function bitrate(bps) {
 }
 
 const STATES = {
-  created: 'Waiting for its file',
+  created: 'Receiving the file',
   stored: 'In the queue',
   processing: 'Processing',
   ready: 'Ready',

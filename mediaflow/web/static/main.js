@@ -50,6 +50,7 @@ async function routeStranger() {
     return;
   }
   if (signedIn) return;
+  showText(byId('sign-in-error'), id === null ? '' : 'There is no such video, or it is not for everyone. Sign in if it is yours or shared with you.');
   showView('sign-in');
   setTitle('Sign in');
   byId('token').focus();

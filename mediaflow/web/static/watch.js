@@ -9,6 +9,7 @@ import { linkTo } from './link.js';
 import { mayChange, me } from './me.js';
 import { Player } from './player.js';
 import { Resume } from './resume.js';
+import { audience } from './words.js';
 
 const NOT_THERE = 'There is no such video, or it is not yours.';
 
@@ -123,7 +124,7 @@ export class WatchView {
       when(asset.created_at),
       asset.duration_seconds && asset.state !== 'rejected' ? clock(asset.duration_seconds) : '',
       best ? `up to ${best.name}` : '',
-      asset.visibility === 'private' ? `Only for ${asset.owner}` : '',
+      audience(asset),
     ];
     this.#describe(titleOf(asset), asset.description, facts);
     showText(byId('watch-badge'), asset.state === 'ready' ? '' : stateName(asset.state));

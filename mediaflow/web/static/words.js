@@ -24,6 +24,11 @@ export function goneWhen(asset, now = Date.now()) {
   return `Gone for ever in ${days} ${days === 1 ? 'day' : 'days'}`;
 }
 
+/** Who may watch it. */
+export function audience({ visibility, owner }) {
+  return { private: `Only for ${owner}`, unlisted: 'Anyone with the link', public: 'Public' }[visibility] ?? '';
+}
+
 /** "1:05", "65", "1:02:03.5" -> seconds, or null when it is no time. */
 export function secondsOf(text) {
   if (!/^\d+(:[0-5]?\d){0,2}([.,]\d+)?$/.test(text.trim())) return null;
