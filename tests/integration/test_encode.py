@@ -216,7 +216,8 @@ ACCEPTED = [sample for sample in samples() if sample.verdict == "accept"]
 def test_real_files_become_presentations(sample: Sample, tmp_path: Path) -> None:
     encoded = encode_to_directory(sample.path, builtin_profile("web-h264"), tmp_path / "out")
 
-    assert bool(encoded.presentation.video) == bool(sample.expected["has_video"])
+    if "has_video" in sample.expected:  # of hostile files that are accepted, the manifest does not tell
+        assert bool(encoded.presentation.video) == bool(sample.expected["has_video"])
     limit = sample.expected.get("largest_rung_at_most")
     if limit:
         track = encoded.presentation.video[0].track
