@@ -17,11 +17,9 @@ pytestmark = pytest.mark.skipif(not samples(), reason="the corpus is not at hand
 
 ORDINARY = (
     "kkroening__in1.mp4",
-    "PHP-FFMpeg__portrait.MOV",
     "sindresorhus__fixture.webm",
     "rails__video_without_audio_stream.mp4",
     "androidx__sample_with_srt.mkv",
-    "androidx__sample_fragmented.mp4",
 )
 """Some that every run plays; the rest is in the long run."""
 LONG = ("androidx__long_1080p_lowbitrate.mp4",)

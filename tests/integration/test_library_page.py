@@ -407,7 +407,7 @@ def test_another_picture_is_taken_from_the_video(page: Page, service: Service, i
     expect(dialog.get_by_text("Write a time as minutes and seconds")).to_be_visible()
     dialog.get_by_label("Picture").fill("1:00:00")
     dialog.get_by_role("button", name="Take the picture there").click()
-    expect(dialog.locator("#edit-poster-error")).to_contain_text("duration")
+    expect(dialog.locator("#edit-poster-error")).to_contain_text("The video ends at")
     dialog.get_by_label("Picture").fill("0:02.5")
     dialog.get_by_role("button", name="Take the picture there").click()
     expect(toast(page, "The new picture is being made.")).to_be_visible()

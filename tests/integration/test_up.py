@@ -175,6 +175,7 @@ def test_what_is_killed_is_started_again_and_the_service_goes_on(
     assert eventually(lambda: requests.get(up.metrics_url, timeout=10).ok, 10)
 
 
+@pytest.mark.slow
 def test_upload_finds_the_service_by_its_data_directory(up: Service, clip: Path) -> None:
     done = subprocess.run(
         command("upload", str(clip), "--data-dir", str(up.data_dir), "--wait", "--json", "--title", "A title"),
@@ -342,6 +343,7 @@ def test_a_program_that_cannot_start_ends_up_with_its_sentence(tmp_path: Path) -
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_an_own_redis_takes_the_place_of_the_private_one(up: Service, tmp_path: Path) -> None:
     settings = (up.data_dir / "run" / "redis.conf").read_text().splitlines()
     facts = dict(line.split(None, 1) for line in settings)
@@ -385,6 +387,7 @@ def test_ingest_sends_a_file_and_tells_where_to_watch_it(tmp_path: Path, clip: P
     assert (asset["state"], asset["filename"]) == ("ready", awkward.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "limit", "said"),
     [

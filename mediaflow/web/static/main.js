@@ -40,6 +40,8 @@ function watchedId() {
   return watched(location.hash)?.id ?? null;
 }
 
+const NOT_FOR_EVERYONE = 'There is no such video, or it is not for everyone. Sign in if it is yours or shared with you.';
+
 /** What anyone may watch needs no signing in; everything else does. */
 async function routeStranger() {
   const id = watchedId();
@@ -50,7 +52,8 @@ async function routeStranger() {
     return;
   }
   if (signedIn) return;
-  showText(byId('sign-in-error'), id === null ? '' : 'There is no such video, or it is not for everyone. Sign in if it is yours or shared with you.');
+  // Who was just signed out is told that, and no more.
+  if (id !== null && byId('sign-in-error').hidden) showText(byId('sign-in-error'), NOT_FOR_EVERYONE);
   showView('sign-in');
   setTitle('Sign in');
   byId('token').focus();
