@@ -15,7 +15,16 @@ from flask_smorest import Blueprint as DocumentedBlueprint  # type: ignore[impor
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mediaflow import registry
-from mediaflow.api import (
+from mediaflow.api.http.auth import register_authentication
+from mediaflow.api.http.bodies import drain
+from mediaflow.api.http.context import BASE, install, request_id
+from mediaflow.api.http.context import runtime as current_runtime
+from mediaflow.api.http.converters import register_converters
+from mediaflow.api.http.errors import register_error_handlers
+from mediaflow.api.http.headers import check_host, finish_headers
+from mediaflow.api.http.idempotency import abandon, begin_once, finish_once
+from mediaflow.api.http.limiting import limit_requests, with_limits
+from mediaflow.api.resources import (
     api_keys,
     asset_actions,
     assets,
@@ -35,21 +44,12 @@ from mediaflow.api import (
     uploads,
     usage,
 )
-from mediaflow.api.audit import audit_request
-from mediaflow.api.auth import register_authentication
-from mediaflow.api.bodies import drain
-from mediaflow.api.context import BASE, install, request_id
-from mediaflow.api.context import runtime as current_runtime
-from mediaflow.api.converters import register_converters
-from mediaflow.api.errors import register_error_handlers
-from mediaflow.api.headers import check_host, finish_headers
-from mediaflow.api.idempotency import abandon, begin_once, finish_once
-from mediaflow.api.limiting import limit_requests, with_limits
-from mediaflow.api.openapi import Document, make_document
+from mediaflow.api.resources.audit import audit_request
+from mediaflow.api.resources.openapi import Document, make_document
 from mediaflow.domain.errors import MediaflowError
-from mediaflow.jobs.broker import make_broker
-from mediaflow.jobs.wakeups import DramatiqWakeups
 from mediaflow.observability.logging import bind_ids, configure_logging
+from mediaflow.queue.broker import make_broker
+from mediaflow.queue.wakeups import DramatiqWakeups
 from mediaflow.registry import Registry
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
 from mediaflow.serving import BOOT_FAILED, CLOSE

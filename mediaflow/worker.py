@@ -10,13 +10,13 @@ from dramatiq.brokers.redis import RedisBroker
 
 from mediaflow import registry
 from mediaflow.domain.errors import ConfigurationError, MediaflowError
-from mediaflow.jobs.actors import declare_actors
-from mediaflow.jobs.broker import make_broker
-from mediaflow.jobs.middleware import WorkerLife
-from mediaflow.jobs.wakeups import DramatiqWakeups
 from mediaflow.observability.logging import configure_logging
-from mediaflow.plugin.sandbox import sandbox_works
+from mediaflow.queue.actors import declare_actors
+from mediaflow.queue.broker import make_broker
+from mediaflow.queue.middleware import WorkerLife
+from mediaflow.queue.wakeups import DramatiqWakeups
 from mediaflow.runtime import build_runtime, make_metrics
+from mediaflow.sandbox.runner import sandbox_works
 from mediaflow.settings import Settings
 
 

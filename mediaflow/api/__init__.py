@@ -1,1 +1,1 @@
-"""The HTTP side: one file per resource, `errors.py` the only mapping from exceptions to HTTP."""
+"""The HTTP side: one file per resource, `http/errors.py` the only mapping from exceptions to HTTP."""

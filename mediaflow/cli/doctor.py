@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mediaflow.cli.local_access import with_data_dir
-from mediaflow.cli.output import complain, console, json_option, print_json, table
+from mediaflow.client.output import complain, console, json_option, print_json, table
+from mediaflow.embedded.local_access import with_data_dir
 
 if TYPE_CHECKING:
-    from mediaflow.cli.checks import Check
+    from mediaflow.embedded.checks import Check
     from mediaflow.settings import SettingInfo
 
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def doctor(data_dir: Path | None, as_json: bool) -> int:
     """Show every setting (secrets masked) and check ffmpeg, sandbox, backends and disk; exit code 1 when one failed."""
     from mediaflow import registry
-    from mediaflow.cli.checks import run_checks
     from mediaflow.cli.main import EXIT_DONE, EXIT_FAILED
+    from mediaflow.embedded.checks import run_checks
     from mediaflow.settings import describe
 
     settings, plugins = registry.load(with_data_dir(os.environ, data_dir))

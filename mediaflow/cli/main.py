@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from mediaflow.cli.output import complain, explained
+from mediaflow.client.output import complain, explained
 from mediaflow.plugin.markers import ENTRY_POINT_GROUP
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mediaflow.cli.output import console, json_option, print_json, table
+from mediaflow.client.output import console, json_option, print_json, table
 
 if TYPE_CHECKING:
     from mediaflow.plugin import EncodePlan, MediaInfo, PlannedTask, Profile
@@ -41,9 +41,9 @@ def plan(file: Path, profile: str | None, as_json: bool) -> None:
 
 
 def _probed(file: Path, settings: Settings, plugins: Registry) -> MediaInfo:
+    from mediaflow.media.probe import probe
     from mediaflow.plugin import MediaRejected
-    from mediaflow.plugin.probe import probe
-    from mediaflow.plugin.sandbox import SandboxedRunner
+    from mediaflow.sandbox.runner import SandboxedRunner
 
     # "off" and "bwrap" are the choices of the setting
     runner = SandboxedRunner(settings.sandbox)  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def _profile(file: Path, name: str | None, media: MediaInfo, settings: Settings,
 
 
 def _draft(file: Path) -> Any:
-    from mediaflow.cli.local_access import ADMIN
+    from mediaflow.embedded.local_access import ADMIN
     from mediaflow.plugin import UploadDraft
 
     return UploadDraft(owner=ADMIN, filename=file.name, size_bytes=file.stat().st_size)

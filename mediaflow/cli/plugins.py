@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from mediaflow.cli.output import console, json_option, print_json, table
+from mediaflow.client.output import console, json_option, print_json, table
 
 
 @click.command()

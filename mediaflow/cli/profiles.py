@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mediaflow.cli.output import console, json_option, print_json, table
+from mediaflow.client.output import console, json_option, print_json, table
 
 if TYPE_CHECKING:
     from mediaflow.domain.profile import Rung

@@ -13,8 +13,8 @@ import click
 def serve(host: str | None, port: int | None) -> int:
     """Run the web server, as `gunicorn -c gunicorn.conf.py wsgi:app` does. It needs MEDIAFLOW_REDIS_URL."""
     from mediaflow import registry
-    from mediaflow.cli.checks import check_hosts
-    from mediaflow.cli.tether import tether_forks
+    from mediaflow.embedded.checks import check_hosts
+    from mediaflow.embedded.tether import tether_forks
     from mediaflow.serving import run as serve_until_stopped
 
     given = {"MEDIAFLOW_HOST": host, "MEDIAFLOW_PORT": None if port is None else str(port)}

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import click
 
-from mediaflow.cli.output import json_option, print_json
+from mediaflow.client.output import json_option, print_json
 from mediaflow.services.access.principals import SCOPES
 
 MAX_HOURS: Final = 10 * 366 * 24
@@ -64,7 +64,7 @@ def token(
 ) -> None:
     """Make an API token, signed with MEDIAFLOW_JWT_KEY or the data directory's key."""
     from mediaflow import registry
-    from mediaflow.cli.local_access import mint, with_data_dir
+    from mediaflow.embedded.local_access import mint, with_data_dir
 
     if expires is not None and hours is not None:
         raise click.UsageError("--expires and --hours say the same; give one of them")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mediaflow.cli.output import json_option, print_json
+from mediaflow.client.output import json_option, print_json
 
 if TYPE_CHECKING:
     from mediaflow.runtime import Runtime
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.3
 @json_option
 def transcode(file: Path, out: Path, profile: str | None, as_json: bool) -> None:
     """Turn FILE into streams in the directory OUT: master.m3u8, segments, images and asset.json."""
-    from mediaflow.cli.progress import share_bar
+    from mediaflow.client.progress import share_bar
     from mediaflow.plugin import InvalidInput
     from mediaflow.services.local_run import transcode_file
 

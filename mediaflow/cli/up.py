@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mediaflow.cli.output import json_option, print_json
+from mediaflow.client.output import json_option, print_json
 
 if TYPE_CHECKING:
-    from mediaflow.cli.running import Running
+    from mediaflow.embedded.running import Running
 
 
 @click.command()
@@ -31,7 +31,7 @@ def up(
     All state is in the data directory. MEDIAFLOW_DATABASE_URL, MEDIAFLOW_REDIS_URL and MEDIAFLOW_STORAGE_URL replace
     the embedded parts one by one. What dies is started again. SIGTERM or Ctrl-C stops everything.
     """
-    from mediaflow.cli.running import run
+    from mediaflow.embedded.running import run
 
     given = {
         "MEDIAFLOW_DATA_DIR": os.fspath(data_dir) if data_dir else None,

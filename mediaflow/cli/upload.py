@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from mediaflow.cli.output import json_option, print_json
-
-if TYPE_CHECKING:
-    from mediaflow.cli.client import ApiClient
-    from mediaflow.cli.sending import Wishes
+from mediaflow.client.output import json_option, print_json
 
 
 @click.command()
@@ -39,9 +35,10 @@ def upload(
     as_json: bool,
 ) -> int:
     """Send FILE to a running mediaflow, and print its asset's id."""
-    from mediaflow.cli.client import ApiClient
-    from mediaflow.cli.local_access import find_service
-    from mediaflow.cli.sending import Wishes
+    from mediaflow.client.api_client import ApiClient
+    from mediaflow.client.ingest import ingest
+    from mediaflow.client.sending import Wishes
+    from mediaflow.embedded.local_access import find_service
 
     service = find_service(os.environ, data_dir, url, token)
     with ApiClient(service.url, service.token) as client:
@@ -49,23 +46,10 @@ def upload(
     return _report(asset, as_json)
 
 
-def ingest(client: ApiClient, file: Path, wishes: Wishes, *, wait: bool, bars_on: Any = None) -> dict[str, Any]:
-    """Send a file with a bar, and wait with another; the asset, or `{"id": ...}` when not waited for."""
-    from mediaflow.cli.progress import byte_bar, share_bar
-    from mediaflow.cli.sending import send_file, wait_for_asset
-
-    size = file.stat().st_size if file.is_file() else 0
-    with byte_bar(f"Sending {file.name}", size, bars_on) as sent:
-        asset_id = send_file(client, file, wishes, sent)
-    if not wait:
-        return {"id": asset_id}
-    with share_bar("Processing", bars_on) as done:
-        return wait_for_asset(client, asset_id, done)
-
-
 def _report(asset: dict[str, Any], as_json: bool) -> int:
     from mediaflow.cli.main import EXIT_DONE, EXIT_FAILED
-    from mediaflow.cli.output import complain
+    from mediaflow.client.ingest import failure
+    from mediaflow.client.output import complain
 
     failed = asset.get("state") in ("failed", "rejected")
     if as_json:
@@ -75,12 +59,6 @@ def _report(asset: dict[str, Any], as_json: bool) -> int:
     if failed:
         complain(failure(asset))
     return EXIT_FAILED if failed else EXIT_DONE
-
-
-def failure(asset: dict[str, Any]) -> str:
-    """Why an asset did not become ready, in one sentence."""
-    error = asset.get("error") or {}
-    return f"{asset.get('filename') or asset['id']} is {asset['state']}: {error.get('detail', 'no reason is known')}"
 
 
 def described(asset: dict[str, Any]) -> str:

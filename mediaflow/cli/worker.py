@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 STOP_MILLISECONDS: Final = 6000
-"""Running tasks are given back within a second (`jobs/middleware.py`); what hangs longer is left to its lease."""
+"""Running tasks are given back within a second (`queue/middleware.py`); what hangs longer is left to its lease."""
 
 
 @click.command()
@@ -17,9 +17,9 @@ STOP_MILLISECONDS: Final = 6000
 def worker(processes: int | None, threads: int | None) -> int:
     """Run workers on the queue of MEDIAFLOW_REDIS_URL, as `dramatiq mediaflow.worker` does."""
     from mediaflow import registry
-    from mediaflow.cli.checks import check_worker
     from mediaflow.cli.main import EXIT_DONE, EXIT_FAILED
-    from mediaflow.cli.tether import tether_forks
+    from mediaflow.embedded.checks import check_worker
+    from mediaflow.embedded.tether import tether_forks
     from mediaflow.observability.logging import configure_logging
 
     if processes:

@@ -1,6 +1,6 @@
 """One tree of errors. Each carries a stable code, a sentence for people and facts for programs.
 
-The HTTP status of each class is in one table, `mediaflow/api/errors.py`; nothing here knows about HTTP.
+The HTTP status of each class is in one table, `mediaflow/api/http/errors.py`; nothing here knows about HTTP.
 """
 
 from __future__ import annotations

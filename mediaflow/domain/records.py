@@ -77,7 +77,7 @@ class Chunk:
 class Asset:
     """What users see. `rev` grows with every change, `metadata_rev` with title, description, tags, visibility only.
 
-    `generation` is the published one (0: none); `published` tells what it holds (see `services/stages/publishing.py`).
+    `generation` is the published one (0: none); `published` tells what it holds (see `pipeline/publishing.py`).
     `next_generation` is the newest that was ever started, its job is `job_id`.
 
     `search` holds the words that title, description and tags are found by (`services/text/search.py`). `shared_with`

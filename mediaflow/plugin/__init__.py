@@ -10,6 +10,7 @@ and in setup.cfg: `[options.entry_points] mediaflow = my_plugin = my_package.plu
 guide.
 """
 
+from mediaflow.domain.blocks import BLOCK_BYTES, exact_blocks
 from mediaflow.domain.errors import (
     Busy,
     ConfigurationError,
@@ -39,7 +40,6 @@ from mediaflow.domain.presentation import (
     Track,
 )
 from mediaflow.domain.profile import Profile, Rung, StepSpec
-from mediaflow.plugin.blocks import BLOCK_BYTES, exact_blocks
 from mediaflow.plugin.interfaces import (
     CopiesObjects,
     HasLocalFiles,
@@ -61,7 +61,7 @@ from mediaflow.plugin.interfaces import (
 )
 from mediaflow.plugin.markers import ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
 from mediaflow.plugin.metrics import Metrics, MetricSpec
-from mediaflow.plugin.process import Completed, Limits, ProcessRunner
+from mediaflow.sandbox.process import Completed, Limits, ProcessRunner
 
 __all__ = [
     "BLOCK_BYTES",

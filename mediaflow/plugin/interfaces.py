@@ -16,7 +16,7 @@ from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.presentation import Artifact, Manifest, Presentation
 from mediaflow.domain.profile import Profile, StepSpec
 from mediaflow.plugin.metrics import Metrics, Uncounted
-from mediaflow.plugin.process import ProcessRunner
+from mediaflow.sandbox.process import ProcessRunner
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from mediaflow.domain.errors import MediaflowError, MediaRejected, TaskFailed
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import STAGES, WORK_ENDED, Stage
 from mediaflow.plugin import BLOCK_BYTES, Storage
+from mediaflow.services.pipeline.execution import Execution
+from mediaflow.services.pipeline.jobs import Jobs, progress_of
 from mediaflow.services.ports import Database
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest, NewUpload
-from mediaflow.services.work.execution import Execution
-from mediaflow.services.work.jobs import Jobs, progress_of
 
 RETRY_POLL_SECONDS = 0.2
 LOCAL_OWNER = "local"

@@ -1,4 +1,4 @@
-"""What services need of the world: documents, wake-ups, metrics, plugins. Implementations are wired in `runtime.py`."""
+"""What services need of the world: documents, wake-ups, metrics, plugins. Implementations are wired in `runtime/`."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Metrics(Protocol):
 
 
 class Plugins(Protocol):
-    """What plugins offer, loaded, checked and frozen at start (`registry.py`)."""
+    """What plugins offer, loaded, checked and frozen at start (`registry/`)."""
 
     @property
     def steps(self) -> Mapping[str, Step]: ...
@@ -186,7 +186,7 @@ class Plugins(Protocol):
 
 
 class StepRunner(Protocol):
-    """Runs one step in a child process of its own (`services/work/stepprocess.py`)."""
+    """Runs one step in a child process of its own (`services/pipeline/stepprocess.py`)."""
 
     def run(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]: ...
 

@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from mediaflow.media.probe import probe
 from mediaflow.plugin import (
     Artifact,
     MediaInfo,
@@ -34,8 +35,7 @@ from mediaflow.plugin import (
     StepTask,
     Workspace,
 )
-from mediaflow.plugin.probe import probe
-from mediaflow.plugin.sandbox import SandboxedRunner
+from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing import clips
 
 SMALL_LADDER = (Rung("180p", 180, 400_000, 96_000), Rung("90p", 90, 150_000, 64_000))

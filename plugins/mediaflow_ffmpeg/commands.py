@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import ffmpeg
 
+from mediaflow.media.decoders import ALLOCATION_BYTES, safe_input_options
 from mediaflow.plugin import MEDIA_OFFSET_SECONDS, AudioRendition, MediaInfo
-from mediaflow.plugin.decoders import ALLOCATION_BYTES, safe_input_options
 from mediaflow_ffmpeg.graph import Node, audio_graph, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from mediaflow.api.context import install
+from mediaflow.api.http.context import install
 from mediaflow.app import create_app
 from tests.api.site import Api, Site
 from tests.services.world import make_world

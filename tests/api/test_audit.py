@@ -127,7 +127,7 @@ def test_an_entry_that_can_not_be_made_harms_nobody(site: Site, ann: Api, monkey
     def fail(_: Any) -> NoReturn:
         raise ValueError("no entry")
 
-    monkeypatch.setattr("mediaflow.api.audit._subjects", fail)
+    monkeypatch.setattr("mediaflow.api.resources.audit._subjects", fail)
     ann.announce()
     assert entries(site) == []
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import jwt
 import pytest
 
-from mediaflow.api.auth import COOKIE, PAGE_HEADER, PAGE_VALUE
+from mediaflow.api.http.auth import COOKIE, PAGE_HEADER, PAGE_VALUE
 from mediaflow.app import create_app
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import ApiKey, Asset, Job

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mediaflow.api.readiness import PATIENCE_SECONDS, Readiness
+from mediaflow.api.http.readiness import PATIENCE_SECONDS, Readiness
 from tests.api.site import Site, is_problem
 
 
@@ -63,7 +63,7 @@ def test_an_answer_is_kept_for_a_moment(site: Site) -> None:
 
 
 def test_what_recovers_is_ready_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mediaflow.api.readiness.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("mediaflow.api.http.readiness.FRESH_SECONDS", 0.0)
     checks = {"database": fail}
     readiness = Readiness(checks)
     assert not readiness.ready()

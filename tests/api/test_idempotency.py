@@ -85,7 +85,7 @@ def test_an_answer_that_asks_to_come_again_frees_the_key(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr("mediaflow.api.uploads.new_upload", fail)
+        patched.setattr("mediaflow.api.resources.uploads.new_upload", fail)
         assert post(ann).status_code == (
             429 if isinstance(error, LimitReached) else 503 if isinstance(error, MediaflowError) else 500
         )

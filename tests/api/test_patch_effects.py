@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mediaflow.api.schemas_assets import AssetPatchBody
+from mediaflow.api.schemas.assets import AssetPatchBody
 from tests.api.site import MASTER, Api, Site
 
 Effect = Callable[[Site, str], bool]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from mediaflow.api.resource import POLICY_ATTRIBUTE, Policy
+from mediaflow.api.http.resource import POLICY_ATTRIBUTE, Policy
 from mediaflow.services.access.principals import SCOPES, Role
 from tests.api.jwt_attacks import local_token
 from tests.api.site import Api, Site, is_problem

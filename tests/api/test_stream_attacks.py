@@ -16,7 +16,7 @@ from mediaflow.app import create_app
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.keyfile import derived_key
 from mediaflow.services.delivery.stream_tokens import StreamTokens
-from mediaflow.services.stages.packaging import ARTIFACTS
+from mediaflow.services.pipeline.packaging import ARTIFACTS
 from tests.api.site import Site
 from tests.services.records import a_published_asset
 from tests.services.world import make_world

@@ -7,9 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from mediaflow.plugin import Artifact, MediaInfo, Presentation, Profile, Step
-from mediaflow.plugin.sandbox import SandboxedRunner
-from mediaflow.services.catalogue.profiles import parse_profile
-from mediaflow.services.stages.packaging import Produced, build_presentation
+from mediaflow.registry.profiles import parse_profile
+from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.services.pipeline.packaging import Produced, build_presentation
 from mediaflow.testing.steps import probed, run_task
 from mediaflow_ffmpeg.plugin import mediaflow_register_steps
 from mediaflow_hls.render import Hls

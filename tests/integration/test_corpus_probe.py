@@ -13,9 +13,9 @@ import pytest
 
 from mediaflow.domain.errors import MediaRejected
 from mediaflow.domain.media import MediaInfo
+from mediaflow.media.probe import probe
 from mediaflow.plugin import MediaContext
-from mediaflow.plugin.probe import probe
-from mediaflow.plugin.sandbox import SandboxedRunner
+from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow_validation.plugin import mediaflow_validate_media
 from tests.corpus import Sample, samples
 from tests.integration.tripwires import tripwires_set

@@ -17,8 +17,8 @@ import m3u8
 import pytest
 import requests
 
-from mediaflow.cli.addresses import free_port
-from mediaflow.cli.embedded import configure_redis
+from mediaflow.embedded.addresses import free_port
+from mediaflow.embedded.redis_server import configure_redis
 from tests.contracts.nxserver import running_nx_server
 from tests.contracts.s3server import running_s3_server
 from tests.integration.service import Service, clean_environ

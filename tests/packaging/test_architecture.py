@@ -56,7 +56,7 @@ def test_modules_stay_readable(path: Path) -> None:
 def test_nothing_happens_at_import() -> None:
     """Importing the core's modules imports no plugin and none of the heavy libraries that only one process needs."""
     code = (
-        "import sys, mediaflow.registry, mediaflow.settings, mediaflow.plugin, mediaflow.services.catalogue.profiles\n"
+        "import sys, mediaflow.registry, mediaflow.settings, mediaflow.plugin, mediaflow.registry.profiles\n"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {"
         "'flask', 'dramatiq', 'mongoengine', 'redis', 'minio', 'ffmpeg', 'prometheus_client',"
         "'mediaflow_local', 'mediaflow_minio', 'mediaflow_ffmpeg', 'mediaflow_hls', 'mediaflow_validation'}))"

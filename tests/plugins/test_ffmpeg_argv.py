@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mediaflow.media.decoders import CODEC_WHITELIST
 from mediaflow.plugin import MediaInfo, Span, StepSpec
-from mediaflow.plugin.decoders import CODEC_WHITELIST
 from mediaflow.plugin.wire import load
 from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.commands import audio_command, decodable_command, decode_command, thumbnail_command, video_command

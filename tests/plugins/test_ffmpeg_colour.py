@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mediaflow.plugin import StepSpec
-from mediaflow.plugin.sandbox import SandboxedRunner
+from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing.clips import run_ffmpeg
 from mediaflow.testing.steps import SMALL_LADDER, probed, profile_of, run_task
 from mediaflow_ffmpeg.colour import output_colours

@@ -18,7 +18,7 @@ from mediaflow.plugin import (
     TaskFailed,
     Workspace,
 )
-from mediaflow.plugin.sandbox import SandboxedRunner
+from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing import clips
 from mediaflow.testing.steps import probed, profile_of, run_task
 from mediaflow_ffmpeg.audio import AacAudio

@@ -20,7 +20,7 @@ from mediaflow.plugin import (
     VideoRendition,
     Workspace,
 )
-from mediaflow.plugin.sandbox import SandboxedRunner
+from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing.clips import make_clip
 from mediaflow.testing.steps import probed
 from mediaflow_ffmpeg.commands import audio_command, video_command

@@ -10,9 +10,9 @@ from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES, Stage
 from mediaflow.plugin import PlannedTask
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.pipeline.claims import Claims, Lease, LoadGate
+from mediaflow.services.pipeline.execution import Execution, StageHandler
 from mediaflow.services.uploads.ingest import NewUpload
-from mediaflow.services.work.claims import Claims, Lease, LoadGate
-from mediaflow.services.work.execution import Execution, StageHandler
 from tests.services.world import World
 
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")

@@ -17,7 +17,7 @@ from mediaflow.plugin import ObjectInfo
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets import captions as captions_module
 from mediaflow.services.assets.captions import Captions
-from mediaflow.services.stages.rendering import Rendering
+from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.testing import clips
 from mediaflow_local.storage import LocalStorage
 from tests.services.records import a_published_asset, an_asset

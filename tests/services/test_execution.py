@@ -13,8 +13,8 @@ from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import MAX_ATTEMPTS, STAGES, Stage
 from mediaflow.plugin import PlannedTask
-from mediaflow.services.work.claims import Claims, Lease, LoadGate
-from mediaflow.services.work.execution import Execution, StageHandler
+from mediaflow.services.pipeline.claims import Claims, Lease, LoadGate
+from mediaflow.services.pipeline.execution import Execution, StageHandler
 from tests.services.world import World
 
 Handler = Callable[[Task, Lease], dict[str, Any]]

@@ -9,7 +9,7 @@ import pytest
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.presentation import Artifact, Track
-from mediaflow.services.stages.packaging import Produced, build_presentation, describe_renditions
+from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions
 
 
 def track(name: str, height: int) -> Track:

@@ -13,9 +13,9 @@ from mediaflow.domain.events import Event
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Answer, AuditEntry, Chunk, LoginCode
 from mediaflow.services.assets.purge import MOST, Purge
+from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.upkeep.cleanup import DAY_SECONDS, Cleanup
 from mediaflow.services.uploads.blobs import Blobs
-from mediaflow.services.work.jobs import Jobs
 from tests.services.pipeline import ANN, Pipeline
 from tests.services.turns import Stepped
 from tests.services.world import World

@@ -18,8 +18,8 @@ from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.domain.media import MediaInfo
 from mediaflow.plugin import MediaContext, StepTask
 from mediaflow.plugin.wire import dump
+from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.ports import StepRequest
-from mediaflow.services.work.stepprocess import ChildSteps
 from mediaflow.settings import Settings
 
 MEDIA = MediaInfo("audio", "wav", 3, 1.0, 1.0, 0.0, 1)

@@ -9,9 +9,9 @@ from mediaflow import registry
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
 from mediaflow.services.assets.trash import Trash
 from mediaflow.services.local_run import LocalWakeups
+from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.ports import Database
 from mediaflow.services.uploads.ingest import Ingest
-from mediaflow.services.work.jobs import Jobs
 from mediaflow_local.storage import LocalStorage
 
 

@@ -18,8 +18,8 @@ from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
 from mediaflow.services.access.permissions import changeable, readable
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.pipeline.rendering import TEXT_TYPE, Rendering
 from mediaflow.services.ports import Database
-from mediaflow.services.stages.rendering import TEXT_TYPE, Rendering
 from mediaflow.services.text.languages import canonical_language, known_language, language_name
 from mediaflow.services.text.webvtt import parse_captions, write_webvtt
 

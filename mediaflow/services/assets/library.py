@@ -16,8 +16,8 @@ from mediaflow.services.access.permissions import readable, scope
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader
 from mediaflow.services.paging import Page
+from mediaflow.services.pipeline.jobs import progress_of
 from mediaflow.services.ports import Database
-from mediaflow.services.work.jobs import progress_of
 
 ETA_FROM_PROGRESS: Final = 0.03
 """With less progress than this, what remains can't be told from what passed."""

@@ -20,10 +20,10 @@ from mediaflow.domain.records import Asset
 from mediaflow.domain.states import UPLOAD_ENDED, UPLOAD_RECEIVING, UploadState
 from mediaflow.plugin import ReceivesParts, Storage
 from mediaflow.services.assets.trash import DELETED
+from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.ports import Below, Between, Database, Plugins
 from mediaflow.services.uploads.blobs import Blobs
 from mediaflow.services.uploads.ingest import Ingest
-from mediaflow.services.work.jobs import Jobs
 
 _log = structlog.get_logger(__name__)
 MOST: Final = 50

@@ -10,8 +10,8 @@ from mediaflow.domain.errors import Conflict, InvalidInput, NotFound, Problem
 from mediaflow.domain.records import Asset, Job
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.ports import Database
-from mediaflow.services.work.jobs import Jobs
 
 CANCELLED: Final = {"code": "job.cancelled", "detail": "The job was cancelled."}
 

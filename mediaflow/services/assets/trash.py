@@ -11,10 +11,10 @@ from mediaflow.domain.records import Asset
 from mediaflow.domain.states import UPLOAD_RECEIVING
 from mediaflow.services.access.permissions import changeable, no_asset
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.tenure import leftovers
 from mediaflow.services.ports import Database, Increment, Plugins
 from mediaflow.services.uploads.ingest import Ingest
-from mediaflow.services.work.jobs import Jobs
-from mediaflow.services.work.tenure import leftovers
 
 TRIES: Final = 5
 DELETED: Final = {"code": "asset.deleted", "detail": "The asset was deleted."}

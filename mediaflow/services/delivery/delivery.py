@@ -19,8 +19,8 @@ from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader, look
 from mediaflow.services.delivery.stream_options import StreamOptions
 from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.pipeline.packaging import ARTIFACTS
 from mediaflow.services.ports import Database
-from mediaflow.services.stages.packaging import ARTIFACTS
 from mediaflow.settings import Settings
 
 CONTENT_TYPES: Final = {

@@ -10,10 +10,10 @@ import structlog
 
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.states import UPLOAD_RECEIVING, WORK_ENDED
+from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.ports import Below, Database, Wakeups
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
-from mediaflow.services.work.jobs import Jobs
 
 _log = structlog.get_logger(__name__)
 BATCH = 200

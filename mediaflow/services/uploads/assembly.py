@@ -14,9 +14,9 @@ from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Upload
 from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS
 from mediaflow.plugin import CopiesObjects, ReceivesParts, Storage
+from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.ports import Below, Database, Metrics, Plugins
 from mediaflow.services.uploads.blobs import Blobs
-from mediaflow.services.work.jobs import Jobs
 
 _log = structlog.get_logger(__name__)
 

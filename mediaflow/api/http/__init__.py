@@ -1,0 +1,1 @@
+"""Around every request: who asks, what may be sent, how answers and errors look."""

@@ -1,0 +1,84 @@
+"""Headers around every request: what browsers may do with answers, who may call from elsewhere, which host we are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Response, request
+from werkzeug.exceptions import BadRequest
+
+from mediaflow.api.http.context import BASE, request_id, web
+from mediaflow.services.delivery.stream_options import ANY_ORIGIN
+from mediaflow.services.requests.web_addresses import is_plain_host
+
+STREAM: Final = "/stream/"
+NO_PAGE: Final = "default-src 'none'; frame-ancestors 'none'"
+"""No answer is a page that may load anything, except those that say so themselves."""
+NO_PAGE_BUT_A_FILE: Final = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+"""A browser that opens a picture or an MP4 file shows it in a little page of its own, under the file's policy."""
+FEATURES_OFF: Final = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()"
+YEAR_SECONDS: Final = 365 * 24 * 3600
+
+# --- of the API for other origins (https://fetch.spec.whatwg.org/#http-cors-protocol); cookies are never allowed there
+SENT_HEADERS: Final = (
+    "Authorization, Content-Type, Content-Digest, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
+)
+READ_HEADERS: Final = (
+    "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotency-Replayed, WWW-Authenticate"
+)
+PREFLIGHT_SECONDS: Final = 600
+
+
+class UnknownHost(BadRequest):
+    """The `Host` header is nothing that a URL can be made of."""
+
+    code_of_problem = "request.host"
+
+
+def check_host() -> None:
+    """UnknownHost when links would be made of a `Host` that is none (with a public URL, nothing is made of it)."""
+    host = request.environ.get("HTTP_HOST")
+    if host is None and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1" and "gunicorn.socket" in request.environ:
+        raise UnknownHost("HTTP/1.1 needs a Host header (RFC 9112 section 3.2).")
+    if not web().public_url and host is not None and not is_plain_host(host):
+        raise UnknownHost("The Host header must be `host` or `host:port`.")
+
+
+def finish_headers(response: Response) -> None:
+    """Add what every answer carries; what a view has set stays."""
+    headers = response.headers
+    headers["X-Request-Id"] = request_id()
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    # players of other origins may show images and segments without asking (CORS is said by the stream itself)
+    streamed = request.path.startswith(STREAM)
+    headers.setdefault("Content-Security-Policy", NO_PAGE_BUT_A_FILE if streamed else NO_PAGE)
+    headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin" if streamed else "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if response.mimetype == "text/html":
+        headers.setdefault("Permissions-Policy", FEATURES_OFF)
+    if response.mimetype in ("application/json", "application/problem+json", "text/html"):
+        headers.setdefault("Cache-Control", "no-store")  # answers depend on who asks
+    if web().public_url.startswith("https:"):
+        headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_SECONDS}")
+    if request.path.startswith(f"{BASE}/"):
+        _share(response)
+
+
+def _share(response: Response) -> None:
+    """Let pages of the allowed origins read the answer."""
+    allowed = web().api_origins
+    if not allowed:
+        return
+    origin = request.headers.get("Origin")
+    if ANY_ORIGIN not in allowed:
+        response.vary.add("Origin")
+    if origin is None or not (ANY_ORIGIN in allowed or origin in allowed):
+        return
+    headers = response.headers
+    headers["Access-Control-Allow-Origin"] = ANY_ORIGIN if ANY_ORIGIN in allowed else origin
+    headers["Access-Control-Expose-Headers"] = READ_HEADERS
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        headers["Access-Control-Allow-Methods"] = headers.get("Allow", "GET")
+        headers["Access-Control-Allow-Headers"] = SENT_HEADERS
+        headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)

@@ -1,0 +1,92 @@
+"""Assets: look and change. What else can be done with one is in `asset_actions.py`.
+
+An asset's `ETag` is the revision of its metadata; progress does not change it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Response, jsonify
+
+from mediaflow.api.http.context import BASE, caller, runtime
+from mediaflow.api.http.preconditions import IF_MATCH, expected_revisions
+from mediaflow.api.http.resource import Resource
+from mediaflow.api.schemas.assets import (
+    AssetListQuery,
+    AssetPageSchema,
+    AssetPatchBody,
+    AssetSchema,
+    TotalsQuery,
+    TotalsSchema,
+    asset_document,
+    totals_document,
+    viewers_document,
+)
+from mediaflow.api.schemas.common import page_document
+from mediaflow.api.schemas.uploads import without_repeats
+from mediaflow.domain.records import Asset
+from mediaflow.services.access.permissions import may_change
+from mediaflow.services.assets.listing import AssetQuery
+
+blueprint = Resource("assets", __name__, url_prefix=f"{BASE}/assets", description="What uploads became.")
+
+_SCHEMA: Final = AssetSchema()
+
+
+@blueprint.operation("GET", "", query=AssetListQuery, gives={200: AssetPageSchema})
+def list_assets(query: dict[str, Any]) -> dict[str, Any]:
+    """List your assets, an admin everybody's; or the trash; or what others share with you.
+
+    Pages are made anew for each request: what is uploaded meanwhile moves the others on.
+    """
+    return page_document(runtime().listing.assets(caller(), AssetQuery(**query)), _document)
+
+
+@blueprint.operation("GET", "/totals", query=TotalsQuery, gives={200: TotalsSchema})
+def count_assets(query: dict[str, Any]) -> dict[str, Any]:
+    """How many assets you have in each state, an admin how many there are.
+
+    Deleted ones are counted apart; `size_bytes` is the sum of the originals.
+    """
+    return totals_document(runtime().listing.totals(caller(), **query))
+
+
+@blueprint.operation("GET", "/<id:asset_id>", gives={200: AssetSchema})
+def get_asset(asset_id: str) -> Response:
+    """One asset with its state, progress and renditions.
+
+    What is not known yet is null. `ETag` is the metadata's revision: progress does not change it.
+    """
+    return asset_answer(runtime().library.asset(caller(), asset_id))
+
+
+@blueprint.operation(
+    "PATCH",
+    "/<id:asset_id>",
+    takes=AssetPatchBody,
+    gives={200: AssetSchema},
+    fails=(409, 412),
+    parameters=[IF_MATCH],
+)
+def update_asset(body: dict[str, Any], asset_id: str) -> Response:
+    """Change title, description, tags or visibility.
+
+    What is not sent stays as it is. A change of visibility ends every stream token that was given out before.
+    """
+    if "tags" in body:
+        body["tags"] = without_repeats(body["tags"])
+    return asset_answer(runtime().editing.change(caller(), asset_id, body, revisions=expected_revisions()))
+
+
+def _document(asset: Asset) -> dict[str, Any]:
+    playback = runtime().delivery.addresses(asset) if asset.deleted_at is None else None
+    document = asset_document(asset, runtime().library.progress(asset), playback)
+    return document if may_change(caller(), asset) else viewers_document(document)
+
+
+def asset_answer(asset: Asset) -> Response:
+    """An asset as its operations answer it, with the `ETag` of its metadata."""
+    response = jsonify(_SCHEMA.dump(_document(asset)))
+    response.set_etag(str(asset.metadata_rev))
+    return response

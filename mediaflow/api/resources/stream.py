@@ -1,0 +1,182 @@
+"""Published files by signed path: manifests, segments, images, captions. The token in the path is the permission."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+
+from mediaflow.api.http.context import runtime
+from mediaflow.api.http.resource import Resource
+from mediaflow.domain.errors import PreconditionFailed
+from mediaflow.services.delivery.delivery import OTHER_TYPE, StreamFile
+from mediaflow.services.delivery.stream_options import StreamOptions
+
+blueprint = Resource("stream", __name__, url_prefix="/stream", description="Published files.")
+
+_RANGE: Final = re.compile(r"([0-9]{0,40})-([0-9]{0,40})")
+_BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
+_ANSWER: Final[dict[str, Any]] = {
+    "content": {"application/vnd.apple.mpegurl": _BYTES, "video/mp4": _BYTES, "image/jpeg": _BYTES},
+}
+_ELSEWHERE: Final[dict[str, Any]] = {
+    "description": "The storage sends this file, at a URL that is valid for a minute.",
+    "headers": {"Location": {"required": True, "schema": {"type": "string", "format": "uri"}}},
+}
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"in": "header", "name": name, "required": False, "description": description, "schema": {"type": "string"}}
+
+
+_REQUEST_HEADERS: Final = [
+    _header("Range", "One range of bytes; several are answered with the whole file."),
+    _header("If-Range", "The `ETag` of the file that the range is of; the whole file when it is another one."),
+    _header("If-None-Match", "The `ETag` of the file that is there already; 304 when it is still that one."),
+]
+CORS_HEADERS: Final = {
+    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, ETag, X-Request-Id",
+}
+PREFLIGHT_HEADERS: Final = {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Range, If-Range, If-None-Match",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+@blueprint.operation(
+    "GET",
+    "/<token>/<id:asset_id>/<path:path>",
+    gives={200: None, 206: None, 302: None, 304: None},
+    fails=(412, 416),
+    access="open",
+    parameters=_REQUEST_HEADERS,
+    responses={200: _ANSWER, 206: _ANSWER, 302: _ELSEWHERE},
+)
+def get_stream(token: str, asset_id: str, path: str) -> Response:
+    """One published file, or a range of it.
+
+    The path is the permission: playback addresses begin with it. Its token opens one asset, for a few hours, until its
+    privacy changes.
+    """
+    delivery = runtime().delivery
+    place = delivery.admit(token, asset_id, path)
+    # a presigned URL is signed for GET
+    if request.method == "GET" and (url := delivery.elsewhere(place)):
+        return Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
+    file = delivery.file(place)
+    if "If-Match" in request.headers and not request.if_match.contains(file.etag):
+        raise PreconditionFailed("This file has another ETag.", code="request.precondition_failed")
+    # before any range, as RFC 9110 section 13.2.2 has it
+    if request.if_none_match.contains_weak(file.etag):
+        return _headed(Response(status=304), file)
+    if file.internal_path is not None:
+        response = Response(content_type=file.content_type, headers={"X-Accel-Redirect": file.internal_path})
+        return _headed(response, file)
+    return _headed(_sent(file), file)
+
+
+def _sent(file: StreamFile) -> Response:
+    """The bytes, from here."""
+    wanted = _wanted(file)
+    first, length = wanted or (0, file.size_bytes)
+    if request.method != "HEAD":
+        runtime().metrics.count("mediaflow_stream_bytes_total", length)
+    response = Response(_body(file, first, length), 206 if wanted else 200, content_type=file.content_type)
+    response.content_length = length
+    if wanted:
+        response.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{file.size_bytes}"
+    return response
+
+
+def _body(file: StreamFile, first: int, length: int) -> Iterator[bytes]:
+    if request.method == "HEAD" or length == 0:
+        return iter(())
+    return runtime().delivery.read(file, offset=first, length=length)
+
+
+def _headed(response: Response, file: StreamFile) -> Response:
+    """With all that caches need. `s-maxage` forbids them to send old answers when we can't be asked (RFC 9111)."""
+    response.set_etag(file.etag)
+    if file.internal_path is None:  # nginx says it itself, and would keep ours beside it
+        response.headers["Accept-Ranges"] = "bytes"
+    if file.content_type == OTHER_TYPE:
+        response.headers["Content-Disposition"] = "attachment"
+    control = response.cache_control
+    control.public, control.private = file.shared, None if file.shared else True
+    if file.max_age_seconds == 0:
+        control.no_cache = True
+    else:
+        control.max_age = file.max_age_seconds
+        control.s_maxage = file.max_age_seconds if file.shared else None
+    return response
+
+
+# --- ranges
+
+
+def _wanted(file: StreamFile) -> tuple[int, int] | None:
+    """First byte and length of the one range that is asked for (RFC 9110 section 14); None: the whole file.
+
+    Several ranges are answered with the whole file, as the RFC allows; what is none or lies behind the end with 416.
+    Ranges are defined for GET alone.
+    """
+    unit, _, text = request.headers.get("Range", "").partition("=")
+    if request.method != "GET" or unit.strip().lower() != "bytes" or "," in text or not _is_current(file):
+        return None
+    match = _RANGE.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
+        raise RequestedRangeNotSatisfiable(file.size_bytes)
+    if not match[1]:
+        length = min(int(match[2]), file.size_bytes)
+        first = file.size_bytes - length
+    else:
+        first = int(match[1])
+        last = min(int(match[2]), file.size_bytes - 1) if match[2] else file.size_bytes - 1
+        length = last - first + 1
+        if match[2] and int(match[2]) < first:
+            raise RequestedRangeNotSatisfiable(file.size_bytes)
+    if length <= 0 or first >= file.size_bytes:
+        raise RequestedRangeNotSatisfiable(file.size_bytes)
+    return first, length
+
+
+def _is_current(file: StreamFile) -> bool:
+    """False when `If-Range` names another version: the whole file is the answer then. We send no dates to compare."""
+    if "If-Range" not in request.headers:
+        return True
+    return request.headers["If-Range"].strip() == f'"{file.etag}"'
+
+
+# --- other origins
+
+
+def allow_other_origins(response: Response) -> Response:
+    """CORS for answers and errors, so that a player on another page can tell what is wrong.
+
+    The path is the permission and cookies are never looked at, so that by default any page may read streams.
+    """
+    options = runtime().delivery.options
+    allowed = _allowed(options, request.headers.get("Origin"))
+    if allowed is not None:
+        response.headers["Access-Control-Allow-Origin"] = allowed
+        response.headers.update(CORS_HEADERS)
+        if request.method == "OPTIONS":
+            response.headers.update(PREFLIGHT_HEADERS)
+    if options.origins and not options.any_origin:
+        response.vary.add("Origin")
+    # pages elsewhere show images, and Safari plays, without asking as CORS does: only a policy of ours can forbid that
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin" if options.origins else "same-origin"
+    return response
+
+
+blueprint.after_request(allow_other_origins)
+
+
+def _allowed(options: StreamOptions, origin: str | None) -> str | None:
+    if options.any_origin:
+        return "*"
+    return origin if origin in options.origins else None

@@ -1,0 +1,259 @@
+"""Assets, as their owners see and change them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from mediaflow.api.http.context import BASE, absolute, base_url
+from mediaflow.api.http.fields import Body, Moment, Text, Timestamp, choice, switch
+from mediaflow.api.schemas.captions import CaptionSchema, caption_documents
+from mediaflow.api.schemas.common import FaultSchema, PageQuery, PageSchema, fault_document
+from mediaflow.api.schemas.uploads import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_TAG, tags_field
+from mediaflow.domain.records import Asset
+from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
+from mediaflow.services.access.principals import MAX_USER_CHARACTERS
+from mediaflow.services.assets.library import Progress
+from mediaflow.services.assets.listing import ASSET_SORTS, Totals
+from mediaflow.services.delivery.delivery import Playback
+
+
+def owner_field() -> Text:
+    """A filter for admins."""
+    return Text(
+        shortest=1,
+        longest=MAX_USER_CHARACTERS,
+        metadata={"description": "Only that owner's assets. For admins: others may name themselves only."},
+    )
+
+
+class AssetListQuery(PageQuery):
+    """Which assets. What is given must all hold."""
+
+    q = Text(
+        longest=200,
+        metadata={
+            "description": "Words of title, description or tags, or their beginnings; all must be there. Case and "
+            "accents make no difference.",
+            "examples": ["summer hol"],
+        },
+    )
+    tag = Text(longest=LONGEST_TAG, metadata={"description": "Exactly this tag.", "examples": ["sea"]})
+    state = choice(*ASSET_STATES)
+    visibility = choice(*VISIBILITIES)
+    owner = owner_field()
+    created_after = Moment(metadata={"description": "Created then or later."})
+    created_before = Moment(metadata={"description": "Created before that."})
+    sort = choice(
+        *ASSET_SORTS,
+        *(f"-{name}" for name in ASSET_SORTS),
+        load_default="-created_at",
+        metadata={"description": "The field to sort by, with `-` in front for descending order."},
+    )
+    deleted = switch(load_default=False, metadata={"description": "The trash, instead of what is not in it."})
+    shared = switch(
+        load_default=False, metadata={"description": "What others share with you, instead of what is yours."}
+    )
+
+
+class AssetPatchBody(Body):
+    """What can be changed; what is not sent stays."""
+
+    title = Text(shortest=1, longest=LONGEST_NAME)
+    description = Text(longest=LONGEST_DESCRIPTION, lines=True)
+    tags = tags_field()
+    visibility = choice(*VISIBILITIES)
+
+
+class RenditionSchema(Schema):
+    """One published rendition. Audio has no size and no frame rate."""
+
+    name = fields.String(required=True)
+    width = fields.Integer(required=True, allow_none=True)
+    height = fields.Integer(required=True, allow_none=True)
+    frame_rate = fields.Float(required=True, allow_none=True)
+    bitrate_bps = fields.Integer(required=True, allow_none=True)
+    codecs = fields.String(required=True, allow_none=True)
+    mp4_url = fields.String(required=True, allow_none=True)
+
+
+class AssetLinksSchema(Schema):
+    """Where to go on; `watch` is for people."""
+
+    self = fields.String(required=True)
+    playback = fields.String(required=True)
+    upload = fields.String(required=True, allow_none=True)
+    job = fields.String(required=True, allow_none=True)
+    watch = fields.String(required=True)
+
+
+class AssetSchema(Schema):
+    """One asset. What is not known yet is null.
+
+    For those whom it is only shared with, `filename`, `sha256` and the links to upload and job are null.
+    """
+
+    id = fields.String(required=True)
+    owner = fields.String(required=True)
+    title = fields.String(required=True)
+    description = fields.String(required=True)
+    tags = fields.List(fields.String(), required=True)
+    visibility = fields.String(required=True, metadata={"enum": list(VISIBILITIES)})
+    state = fields.String(required=True, metadata={"enum": list(ASSET_STATES)})
+    playable = fields.Boolean(required=True)
+    progress = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
+    eta_seconds = fields.Float(required=True, allow_none=True)
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
+    deleted_at = Timestamp(required=True, allow_none=True)
+    purge_at = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Until when a deleted asset can be restored; its files go afterwards."},
+    )
+    duration_seconds = fields.Float(required=True, allow_none=True)
+    content_type = fields.String(required=True, allow_none=True)
+    size_bytes = fields.Integer(required=True)
+    sha256 = fields.String(required=True, allow_none=True)
+    filename = fields.String(required=True, allow_none=True)
+    profile = fields.String(required=True, allow_none=True)
+    media = fields.Dict(required=True, allow_none=True)
+    renditions = fields.List(fields.Nested(RenditionSchema), required=True)
+    thumbnail_url = fields.String(required=True, allow_none=True)
+    poster_seconds = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where the owner wants the picture to be taken; null: chosen automatically."},
+    )
+    captions = fields.List(fields.Nested(CaptionSchema), required=True)
+    links = fields.Nested(AssetLinksSchema, required=True)
+    error = fields.Nested(FaultSchema, required=True, allow_none=True)
+
+
+class AssetPageSchema(PageSchema):
+    """A page of assets."""
+
+    items = fields.List(fields.Nested(AssetSchema), required=True)
+
+
+class TotalsQuery(Body):
+    """Whose assets."""
+
+    owner = owner_field()
+
+
+class TotalsSchema(Schema):
+    """How many assets there are."""
+
+    states = fields.Dict(
+        keys=fields.String(validate=validate.OneOf(ASSET_STATES)),
+        values=fields.Integer(),
+        required=True,
+        metadata={
+            "description": "For each state how many there are, without the trash.",
+            "examples": [{"created": 0, "stored": 0, "processing": 1, "ready": 52, "failed": 0, "rejected": 0}],
+        },
+    )
+    total = fields.Integer(required=True, metadata={"minimum": 0, "description": "The sum of the states."})
+    deleted = fields.Integer(required=True, metadata={"minimum": 0, "description": "How many are in the trash."})
+    size_bytes = fields.Integer(
+        required=True, metadata={"minimum": 0, "description": "The originals' bytes, without the trash."}
+    )
+
+
+def totals_document(totals: Totals) -> dict[str, Any]:
+    """Totals as their schema has them."""
+    return {
+        "states": dict(totals.states),
+        "total": totals.total,
+        "deleted": totals.deleted,
+        "size_bytes": totals.size_bytes,
+    }
+
+
+class PlaybackSchema(Schema):
+    """Where the asset plays, until `expires_at`. What there is not (yet) is null."""
+
+    hls_url = fields.String(required=True, allow_none=True)
+    early_hls_url = fields.String(required=True, allow_none=True)
+    dash_url = fields.String(required=True, allow_none=True)
+    thumbnail_url = fields.String(required=True, allow_none=True)
+    storyboard_url = fields.String(required=True, allow_none=True)
+    token = fields.String(required=True)
+    expires_at = Timestamp(required=True)
+    title = fields.String(required=True)
+    description = fields.String(required=True)
+    duration_seconds = fields.Float(required=True, allow_none=True)
+
+
+def asset_document(asset: Asset, progress: Progress, playback: Playback | None) -> dict[str, Any]:
+    """An asset as its schema has it; without `playback` (a deleted one) it shows no picture."""
+    here = absolute(f"{BASE}/assets/{asset.id}")
+    published = asset.published or {}
+    return {
+        "id": asset.id,
+        "owner": asset.owner,
+        "title": asset.title,
+        "description": asset.description,
+        "tags": asset.tags,
+        "visibility": asset.visibility,
+        "state": asset.state,
+        "playable": asset.playable,
+        "progress": round(progress.fraction, 4),
+        "eta_seconds": progress.eta_seconds,
+        "created_at": asset.created_at,
+        "updated_at": asset.updated_at,
+        "deleted_at": asset.deleted_at,
+        "purge_at": asset.purge_at,
+        "duration_seconds": asset.duration_seconds,
+        "content_type": asset.content_type,
+        "size_bytes": asset.size_bytes,
+        "sha256": asset.sha256,
+        "filename": asset.filename,
+        "profile": asset.profile,
+        "media": asset.media,
+        "renditions": [_rendition(rendition) for rendition in published.get("renditions") or []],
+        "thumbnail_url": absolute(playback.thumbnail) if playback else None,
+        "poster_seconds": asset.poster_seconds,
+        "captions": caption_documents(asset, playback),
+        "links": {
+            "self": here,
+            "playback": f"{here}/playback",
+            "upload": absolute(f"{BASE}/uploads/{asset.upload_id}"),
+            "job": absolute(f"{BASE}/jobs/{asset.job_id}") if asset.job_id else None,
+            "watch": f"{base_url()}/#/watch/{asset.id}",
+        },
+        "error": fault_document(asset.error),
+    }
+
+
+def viewers_document(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as those get it whom the asset is shared with.
+
+    The owner shared a video, not the file that it came from: its name is written by one person for themselves, its hash
+    tells who else has it, and upload and job are 404 for others.
+    """
+    hidden = {"filename": None, "sha256": None, "links": document["links"] | {"upload": None, "job": None}}
+    return document | hidden
+
+
+def _rendition(rendition: dict[str, Any]) -> dict[str, Any]:
+    names = ("name", "width", "height", "frame_rate", "bitrate_bps", "codecs", "mp4_url")
+    return {name: rendition.get(name) for name in names}
+
+
+def playback_document(playback: Playback) -> dict[str, Any]:
+    """Playback addresses as URLs."""
+    return {
+        "hls_url": absolute(playback.hls),
+        "early_hls_url": absolute(playback.early_hls),
+        "dash_url": absolute(playback.dash),
+        "thumbnail_url": absolute(playback.thumbnail),
+        "storyboard_url": absolute(playback.storyboard),
+        "token": playback.token,
+        "expires_at": playback.expires_at,
+        "title": playback.title,
+        "description": playback.description,
+        "duration_seconds": playback.duration_seconds,
+    }

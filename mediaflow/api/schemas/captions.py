@@ -1,0 +1,60 @@
+"""Captions, as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from mediaflow.api.http.context import absolute
+from mediaflow.api.http.fields import Body, Text, switch
+from mediaflow.domain.records import Asset
+from mediaflow.services.assets.captions import LARGEST_BYTES, LONGEST_LABEL, MOST_LANGUAGES
+from mediaflow.services.delivery.delivery import Playback
+
+
+class CaptionQuery(Body):
+    """What players show of captions."""
+
+    label = Text(longest=LONGEST_LABEL)
+    default = switch(load_default=False)
+
+
+class CaptionSchema(Schema):
+    """Captions in one language."""
+
+    language = fields.String(
+        required=True, metadata={"description": "BCP 47, in canonical form.", "examples": ["en", "pt-BR"]}
+    )
+    label = fields.String(
+        required=True, metadata={"description": "Its name in players' menus.", "examples": ["English"]}
+    )
+    default = fields.Boolean(required=True, metadata={"description": "Whether players show it unasked."})
+    size_bytes = fields.Integer(required=True, metadata={"maximum": 8 * LARGEST_BYTES})
+    url = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The WebVTT file that players get; null until the asset is published."},
+    )
+
+
+class CaptionListSchema(Schema):
+    """All captions of an asset."""
+
+    items = fields.List(fields.Nested(CaptionSchema), required=True, metadata={"maxItems": MOST_LANGUAGES})
+
+
+def caption_documents(asset: Asset, playback: Playback | None) -> list[dict[str, Any]]:
+    """The asset's captions as the schema has them; without `playback` (a deleted one) without addresses."""
+    published = {caption["language"]: caption["path"] for caption in (asset.published or {}).get("captions", [])}
+    return [
+        {
+            **{name: caption[name] for name in ("language", "label", "default", "size_bytes")},
+            "url": _url(asset, playback, published.get(caption["language"])),
+        }
+        for caption in asset.captions
+    ]
+
+
+def _url(asset: Asset, playback: Playback | None, path: str | None) -> str | None:
+    return absolute(f"/stream/{playback.token}/{asset.id}/{path}") if playback and path else None

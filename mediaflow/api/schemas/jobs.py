@@ -1,0 +1,92 @@
+"""Jobs and their tasks, as their owners see them."""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+from marshmallow import Schema, fields
+
+from mediaflow.api.http.fields import Text, Timestamp, choice
+from mediaflow.api.schemas.common import FaultSchema, PageQuery, PageSchema
+from mediaflow.domain.ids import ID_PATTERN
+from mediaflow.domain.states import STAGES, WORK_MOVES, JobKind
+
+STATES: Final = tuple(WORK_MOVES)
+KINDS: Final = get_args(JobKind)
+
+
+class JobListQuery(PageQuery):
+    """Which jobs; the newest come first."""
+
+    state = choice(*STATES, metadata={"description": "Only jobs in this state."})
+    asset_id = Text(longest=32, metadata={"description": "Only jobs of this asset."})
+
+
+def _id(description: str) -> fields.String:
+    return fields.String(required=True, metadata={"pattern": ID_PATTERN, "description": description})
+
+
+def _state() -> fields.String:
+    return fields.String(required=True, metadata={"enum": list(STATES)})
+
+
+class TaskSchema(Schema):
+    """One task of a job: the smallest unit that is tried again when it fails."""
+
+    id = _id("The task's id.")
+    name = fields.String(required=True, metadata={"examples": ["video-0"]})
+    stage = fields.String(required=True, metadata={"enum": list(STAGES)})
+    step = fields.String(
+        required=True, allow_none=True, metadata={"description": "The plugins' step.", "examples": ["video.h264"]}
+    )
+    state = _state()
+    progress = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
+    attempts = fields.Integer(required=True, metadata={"minimum": 0, "description": "How often it was begun."})
+    failures = fields.Integer(required=True, metadata={"minimum": 0, "description": "How many of those ended badly."})
+    optional = fields.Boolean(required=True, metadata={"description": "Its failure does not fail the job."})
+    needs = fields.List(
+        fields.String(), required=True, metadata={"description": "Names of the tasks that must be done before."}
+    )
+    worker = fields.String(required=True, allow_none=True, metadata={"description": "Who had it last."})
+    created_at = Timestamp(required=True)
+    started_at = Timestamp(required=True, allow_none=True)
+    finished_at = Timestamp(required=True, allow_none=True)
+    error = fields.Nested(FaultSchema, required=True, allow_none=True)
+
+
+class JobSchema(Schema):
+    """The work of one generation of an asset, or on a new picture for it."""
+
+    id = _id("The job's id.")
+    asset_id = _id("The asset that it is for.")
+    kind = fields.String(
+        required=True,
+        metadata={"enum": list(KINDS), "description": "`process` makes a generation, `poster` a picture for one."},
+    )
+    owner = fields.String(required=True)
+    generation = fields.Integer(required=True, metadata={"minimum": 0})
+    profile = fields.String(
+        required=True, allow_none=True, metadata={"description": "null until one is chosen.", "examples": ["web-h264"]}
+    )
+    state = _state()
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
+    finished_at = Timestamp(required=True, allow_none=True)
+    error = fields.Nested(FaultSchema, required=True, allow_none=True)
+
+
+class JobWithTasksSchema(JobSchema):
+    """A job with its plan and its tasks."""
+
+    plan = fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What is encoded: renditions, segments, spans. null until it is planned."},
+    )
+    tasks = fields.List(fields.Nested(TaskSchema), required=True)
+
+
+class JobPageSchema(PageSchema):
+    """A page of jobs."""
+
+    items = fields.List(fields.Nested(JobSchema), required=True)

@@ -1,0 +1,1 @@
+"""A client of the public API, and how commands speak to people."""

@@ -1,0 +1,47 @@
+"""Progress bars on stderr; on anything but a terminal they stay silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mediaflow.client.output import console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import ProgressColumn
+
+
+@contextmanager
+def byte_bar(label: str, total_bytes: int, on: Console | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar of bytes with speed and time left; the function adds bytes."""
+    from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with _bar(label, float(total_bytes), columns, on) as (_, advance):
+        yield advance
+
+
+@contextmanager
+def share_bar(label: str, on: Console | None = None) -> Iterator[Callable[[float], None]]:
+    """A bar of a share of the work with time spent; the function sets the share, 0.0-1.0."""
+    from rich.progress import TaskProgressColumn, TimeElapsedColumn
+
+    with _bar(label, 1.0, (TaskProgressColumn(), TimeElapsedColumn()), on) as (complete, _):
+        yield complete
+
+
+@contextmanager
+def _bar(
+    label: str, total: float, columns: tuple[ProgressColumn, ...], on: Console | None
+) -> Iterator[tuple[Callable[[float], None], Callable[[float], None]]]:
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    to = on or console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), *columns, console=to, disable=not to.is_terminal
+    ) as bar:
+        task = bar.add_task(escape(label), total=total)
+        yield (lambda value: bar.update(task, completed=value)), (lambda value: bar.advance(task, value))

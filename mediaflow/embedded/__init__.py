@@ -1,0 +1,1 @@
+"""Only what `mediaflow up` does: children, the private queue server, the first ingest."""

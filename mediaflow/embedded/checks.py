@@ -1,0 +1,231 @@
+"""The checks of `mediaflow doctor`. Each answers with a sentence: what was found, or what to do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from mediaflow import runtime
+from mediaflow.domain.ids import new_id
+from mediaflow.embedded.redis_server import find_server
+from mediaflow.plugin import ConfigurationError, MediaflowError
+from mediaflow.registry import Registry
+from mediaflow.services.upkeep.topology import check_topology
+from mediaflow.settings import Settings
+
+State = Literal["passed", "warning", "failed"]
+ASK_SECONDS: Final = 10
+
+ENCODERS: Final = ("libx264", "aac", "mjpeg")
+FILTERS: Final = (
+    *("scale", "split", "fps", "trim", "setpts", "setsar", "format", "bwdif", "zscale", "tonemap"),
+    *("asplit", "aresample", "aformat"),
+)
+MUXERS: Final = ("mp4", "hls", "image2", "framecrc")
+"""What the built-in steps use of ffmpeg; every usual build has them, minimal ones may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer. `failed` means that mediaflow does not work like this."""
+
+    name: str
+    state: State
+    detail: str
+
+
+def run_checks(settings: Settings, plugins: Registry) -> list[Check]:
+    """Every check, in the order in which they are worth reading."""
+    checks: tuple[tuple[str, Callable[[], tuple[State, str]]], ...] = (
+        ("ffmpeg", _ffmpeg),
+        ("ffprobe", _ffprobe),
+        ("sandbox", lambda: _sandbox(settings)),
+        ("database", lambda: _database(settings)),
+        ("queue", lambda: _queue(settings)),
+        ("storage", lambda: _storage(settings, plugins)),
+        ("work directory", lambda: _work_directory(settings)),
+        ("hosts", lambda: _hosts(settings, plugins)),
+        ("disk", lambda: _disk(settings)),
+        ("page", _page),
+    )
+    return [_run(name, check) for name, check in checks]
+
+
+def _run(name: str, check: Callable[[], tuple[State, str]]) -> Check:
+    try:
+        state, detail = check()
+    except MediaflowError as error:
+        state, detail = "failed", error.detail
+    except Exception as error:  # noqa: BLE001 - a library's own error about a backend is what doctor is there to show
+        state, detail = "failed", f"{type(error).__name__}: {error}"
+    return Check(name, state, detail)
+
+
+def _ffmpeg() -> tuple[State, str]:
+    version = _output("ffmpeg", "-version").split("\n", 1)[0]
+    missing = [
+        f"{kind} {name}"
+        for kind, option, needed in (
+            ("encoder", "-encoders", ENCODERS),
+            ("filter", "-filters", FILTERS),
+            ("muxer", "-muxers", MUXERS),
+        )
+        for name in _missing(_output("ffmpeg", "-hide_banner", option), needed)
+    ]
+    if missing:
+        return "failed", f"{version} has no {', '.join(missing)}; install a full build (Debian: apt-get install ffmpeg)"
+    return "passed", version
+
+
+def _ffprobe() -> tuple[State, str]:
+    return "passed", _output("ffprobe", "-version").split("\n", 1)[0]
+
+
+def _output(program: str, *arguments: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise ConfigurationError(f"{program} is not installed; install ffmpeg (Debian: apt-get install ffmpeg)")
+    done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=ASK_SECONDS, check=False)
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
+        raise ConfigurationError(f"{found} does not run ({last[0]}); install ffmpeg (Debian: apt-get install ffmpeg)")
+    return done.stdout
+
+
+def _missing(listing: str, needed: Iterable[str]) -> list[str]:
+    """Which names are in no line of a listing such as ` V....D libx264   H.264 ...`."""
+    listed = {name for line in re.findall(r"^ +\S+ +(\S+)", listing, re.MULTILINE) for name in line.split(",")}
+    return [name for name in needed if name not in listed]
+
+
+def _sandbox(settings: Settings) -> tuple[State, str]:
+    from mediaflow.sandbox.runner import sandbox_works
+
+    if settings.sandbox == "off":
+        return "warning", "MEDIAFLOW_SANDBOX=off: ffmpeg reads whatever this user can; every upload must be trusted"
+    wrong = sandbox_works()
+    return ("failed", wrong) if wrong else ("passed", "programs run in bubblewrap")
+
+
+def _database(settings: Settings) -> tuple[State, str]:
+    from mediaflow.persistence import open_database
+
+    if not settings.database_url and not settings.data_path.exists():
+        return "passed", f"a SQLite file in {settings.data_path}, made at the first start"
+    database = open_database(runtime.database_url(settings))
+    try:
+        database.ping()
+    finally:
+        database.close()
+    return "passed", "a SQLite file" if not settings.database_url else "it answers"
+
+
+def _queue(settings: Settings) -> tuple[State, str]:
+    if not settings.redis_url:
+        return "passed", f"`mediaflow up` starts {find_server()}"
+    import redis
+
+    try:
+        client = redis.Redis.from_url(
+            settings.redis_url, socket_connect_timeout=ASK_SECONDS, socket_timeout=ASK_SECONDS
+        )
+    except ValueError as error:
+        return "failed", f"MEDIAFLOW_REDIS_URL is no Redis URL (redis://host:6379/0): {error}"
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        return "failed", f"the Redis of MEDIAFLOW_REDIS_URL does not answer ({error}); start it, or correct the URL"
+    finally:
+        client.close()
+    return "passed", "Redis answers"
+
+
+def _storage(settings: Settings, plugins: Registry) -> tuple[State, str]:
+    if not settings.storage_url and not settings.data_path.exists():
+        return "passed", f"a directory in {settings.data_path}, made at the first start"
+    storage = plugins.open_storage(runtime.storage_url(settings), settings)
+    key = f"checks/{new_id()}"  # reading says nothing about a place that can't be written to
+    storage.put(key, [b"mediaflow"], size_bytes=9, content_type="text/plain")
+    storage.delete(key)
+    return "passed", "it keeps what is written"
+
+
+def _work_directory(settings: Settings) -> tuple[State, str]:
+    root = runtime.work_root(settings)
+    if not settings.work_dir and not settings.data_path.exists():
+        return "passed", f"{root}, made at the first start"
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        return "failed", f"{root} can't be written to ({error.strerror}); set MEDIAFLOW_WORK_DIR to another directory"
+    return "passed", f"{root} can be written to"
+
+
+def _hosts(settings: Settings, plugins: Registry) -> tuple[State, str]:
+    check_hosts(settings, plugins)
+    return "passed", "web and workers can reach the same documents and objects"
+
+
+def check_worker(settings: Settings, plugins: Registry) -> None:
+    """Raise ConfigurationError, with what to do, when a worker could not work on this machine."""
+    check_hosts(settings, plugins)
+    for check in (_ffmpeg, _ffprobe, lambda: _sandbox(settings)):
+        state, detail = check()
+        if state == "failed":
+            raise ConfigurationError(detail)
+
+
+def check_backends(settings: Settings, plugins: Registry) -> None:
+    """Raise ConfigurationError, with what to do, when something that the service keeps its things in does not work."""
+    checks: tuple[tuple[str, Callable[[], tuple[State, str]]], ...] = (
+        ("database", lambda: _database(settings)),
+        ("queue", lambda: _queue(settings)),
+        ("storage", lambda: _storage(settings, plugins)),
+        ("work directory", lambda: _work_directory(settings)),
+    )
+    for name, check in checks:
+        answer = _run(name, check)
+        if answer.state == "failed":
+            raise ConfigurationError(f"{name}: {answer.detail}")
+
+
+def check_hosts(settings: Settings, plugins: Registry) -> None:
+    """See `services/upkeep/topology.py`."""
+    url = runtime.storage_url(settings)
+    check_topology(
+        redis_url=settings.redis_url,
+        database_url=runtime.database_url(settings),
+        storage_url=url,
+        storage_is_shared=plugins.storage_scheme(url).shared,
+    )
+
+
+def _disk(settings: Settings) -> tuple[State, str]:
+    there = settings.data_path
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    if free < settings.min_free_bytes:
+        return (
+            "failed",
+            f"{free / 1e9:.1f} GB are free at {there}, less than MEDIAFLOW_MIN_FREE_BYTES, so uploads are refused; "
+            "free some, or put MEDIAFLOW_DATA_DIR on a larger disk",
+        )
+    return "passed", f"{free / 1e9:.1f} GB free at {there}"
+
+
+def _page() -> tuple[State, str]:
+    import mediaflow.web
+
+    vendor = Path(mediaflow.web.__file__).parent / "static" / "vendor"
+    if not (vendor / "hls.js").is_dir():
+        return "failed", "the page's player is missing; run `python -m mediaflow.web.vendor` (needs npm)"
+    return "passed", "the page's libraries are in place"

@@ -1,0 +1,98 @@
+"""The first file of `make run`: sent through the public API while the service runs; then where to watch it."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from mediaflow.client.api_client import ApiClient
+from mediaflow.client.ingest import failure
+from mediaflow.client.ingest import ingest as send_and_wait
+from mediaflow.client.output import complain, console
+from mediaflow.client.sending import Wishes
+from mediaflow.embedded.datadir import DataDirectory
+from mediaflow.embedded.relay import Relay, write_stderr
+from mediaflow.plugin import MediaflowError, TaskFailed
+
+CLIP_NAME: Final = "Test picture.mp4"
+CLIP_SECONDS: Final = 10
+STOP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FirstIngest:
+    """A file to send to the service at `url`; `watch_link` makes a link that signs in and jumps to an asset."""
+
+    url: str
+    token: str
+    directory: DataDirectory
+    watch_link: Callable[[str], str]
+    quiet: bool
+
+    @contextmanager
+    def sending(self, file: str, relay: Relay) -> Iterator[None]:
+        """Send in the background while the block runs; leaving it ends the sending."""
+        client = ApiClient(self.url, self.token)
+        thread = threading.Thread(target=self._send, args=(client, file, relay), name="ingest", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            client.stop()
+            thread.join(STOP_SECONDS)
+
+    def _send(self, client: ApiClient, file: str, relay: Relay) -> None:
+        bars = console(stderr=True)
+        if bars.is_terminal:
+            # lines of the log go above the bars, not through them
+            relay.sink = lambda line: bars.print(line.rstrip("\n"), markup=False, soft_wrap=True)
+        with client:  # leaving it stops it: what is said of an error is decided inside
+            try:
+                path = Path(file).expanduser() if file else make_clip(self.directory.run / CLIP_NAME)
+                asset = send_and_wait(client, path, Wishes(), wait=True, bars_on=bars)
+            except MediaflowError as error:
+                if not client.stopped:
+                    self._refuse(error.detail)
+            else:
+                self._tell(asset)
+            finally:
+                relay.sink = write_stderr
+
+    def _tell(self, asset: dict[str, Any]) -> None:
+        if asset["state"] == "ready":
+            click.echo(f"Watch: {self.watch_link(asset['id'])}", err=self.quiet)
+        else:
+            self._refuse(failure(asset))
+
+    def _refuse(self, sentence: str) -> None:
+        complain(sentence)
+        click.echo("mediaflow goes on running, and takes other files at the address above.", err=True)
+
+
+def make_clip(path: Path) -> Path:
+    """A moving test picture with a tone, for who has no video at hand. Raises TaskFailed."""
+    argv = [
+        "ffmpeg",
+        # only errors, on stderr
+        *("-nostdin", "-loglevel", "error", "-y"),
+        *("-f", "lavfi", "-i", f"testsrc2=size=1280x720:rate=30:duration={CLIP_SECONDS}"),
+        # a beep each second shows whether sound and picture are together
+        *("-f", "lavfi", "-i", f"sine=frequency=330:beep_factor=4:duration={CLIP_SECONDS}"),
+        # it is a source: made in a second rather than small; yuv420p is what every decoder takes
+        *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+        f"file:{path}",
+    ]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TaskFailed(f"no test clip could be made ({error}); `mediaflow doctor` checks ffmpeg") from error
+    if done.returncode != 0:
+        raise TaskFailed(f"no test clip could be made ({done.stderr.strip()[-300:]}); `mediaflow doctor` checks ffmpeg")
+    return path

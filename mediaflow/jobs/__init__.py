@@ -1,1 +1,0 @@
-"""Dramatiq: broker, actors, middleware."""

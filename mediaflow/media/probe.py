@@ -1,0 +1,198 @@
+"""Looks at an untrusted source: its first bytes, then ffprobe in the sandbox for what it says and what it holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from mediaflow.domain.errors import MediaRejected
+from mediaflow.domain.media import AudioStream, MediaInfo
+from mediaflow.media.decoders import ALLOCATION_BYTES, safe_input_options
+from mediaflow.media.isobmff import has_protected_samples
+from mediaflow.media.packets import SPLICED_FORMATS, PacketLog
+from mediaflow.media.probe_parse import Source, parse_probe
+from mediaflow.media.sniff import sniff
+from mediaflow.sandbox.process import Completed, Limits, ProcessRunner
+
+FIRST_PACKETS: Final = 24
+"""So many packets of the start are decoded while the streams are described."""
+MORE_PACKETS: Final = (24, 400)
+"""And so many of one stream when those gave no frame of it: others came first, or its start is damaged."""
+SCAN_BYTES_PER_SECOND: Final = 20_000_000
+"""The slowest disk that a scan is expected to read from."""
+
+_ENTRIES: Final = (
+    # exactly what is used: tags are of any size, and text of strangers
+    "format=format_name,start_time,duration"
+    ":stream=index,codec_type,codec_name,codec_tag_string,width,height,sample_aspect_ratio,pix_fmt,field_order,"
+    "color_range,color_space,color_transfer,color_primaries,r_frame_rate,avg_frame_rate,sample_rate,channels"
+    ":stream_disposition=default,attached_pic,timed_thumbnails,still_image,comment,visual_impaired"
+    ":stream_tags=language"
+    ":stream_side_data=side_data_type,rotation"
+    ":frame=stream_index,interlaced_frame,top_field_first"
+)
+_REFUSALS: Final[tuple[tuple[str, str, str], ...]] = (
+    # (ffprobe's words, code, ours)
+    ("moov atom not found", "media.truncated", "The file is incomplete: its index is missing. Upload all of it."),
+    (
+        "Number of streams exceeds",
+        "media.too_large",
+        "The file has more streams than are accepted; remove those that nobody needs.",
+    ),
+    ("Format not on whitelist", "media.unsupported", "The file is not of the format that its first bytes say."),
+    ("not on whitelist", "media.unsupported", "The file uses a codec that is not supported."),
+)
+
+_CUT_OFF: Final = ("partial file", "File ended prematurely", "Truncat")
+"""What ffmpeg's readers say when the file ends within a packet."""
+
+
+def probe(
+    source: Path, processes: ProcessRunner, *, max_streams: int, max_pixels: int, wall_seconds: float = 20
+) -> MediaInfo:
+    """Measure a source. `wall_seconds` bounds each look; reading all packets has more time in a large file.
+
+    Raises MediaRejected: `media.empty`, `media.unsupported`, `media.undecodable`, `media.encrypted`, `media.truncated`,
+    `media.too_large`. TaskFailed of the runner passes through.
+    """
+    source = source.absolute()  # the sandbox has another working directory
+    formats = sniff(source)
+    file = Source(source.stat().st_size, protected="mov" in formats and has_protected_samples(source))
+    look = _Look(source, processes, ",".join(formats), max_streams, max_pixels, wall_seconds)
+    try:
+        document = look.describe()
+    except MediaRejected as error:
+        if file.protected:  # the reader fails on what it can't decrypt
+            raise _encrypted() from error
+        raise
+    log, complaints = look.scan(file.size_bytes)
+    try:
+        media = _usable(parse_probe(document, log, file), document, look, max_pixels)
+    except MediaRejected as error:
+        if error.code == "media.undecodable" and any(words in complaints for words in _CUT_OFF):
+            raise MediaRejected(
+                "The file is incomplete: it ends before its media do. Upload all of it.", code="media.truncated"
+            ) from error
+        raise
+    return media
+
+
+def _usable(media: MediaInfo, document: Mapping[str, Any], look: _Look, max_pixels: int) -> MediaInfo:
+    if media.video is not None and media.video.width * media.video.height > max_pixels:
+        raise _too_many_pixels(media.video.width, media.video.height, max_pixels)
+    return media if media.encrypted else _with_what_decodes(media, document, look)
+
+
+def _with_what_decodes(media: MediaInfo, document: Mapping[str, Any], look: _Look) -> MediaInfo:
+    """The same, after at least one frame of each stream that will be used was decoded."""
+    frames: Sequence[Mapping[str, Any]] = document.get("frames", [])
+    if media.video is not None:
+        mine = _frames_of(frames, media.video.index) or look.decoded(media.video.index)
+        if not mine:
+            raise MediaRejected("No picture of the video can be decoded: it is damaged.", code="media.undecodable")
+        media = replace(media, video=replace(media.video, field_order=_field_order(media.video.field_order, mine)))
+    heard = [s for s in media.audio_streams if _frames_of(frames, s.index) or look.decoded(s.index)]
+    if media.video is None and not heard:
+        raise MediaRejected("Nothing of the sound can be decoded: it is damaged.", code="media.undecodable")
+    lost = [_left_out(stream, media) for stream in media.audio_streams if stream not in heard]
+    main = heard[0] if heard else None
+    return replace(media, audio=main, more_audio=tuple(heard[1:]), warnings=(*media.warnings, *lost))
+
+
+def _left_out(stream: AudioStream, media: MediaInfo) -> str:
+    which = f" in {stream.language!r}" if media.more_audio and stream.language else ""
+    return f"The sound{which} can't be decoded and is left out."
+
+
+def _frames_of(frames: Sequence[Mapping[str, Any]], index: int) -> list[Mapping[str, Any]]:
+    return [frame for frame in frames if frame.get("stream_index") == index]
+
+
+def _field_order(declared: str, frames: Sequence[Mapping[str, Any]]) -> str:
+    """The declared order; where a container says nothing of it, what most decoded frames say."""
+    interlaced = [frame for frame in frames if frame.get("interlaced_frame")]
+    if declared != "unknown" or len(interlaced) * 2 <= len(frames):
+        return declared
+    return "tt" if sum(bool(frame.get("top_field_first")) for frame in interlaced) * 2 >= len(interlaced) else "bb"
+
+
+class _Look:
+    """ffprobe on one source. Paths have the `file:` prefix, so that no name is taken for an option or a URL."""
+
+    def __init__(
+        self,
+        source: Path,
+        processes: ProcessRunner,
+        formats: str,
+        max_streams: int,
+        max_pixels: int,
+        wall_seconds: float,
+    ) -> None:
+        self._source, self._processes, self._wall_seconds = source, processes, wall_seconds
+        self._spliced = formats in SPLICED_FORMATS
+        self._argv = [
+            "ffprobe", "-hide_banner", "-v", "error",
+            "-max_alloc", str(ALLOCATION_BYTES),
+            *safe_input_options(formats, max_pixels=max_pixels),
+            "-max_streams", str(max_streams),
+        ]  # fmt: skip
+
+    def describe(self) -> dict[str, Any]:
+        """What ffprobe says of the file, and which of its first frames can be decoded."""
+        return self._document(["-show_entries", _ENTRIES, "-read_intervals", f"%+#{FIRST_PACKETS}"])
+
+    def decoded(self, index: int) -> list[dict[str, Any]]:
+        """The frames that the first packets of one stream give; none when nothing of it can be decoded."""
+        entries = ["-show_entries", "frame=stream_index,interlaced_frame,top_field_first"]
+        for count in MORE_PACKETS:
+            which = ["-select_streams", str(index), "-read_intervals", f"%+#{count}"]
+            frames: list[dict[str, Any]] = self._document([*which, *entries]).get("frames", [])
+            if frames:
+                return frames
+        return []
+
+    def scan(self, size_bytes: int) -> tuple[PacketLog, str]:
+        """The times of all packets, and what ffprobe complained of. A damaged file ends where reading it ends."""
+        log = PacketLog(self._spliced)
+        entries = "packet=stream_index,pts_time,dts_time,duration_time,flags"
+        seconds = self._wall_seconds + size_bytes / SCAN_BYTES_PER_SECOND
+        done = self._run(["-show_entries", entries, "-of", "csv=p=0"], Limits(seconds), log)
+        return log, done.stderr
+
+    def _document(self, options: Sequence[str]) -> dict[str, Any]:
+        done = self._run([*options, "-of", "json=compact=1"], Limits(self._wall_seconds))
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    def _run(self, options: Sequence[str], limits: Limits, log: PacketLog | None = None) -> Completed:
+        argv = [*self._argv, *options, "-i", f"file:{self._source}"]
+        on_line = None if log is None else log.add_line
+        done = self._processes.run(argv, reads=[self._source], limits=limits, on_line=on_line)
+        if done.returncode != 0:
+            raise _refusal(done.stderr)
+        return done
+
+
+def _refusal(stderr: str) -> MediaRejected:
+    pixels = re.search(r"Picture size (\d+)x(\d+) exceeds specified max pixel count (\d+)", stderr)
+    if pixels:
+        return _too_many_pixels(int(pixels[1]), int(pixels[2]), int(pixels[3]))
+    for words, code, detail in _REFUSALS:
+        if words in stderr:
+            codec = re.search(r"Codec \(([\w-]{1,40})\) not on whitelist", stderr)
+            return MediaRejected(detail, code=code, codec=codec[1] if codec else None)
+    return MediaRejected("The file cannot be read: it is damaged or incomplete.", code="media.undecodable")
+
+
+def _encrypted() -> MediaRejected:
+    return MediaRejected("The file is encrypted (DRM); upload it without protection.", code="media.encrypted")
+
+
+def _too_many_pixels(width: int, height: int, maximum: int) -> MediaRejected:
+    return MediaRejected(
+        f"The picture has {width} x {height} pixels; at most {maximum} pixels are accepted.", code="media.too_large"
+    )

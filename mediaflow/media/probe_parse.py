@@ -1,0 +1,276 @@
+"""ffprobe's answer and the packets' times -> `MediaInfo`. Pure: nothing here runs or reads anything.
+
+Which streams are used: the first video stream that is no cover and has packets; the audio stream with packets that is
+marked as default, else the first one; and the first one of every other language. Every other stream is ignored.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+from mediaflow.domain.errors import MediaRejected
+from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
+from mediaflow.media.packets import PacketLog, StreamPackets, measured_rate
+
+_COVER_CODECS: Final = frozenset(("png", "mjpeg", "bmp", "gif", "webp"))
+_ENCRYPTED_TAGS: Final = frozenset(("encv", "enca", "drms", "drmi"))
+_PRIMING_SECONDS: Final = 0.1
+MOST_LANGUAGES: Final = 8
+"""Each is decoded and encoded on its own; films have two or three."""
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
+_NO_LANGUAGE: Final = frozenset(("und", "zxx", "mul", "mis"))
+_SHOWN_DIFFERENCE: Final = 0.1
+"""Worth a warning when the measured duration is this part away from what the container says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is known of the file itself."""
+
+    size_bytes: int
+    protected: bool = False
+
+
+def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source) -> MediaInfo:
+    """The measured facts of a source. Raises MediaRejected (`media.unsupported`, `media.undecodable`)."""
+    streams: Sequence[Mapping[str, Any]] = document.get("streams", [])
+    form: Mapping[str, Any] = document.get("format", {})
+    video_facts, audio_facts = choose_video(streams, packets), choose_audio(streams, packets)
+    if video_facts is None and audio_facts is None:
+        raise _nothing_to_play(streams)
+    start = _start(form, packets)
+    video = None if video_facts is None else _video(video_facts, packets.streams[video_facts["index"]], start)
+    audio = None if audio_facts is None else _audio(audio_facts, packets.streams[audio_facts["index"]], start)
+    more = [] if audio_facts is None else choose_more_audio(streams, packets, audio_facts)
+    duration = max(stream.start_seconds + stream.duration_seconds for stream in (video, audio) if stream is not None)
+    declared = _number(form.get("duration"))
+    return MediaInfo(
+        kind="audio" if video is None else "video",
+        container=str(form.get("format_name", "")),
+        size_bytes=source.size_bytes,
+        duration_seconds=round(max(duration, 0.001), 6),
+        declared_duration_seconds=declared,
+        start_seconds=start,
+        stream_count=len(streams),
+        video=video,
+        audio=audio,
+        encrypted=source.protected or any(_looks_encrypted(stream) for stream in streams),
+        warnings=_warnings(duration, declared, packets, len(more)),
+        more_audio=tuple(_audio(facts, packets.streams[facts["index"]], start) for facts in more[: MOST_LANGUAGES - 1]),
+    )
+
+
+def choose_video(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> Mapping[str, Any] | None:
+    """The video stream that is used: the first that is no cover, can be decoded and has packets."""
+    has_audio = any(stream.get("codec_type") == "audio" for stream in streams)
+    for stream in streams:
+        if stream.get("codec_type") != "video" or _is_cover(stream, packets, has_audio):
+            continue
+        if stream.get("codec_name") and _count(stream, packets):
+            return stream
+    return None
+
+
+def choose_audio(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> Mapping[str, Any] | None:
+    """The audio stream that is used: marked as default, else the first; always one with packets and a known codec."""
+    usable = _usable_audio(streams, packets)
+    marked = [stream for stream in usable if stream.get("disposition", {}).get("default")]
+    return next(iter(marked or usable), None)
+
+
+def choose_more_audio(
+    streams: Sequence[Mapping[str, Any]], packets: PacketLog, chosen: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """The first stream of every language that the chosen one does not speak; comments and descriptions come last."""
+    found: dict[str | None, Mapping[str, Any]] = {}
+    for stream in sorted(_usable_audio(streams, packets), key=_is_about_the_picture):
+        language = _language(stream)
+        if (
+            language is not None
+            and _LANGUAGE.fullmatch(language)
+            and language.lower() != (_language(chosen) or "").lower()
+        ):
+            found.setdefault(language.lower(), stream)
+    return sorted(found.values(), key=lambda stream: int(stream["index"]))
+
+
+def _usable_audio(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> list[Mapping[str, Any]]:
+    return [
+        stream
+        for stream in streams
+        if stream.get("codec_type") == "audio"
+        and stream.get("codec_name")
+        and _whole(stream.get("sample_rate"))
+        and _count(stream, packets)
+    ]
+
+
+def _is_about_the_picture(stream: Mapping[str, Any]) -> bool:
+    """True for what is not the film's own sound: a comment on it, or a description for the blind."""
+    disposition = stream.get("disposition", {})
+    return bool(disposition.get("comment") or disposition.get("visual_impaired"))
+
+
+def _language(stream: Mapping[str, Any]) -> str | None:
+    language = stream.get("tags", {}).get("language")
+    return None if language is None or str(language).lower() in _NO_LANGUAGE else str(language)[:35]
+
+
+def _is_cover(stream: Mapping[str, Any], packets: PacketLog, has_audio: bool) -> bool:
+    disposition = stream.get("disposition", {})
+    if any(disposition.get(mark) for mark in ("attached_pic", "timed_thumbnails", "still_image")):
+        return True
+    return has_audio and stream.get("codec_name") in _COVER_CODECS and _count(stream, packets) <= 1
+
+
+def _count(stream: Mapping[str, Any], packets: PacketLog) -> int:
+    found = packets.streams.get(stream["index"])
+    return 0 if found is None else found.count
+
+
+def _nothing_to_play(streams: Sequence[Mapping[str, Any]]) -> MediaRejected:
+    playable = [stream for stream in streams if stream.get("codec_type") in ("video", "audio")]
+    unknown = [stream for stream in playable if not stream.get("codec_name")]
+    if unknown:
+        tag = str(unknown[0].get("codec_tag_string", "?"))
+        return MediaRejected(
+            f"The file's {unknown[0]['codec_type']} codec ({tag!r}) is not supported.", code="media.unsupported"
+        )
+    if playable:
+        return MediaRejected("The file names video or audio, but holds none of it.", code="media.undecodable")
+    return MediaRejected("The file holds neither video nor audio.", code="media.unsupported")
+
+
+def _video(facts: Mapping[str, Any], packets: StreamPackets, start: float) -> VideoStream:
+    declared = [
+        rate for rate in (_fraction(facts.get(name)) for name in ("r_frame_rate", "avg_frame_rate")) if rate is not None
+    ]
+    times, count = packets.times(), packets.count
+    rate = measured_rate(times, declared)
+    order = str(facts.get("field_order", "unknown"))
+    average = _fraction(facts.get("avg_frame_rate"))
+    if order in ("tt", "bb", "tb", "bt") and average and abs(rate / average - 2) < 0.04:
+        # a packet a field: two of them make the frame that a decoder gives
+        rate, count = average, (count + 1) // 2
+    first, seconds = _extent(times, packets, float(1 / rate), count)
+    return VideoStream(
+        index=facts["index"],
+        codec=facts["codec_name"],
+        width=_whole(facts.get("width")),
+        height=_whole(facts.get("height")),
+        sample_aspect_ratio=sample_aspect(facts.get("sample_aspect_ratio")),
+        rotation_degrees=rotation(facts.get("side_data_list", [])),
+        frame_rate=rate,
+        frame_count=count,
+        start_seconds=_relative(first, start),
+        duration_seconds=seconds,
+        pixel_format=str(facts.get("pix_fmt", "unknown")),
+        field_order=order,
+        color_transfer=_known(facts.get("color_transfer")),
+        color_primaries=_known(facts.get("color_primaries")),
+        color_space=_known(facts.get("color_space")),
+        color_range=_known(facts.get("color_range")),
+    )
+
+
+def _audio(facts: Mapping[str, Any], packets: StreamPackets, start: float) -> AudioStream:
+    first, seconds = _extent(packets.times(), packets, packets.longest, packets.count)
+    begin = _relative(first, start)
+    if -_PRIMING_SECONDS < begin < 0:  # the encoder's delay: decoded and thrown away
+        begin, seconds = 0.0, round(seconds + begin, 6)
+    return AudioStream(
+        index=facts["index"],
+        codec=facts["codec_name"],
+        sample_rate_hz=_whole(facts.get("sample_rate")),
+        channels=max(1, _whole(facts.get("channels"))),
+        start_seconds=begin,
+        duration_seconds=seconds,
+        language=_language(facts),
+    )
+
+
+def _extent(times: Sequence[float], packets: StreamPackets, usual: float, count: int) -> tuple[float, float]:
+    """When a stream begins (NaN: it has no times) and how long it lasts, in seconds."""
+    if not times:
+        return math.nan, round(count * usual, 6)
+    last = packets.last if 0 < packets.last <= max(1.0, packets.longest) else usual
+    seconds = times[-1] - times[0] + last
+    if packets.total > 2 * seconds + 1:  # the times are broken (seen: MP3 in AVI, all of it within 20 ms)
+        seconds = packets.total
+    return times[0], round(seconds, 6)
+
+
+def _start(form: Mapping[str, Any], packets: PacketLog) -> float:
+    """The container's start: what ffmpeg says and subtracts, or (it says nothing) the first time that was seen."""
+    declared = _number(form.get("start_time"))
+    if declared is not None:
+        return declared
+    firsts = [times[0] for stream in packets.streams.values() if (times := stream.times())]
+    return min(firsts, default=0.0)
+
+
+def _relative(first: float, start: float) -> float:
+    return 0.0 if math.isnan(first) else round(first - start, 6)
+
+
+def rotation(side_data: Sequence[Mapping[str, Any]]) -> int:
+    """Clockwise degrees that a player must turn: 0, 90, 180 or 270.
+
+    ffprobe tells the counter-clockwise turn of the display matrix, and -9223372036854775808 for a broken one.
+    """
+    for item in side_data:
+        turned = _number(item.get("rotation"))
+        if turned is not None and abs(turned) <= 360:
+            return round(-turned / 90) * 90 % 360
+    return 0
+
+
+def sample_aspect(text: object) -> Fraction:
+    """The sample aspect ratio; 1 when it is not given or beyond what any device makes."""
+    aspect = _fraction(str(text).replace(":", "/"))
+    return aspect if aspect is not None and Fraction(1, 10) <= aspect <= 10 else Fraction(1)
+
+
+def _looks_encrypted(stream: Mapping[str, Any]) -> bool:
+    kinds = (str(item.get("side_data_type", "")) for item in stream.get("side_data_list", []))
+    return stream.get("codec_tag_string") in _ENCRYPTED_TAGS or any(kind.startswith("Encryption") for kind in kinds)
+
+
+def _warnings(duration: float, declared: float | None, packets: PacketLog, more_languages: int) -> tuple[str, ...]:
+    warnings = []
+    if declared is not None and abs(declared - duration) > max(1.0, _SHOWN_DIFFERENCE * duration):
+        warnings.append(f"The file says that it lasts {declared:.1f} s; {duration:.1f} s of media were found.")
+    if packets.jumps:
+        warnings.append(f"The file's clock jumps {packets.jumps} times; the jumps are closed.")
+    if more_languages >= MOST_LANGUAGES:
+        warnings.append(f"The sound is there in {more_languages + 1} languages; the first {MOST_LANGUAGES} are used.")
+    return tuple(warnings)
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and abs(number) < 1e12 else None
+
+
+def _whole(value: object) -> int:
+    return int(_number(value) or 0)
+
+
+def _fraction(value: object) -> Fraction | None:
+    try:
+        fraction = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        return None
+    return fraction if fraction > 0 else None
+
+
+def _known(value: object) -> str | None:
+    return None if value in (None, "unknown", "reserved", "unspecified") else str(value)

@@ -1,0 +1,1 @@
+"""Dramatiq: broker, actors, wake-ups, and a worker process's life."""

@@ -1,0 +1,46 @@
+"""The actors: assemble, then probe -> validate -> plan -> step -> package -> publish.
+
+A message says "look": the work is claimed from the documents, so duplicate, late and forged messages change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dramatiq
+import structlog
+
+from mediaflow.domain.states import STAGES, Stage
+from mediaflow.queue.broker import ASSEMBLE, QUEUE
+from mediaflow.runtime import Runtime
+
+_log = structlog.get_logger(__name__)
+
+
+def declare_actors(broker: dramatiq.Broker, runtime: Runtime) -> None:
+    """Declare every actor on the broker, over the runtime of this process."""
+    for stage in STAGES:
+        dramatiq.Actor(_looker(runtime, stage), **_declared(broker, stage))
+    dramatiq.Actor(_assembler(runtime), **_declared(broker, ASSEMBLE))
+
+
+def _declared(broker: dramatiq.Broker, name: str) -> dict[str, Any]:
+    return {"broker": broker, "actor_name": name, "queue_name": QUEUE, "priority": 0, "options": {}}
+
+
+def _looker(runtime: Runtime, stage: Stage) -> Callable[[str], None]:
+    def look(task_id: str) -> None:
+        """Run the best tasks of the stage, whether this one is among them or not."""
+        _log.debug("looking", stage=stage, task_id=task_id)
+        runtime.execution.work(stage)
+
+    return look
+
+
+def _assembler(runtime: Runtime) -> Callable[[str], None]:
+    def assemble(upload_id: str) -> None:
+        """Take a completed upload on to its job."""
+        runtime.assembly.finish(upload_id)
+
+    return assemble

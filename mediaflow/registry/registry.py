@@ -1,0 +1,300 @@
+"""The plugins: loaded, checked and frozen at start. The only module that touches pluggy's `hook`.
+
+Every call of a hook is made here, one implementation at a time, so that an exception names the plugin that raised it.
+"""
+
+# A Protocol as the argument of isinstance, typed: https://github.com/python/mypy/issues/4717
+# mypy: disable-error-code="type-abstract"
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import pluggy
+import structlog
+
+from mediaflow.domain.errors import PluginFailed
+from mediaflow.domain.suggest import suggestion
+from mediaflow.plugin import (
+    ENTRY_POINT_GROUP,
+    PROJECT_NAME,
+    ConfigurationError,
+    Event,
+    ManifestFormat,
+    MediaContext,
+    MediaflowError,
+    MediaInfo,
+    Metrics,
+    MetricSpec,
+    Problem,
+    Profile,
+    SettingSpec,
+    Step,
+    Storage,
+    StorageScheme,
+    UploadDraft,
+    hookspecs,
+)
+from mediaflow.registry.loading import (
+    FoundPlugin,
+    LoadedPlugin,
+    cause,
+    check_hooks,
+    failures_named,
+    find_plugins,
+    import_plugin,
+)
+from mediaflow.registry.offers import (
+    Named,
+    Offers,
+    PluginInfo,
+    check_commands,
+    metric_offers,
+    offers,
+    scheme_of,
+    setting_specs,
+)
+from mediaflow.registry.profile_files import load_profiles
+from mediaflow.settings import Settings, load_settings, visible_settings
+
+if TYPE_CHECKING:
+    import click
+    from flask import Blueprint
+
+T = TypeVar("T")
+
+LISTENER_FAILURES = "mediaflow_event_listener_failures_total"
+
+
+def load(environ: Mapping[str, str]) -> tuple[Settings, Registry]:
+    """The settings of an environment and the plugins that are installed, checked against one another.
+
+    Raises ConfigurationError with one sentence for whatever keeps the service from starting.
+    """
+    disabled = environ.get("MEDIAFLOW_PLUGINS_DISABLED", "")
+    found = find_plugins(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), disabled)
+    hooks = Hooks([import_plugin(plugin) for plugin in found])
+    try:
+        specs = setting_specs(hooks.items("mediaflow_register_settings", SettingSpec))
+        settings = load_settings(environ, specs)
+        return settings, Registry(hooks, settings, specs)
+    except PluginFailed as error:
+        raise ConfigurationError(error.detail) from error
+
+
+def load_step(entry_point: str, step: str) -> Step:
+    """One step, for the child process that runs it: no other plugin is imported and no setting is read.
+
+    `entry_point` is the answer of `Registry.entry_point_of_step`. Raises ConfigurationError when it is not there.
+    """
+    found = find_plugins(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP, name=entry_point), "")
+    hooks = Hooks([import_plugin(plugin) for plugin in found])
+    steps = offers("step", hooks.items("mediaflow_register_steps", Step), lambda offered: offered.name)
+    if step not in steps.things:
+        raise ConfigurationError(f"the plugin {entry_point!r} offers no step {step!r}{suggestion(step, steps.things)}")
+    return steps.things[step]
+
+
+class Hooks:
+    """pluggy's hooks, called for one plugin at a time. `contexts` holds each plugin's `context`, by its name."""
+
+    contexts: Mapping[str | None, MediaContext] = MappingProxyType({})
+
+    def __init__(self, plugins: Iterable[LoadedPlugin]) -> None:
+        self._manager = pluggy.PluginManager(PROJECT_NAME)
+        self._manager.add_hookspecs(hookspecs)
+        self._specs = {name: spec for name, spec in vars(hookspecs).items() if name in vars(self._manager.hook)}
+        self._found: dict[str, FoundPlugin] = {}
+        for plugin in plugins:
+            self._register(plugin)
+        self.plugins: Final = tuple(self._found.values())
+
+    def of(self, plugin: str) -> tuple[str, ...]:
+        """The names of the hooks that a plugin implements."""
+        callers = self._manager.get_hookcallers(self._manager.get_plugin(plugin)) or []
+        return tuple(sorted(caller.name for caller in callers if caller.has_spec()))
+
+    def calls(self, hook: str, **arguments: Any) -> Iterator[tuple[FoundPlugin, Callable[[], Any]]]:
+        """The calls to make, in pluggy's order (`tryfirst` before, `trylast` after the others)."""
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        for implementation in reversed(caller.get_hookimpls()):
+            plugin = self._found[implementation.plugin_name]
+            given = {**arguments, "context": self.contexts.get(plugin.name)}
+            values = [given[name] for name in implementation.argnames]
+            yield plugin, partial(implementation.function, *values)
+
+    def answers(self, hook: str, **arguments: Any) -> Iterator[tuple[FoundPlugin, Any]]:
+        """What each answers, one call for each step of the iteration. Raises PluginFailed for an exception."""
+        for plugin, call in self.calls(hook, **arguments):
+            with failures_named(plugin, hook):
+                answer = call()
+            yield plugin, answer
+
+    def items(self, hook: str, kind: type[T], **arguments: Any) -> list[tuple[FoundPlugin, T]]:
+        """The elements of all answers (None counts as an empty one), each of them a `kind`."""
+        found: list[tuple[FoundPlugin, T]] = []
+        for plugin, answer in self.answers(hook, **arguments):
+            with failures_named(plugin, hook):
+                elements = [] if answer is None else list(answer)
+                wrong = [element for element in elements if not isinstance(element, kind)]
+            if wrong:
+                raise PluginFailed(f"{plugin}: {hook} answered {type(wrong[0]).__name__}; it must be {kind.__name__}")
+            found += [(plugin, element) for element in elements]
+        return found
+
+    def _register(self, plugin: LoadedPlugin) -> None:
+        attributes = {name: self._manager.parse_hookimpl_opts(plugin.content, name) for name in dir(plugin.content)}
+        marked = {name: dict(options) for name, options in attributes.items() if options is not None}
+        check_hooks(plugin, marked, self._specs)
+        try:
+            self._manager.register(plugin.content, plugin.found.name)
+            self._manager.check_pending()
+        except (ValueError, pluggy.PluginValidationError) as error:
+            raise ConfigurationError(f"{plugin.found} can't be registered: {cause(error)}") from error
+        self._found[plugin.found.name] = plugin.found
+
+
+class Registry:
+    """What the plugins offer, by name and frozen, and every hook as a method. Implements `services.ports.Plugins`.
+
+    `metric_specs` are for `observability.metrics`, `setting_specs` (with their plugins) for `settings.describe`.
+    """
+
+    def __init__(self, hooks: Hooks, settings: Settings, specs: tuple[tuple[str, SettingSpec], ...]) -> None:
+        self._hooks = hooks
+        self._log = structlog.get_logger("mediaflow.plugins")
+        self._metrics: Metrics | None = None
+        self.setting_specs: Final = specs
+        hooks.contexts = {
+            owner: MediaContext(visible_settings(settings, specs, owner))
+            for owner in (None, *(plugin.name for plugin in hooks.plugins))
+        }
+        self._steps = offers("step", hooks.items("mediaflow_register_steps", Step), lambda step: step.name)
+        manifests = hooks.items("mediaflow_register_manifests", ManifestFormat)
+        self._manifests = offers("manifest format", manifests, lambda manifest: manifest.name)
+        storages = hooks.items("mediaflow_register_storages", StorageScheme)
+        self._storages = offers("storage scheme", storages, lambda storage: storage.scheme)
+        self._metric_offers = metric_offers(hooks.items("mediaflow_register_metrics", MetricSpec))
+        self.steps: Final = self._steps.things
+        self.manifests: Final = self._manifests.things
+        self.storages: Final = self._storages.things
+        self.metric_specs: Final = tuple(self._metric_offers.things.values())
+        self._profiles = self._collect_profiles(settings)
+        self.profiles: Final = self._profiles.things
+
+    def use_metrics(self, metrics: Metrics) -> None:
+        """Count there, for the plugins too. Called once, when the metrics were made from `metric_specs`."""
+        self._metrics = metrics
+        hooks = self._hooks
+        hooks.contexts = {name: replace(context, metrics=metrics) for name, context in hooks.contexts.items()}
+
+    def context(self, plugin: str | None = None) -> MediaContext:
+        """What a plugin may look at: every setting, but no secret other than its own (none at all without a name)."""
+        return self._hooks.contexts[plugin]
+
+    def entry_point_of_step(self, step: str) -> str:
+        """The name of the plugin that offers a step."""
+        return self._steps.owners[step]
+
+    def storage_scheme(self, url: str) -> StorageScheme:
+        """The scheme that a storage URL is of. Raises ConfigurationError when no plugin offers it."""
+        return scheme_of(url, self.storages)
+
+    def open_storage(self, url: str, settings: Settings) -> Storage:
+        """The storage of a URL. Raises ConfigurationError when the plugin does, PluginFailed for anything else."""
+        scheme = self.storage_scheme(url)
+        owner = self._storages.owners[scheme.scheme]
+        plugin = next(found for found in self._hooks.plugins if found.name == owner)
+        with failures_named(plugin, f"{scheme.scheme}: open"):
+            return scheme.open(url, visible_settings(settings, self.setting_specs, owner))
+
+    def startup(self) -> None:
+        """Tell every plugin that this process starts; an exception undoes it and becomes a ConfigurationError."""
+        started: set[str] = set()
+        try:
+            for plugin, _ in self._hooks.answers("mediaflow_startup"):
+                started.add(plugin.name)
+        except MediaflowError as error:
+            self._shut_down(started)
+            raise ConfigurationError(error.detail) from error
+
+    def shutdown(self) -> None:
+        """Tell every plugin that this process ends; exceptions are logged."""
+        self._shut_down({plugin.name for plugin in self._hooks.plugins})
+
+    def _shut_down(self, started: Collection[str]) -> None:
+        for plugin, call in self._hooks.calls("mediaflow_shutdown"):
+            try:
+                if plugin.name in started:
+                    call()
+            except Exception:  # noqa: BLE001 - one plugin's failure must not keep the others from ending in order
+                self._log.exception("plugin_shutdown_failed", plugin=plugin.name)
+
+    def validate_upload(self, upload: UploadDraft) -> list[Problem]:
+        """All problems that plugins see in an announced upload."""
+        return [problem for _, problem in self._hooks.items("mediaflow_validate_upload", Problem, upload=upload)]
+
+    def validate_media(self, media: MediaInfo, upload: UploadDraft) -> list[Problem]:
+        """All problems that plugins see in a probed source."""
+        problems = self._hooks.items("mediaflow_validate_media", Problem, media=media, upload=upload)
+        return [problem for _, problem in problems]
+
+    def choose_profile(self, media: MediaInfo, upload: UploadDraft) -> str | None:
+        """The first name of a profile that a plugin answers, or None when none does."""
+        answers = self._hooks.answers("mediaflow_choose_profile", media=media, upload=upload)
+        return next((str(name) for _, name in answers if name is not None), None)
+
+    def publish_event(self, event: Event) -> None:
+        """Tell every listener. One that raises is logged and counted; the others hear of it all the same."""
+        for plugin, call in self._hooks.calls("mediaflow_on_event", event=event):
+            try:
+                call()
+            except Exception:  # noqa: BLE001 - an observer can't hurt the work
+                self._log.exception("event_listener_failed", plugin=plugin.name, event_name=event.name)
+                if self._metrics is not None:
+                    self._metrics.count(LISTENER_FAILURES, plugin=plugin.name)
+
+    def blueprints(self) -> list[Blueprint]:
+        """The plugins' blueprints. Raises ConfigurationError for a name that is offered twice."""
+        offered = self._hooks.items("mediaflow_register_blueprints", Named)
+        blueprints = offers("blueprint", offered, lambda blueprint: blueprint.name).things.values()
+        return cast("list[Blueprint]", list(blueprints))
+
+    def register_commands(self, cli: click.Group) -> None:
+        """Add the plugins' subcommands. Raises ConfigurationError for one whose name is taken."""
+        owners: dict[str, str] = dict.fromkeys(cli.commands, "mediaflow itself")
+        before = dict(cli.commands)
+        for plugin, _ in self._hooks.answers("mediaflow_register_commands", cli=cli):
+            check_commands(plugin, before, cli.commands, owners)
+            before = dict(cli.commands)
+
+    def listing(self) -> list[PluginInfo]:
+        """Every plugin, sorted by name."""
+        return [self._info(plugin) for plugin in self._hooks.plugins]
+
+    def _collect_profiles(self, settings: Settings) -> Offers[Profile]:
+        files = [(str(p), file) for p, file in self._hooks.items("mediaflow_register_profiles", Traversable)]
+        owned = load_profiles(files, settings, self.steps, self.manifests)
+        plugins = {str(plugin): plugin.name for plugin in self._hooks.plugins}
+        profiles = MappingProxyType({name: profile for name, (_, profile) in owned.items()})
+        return Offers(profiles, {name: plugins.get(owner, owner) for name, (owner, _) in owned.items()})
+
+    def _info(self, plugin: FoundPlugin) -> PluginInfo:
+        return PluginInfo(
+            name=(name := plugin.name),
+            distribution=plugin.distribution,
+            version=plugin.version,
+            hooks=self._hooks.of(name),
+            steps=self._steps.of(name),
+            manifests=self._manifests.of(name),
+            storages=self._storages.of(name),
+            profiles=self._profiles.of(name),
+            settings=tuple(spec.name for owner, spec in self.setting_specs if owner == name),
+            metrics=self._metric_offers.of(name),
+        )

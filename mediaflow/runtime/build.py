@@ -1,0 +1,164 @@
+"""The one composition root: builds every service over the configured backends, for every process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from functools import partial
+
+from mediaflow.domain.errors import ConfigurationError
+from mediaflow.observability.metrics import PrometheusMetrics
+from mediaflow.persistence import open_database
+from mediaflow.persistence.http_keys import fetch_keys
+from mediaflow.persistence.redis.cache import RedisAssetBodies
+from mediaflow.persistence.redis.connection import RedisConnection, open_redis
+from mediaflow.persistence.redis.counters import MemoryCounters, SharedCounters
+from mediaflow.plugin import ReceivesParts, Storage
+from mediaflow.registry import Registry
+from mediaflow.runtime.places import database_url, storage_url, work_root, worker_units
+from mediaflow.runtime.runtime import Runtime
+from mediaflow.runtime.stages import Ground, build_stages
+from mediaflow.services.access.api_keys import ApiKeys
+from mediaflow.services.access.credentials import Credentials
+from mediaflow.services.access.jwks import KeySet
+from mediaflow.services.access.keyfile import load_or_create_key
+from mediaflow.services.access.sessions import LoginCodes, Sessions
+from mediaflow.services.access.shares import Shares
+from mediaflow.services.access.tokens import OutsideTokens, Tokens, outside_settings
+from mediaflow.services.assets.asset_cache import AssetReader
+from mediaflow.services.assets.bulk import Bulk
+from mediaflow.services.assets.captions import Captions
+from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.library import Library
+from mediaflow.services.assets.listing import Listing
+from mediaflow.services.assets.purge import Purge
+from mediaflow.services.assets.reprocess import Reprocess
+from mediaflow.services.assets.trash import Trash
+from mediaflow.services.delivery.delivery import Delivery
+from mediaflow.services.delivery.stream_options import stream_options
+from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.pipeline.claims import Claims, LoadGate
+from mediaflow.services.pipeline.execution import Execution
+from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.workdir import WorkDirectory
+from mediaflow.services.ports import Database, Metrics, Wakeups
+from mediaflow.services.requests.audit import Audit
+from mediaflow.services.requests.idempotency import Idempotency
+from mediaflow.services.requests.rate_limits import RateLimits
+from mediaflow.services.upkeep.cleanup import Cleanup
+from mediaflow.services.upkeep.generations import Generations
+from mediaflow.services.upkeep.reconcile import Reconciler
+from mediaflow.services.upkeep.topology import check_topology
+from mediaflow.services.uploads.assembly import Assembly
+from mediaflow.services.uploads.blobs import Blobs
+from mediaflow.services.uploads.ingest import Ingest
+from mediaflow.services.uploads.quotas import Quotas
+from mediaflow.settings import Settings
+
+
+def make_metrics(plugins: Registry) -> PrometheusMetrics:
+    """The process's metrics, the plugins' among them."""
+    return PrometheusMetrics(plugins.metric_specs)
+
+
+def _outside_tokens(settings: Settings) -> OutsideTokens | None:
+    """The outside issuer, when there is one; its keys are fetched when the first token comes."""
+    found = outside_settings(settings)
+    if found is None:
+        return None
+    url, issuer, audience, role_claim = found
+    return OutsideTokens(KeySet(partial(fetch_keys, url)), issuer, audience, role_claim)
+
+
+def _rate_limits(settings: Settings, redis: RedisConnection | None) -> RateLimits:
+    counters = MemoryCounters() if redis is None else SharedCounters(redis)
+    return RateLimits(counters, settings.rate_limit_per_minute, settings.login_failures_per_minute)
+
+
+def _asset_reader(
+    settings: Settings, database: Database, metrics: Metrics, redis: RedisConnection | None
+) -> AssetReader:
+    """Bodies come through Redis where that is faster: a SQLite file is read in less time than Redis takes to answer."""
+    worth_it = not database_url(settings).startswith("sqlite:") or "asset_cache_seconds" in settings.from_environment
+    if redis is None or not worth_it:
+        return AssetReader(database)
+    return AssetReader(database, metrics, RedisAssetBodies(redis), settings.asset_cache_seconds)
+
+
+def _open_storage(settings: Settings, plugins: Registry) -> tuple[Storage, ReceivesParts]:
+    """The storage, twice: as what keeps objects and as what receives them in parts. ConfigurationError if unfit."""
+    url = storage_url(settings)
+    storage = plugins.open_storage(url, settings)
+    check_topology(
+        redis_url=settings.redis_url,
+        database_url=database_url(settings),
+        storage_url=url,
+        storage_is_shared=plugins.storage_scheme(url).shared,
+    )
+    if not isinstance(storage, ReceivesParts):
+        raise ConfigurationError(f"The storage {url.split(':')[0]!r} can't receive uploads in parts.")
+    return storage, storage
+
+
+def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
+    """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
+    settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    plugins.use_metrics(metrics)
+    key, outside = load_or_create_key(settings), _outside_tokens(settings)
+    database, redis = open_database(database_url(settings)), open_redis(settings.redis_url)
+    storage, parts = _open_storage(settings, plugins)
+    gate, stopped, work = LoadGate(worker_units(settings)), threading.Event(), WorkDirectory(work_root(settings))
+    jobs, blobs = Jobs(database, plugins, wakeups, metrics), Blobs(database, storage)
+    ingest = Ingest(database, storage, parts, plugins, wakeups, metrics, settings)
+    assembly = Assembly(database, storage, parts, plugins, jobs, blobs, metrics)
+    stages = build_stages(Ground(settings, plugins, metrics, database, storage, jobs, work))
+    claims = Claims(database, gate, f"{socket.gethostname()}:{os.getpid()}")
+    tokens, api_keys = Tokens(key, settings.jwt_issuer, settings.jwt_audience), ApiKeys(database)
+    assets = _asset_reader(settings, database, metrics, redis)
+    stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
+    editing, reprocess = Editing(database), Reprocess(database, jobs, plugins.profiles)
+    trash = Trash(database, jobs, ingest, plugins, settings.trash_seconds)
+    sweepers = (
+        Purge(database, storage, parts, plugins, ingest, jobs, blobs),
+        Generations(database, storage),
+        Cleanup(database, parts, settings.audit_days),
+    )
+    return Runtime(
+        settings=settings,
+        plugins=plugins,
+        database=database,
+        storage=storage,
+        metrics=metrics,
+        wakeups=wakeups,
+        tokens=tokens,
+        credentials=Credentials(tokens, outside, api_keys),
+        api_keys=api_keys,
+        shares=Shares(database),
+        login_codes=LoginCodes(database),
+        sessions=Sessions(database, key, outside is not None),
+        stream_tokens=stream_tokens,
+        ingest=ingest,
+        jobs=jobs,
+        assembly=assembly,
+        library=Library(database, assets),
+        listing=Listing(database),
+        editing=editing,
+        captions=Captions(database, storage, stages.rendering),
+        posters=stages.posters,
+        trash=trash,
+        reprocess=reprocess,
+        bulk=Bulk(database, trash, editing, reprocess),
+        delivery=Delivery(database, storage, stream_tokens, settings, stream_options(settings, storage), assets),
+        planning=stages.planning,
+        execution=Execution(claims, jobs, metrics, stages.handlers, stopped.is_set),
+        reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, sweepers),
+        gate=gate,
+        work=work,
+        rate_limits=_rate_limits(settings, redis),
+        quotas=Quotas.of(database, settings),
+        idempotency=Idempotency(database, settings.idempotency_seconds),
+        audit=Audit(database, metrics),
+        redis=redis,
+        stopped=stopped,
+    )

@@ -1,0 +1,29 @@
+"""Where things are: the effective URLs, directories and load units of a process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mediaflow.settings import Settings
+
+
+def database_url(settings: Settings) -> str:
+    """The effective database URL: a SQLite file in the data directory by default."""
+    return settings.database_url or f"sqlite:{settings.data_path / 'mediaflow.db'}"
+
+
+def storage_url(settings: Settings) -> str:
+    """The effective storage URL: a directory in the data directory by default."""
+    return settings.storage_url or f"local:{settings.data_path / 'objects'}"
+
+
+def work_root(settings: Settings) -> Path:
+    """Where running tasks have their directories."""
+    return Path(settings.work_dir).absolute() if settings.work_dir else settings.data_path / "work"
+
+
+def worker_units(settings: Settings) -> int:
+    """Load units of one worker process: this machine's cores, shared between the processes."""
+    cores = len(os.sched_getaffinity(0))
+    return settings.worker_load or max(1, cores // max(1, settings.worker_processes))

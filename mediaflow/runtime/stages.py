@@ -1,0 +1,84 @@
+"""The stages of a job: what its tasks do, wired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from mediaflow.domain.states import Stage
+from mediaflow.plugin import ProcessRunner, Storage
+from mediaflow.registry import Registry
+from mediaflow.runtime.places import work_root
+from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.services.pipeline.execution import StageHandler
+from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.planning import Planning
+from mediaflow.services.pipeline.posters import Posters
+from mediaflow.services.pipeline.publishing import Publishing
+from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.pipeline.sources import Sources
+from mediaflow.services.pipeline.stepping import Stepping
+from mediaflow.services.pipeline.stepprocess import ChildSteps
+from mediaflow.services.pipeline.taskdocs import TaskDocuments
+from mediaflow.services.pipeline.workdir import WorkDirectory
+from mediaflow.services.ports import Database, Metrics
+from mediaflow.settings import Settings
+
+
+def _runners(settings: Settings) -> Callable[[Callable[[], str | None]], ProcessRunner]:
+    sandbox: Literal["bwrap", "off"] = "off" if settings.sandbox == "off" else "bwrap"
+    return lambda stop: SandboxedRunner(sandbox, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the services stand on."""
+
+    settings: Settings
+    plugins: Registry
+    metrics: Metrics
+    database: Database
+    storage: Storage
+    jobs: Jobs
+    work: WorkDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What the tasks of a job do."""
+
+    planning: Planning
+    stepping: Stepping
+    rendering: Rendering
+    posters: Posters
+    publishing: Publishing
+
+    @property
+    def handlers(self) -> dict[Stage, StageHandler]:
+        return {
+            "probe": self.planning.probe,
+            "validate": self.planning.validate,
+            "plan": self.planning.plan,
+            "step": self.stepping.run,
+            "package": self.publishing.package,
+            "publish": self.publishing.publish,
+            "poster": self.posters.apply,
+        }
+
+
+def build_stages(on: Ground) -> Stages:
+    """Wire what the tasks of a job need."""
+    settings, database, storage, plugins, jobs = on.settings, on.database, on.storage, on.plugins, on.jobs
+    documents = TaskDocuments(database)
+    sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes)
+    rendering = Rendering(storage, plugins)
+    posters = Posters(database, documents, storage, plugins, jobs, rendering)
+    bucket = settings.stream_bucket_seconds
+    return Stages(
+        planning=Planning(database, documents, sources, plugins, jobs, _runners(settings), settings),
+        stepping=Stepping(documents, storage, sources, ChildSteps(settings, plugins), on.metrics, on.work),
+        rendering=rendering,
+        posters=posters,
+        publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics, bucket),
+    )

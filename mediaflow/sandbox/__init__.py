@@ -1,0 +1,1 @@
+"""Running programs on untrusted files: bubblewrap, limits, watchdogs."""

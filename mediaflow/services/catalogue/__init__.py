@@ -1,1 +1,0 @@
-"""What can be chosen from: plugins with what they offer, and profiles."""

@@ -1,0 +1,104 @@
+"""Runs tasks: claim, do, record, unlock what follows. What each stage does is wired in `runtime/stages.py`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected
+from mediaflow.domain.records import Task
+from mediaflow.domain.states import MAX_ATTEMPTS, Stage
+from mediaflow.services.pipeline.claims import Claims, Lease
+from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.ports import Increment, Metrics
+
+_log = structlog.get_logger(__name__)
+
+RETRY_SECONDS: Final = (1.0, 5.0, 15.0, 60.0)
+"""Waits before the second, third, ... attempt."""
+
+StageHandler = Callable[[Task, Lease], dict[str, Any]]
+"""Does a claimed task and returns its result. Raises MediaRejected (final), LeaseLost, or anything else (retried)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One worker process's hands."""
+
+    claims: Claims
+    jobs: Jobs
+    metrics: Metrics
+    handlers: Mapping[Stage, StageHandler]
+    stopping: Callable[[], bool]
+
+    def work(self, stage: Stage) -> int:
+        """Run tasks of the stage until none is left that this process can carry; how many ran."""
+        count = 0
+        while not self.stopping() and (task := self.claims.best(stage)) is not None:
+            try:
+                self._run(task)
+            finally:
+                self.claims.done_with(task)
+            count += 1
+        return count
+
+    def _run(self, task: Task) -> None:
+        ids = {"task_id": task.id, "job_id": task.job_id, "asset_id": task.asset_id}
+        with structlog.contextvars.bound_contextvars(**ids):
+            started = time.monotonic()
+            outcome = self._attempt(task)
+            seconds = time.monotonic() - started
+            _log.info("task ended", task=task.name, attempt=task.attempt, outcome=outcome, seconds=round(seconds, 3))
+            self.metrics.count("mediaflow_tasks_total", stage=task.stage, outcome=outcome)
+            self.metrics.observe("mediaflow_task_seconds", seconds, stage=task.stage)
+            self.jobs.advance(task.job_id)
+
+    def _attempt(self, task: Task) -> str:
+        """Do the task once; the outcome as a word."""
+        with Lease(self.claims, task, self.stopping) as lease:
+            try:
+                result = self.handlers[task.stage](task, lease)
+            except LeaseLost:
+                return "lost" if lease.lost or not self.stopping() else self._release(task)
+            except MediaRejected as error:
+                return self._end(task, {"state": "failed", "error": _document(error)}, "rejected")
+            except Exception as error:  # noqa: BLE001 - whatever a step or a backend raises is recorded and tried again
+                return self._failed(task, lease, error)
+        done = {"state": "done", "result": result, "error": None, "progress": 1.0}
+        return self._end(task, done, "done")
+
+    def _failed(self, task: Task, lease: Lease, error: Exception) -> str:
+        if lease.reason() is not None:  # stopped by us: not the task's fault
+            return self._release(task)
+        document = _document(error)
+        trace = None if isinstance(error, MediaflowError) else error  # ours say it in a sentence
+        _log.warning("task failed", task=task.name, attempt=task.attempt, exc_info=trace, **document)
+        if task.failures >= MAX_ATTEMPTS:
+            return self._end(task, {"state": "failed", "error": document}, "failed")
+        wait = RETRY_SECONDS[min(task.failures, len(RETRY_SECONDS)) - 1]
+        later = {"state": "pending", "error": document, "not_before": self.claims.database.now() + wait}
+        return self._end(task, later, "retried")
+
+    def _release(self, task: Task) -> str:
+        """Give it back as it was: the next worker begins at once."""
+        return self._end(task, {"state": "pending", "failures": Increment(-1)}, "released")
+
+    def _end(self, task: Task, changes: dict[str, Any], outcome: str) -> str:
+        if changes["state"] != "pending":
+            changes["finished_at"] = self.claims.database.now()
+        try:
+            self.claims.write(task, changes)
+        except LeaseLost:
+            return "lost"
+        return outcome
+
+
+def _document(error: Exception) -> dict[str, Any]:
+    """An error as documents keep it. What is not an error of ours says nothing of its inside to users."""
+    if isinstance(error, MediaflowError):
+        return {"code": error.code, "detail": error.detail}
+    return {"code": "job.internal", "detail": f"The work failed unexpectedly ({type(error).__name__})."}

@@ -1,0 +1,211 @@
+"""Jobs and their tasks: creation, unlocking what is ready, and how an end of a task moves its job and its asset.
+
+Every method is idempotent: it looks at the documents and makes the next step that they allow. `advance` may run at any
+time, on any host, as often as it likes; the reconciler does just that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mediaflow.domain.events import Event
+from mediaflow.domain.ids import job_id, task_id
+from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.domain.states import WORK_ENDED, JobKind, Stage, WorkState
+from mediaflow.plugin import PlannedTask
+from mediaflow.plugin.wire import load
+from mediaflow.services.pipeline.tenure import Tenure
+from mediaflow.services.ports import Database, Metrics, OneOf, Plugins, Wakeups
+
+LAST: Final[dict[JobKind, str]] = {"process": "publish", "poster": "poster"}
+"""The task that a job is done with."""
+SUPERSEDED: Final = {"code": "job.superseded", "detail": "The asset was deleted, or another job took over."}
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Everything that changes jobs as a whole."""
+
+    database: Database
+    plugins: Plugins
+    wakeups: Wakeups
+    metrics: Metrics
+
+    @property
+    def tenure(self) -> Tenure:
+        """Which job may work on which asset."""
+        return Tenure(self.database, self.plugins)
+
+    # --- creation
+
+    def start(self, asset_id: str, *, generation: int, profile: str | None = None) -> Job | None:
+        """The job of that generation, made if it is not there yet; None when the asset is gone or deleted."""
+        asset = self.database.assets.get(asset_id)
+        if asset is None or asset.deleted_at is not None:
+            return None
+        job = self._process(asset, generation, profile)
+        self.add(job)
+        self.advance(job.id)
+        return self.database.jobs.get(job.id)
+
+    def restart(self, asset: Asset, profile: str | None) -> Job | None:
+        """A job for the asset's next generation; None when somebody else has just begun one."""
+        generation = asset.next_generation + 1
+        while not self.add(job := self._process(asset, generation, profile)):
+            known = self.database.jobs.get(job.id)
+            if known is None or known.state not in WORK_ENDED:
+                return None
+            generation += 1  # that one was ended before it could begin
+        self.advance(job.id)
+        return job
+
+    def _process(self, asset: Asset, generation: int, profile: str | None) -> Job:
+        now = self.database.now()
+        return Job(
+            id=job_id(asset.id, generation),
+            asset_id=asset.id,
+            owner=asset.owner,
+            generation=generation,
+            profile=profile or asset.profile,
+            state="pending",
+            created_at=now,
+            updated_at=now,
+        )
+
+    def add(self, job: Job) -> bool:
+        """Keep a new job; False when it is there already. `advance` begins it."""
+        inserted = self.database.jobs.insert(job)
+        if inserted:
+            self.metrics.count("mediaflow_jobs_total", state="pending")
+        return inserted
+
+    def _add_first(self, job: Job) -> None:
+        self._add(job, "probe", "probe")
+        self._add(job, "validate", "validate", needs=["probe"])
+        self._add(job, "plan", "plan", needs=["validate"])  # the last one: where it is, the others are
+
+    def _add_poster(self, job: Job) -> None:
+        """The tasks of a new picture: its step as `services/pipeline/posters.py` planned it, and what shows it."""
+        plan = job.plan or {}
+        step = load(PlannedTask, plan["task"])
+        self._add(job, step.name, "step", step=plan["step"], params=dict(step.params), load_units=step.load_units)
+        last = LAST["poster"]
+        self._add(job, last, "poster", needs=[step.name], params={"time_seconds": plan["time_seconds"]})
+
+    def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]]) -> None:
+        """The tasks that steps planned (with each one's step name), then packaging and publishing behind them."""
+        names: list[str] = []
+        for step, task in planned:
+            names.append(task.name)
+            self._add(
+                job,
+                task.name,
+                "step",
+                needs=["plan", *task.needs],
+                step=step,
+                params=dict(task.params),
+                load_units=task.load_units,
+                weight=task.weight,
+                optional=task.optional,
+            )
+        self._add(job, "package", "package", needs=names)
+        self._add(job, "publish", "publish", needs=["package"])
+
+    def _add(self, job: Job, name: str, stage: Stage, **fields: Any) -> None:
+        now = self.database.now()
+        load = fields.pop("load_units", 0)  # bookkeeping stages never wait behind encodes
+        task = Task(
+            id=task_id(job.id, name),
+            job_id=job.id,
+            asset_id=job.asset_id,
+            owner=job.owner,
+            generation=job.generation,
+            name=name,
+            stage=stage,
+            state="pending",
+            created_at=now,
+            updated_at=now,
+            load_units=load,
+            **fields,
+        )
+        self.database.tasks.insert(task)
+
+    # --- progress
+
+    def tasks(self, job: str) -> list[Task]:
+        """The job's tasks, oldest first."""
+        return self.database.tasks.find({"job_id": job}, sort=("created_at", "id"))
+
+    def advance(self, job: str) -> None:
+        """Unlock the tasks whose needs are met, and end the job when its last task ended or one failed."""
+        document = self.database.jobs.get(job)
+        if document is None or document.state in WORK_ENDED:
+            return
+        standing = self.tenure.standing(document)
+        if standing == "lost":
+            self.end(document, "cancelled", SUPERSEDED)
+        if standing != "held":
+            return
+        tasks = self.tasks(job)
+        if document.kind == "process" and not any(task.name == "plan" for task in tasks):
+            self._add_first(document)
+            tasks = self.tasks(job)
+        if document.kind == "poster" and not any(task.name == LAST["poster"] for task in tasks):
+            self._add_poster(document)
+            tasks = self.tasks(job)
+        failed = next((task for task in tasks if task.state == "failed" and not task.optional), None)
+        if failed is not None:
+            self.end(document, "failed", failed.error)
+            return
+        settled = {task.name for task in tasks if task.state == "done" or (task.optional and task.state in WORK_ENDED)}
+        for task in tasks:
+            if task.state == "pending" and not task.ready and settled.issuperset(task.needs):
+                changes = {"ready": True, "updated_at": self.database.now()}
+                if self.database.tasks.change(task.id, {"state": "pending", "ready": False}, changes) is not None:
+                    self.wakeups.wake(task.stage, task.id)
+        if any(task.name == LAST[document.kind] and task.state == "done" for task in tasks):
+            self.end(document, "done", None)
+
+    def end(self, job: Job, state: WorkState, error: dict[str, Any] | None) -> Job | None:
+        """End a job: nothing of it runs or is published afterwards. An earlier generation of the asset stays.
+
+        The asset is freed first: when the job has published by then, it is done, whatever else was meant. The answer
+        is the ended job, or None when it had ended before.
+        """
+        now = self.database.now()
+        if state != "done":
+            error = error or {"code": f"job.{state}", "detail": f"The job was {state}."}
+            if self.tenure.give_back(job, error) is None and self.tenure.published(job):
+                state, error = "done", None
+        changes = {"state": state, "error": error, "updated_at": now, "finished_at": now}
+        ended = self.database.jobs.change(job.id, {"state": OneOf(("pending", "running"))}, changes)
+        if error is not None:
+            self.tenure.give_back(job, error)  # it may have taken the asset in between, see there
+        self._cancel_tasks(job.id, now)
+        if ended is not None:
+            self.metrics.count("mediaflow_jobs_total", state=state)
+            self.plugins.publish_event(Event(f"job.{state}", now, job.owner, job.asset_id, job.id, data=error or {}))
+        return ended
+
+    def halt(self, asset_id: str, error: dict[str, Any]) -> None:
+        """Cancel whatever is done for an asset."""
+        for job in self.database.jobs.find({"asset_id": asset_id, "state": OneOf(("pending", "running"))}):
+            self.end(job, "cancelled", error)
+
+    def _cancel_tasks(self, job: str, now: float) -> None:
+        cancelled = {"state": "cancelled", "updated_at": now, "finished_at": now}
+        for task in self.tasks(job):
+            if task.state not in WORK_ENDED:
+                self.database.tasks.change(task.id, {"state": OneOf(("pending", "running"))}, cancelled)
+
+
+def progress_of(asset: Asset, tasks: list[Task]) -> float:
+    """How much of an asset's newest job is done, 0.0-1.0, by the tasks' expected costs."""
+    if asset.state in ("ready", "failed", "rejected") or not tasks:
+        return 1.0 if asset.state == "ready" else 0.0
+    planned = any(task.name == "publish" for task in tasks)
+    total = sum(task.weight for task in tasks)
+    done = sum(task.weight * (1.0 if task.state in WORK_ENDED else task.progress) for task in tasks)
+    return min(0.999, done / total) if planned and total else 0.01

@@ -1,0 +1,104 @@
+"""The first three stages of a job: probe the source, ask the plugins about it, plan the tasks. Each can be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mediaflow.domain.errors import MediaRejected, TaskFailed
+from mediaflow.domain.media import MediaInfo
+from mediaflow.domain.profile import Profile
+from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.media.probe import probe
+from mediaflow.plugin import PlannedTask, ProcessRunner, plan_encode
+from mediaflow.plugin.wire import dump
+from mediaflow.services.pipeline.claims import Lease
+from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.posters import chosen
+from mediaflow.services.pipeline.sources import Sources
+from mediaflow.services.pipeline.taskdocs import TaskDocuments, draft_of, original_of
+from mediaflow.services.ports import Database, Plugins
+from mediaflow.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """`processes` makes a runner of programs that stops when the function that it is given says why."""
+
+    database: Database
+    documents: TaskDocuments
+    sources: Sources
+    plugins: Plugins
+    jobs: Jobs
+    processes: Callable[[Callable[[], str | None]], ProcessRunner]
+    settings: Settings
+
+    def probe(self, task: Task, lease: Lease) -> dict[str, Any]:
+        """Measure the source; what was found is kept in the job and in the asset."""
+        asset, job = self.documents.asset(task), self.documents.job(task)
+        with self.sources.opened(original_of(asset)) as source:
+            media = probe(
+                source,
+                self.processes(lease.reason),
+                max_streams=self.settings.max_streams,
+                max_pixels=self.settings.max_pixels,
+            )
+        document = dump(media)
+        now = self.database.now()
+        running = {"state": "running", "media": document, "updated_at": now}
+        self.database.jobs.change(job.id, {"state": "pending"}, running)
+        self.database.jobs.change(job.id, {"state": "running"}, {"media": document, "updated_at": now})
+        facts = {
+            "media": document,
+            "duration_seconds": media.duration_seconds,
+            "content_type": media.content_type,
+            "updated_at": now,
+        }
+        self.database.assets.change(asset.id, {"job_id": job.id}, facts)
+        return {}
+
+    def validate(self, task: Task, _lease: Lease) -> dict[str, Any]:
+        """Ask every plugin; the first problem rejects the asset."""
+        asset, media = self.documents.asset(task), self.documents.media(task)
+        problems = self.plugins.validate_media(media, draft_of(asset))
+        if problems:
+            raise MediaRejected(problems[0].detail, code=problems[0].code)
+        return {}
+
+    def plan(self, task: Task, _lease: Lease) -> dict[str, Any]:
+        """Choose the profile, let its steps plan, and add their tasks to the job."""
+        asset, job, media = self.documents.asset(task), self.documents.job(task), self.documents.media(task)
+        profile = self._profile(asset, job, media)
+        planned = self.planned_tasks(media, profile, asset.poster_seconds)
+        document = dump(plan_encode(media, profile))
+        changes = {"plan": document, "profile": profile.name, "updated_at": self.database.now()}
+        self.database.jobs.change(job.id, {"state": "running"}, changes)
+        # what is published was made with another profile perhaps, and stays until this is published
+        self.database.assets.change(asset.id, {"job_id": job.id, "generation": 0}, {"profile": profile.name})
+        self.jobs.add_steps(job, planned)
+        return {"profile": profile.name, "tasks": len(planned), "poster_seconds": asset.poster_seconds}
+
+    def planned_tasks(
+        self, media: MediaInfo, profile: Profile, poster_seconds: float | None = None
+    ) -> list[tuple[str, PlannedTask]]:
+        """All tasks that the profile's steps plan for the source, each with its step's name."""
+        planned = [
+            (spec.step, task)
+            for spec in (chosen(spec, poster_seconds) for spec in profile.steps)
+            for task in self.plugins.steps[spec.step].plan(media, spec, profile)
+        ]
+        names = [task.name for _, task in planned]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise TaskFailed(f"Profile {profile.name!r} plans two tasks called {twice!r}.", code="job.bad_plan")
+        if all(task.optional for _, task in planned):
+            detail = f"Profile {profile.name!r} makes nothing to play of this {media.kind} file; choose another."
+            raise MediaRejected(detail, code="media.unsupported")
+        return planned
+
+    def _profile(self, asset: Asset, job: Job, media: MediaInfo) -> Profile:
+        wished = self.plugins.choose_profile(media, draft_of(asset)) if job.profile is None else job.profile
+        name = wished or self.settings.default_profile
+        if name not in self.plugins.profiles:
+            raise TaskFailed(f"There is no profile called {name!r} (any more).", code="job.unknown_profile")
+        return self.plugins.profiles[name]

@@ -1,0 +1,156 @@
+"""The picture of a video: chosen by its owner as a time in it, made by a job of its own, and kept through reprocessing.
+
+`Asset.poster_seconds` is the wish (None: the profile's choice), `published.poster_seconds` what the published picture
+shows. A job that ends while another wish stands changes nothing: the last wish wins, whatever ends last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from mediaflow.domain.errors import Conflict, InvalidInput, Problem, TaskFailed
+from mediaflow.domain.ids import new_id
+from mediaflow.domain.media import MediaInfo
+from mediaflow.domain.profile import Profile, StepSpec
+from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.plugin import PlannedTask, Storage
+from mediaflow.plugin.wire import dump, load
+from mediaflow.services.access.permissions import changeable
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.pipeline.claims import Lease
+from mediaflow.services.pipeline.jobs import SUPERSEDED, Jobs
+from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.pipeline.taskdocs import TaskDocuments
+from mediaflow.services.ports import Database, Plugins
+
+STEP: Final = "image.thumbnail"
+"""The step that makes pictures. Its parameter `at_seconds` is a time of the presentation."""
+TRIES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Posters:
+    """Choosing a picture, and the last stage of the job that makes it."""
+
+    database: Database
+    documents: TaskDocuments
+    storage: Storage
+    plugins: Plugins
+    jobs: Jobs
+    rendering: Rendering
+
+    def choose(self, principal: Principal, asset_id: str, time_seconds: float | None) -> Asset:
+        """Wish for the picture at that time, or (None) for the profile's own choice; a worker makes it.
+
+        InvalidInput outside of the video; Conflict while there is nothing to take a picture from.
+        """
+        for _ in range(TRIES):
+            asset = changeable(principal, self.database.assets.get(asset_id))
+            if asset.poster_seconds == time_seconds and _shows(asset, time_seconds):
+                return asset
+            self._check(asset, time_seconds)
+            # kept before the wish: when we die in between, the job finds that its picture is not wished for
+            job = self._added(asset, time_seconds)
+            changes = {"poster_seconds": time_seconds, "updated_at": self.database.now()}
+            expect = {"rev": asset.rev, "generation": asset.generation, "deleted_at": None}
+            changed = self.database.assets.change(asset_id, expect, changes)
+            if changed is not None:
+                self.jobs.advance(job.id)
+                return changed
+            self.jobs.end(job, "cancelled", SUPERSEDED)
+        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
+
+    def catch_up(self, asset: Asset) -> None:
+        """Start the job that makes the wished picture, when the published one is another. Repeating does no harm."""
+        if _shows(asset, asset.poster_seconds) or asset.deleted_at is not None or not self._can_be_made(asset):
+            return
+        self.jobs.advance(self._added(asset, asset.poster_seconds).id)
+
+    def apply(self, task: Task, _lease: Lease) -> dict[str, Any]:
+        """The last stage: point what is published at the new picture, if it is still wished for."""
+        path = self._picture(task)
+        for _ in range(TRIES):
+            asset = self.documents.asset(task)
+            wanted = asset.generation == task.generation and asset.poster_seconds == task.params["time_seconds"]
+            if not wanted or asset.published is None:
+                return {}
+            published = {**asset.published, "thumbnail": path, "poster_seconds": asset.poster_seconds}
+            expect = {"rev": asset.rev, "generation": task.generation, "deleted_at": None}
+            changes = {"published": published, "updated_at": self.database.now()}
+            if self.database.assets.change(asset.id, expect, changes) is not None:
+                return {"path": path}
+        raise TaskFailed("Others keep changing this asset.", code="asset.busy")
+
+    def _picture(self, task: Task) -> str:
+        """The path of the picture that the job's step made; it is in the storage, whole."""
+        step = next(other for other in self.jobs.tasks(task.job_id) if other.stage == "step")
+        made = self.rendering.produced(task.asset_id, (step.result or {})["path"])
+        path, size = next((f"{made.path}/{a.path}", a.size_bytes) for a in made.artifacts if a.role == "thumbnail")
+        if not self.rendering.is_stored(task.asset_id, path, size):
+            raise TaskFailed("The picture is not in the storage as it was made.", code="storage.lost_object")
+        return path
+
+    def _check(self, asset: Asset, time_seconds: float | None) -> None:
+        if asset.published is None or asset.media is None:
+            raise Conflict("The asset is not ready yet; choose its picture when it is.", code="asset.not_ready")
+        media = load(MediaInfo, asset.media)
+        if media.video is None:
+            raise _bad_time("the asset has no video to take a picture from")
+        end = asset.duration_seconds or media.duration_seconds
+        if time_seconds is not None and not 0 <= time_seconds <= end:
+            raise _bad_time(f"must be 0 to {end:g}, the video's duration in seconds, not {time_seconds:g}")
+        if not self._can_be_made(asset):
+            raise Conflict("Pictures are not made here: the plugin that makes them is off.", code="asset.no_pictures")
+        if asset.original_key is None or self.storage.stat(asset.original_key) is None:
+            raise Conflict("The original is gone; no other picture can be made.", code="asset.no_original")
+
+    def _can_be_made(self, asset: Asset) -> bool:
+        has_video = asset.media is not None and load(MediaInfo, asset.media).video is not None
+        return has_video and STEP in self.plugins.steps
+
+    def _planned(self, asset: Asset, job_id: str, wish: float | None) -> PlannedTask:
+        """What the step plans under the asset's profile, under a name that no other job of the generation has."""
+        profile = self.plugins.profiles.get(asset.profile or "") or Profile("", "", 4.0, 60, (), (), ())
+        spec = next((spec for spec in profile.steps if spec.step == STEP), StepSpec(STEP))
+        task = self.plugins.steps[STEP].plan(load(MediaInfo, asset.media), chosen(spec, wish), profile)[0]
+        return replace(task, name=f"poster-{job_id[:16]}", optional=False)
+
+    def _added(self, asset: Asset, wish: float | None) -> Job:
+        # random: a job that came to nothing must not be taken for the one of a repeated wish
+        now, job_id = self.database.now(), new_id()
+        plan = {"step": STEP, "task": dump(self._planned(asset, job_id, wish)), "time_seconds": wish}
+        job = Job(
+            id=job_id,
+            asset_id=asset.id,
+            owner=asset.owner,
+            generation=asset.generation,
+            profile=asset.profile,
+            state="pending",
+            created_at=now,
+            updated_at=now,
+            media=asset.media,
+            plan=plan,
+            kind="poster",
+        )
+        self.jobs.add(job)
+        return job
+
+
+def _shows(asset: Asset, time_seconds: float | None) -> bool:
+    """True when the published picture is the one of that time already."""
+    published = asset.published or {}
+    made = published.get("poster_seconds") == time_seconds
+    return asset.published is not None and made and (time_seconds is None or bool(published.get("thumbnail")))
+
+
+def chosen(spec: StepSpec, time_seconds: float | None) -> StepSpec:
+    """The specification of a step, made to take the wished picture if it is the step that takes pictures."""
+    if spec.step != STEP or time_seconds is None:
+        return spec
+    return StepSpec(spec.step, {**spec.params, "at_seconds": time_seconds})
+
+
+def _bad_time(detail: str) -> InvalidInput:
+    problem = Problem("asset.bad_poster_time", detail, "/time_seconds")
+    return InvalidInput(f"/time_seconds: {detail}", code="asset.bad_poster_time", problems=(problem,))

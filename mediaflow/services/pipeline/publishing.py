@@ -1,0 +1,147 @@
+"""The last two stages of a job: package what the steps made, then point the asset at it. Manifests come last."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mediaflow.domain import keys
+from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.events import Event
+from mediaflow.domain.records import Asset, Task
+from mediaflow.plugin import Storage
+from mediaflow.services.pipeline.claims import Lease
+from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions
+from mediaflow.services.pipeline.posters import Posters
+from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.pipeline.taskdocs import TaskDocuments
+from mediaflow.services.ports import Below, Database, Metrics, Plugins
+
+PUBLISH_TRIES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """Nothing is published before every file was found where it must be, with its size."""
+
+    database: Database
+    documents: TaskDocuments
+    storage: Storage
+    plugins: Plugins
+    jobs: Jobs
+    rendering: Rendering
+    posters: Posters
+    metrics: Metrics
+    stream_bucket_seconds: float
+
+    def package(self, task: Task, _lease: Lease) -> dict[str, Any]:
+        """Check that every file is there, build the presentation, write the manifests; returns what publishing sets."""
+        asset, media = self.documents.asset(task), self.documents.media(task)
+        tasks = self.jobs.tasks(task.job_id)
+        done = [other for other in tasks if other.stage == "step" and other.state == "done"]
+        produced = [self.rendering.produced(asset.id, (other.result or {})["path"]) for other in done]
+        self._verify_stored(asset, produced)
+        presentation = build_presentation(produced, media.duration_seconds)
+        path = keys.attempt_path(task.generation, task.name, task.attempt)
+        formats = self.plugins.profiles[self.documents.job(task).profile or ""].manifests
+        entries = self.rendering.write(asset.id, path, presentation, formats)
+        images = {
+            a.role: f"{p.path}/{a.path}" for p in produced for a in p.artifacts if a.role in ("thumbnail", "storyboard")
+        }
+        return {
+            "generation": task.generation,
+            "sources": [source.path for source in produced],
+            "hls": entries.get("hls"),
+            "early_hls": None,
+            "dash": entries.get("dash"),
+            "manifests": entries,
+            "thumbnail": images.get("thumbnail"),
+            "storyboard": images.get("storyboard"),
+            "poster_seconds": next((t.result or {} for t in tasks if t.name == "plan"), {}).get("poster_seconds"),
+            "captions": [],
+            "warnings": [_left_out(other) for other in tasks if other.optional and other.state == "failed"],
+            "duration_seconds": round(presentation.duration_seconds, 3),
+            "size_bytes": sum(artifact.size_bytes for source in produced for artifact in source.artifacts),
+            "renditions": describe_renditions(presentation),
+        }
+
+    def _verify_stored(self, asset: Asset, produced: list[Produced]) -> None:
+        """Every artifact is in the storage with its size: a full disk is found here, not by a viewer."""
+        for source in produced:
+            prefix = f"{keys.asset_prefix(asset.id)}{source.path}/"
+            stored = {info.key: info.size_bytes for info in self.storage.list(prefix)}
+            for artifact in source.artifacts:
+                if stored.get(prefix + artifact.path) != artifact.size_bytes:
+                    raise TaskFailed(
+                        f"{artifact.path} is not in the storage as it was made.", code="storage.lost_object"
+                    )
+
+    def publish(self, task: Task, _lease: Lease) -> dict[str, Any]:
+        """Point the asset at the new generation: one compare-and-set, only forward, and only while the job holds it.
+
+        What the generation before shows is not taken away from those who watch it: its files go later. Captions and
+        picture are those of this moment: who changes them meanwhile makes this try again, or sees the new generation.
+        """
+        package = next(t for t in self.jobs.tasks(task.job_id) if t.name == "package")
+        packaged = package.result or {}
+        for _ in range(PUBLISH_TRIES):
+            asset = self.database.assets.get(task.asset_id)
+            if asset is None or asset.deleted_at is not None:
+                return {}
+            published, path = packaged, None
+            if asset.captions:
+                published, path = self.rendering.captioned(asset.id, packaged, asset.captions)
+            if self._published(task, asset, published):
+                self._catch_up(task)
+                return {}
+            self.rendering.discard(asset.id, path)
+        raise TaskFailed("Others keep changing this asset.", code="asset.busy")
+
+    def _published(self, task: Task, seen: Asset, published: dict[str, Any]) -> bool:
+        """False when the asset was changed since it was seen, and may still be published to."""
+        job, now = self.documents.job(task), self.database.now()
+        media = job.media or {}
+        watched = longest_watch_seconds(self.stream_bucket_seconds, published["duration_seconds"])
+        changes = {
+            "generation": task.generation,
+            "published": published,
+            "state": "ready",
+            "playable": True,
+            "profile": job.profile,
+            "media": {**media, "warnings": [*media.get("warnings", []), *published.get("warnings", [])]},
+            "duration_seconds": published["duration_seconds"],
+            "error": None,
+            "updated_at": now,
+            "sweep_at": now + watched if task.generation > 1 else None,
+        }
+        expect = {
+            "job_id": task.job_id,
+            "state": "processing",
+            "generation": Below(task.generation),
+            "deleted_at": None,
+        }
+        asset = self.database.assets.change(task.asset_id, expect | {"rev": seen.rev}, changes)
+        if asset is None:
+            return self.database.assets.count(expect | {"id": task.asset_id}) == 0
+        self.plugins.publish_event(Event("asset.ready", now, asset.owner, asset.id, task.job_id))
+        if task.generation == 1:
+            self.metrics.observe("mediaflow_asset_ready_seconds", now - asset.created_at)
+        return True
+
+    def _catch_up(self, task: Task) -> None:
+        """Begin what was wished for since the job was planned."""
+        asset = self.database.assets.get(task.asset_id)
+        if asset is not None and asset.generation == task.generation:
+            self.posters.catch_up(asset)
+
+
+def _left_out(task: Task) -> str:
+    """A sentence for owners about what could not be made and is not needed."""
+    return f"{task.name} is left out: {(task.error or {}).get('detail', 'it could not be made')}"
+
+
+def longest_watch_seconds(bucket_seconds: float, duration_seconds: float) -> float:
+    """How long somebody who began to watch just now may go on: the longest life of a stream token."""
+    return (2 + math.ceil(duration_seconds / bucket_seconds)) * bucket_seconds

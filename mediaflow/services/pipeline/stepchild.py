@@ -1,0 +1,110 @@
+"""The child process that runs one task of a step, started by `stepprocess.py`: `python -m` and this module.
+
+It reads a request (a JSON document) from stdin and answers with lines of JSON: `{"progress": 0.4}` while it works, then
+`{"artifact": {...}}` for each file and `{"done": 3}` with their number, or `{"error": {"kind", "code", "detail"}}`.
+
+Start-up counts in every task: only the plugin that offers the step is imported, no registry and no service.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from mediaflow.plugin import (
+    ENTRY_POINT_GROUP,
+    ConfigurationError,
+    MediaflowError,
+    MediaRejected,
+    Step,
+    StepTask,
+    Workspace,
+)
+from mediaflow.plugin.wire import dump, load
+from mediaflow.sandbox.runner import SandboxedRunner
+
+_PROGRESS_SECONDS: Final = 0.2
+
+
+def main() -> None:
+    """Run the request of stdin. The process ends with 0 when an answer was written, whatever it is."""
+    with _own_channel() as channel:
+        answer = _Answer(channel)
+        try:
+            _run(json.load(sys.stdin), answer)
+        except MediaflowError as error:
+            kind = "rejected" if isinstance(error, MediaRejected) else "failed"
+            answer.error(kind, error.code, error.detail)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the parent names it
+            traceback.print_exc()
+            answer.error("failed", "plugin.failed", _sentence(error))
+
+
+def _own_channel() -> TextIO:
+    """The stdout that we were given. What a plugin or its programs print goes to stderr from now on."""
+    channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return channel
+
+
+def _run(request: Mapping[str, Any], answer: _Answer) -> None:
+    workspace = Workspace(
+        directory=Path(request["directory"]),
+        source=Path(request["source"]),
+        progress=answer.progress,
+        processes=SandboxedRunner(request["sandbox"]),
+        settings=request["settings"],
+    )
+    step = find_step(request["plugin"], request["entry_point"], request["step"])
+    artifacts = step.run(load(StepTask, request["task"]), workspace)
+    for artifact in artifacts:
+        answer.line({"artifact": dump(artifact)})
+    answer.line({"done": len(artifacts)})
+
+
+def find_step(plugin: str, entry_point: str, name: str) -> Step:
+    """The step that the plugin's entry point (`package.module` or `package.module:object`) offers under that name."""
+    content = EntryPoint(plugin, entry_point, ENTRY_POINT_GROUP).load()
+    hook: Callable[[], Any] = content.mediaflow_register_steps
+    for step in hook():
+        if step.name == name:
+            found: Step = step
+            return found
+    raise ConfigurationError(f"The plugin {plugin!r} offers no step {name!r} (any more).")
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@dataclass(slots=True)
+class _Answer:
+    channel: TextIO
+    reported: float = 0.0
+
+    def progress(self, fraction: float) -> None:
+        """Tell the parent, but not more often than it looks."""
+        now = time.monotonic()
+        if now - self.reported >= _PROGRESS_SECONDS:
+            self.reported = now
+            self.line({"progress": min(1.0, max(0.0, float(fraction)))})
+
+    def error(self, kind: str, code: str, detail: str) -> None:
+        self.line({"error": {"kind": kind, "code": code, "detail": detail}})
+
+    def line(self, value: Mapping[str, Any]) -> None:
+        self.channel.write(json.dumps(value, separators=(",", ":")) + "\n")
+        self.channel.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The stage between planning and packaging: a step of a profile in a child process, its files put into the storage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mediaflow.domain import keys
+from mediaflow.domain.errors import LeaseLost
+from mediaflow.domain.presentation import Artifact
+from mediaflow.domain.records import Asset, Task
+from mediaflow.plugin import BLOCK_BYTES, StepTask, Storage
+from mediaflow.plugin.wire import dump, load
+from mediaflow.services.pipeline.claims import Lease
+from mediaflow.services.pipeline.packaging import ARTIFACTS
+from mediaflow.services.pipeline.sources import Sources
+from mediaflow.services.pipeline.taskdocs import TaskDocuments, original_of
+from mediaflow.services.pipeline.workdir import WorkDirectory
+from mediaflow.services.ports import Metrics, StepRequest, StepRunner
+
+STEP_SECONDS_PER_MEDIA_SECOND = 120.0
+STEP_SECONDS_AT_LEAST = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stepping:
+    """Runs steps. `run` is the stage's handler."""
+
+    documents: TaskDocuments
+    storage: Storage
+    sources: Sources
+    steps: StepRunner
+    metrics: Metrics
+    work: WorkDirectory
+
+    def run(self, task: Task, lease: Lease) -> dict[str, Any]:
+        """Run the step in its child process and put what it made into the storage, under this attempt's own path."""
+        asset, media = self.documents.asset(task), self.documents.media(task)
+        path = keys.attempt_path(task.generation, task.name, task.attempt)
+        with self._directory(task) as directory, self.sources.opened(original_of(asset)) as source:
+            request = StepRequest(
+                step=task.step or "",
+                task=dump(StepTask(task.name, task.params, media)),
+                source=str(source),
+                directory=str(directory),
+                time_limit_seconds=max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds),
+            )
+            artifacts = self._measured(request, lease)
+            for artifact in artifacts:
+                self._keep(asset, path, directory, load(Artifact, artifact), lease)
+        index = json.dumps(artifacts, separators=(",", ":")).encode()
+        key = f"{keys.asset_prefix(asset.id)}{path}/{ARTIFACTS}"
+        self.storage.put(key, [index], size_bytes=len(index), content_type="application/json")
+        self.metrics.count("mediaflow_step_artifacts_total", len(artifacts), step=task.step or "")
+        return {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
+
+    def _measured(self, request: StepRequest, lease: Lease) -> list[dict[str, Any]]:
+        started, outcome = time.monotonic(), "failed"
+        try:
+            artifacts = self.steps.run(request, _Hooks(lease))
+            outcome = "done"
+            return artifacts
+        finally:
+            self.metrics.count("mediaflow_encodes_total", step=request.step, outcome=outcome)
+            self.metrics.observe("mediaflow_encode_seconds", time.monotonic() - started, step=request.step)
+
+    @contextmanager
+    def _directory(self, task: Task) -> Iterator[Path]:
+        directory = self.work.path / f"{task.id}.{task.attempt}"
+        directory.mkdir(parents=True, mode=0o700)
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _keep(self, asset: Asset, path: str, directory: Path, artifact: Artifact, lease: Lease) -> None:
+        if (reason := lease.reason()) is not None:
+            raise LeaseLost(reason)
+        with (directory / artifact.path).open("rb") as file:
+            blocks = iter(lambda: file.read(BLOCK_BYTES), b"")
+            key = f"{keys.asset_prefix(asset.id)}{path}/{artifact.path}"
+            self.storage.put(key, blocks, size_bytes=artifact.size_bytes, content_type=artifact.content_type)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hooks:
+    """What a step's child tells and asks while it works."""
+
+    lease: Lease
+
+    def progress(self, fraction: float) -> None:
+        self.lease.progress(fraction)
+
+    def cancelled(self) -> str | None:
+        return self.lease.reason()

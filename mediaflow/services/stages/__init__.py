@@ -1,1 +1,0 @@
-"""What the tasks of a job do: from an original to what is published."""

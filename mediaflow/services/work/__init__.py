@@ -1,1 +1,0 @@
-"""Jobs and their tasks: who works on which, for how long, and what becomes of it."""

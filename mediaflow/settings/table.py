@@ -1,0 +1,299 @@
+"""Every setting of the core: one table, read once, frozen. `MEDIAFLOW_<NAME>` in the environment sets `<name>`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from mediaflow.domain.suggest import nearest
+from mediaflow.plugin import ConfigurationError, SettingSpec
+from mediaflow.settings.values import PARSERS, PREFIX, parse_value, variable_of
+
+CORE: Final = "mediaflow"
+"""Who owns the settings of the table below, in messages about names that are taken."""
+RESERVED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "MEDIAFLOW_CORPUS": "where this project's tests find real media",
+        "MEDIAFLOW_URL": "where `mediaflow upload` sends to",
+        "MEDIAFLOW_TOKEN": "as whom `mediaflow upload` sends",
+    }
+)
+"""Variables with our prefix that are no settings: the service starts with them and does not look at them."""
+MASK: Final = "********"
+Source = Literal["environment", "default", "start"]
+
+
+def _setting(
+    default: Any,
+    help: str,
+    *,
+    secret: bool = False,
+    choices: tuple[Any, ...] = (),
+    minimum: int | None = None,
+    maximum: int | None = None,
+) -> Any:
+    bounds = {"minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata={"help": help, "secret": secret, "choices": choices, **bounds})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The effective settings of a process. `plugins` holds those that plugins registered, by name.
+
+    `from_environment` names the settings that the environment set, whatever their value.
+    """
+
+    data_dir: str = _setting("data", "Directory of everything that the embedded parts keep, and of generated keys.")
+    database_url: str = _setting(
+        "", "Documents: sqlite:PATH or mongodb://...; empty means a SQLite file in the data directory."
+    )
+    redis_url: str = _setting(
+        "", "Queue: redis://...; empty is for `mediaflow up`, which starts a private server.", secret=True
+    )
+    storage_url: str = _setting(
+        "", "Objects: local:PATH or s3:http(s)://host:port/bucket; empty means a directory in the data directory."
+    )
+    host: str = _setting("127.0.0.1", "Address that the web server binds.")
+    port: int = _setting(8080, "Port that the web server binds; 0 takes a free one.", minimum=0, maximum=65535)
+    public_url: str = _setting("", "Base URL that clients use, when it is not the address above (behind a proxy).")
+    metrics_bind: str = _setting("127.0.0.1:9464", "Address of the Prometheus metrics; `off` serves none.")
+    web_threads: int = _setting(32, "Threads of a web process; slow uploads each hold one.", minimum=1)
+    web_processes: int = _setting(1, "Web processes.", minimum=1)
+    worker_processes: int = _setting(1, "Worker processes of `mediaflow worker` and `mediaflow up`.", minimum=1)
+    worker_threads: int = _setting(4, "Threads of a worker process: how many tasks it can hold at once.", minimum=1)
+    worker_load: int = _setting(
+        0, "Load units (cores) that a worker process fills; 0 means the cores of this machine.", minimum=0
+    )
+    jwt_key: str = _setting(
+        "",
+        "HS256 key of API tokens, at least 32 bytes; empty means a generated one in the data directory.",
+        secret=True,
+    )
+    jwt_issuer: str = _setting("mediaflow", "Issuer (`iss`) of API tokens.")
+    jwt_audience: str = _setting("mediaflow", "Audience (`aud`) of API tokens.")
+    session_seconds: int = _setting(12 * 3600, "How long a browser stays signed in.", minimum=1)
+    stream_bucket_seconds: int = _setting(
+        3600, "Viewers within one bucket share a stream token, and so a CDN's copy.", minimum=1
+    )
+    stream_cache_seconds: int = _setting(
+        60,
+        "Longest time that a shared cache may keep segments of public and unlisted assets.",
+        minimum=0,
+        maximum=86400,
+    )
+    stream_origins: str = _setting(
+        "*", "Origins whose pages may play streams (CORS), comma-separated; `*` means any, empty none."
+    )
+    stream_redirect: bool = _setting(
+        False, "Send players to presigned URLs of the storage for segments (storages that can presign)."
+    )
+    stream_accel_prefix: str = _setting(
+        "", "Have nginx send files of a `local:` storage: the prefix of its internal location (X-Accel-Redirect)."
+    )
+    api_origins: str = _setting(
+        "", "Origins whose pages may call the API with a token (CORS), comma-separated; empty means none."
+    )
+    trusted_proxies: int = _setting(
+        0, "Proxies in front whose X-Forwarded-* headers are believed: how many hops.", minimum=0, maximum=16
+    )
+    jwks_url: str = _setting("", "Keys (JWKS, an http(s) URL) of an outside issuer of API tokens: RS256 or ES256.")
+    jwks_issuer: str = _setting("", "Issuer (`iss`) of the outside issuer's tokens.")
+    jwks_audience: str = _setting("", "Audience (`aud`) of the outside issuer's tokens; empty means the one above.")
+    jwks_role_claim: str = _setting("role", "Claim of the outside issuer's tokens that holds the role, user or admin.")
+    trash_seconds: int = _setting(
+        30 * 86400, "How long a deleted asset can be restored; its files go afterwards.", minimum=0
+    )
+    asset_cache_seconds: int = _setting(
+        300,
+        "How long Redis keeps the bodies of assets; 0 caches none. SQLite is faster than Redis: with it only when set.",
+        minimum=0,
+        maximum=86400,
+    )
+    rate_limit_per_minute: int = _setting(
+        30_000, "Requests that a user may make in a minute (429 afterwards); 0 means any number.", minimum=0
+    )
+    login_failures_per_minute: int = _setting(
+        3000,
+        "Refused credentials of one address in a minute, before it is told to wait; 0 means any number.",
+        minimum=0,
+    )
+    quota_bytes: int = _setting(0, "Bytes of originals that a user may have; 0 means any number.", minimum=0)
+    quota_assets: int = _setting(0, "Assets that a user may have; 0 means any number.", minimum=0)
+    idempotency_seconds: int = _setting(
+        86400, "How long an answer to a POST with an Idempotency-Key is kept.", minimum=1
+    )
+    audit_days: int = _setting(90, "How long the audit log is kept, in days.", minimum=1)
+    disk_warning_bytes: int = _setting(10 * 1024**3, "Free disk space below which the health report warns.", minimum=0)
+    disk_critical_bytes: int = _setting(
+        2 * 1024**3, "Free disk space below which the health report is critical.", minimum=0
+    )
+    max_upload_bytes: int = _setting(20 * 1024**3, "Largest accepted upload.", minimum=1)
+    chunk_bytes: int = _setting(8 * 1024**2, "Chunk size that clients are told when they ask for none.", minimum=1)
+    max_chunk_bytes: int = _setting(64 * 1024**2, "Largest chunk size that a client may ask for.", minimum=1)
+    upload_expiry_seconds: int = _setting(
+        24 * 3600, "An upload that is not completed within this time expires.", minimum=1
+    )
+    max_duration_seconds: int = _setting(24 * 3600, "Longest accepted media.", minimum=1)
+    max_pixels: int = _setting(75_000_000, "Largest accepted picture, in pixels.", minimum=1)
+    max_streams: int = _setting(32, "Most streams that an accepted file may have.", minimum=1)
+    default_profile: str = _setting(
+        "web-h264", "Profile of uploads that name none and for which no plugin chooses one."
+    )
+    profiles_dir: str = _setting(
+        "", "Directory of your own profiles (*.yaml); they add to the built-in ones and override them."
+    )
+    plugins_disabled: str = _setting("", "Comma-separated entry-point names of plugins that are not loaded.")
+    sandbox: str = _setting("bwrap", "How ffmpeg is confined.", choices=("bwrap", "off"))
+    work_dir: str = _setting("", "Directory for running tasks; empty means one in the data directory.")
+    source_cache_bytes: int = _setting(
+        20 * 1024**3, "Disk space for originals that workers fetched from a remote storage."
+    )
+    min_free_bytes: int = _setting(1024**3, "Disk space that uploads must leave free (507 otherwise).", minimum=0)
+    log_format: str = _setting(
+        "auto", "Log lines: console, json, or auto (console on a terminal).", choices=("auto", "console", "json")
+    )
+    log_level: str = _setting(
+        "info", "Least severe log lines that are written.", choices=("debug", "info", "warning", "error")
+    )
+    plugins: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    from_environment: frozenset[str] = frozenset()
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory, absolute."""
+        return Path(self.data_dir).absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInfo:
+    """A setting as people are shown it: `value` is text, masked when it is secret. `owner` is `mediaflow` or a plugin.
+
+    `source` is `environment`, `default`, or `start` for what was set by the command that started the process.
+    """
+
+    name: str
+    variable: str
+    value: str
+    default: str
+    source: Source
+    owner: str
+    help: str
+
+
+def core_specs() -> tuple[SettingSpec, ...]:
+    """The table above as specifications, in its order."""
+    return tuple(
+        SettingSpec(name=entry.name, type=type(entry.default), default=entry.default, **entry.metadata)
+        for entry in fields(Settings)
+        if entry.metadata
+    )
+
+
+def load_settings(environ: Mapping[str, str], plugin_specs: Iterable[tuple[str, SettingSpec]] = ()) -> Settings:
+    """The settings that an environment gives, and defaults for the rest; `plugin_specs` are pairs of owner and setting.
+
+    Raises ConfigurationError with every variable that is unknown or has a wrong value, a sentence a line.
+    """
+    owned = owned_specs(plugin_specs)
+    by_variable = {variable_of(spec.name): spec for _, spec in owned}
+    given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and name not in RESERVED}
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for variable, text in sorted(given.items()):
+        try:
+            spec = _known(variable, by_variable)
+            values[spec.name] = parse_value(spec, text)
+        except ConfigurationError as error:
+            wrong.append(error.detail)
+    if wrong:
+        raise ConfigurationError("\n".join(wrong))
+    core = {spec.name for spec in core_specs()}
+    plugins = {spec.name: values.get(spec.name, spec.default) for owner, spec in owned if owner != CORE}
+    return Settings(
+        **{name: value for name, value in values.items() if name in core},
+        plugins=MappingProxyType(plugins),
+        from_environment=frozenset(values),
+    )
+
+
+def owned_specs(plugin_specs: Iterable[tuple[str, SettingSpec]]) -> list[tuple[str, SettingSpec]]:
+    """All settings with their owners, the core's first. A name wanted twice raises ConfigurationError with both."""
+    owned = [(CORE, spec) for spec in core_specs()]
+    owners = {spec.name: CORE for _, spec in owned}
+    for owner, spec in plugin_specs:
+        _check_spec(owner, spec)
+        if spec.name in owners:
+            raise ConfigurationError(
+                f"{variable_of(spec.name)} is a setting of both {owners[spec.name]} and {owner}; "
+                f"rename one, or switch a plugin off with {variable_of('plugins_disabled')}"
+            )
+        owners[spec.name] = owner
+        owned.append((owner, spec))
+    return owned
+
+
+def describe(settings: Settings, plugin_specs: Iterable[tuple[str, SettingSpec]] = ()) -> list[SettingInfo]:
+    """Every setting with its effective value, for people: secrets and passwords in URLs are masked."""
+    return [_info(settings, owner, spec) for owner, spec in owned_specs(plugin_specs)]
+
+
+def visible_settings(
+    settings: Settings, plugin_specs: Iterable[tuple[str, SettingSpec]], owner: str | None = None
+) -> Mapping[str, Any]:
+    """What the plugin `owner` may read: all settings by name, less the secrets of the core and of other plugins."""
+    return MappingProxyType(
+        {
+            spec.name: _effective(settings, spec_owner, spec)
+            for spec_owner, spec in owned_specs(plugin_specs)
+            if not spec.secret or spec_owner == owner
+        }
+    )
+
+
+def _known(variable: str, by_variable: Mapping[str, SettingSpec]) -> SettingSpec:
+    spec = by_variable.get(variable)
+    if spec is None:
+        # without the prefix that all of them share, and that would make everything look near
+        near = nearest(variable.removeprefix(PREFIX), [name.removeprefix(PREFIX) for name in by_variable])
+        hint = f"; did you mean {PREFIX + near!r}?" if near else "; `mediaflow doctor` lists the settings"
+        raise ConfigurationError(f"{variable} is set, but there is no such setting{hint}")
+    return spec
+
+
+def _check_spec(owner: str, spec: SettingSpec) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", spec.name):
+        raise ConfigurationError(f"{owner}: {spec.name!r} is no name of a setting: use a-z, 0-9 and _")
+    if spec.type not in PARSERS:
+        raise ConfigurationError(
+            f"{owner}: the setting {spec.name!r} has the type {spec.type!r}: use str, int, float or bool"
+        )
+    if type(spec.default) is not spec.type:
+        raise ConfigurationError(
+            f"{owner}: the setting {spec.name!r} has a default of another type than {spec.type.__name__}"
+        )
+
+
+def _effective(settings: Settings, owner: str, spec: SettingSpec) -> Any:
+    return getattr(settings, spec.name) if owner == CORE else settings.plugins.get(spec.name, spec.default)
+
+
+def _info(settings: Settings, owner: str, spec: SettingSpec) -> SettingInfo:
+    value = _effective(settings, owner, spec)
+    source: Source = "default" if value == spec.default else "start"
+    if spec.name in settings.from_environment:
+        source = "environment"
+    shown, default = _masked(spec, value), _masked(spec, spec.default)
+    return SettingInfo(spec.name, variable_of(spec.name), shown, default, source, owner, spec.help)
+
+
+def _masked(spec: SettingSpec, value: Any) -> str:
+    if spec.secret:
+        return MASK if value else ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    # a password before the host of a URL, as in mongodb://user:password@host
+    return re.sub(r"(://[^/:@\s]*:)\S+@", rf"\1{MASK}@", str(value))

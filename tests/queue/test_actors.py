@@ -1,0 +1,130 @@
+"""Hints through a real Redis-protocol server, to actors of a real Dramatiq worker."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dramatiq
+import pytest
+from dramatiq.brokers.redis import RedisBroker
+
+from mediaflow import registry
+from mediaflow.domain.errors import ConfigurationError, Unavailable
+from mediaflow.domain.records import Asset
+from mediaflow.embedded.redis_server import configure_redis
+from mediaflow.queue.actors import declare_actors
+from mediaflow.queue.broker import QUEUE, make_broker
+from mediaflow.queue.middleware import WorkerLife
+from mediaflow.queue.wakeups import DramatiqWakeups
+from mediaflow.runtime import Runtime, build_runtime, make_metrics
+from mediaflow.services.uploads.ingest import NewUpload
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    private = configure_redis(tmp_path)
+    with subprocess.Popen(private.program, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
+        yield private.url
+        server.terminate()
+
+
+def until(done: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def connected(broker: RedisBroker) -> bool:
+    try:
+        broker.client.ping()
+    except Exception:
+        return False
+    return True
+
+
+@pytest.fixture
+def hands(tmp_path: Path, redis_url: str) -> Iterator[tuple[Runtime, RedisBroker, WorkerLife]]:
+    settings, plugins = registry.load({"MEDIAFLOW_DATA_DIR": str(tmp_path / "data"), "MEDIAFLOW_MIN_FREE_BYTES": "0"})
+    life = WorkerLife()
+    broker = make_broker(redis_url, life)
+    until(lambda: connected(broker))
+    metrics = make_metrics(plugins)
+    life.runtime = build_runtime(settings, plugins, metrics=metrics, wakeups=DramatiqWakeups(broker, metrics))
+    declare_actors(broker, life.runtime)
+    yield life.runtime, broker, life
+    life.runtime.close()
+    broker.close()
+    broker.client.close()
+
+
+def uploaded(runtime: Runtime, data: bytes = b"this is no video at all") -> str:
+    upload, _ = runtime.ingest.announce("ann", NewUpload(filename="text.mp4", size_bytes=len(data)))
+    runtime.ingest.receive("ann", upload.id, 0, [data], content_length=len(data), digest=None)
+    return upload.asset_id
+
+
+def asset_of(runtime: Runtime, asset_id: str) -> Asset:
+    asset = runtime.database.assets.get(asset_id)
+    assert asset is not None
+    return asset
+
+
+def test_an_upload_passes_from_actor_to_actor_until_it_is_settled(
+    hands: tuple[Runtime, RedisBroker, WorkerLife],
+) -> None:
+    runtime, broker, _ = hands
+    worker = dramatiq.Worker(broker, worker_threads=2)
+    worker.start()
+    asset_id = uploaded(runtime)
+    until(lambda: asset_of(runtime, asset_id).state == "rejected")
+    assert asset_of(runtime, asset_id).error is not None
+    worker.stop()
+
+
+def test_hints_that_were_lost_are_found_again(hands: tuple[Runtime, RedisBroker, WorkerLife]) -> None:
+    runtime, broker, _ = hands
+    asset_id = uploaded(runtime)
+    broker.client.flushall()  # whoever deletes all of Redis loses nothing
+    worker = dramatiq.Worker(broker, worker_threads=2)
+    worker.start()
+    until(lambda: asset_of(runtime, asset_id).state == "rejected")
+    worker.stop()
+
+
+def test_duplicate_and_forged_hints_change_nothing(hands: tuple[Runtime, RedisBroker, WorkerLife]) -> None:
+    runtime, broker, _ = hands
+    worker = dramatiq.Worker(broker, worker_threads=2)
+    worker.start()
+    asset_id = uploaded(runtime)
+    for actor in ("probe", "publish", "assemble"):
+        for subject in ("0" * 32, "../../etc/passwd", asset_id):
+            broker.enqueue(dramatiq.Message(QUEUE, actor, (subject,), {}, {}))
+    until(lambda: asset_of(runtime, asset_id).state == "rejected")
+    broker.join(QUEUE, timeout=10_000)
+    assert runtime.database.jobs.count({}) == 1
+    worker.stop()
+
+
+def test_a_hint_that_can_not_be_sent_is_counted_and_harms_nothing(tmp_path: Path) -> None:
+    settings, plugins = registry.load({"MEDIAFLOW_DATA_DIR": str(tmp_path), "MEDIAFLOW_MIN_FREE_BYTES": "0"})
+    metrics = make_metrics(plugins)
+    broker = make_broker("redis://127.0.0.1:1/0")
+    wakeups = DramatiqWakeups(broker, metrics)
+    runtime = build_runtime(settings, plugins, metrics=metrics, wakeups=wakeups)
+    asset_id = uploaded(runtime)
+    with pytest.raises(Unavailable):
+        wakeups.ping()
+    upload = runtime.ingest.status("ann", asset_of(runtime, asset_id).upload_id).upload
+    assert upload.state == "assembling"
+    wakeups.close()
+    runtime.close()
+
+
+@pytest.mark.parametrize("url", ["", "http://localhost", "localhost:6379"])
+def test_a_redis_url_that_is_none_stops_the_start_with_a_sentence(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="MEDIAFLOW_REDIS_URL"):
+        make_broker(url)
