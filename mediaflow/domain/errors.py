@@ -6,7 +6,22 @@ The HTTP status of each class is in one table, `mediaflow/api/http/errors.py`; n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+REPEATING_CODES: Final = frozenset(
+    (
+        "job.bad_output",
+        "job.bad_plan",
+        "job.bad_task",
+        "job.incomplete",
+        "job.output_too_large",
+        "job.unknown_profile",
+    )
+)
+"""Errors of work that are a function of its input: the same code and detail twice in a row will come a third time too.
+
+What the surroundings do (a storage, a database, a lack of time or memory, a process that dies) is not among them.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ FILE_BYTES: Final = 1 << 30
 _TOO_MANY_ERRORS: Final = 69
 """ffmpeg's exit code when `-max_error_rate` is exceeded."""
 _LEAST_FREE_BYTES: Final = 4 * 1024 * 1024
+_ADDRESS: Final = re.compile(r" @ 0x[0-9a-f]+")
 _QUICK: Final = Limits(wall_seconds=60)
 
 
@@ -104,7 +106,10 @@ def check_decodes(files: Sequence[Path], workspace: Workspace) -> None:
 
 
 def last_line(stderr: str) -> str:
-    """The last thing that a program said, shortened: what it gave up on."""
-    lines = [line.strip() for line in stderr.splitlines()]
+    """The last thing that a program said, shortened: what it gave up on.
+
+    Without the addresses that ffmpeg names its parts by (`[h264 @ 0x55d0c3]`): the same mistake is the same sentence.
+    """
+    lines = [_ADDRESS.sub("", line).strip() for line in stderr.splitlines()]
     lines = [line for line in lines if line and not line.startswith("Last message repeated")]
     return lines[-1][:300] if lines else "it said nothing"

@@ -22,7 +22,7 @@ from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing import clips
 from mediaflow.testing.steps import probed, profile_of, run_task
 from mediaflow_ffmpeg.audio import AacAudio
-from mediaflow_ffmpeg.encoding import Progress, failure
+from mediaflow_ffmpeg.encoding import Progress, failure, last_line
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import H264Video
 from tests.plugins.ffmpeg_media import MEDIA
@@ -149,3 +149,8 @@ def test_progress_is_read_from_ffmpeg_s_report() -> None:
 
     assert seen == [0.0, 0.25, 1.0]
     assert progress.ended
+
+
+def test_the_same_mistake_is_the_same_sentence_in_every_process() -> None:
+    runs = ("[h264 @ 0x55d0c3a1] no frame!\n", "[h264 @ 0x7f11aa02] no frame!\n    Last message repeated 3 times\n")
+    assert {last_line(said) for said in runs} == {"[h264] no frame!"}

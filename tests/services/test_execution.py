@@ -147,6 +147,21 @@ def test_a_failure_is_tried_again_and_the_last_one_fails_job_and_asset(world: Wo
     assert task_of(world, job, "plan").state == "cancelled"
 
 
+def test_an_error_of_the_input_that_comes_twice_is_final(world: World) -> None:
+    job = started(world)
+
+    def fail(_task: Task, _lease: Lease) -> dict[str, Any]:
+        raise TaskFailed("1080p has no segments.", code="job.incomplete")
+
+    hands = execution(world, {"probe": fail})
+    hands.work("probe")
+    assert task_of(world, job, "probe").state == "pending"
+    world.runtime.database.tasks.change(task_of(world, job, "probe").id, {"state": "pending"}, {"not_before": 0.0})
+    hands.work("probe")
+    assert (task_of(world, job, "probe").state, task_of(world, job, "probe").attempt) == ("failed", 2)
+    assert asset_of(world, job).error == {"code": "job.incomplete", "detail": "1080p has no segments."}
+
+
 def test_a_failed_attempt_waits_before_the_next(world: World) -> None:
     job = started(world)
     attempts: list[int] = []

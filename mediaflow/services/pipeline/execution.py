@@ -5,21 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
 from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected
 from mediaflow.domain.records import Task
-from mediaflow.domain.states import MAX_ATTEMPTS, Stage
+from mediaflow.domain.states import Stage
 from mediaflow.services.pipeline.claims import Claims, Lease
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.retries import seconds_to_next
 from mediaflow.services.ports import Increment, Metrics
 
 _log = structlog.get_logger(__name__)
-
-RETRY_SECONDS: Final = (1.0, 5.0, 15.0, 60.0)
-"""Waits before the second, third, ... attempt."""
 
 StageHandler = Callable[[Task, Lease], dict[str, Any]]
 """Does a claimed task and returns its result. Raises MediaRejected (final), LeaseLost, or anything else (retried)."""
@@ -77,9 +75,9 @@ class Execution:
         document = _document(error)
         trace = None if isinstance(error, MediaflowError) else error  # ours say it in a sentence
         _log.warning("task failed", task=task.name, attempt=task.attempt, exc_info=trace, **document)
-        if task.failures >= MAX_ATTEMPTS:
+        wait = seconds_to_next(task.failures, task.error, document)
+        if wait is None:
             return self._end(task, {"state": "failed", "error": document}, "failed")
-        wait = RETRY_SECONDS[min(task.failures, len(RETRY_SECONDS)) - 1]
         later = {"state": "pending", "error": document, "not_before": self.claims.database.now() + wait}
         return self._end(task, later, "retried")
 

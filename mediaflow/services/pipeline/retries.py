@@ -1,0 +1,28 @@
+"""Whether a task that failed is tried again, and when. Pure; each rule has a row in its test's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mediaflow.domain.errors import REPEATING_CODES
+from mediaflow.domain.states import MAX_ATTEMPTS
+
+RETRY_SECONDS: Final = (1.0, 5.0, 15.0, 60.0)
+"""Waits before the second, third, ... attempt."""
+
+
+def seconds_to_next(failures: int, before: Mapping[str, Any] | None, error: Mapping[str, Any]) -> float | None:
+    """How long the task waits for its next attempt; None when there is none, because `error` is its end.
+
+    `failures` counts the attempts that failed, this one too. `error` and `before`, the failure before it, are
+    `{code, detail}` as the task's document keeps them. What is a function of the input (`REPEATING_CODES`) and was said
+    twice in a row, word for word, would be said a third time.
+    """
+    if failures >= MAX_ATTEMPTS or (error["code"] in REPEATING_CODES and _same(before, error)):
+        return None
+    return RETRY_SECONDS[min(max(failures, 1), len(RETRY_SECONDS)) - 1]
+
+
+def _same(before: Mapping[str, Any] | None, error: Mapping[str, Any]) -> bool:
+    return before is not None and all(before.get(name) == error[name] for name in ("code", "detail"))
