@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -23,11 +24,16 @@ RATE_TOLERANCE: Final = 0.004
 """A measured rate this near to a usual one is that one: short clips can't be measured better."""
 MIN_RATE: Final = Fraction(5)
 AUDIO_RATES_HZ: Final = (44100, 48000)
+PRIMING_SECONDS: Final = 0.05
+"""Audio this much before the video is not worth a frame."""
 
 
-def plan_encode(media: MediaInfo, profile: Profile) -> EncodePlan:
-    """The plan of a probed source. Sources without video get the audio renditions only; silent ones only video."""
-    renditions = _video(media, profile.ladder)
+def plan_encode(media: MediaInfo, profile: Profile, *, suffix: str = "") -> EncodePlan:
+    """The plan of a probed source. Sources without video get the audio renditions only; silent ones only video.
+
+    With the suffix `av1` video renditions are called `720p-av1`: a name for a second codec beside `720p`.
+    """
+    renditions = _suffixed(_video(media, profile.ladder), suffix)
     audio = _audio(media, profile.ladder, renditions)
     if media.video is None or not renditions:
         seconds = Fraction(profile.segment_seconds).limit_denominator(1000)
@@ -99,6 +105,10 @@ def _video(media: MediaInfo, ladder: tuple[Rung, ...]) -> tuple[VideoRendition, 
     )
 
 
+def _suffixed(renditions: tuple[VideoRendition, ...], suffix: str) -> tuple[VideoRendition, ...]:
+    return tuple(replace(r, name=f"{r.name}-{suffix}") for r in renditions) if suffix else renditions
+
+
 def _pixels(size: tuple[int, int]) -> int:
     return size[0] * size[1]
 
@@ -134,3 +144,16 @@ def _audio(
     channels = min(2, max(1, media.audio.channels))
     rate = media.audio.sample_rate_hz if media.audio.sample_rate_hz in AUDIO_RATES_HZ else 48000
     return tuple(AudioRendition(name, bps, channels, rate) for name, bps in reversed(bitrates.items()))
+
+
+def origin_seconds(media: MediaInfo) -> float:
+    """Where the presentation begins on the container's clock: with the first of the streams that are used.
+
+    With the video, when the audio begins less than a frame or so before it: what is cut off is an encoder's priming (21
+    to 44 ms in Matroska and MPEG-TS), and the video keeps its frames without one repeated at the start. Never before 0.
+    """
+    starts = [stream.start_seconds for stream in (media.video, media.audio) if stream is not None]
+    origin = max(0.0, min(starts, default=0.0))
+    if media.video is not None and origin < media.video.start_seconds <= origin + PRIMING_SECONDS:
+        origin = media.video.start_seconds
+    return 0.0 if origin < 0.001 else origin

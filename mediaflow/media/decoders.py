@@ -37,11 +37,15 @@ CODEC_WHITELIST: Final = ",".join(sorted(VIDEO_DECODERS | AUDIO_DECODERS | _UNUS
 ALLOCATION_BYTES: Final = 1024**3
 """No single allocation needs more: 75 megapixels of 16-bit 4:4:4 are 450 MB."""
 
+MAX_PIXELS: Final = 75_000_000
+"""No decoder makes a larger picture than this: a header may claim any size."""
 
-def safe_input_options(formats: str, *, max_pixels: int) -> list[str]:
+
+def safe_input_options(formats: str, *, max_pixels: int = MAX_PIXELS) -> list[str]:
     """Options that belong before every `-i` of an untrusted file.
 
-    `formats` is `MediaInfo.container`, or names that `sniff` gave.
+    `formats` is `MediaInfo.container` (or names that `sniff` gave). Beside them, `-max_alloc` with ALLOCATION_BYTES
+    belongs to ffmpeg's global options, and the file's name gets `file:` in front of it: a colon in it is no protocol.
     """
     return [
         "-protocol_whitelist", "file",  # nothing in a file makes us open a connection

@@ -1,4 +1,5 @@
-"""The public plugin API. Everything a plugin needs is imported from here; the built-in plugins use nothing else.
+"""The public plugin API. Everything a plugin needs is imported from here; the built-in plugins use nothing else and
+no module below it. (`mediaflow.testing` is the other public package, for tests of plugins.)
 
     from mediaflow.plugin import hookimpl
 
@@ -26,7 +27,7 @@ from mediaflow.domain.errors import (
 )
 from mediaflow.domain.events import Event
 from mediaflow.domain.keys import checked_key
-from mediaflow.domain.ladder import plan_encode
+from mediaflow.domain.ladder import origin_seconds, plan_encode
 from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, VideoStream
 from mediaflow.domain.plan import AudioRendition, EncodePlan, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.presentation import (
@@ -40,6 +41,7 @@ from mediaflow.domain.presentation import (
     Track,
 )
 from mediaflow.domain.profile import Profile, Rung, StepSpec
+from mediaflow.media.decoders import ALLOCATION_BYTES, MAX_PIXELS, safe_input_options
 from mediaflow.plugin.interfaces import (
     CopiesObjects,
     HasLocalFiles,
@@ -61,11 +63,15 @@ from mediaflow.plugin.interfaces import (
 )
 from mediaflow.plugin.markers import ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
 from mediaflow.plugin.metrics import Metrics, MetricSpec
+from mediaflow.plugin.wire import dump as to_json
+from mediaflow.plugin.wire import load as from_json
 from mediaflow.sandbox.process import Completed, Limits, ProcessRunner
 
 __all__ = [
+    "ALLOCATION_BYTES",
     "BLOCK_BYTES",
     "ENTRY_POINT_GROUP",
+    "MAX_PIXELS",
     "MEDIA_OFFSET_SECONDS",
     "PROJECT_NAME",
     "Artifact",
@@ -123,7 +129,11 @@ __all__ = [
     "Workspace",
     "checked_key",
     "exact_blocks",
+    "from_json",
     "hookimpl",
     "hookspec",
+    "origin_seconds",
     "plan_encode",
+    "safe_input_options",
+    "to_json",
 ]

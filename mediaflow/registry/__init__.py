@@ -1,5 +1,5 @@
 """The plugins: loaded, checked and frozen at start, with the profiles that are checked against what they offer."""
 
-from mediaflow.registry.registry import LISTENER_FAILURES, Hooks, Registry, load, load_step
+from mediaflow.registry.registry import LISTENER_FAILURES, Hooks, Registry, load
 
-__all__ = ["LISTENER_FAILURES", "Hooks", "Registry", "load", "load_step"]
+__all__ = ["LISTENER_FAILURES", "Hooks", "Registry", "load"]

@@ -20,7 +20,6 @@ import pluggy
 import structlog
 
 from mediaflow.domain.errors import PluginFailed
-from mediaflow.domain.suggest import suggestion
 from mediaflow.plugin import (
     ENTRY_POINT_GROUP,
     PROJECT_NAME,
@@ -86,19 +85,6 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, Registry]:
         return settings, Registry(hooks, settings, specs)
     except PluginFailed as error:
         raise ConfigurationError(error.detail) from error
-
-
-def load_step(entry_point: str, step: str) -> Step:
-    """One step, for the child process that runs it: no other plugin is imported and no setting is read.
-
-    `entry_point` is the answer of `Registry.entry_point_of_step`. Raises ConfigurationError when it is not there.
-    """
-    found = find_plugins(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP, name=entry_point), "")
-    hooks = Hooks([import_plugin(plugin) for plugin in found])
-    steps = offers("step", hooks.items("mediaflow_register_steps", Step), lambda offered: offered.name)
-    if step not in steps.things:
-        raise ConfigurationError(f"the plugin {entry_point!r} offers no step {step!r}{suggestion(step, steps.things)}")
-    return steps.things[step]
 
 
 class Hooks:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -53,12 +53,20 @@ def probed(source: Path, processes: ProcessRunner) -> MediaInfo:
 
 
 def run_task(
-    step: Step, planned: PlannedTask, media: MediaInfo, source: Path, directory: Path, processes: ProcessRunner
+    step: Step,
+    planned: PlannedTask,
+    media: MediaInfo,
+    source: Path,
+    directory: Path,
+    processes: ProcessRunner,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> list[Artifact]:
     """Run one planned task as the worker does: its parameters as JSON, in a directory of its own (made here)."""
     directory.mkdir(parents=True)
     task = StepTask(planned.name, json.loads(json.dumps(dict(planned.params))), media)
-    return list(step.run(task, Workspace(directory, source, lambda _: None, processes, {})))
+    return list(step.run(task, Workspace(directory, source, progress, processes, dict(settings or {}))))
 
 
 class StepContract:
@@ -68,6 +76,8 @@ class StepContract:
     """Parameters that `check` has nothing to say about."""
     bad_params: ClassVar[Mapping[str, Any]] = {}
     """Parameters of which each has a value that it can't have."""
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """The settings that the step finds in its workspace, by name: its plugin's own (`{"mine_url": "..."}`)."""
 
     @pytest.fixture
     def step(self) -> Step:
@@ -139,7 +149,7 @@ class StepContract:
     ) -> None:
         for task in planned:
             directory = tmp_path / "work" / task.name
-            artifacts = run_task(step, task, media, source, directory, processes)
+            artifacts = run_task(step, task, media, source, directory, processes, settings=self.settings)
 
             assert artifacts, f"{task.name} made nothing"
             assert len({artifact.path for artifact in artifacts}) == len(artifacts)
@@ -159,7 +169,15 @@ class StepContract:
         before = hashlib.sha256(source.read_bytes()).hexdigest()
         for task in planned:
             runs = [
-                run_task(step, task, media, source, tmp_path / str(number) / task.name, processes)
+                run_task(
+                    step,
+                    task,
+                    media,
+                    source,
+                    tmp_path / str(number) / task.name,
+                    processes,
+                    settings=self.settings,
+                )
                 for number in range(2)
             ]
 
@@ -178,9 +196,7 @@ class StepContract:
         seen: list[float] = []
         for task in planned:
             directory = tmp_path / "work" / task.name
-            directory.mkdir(parents=True)
-            workspace = Workspace(directory, source, seen.append, processes, {})
-            step.run(StepTask(task.name, task.params, media), workspace)
+            run_task(step, task, media, source, directory, processes, settings=self.settings, progress=seen.append)
 
         assert all(0.0 <= fraction <= 1.0 for fraction in seen)
 

@@ -18,12 +18,14 @@ from mediaflow.plugin import (
     TaskFailed,
     Track,
     Workspace,
+    from_json,
+    origin_seconds,
     plan_encode,
+    to_json,
 )
-from mediaflow.plugin.wire import dump, load
 from mediaflow_ffmpeg.commands import HERE, audio_command
 from mediaflow_ffmpeg.encoding import check_decodes, encode
-from mediaflow_ffmpeg.jobs import AudioJob, origin_seconds
+from mediaflow_ffmpeg.jobs import AudioJob
 from mediaflow_ffmpeg.params import problems
 from mediaflow_ffmpeg.verify import INIT_NAME, WrittenTrack, check_length, check_spacing, read_tracks, too_short
 
@@ -58,7 +60,7 @@ class AacAudio:
         return [_planned("audio", job), *(_planned(f"audio-{_tag(other)}", other, optional=True) for other in others)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
-        job = load(AudioJob, task.params)
+        job = from_json(AudioJob, task.params)
         if task.media.audio is None:
             raise TaskFailed("An audio task was planned for media without audio.", code="job.bad_task")
         index = task.media.audio.index if job.stream_index is None else job.stream_index
@@ -81,7 +83,7 @@ class AacAudio:
 
 def _planned(name: str, job: AudioJob, *, optional: bool = False) -> PlannedTask:
     weight = job.expected_seconds * (_DECODE_COST + _ENCODE_COST * len(job.renditions))
-    return PlannedTask(name, dump(job), weight=round(max(0.1, weight), 3), optional=optional)
+    return PlannedTask(name, to_json(job), weight=round(max(0.1, weight), 3), optional=optional)
 
 
 def _in_another_language(main: AudioJob, stream: AudioStream, media: MediaInfo, profile: Profile) -> AudioJob:

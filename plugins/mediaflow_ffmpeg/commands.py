@@ -9,13 +9,10 @@ from typing import Any, Final
 
 import ffmpeg
 
-from mediaflow.media.decoders import ALLOCATION_BYTES, safe_input_options
-from mediaflow.plugin import MEDIA_OFFSET_SECONDS, AudioRendition, MediaInfo
+from mediaflow.plugin import ALLOCATION_BYTES, MEDIA_OFFSET_SECONDS, AudioRendition, MediaInfo, safe_input_options
 from mediaflow_ffmpeg.graph import Node, audio_graph, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 
-MAX_PIXELS: Final = 75_000_000
-"""No decoder makes a larger picture than this: a header may claim any size."""
 MAX_ERROR_RATE: Final = 0.5
 """ffmpeg gives up (exit code 69) when more than this share of the packets can't be decoded."""
 
@@ -147,7 +144,7 @@ def from_origin(origin_seconds: float) -> dict[str, str]:
 
 def _safe(formats: str) -> dict[str, str]:
     """The options before an input as ffmpeg-python takes them."""
-    options = safe_input_options(formats, max_pixels=MAX_PIXELS)
+    options = safe_input_options(formats)
     return {name.removeprefix("-"): value for name, value in zip(options[::2], options[1::2], strict=True)}
 
 

@@ -6,13 +6,10 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mediaflow.plugin import AudioRendition, MediaInfo, SegmentGrid, Span, VideoRendition
+from mediaflow.plugin import AudioRendition, SegmentGrid, Span, VideoRendition
 
 SLACK_SECONDS = 2.0
 """How much longer than measured an output may become before it is cut off."""
-
-PRIMING_SECONDS = 0.05
-"""Audio this much before the video is not worth a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +75,3 @@ class AudioJob:
     def limit_seconds(self) -> float:
         """Seconds after which the output is cut."""
         return self.expected_seconds + SLACK_SECONDS
-
-
-def origin_seconds(media: MediaInfo) -> float:
-    """Where the presentation begins on the container's clock: with the first of the streams that are used.
-
-    With the video, when the audio begins less than a frame or so before it: what is cut off is an encoder's priming (21
-    to 44 ms in Matroska and MPEG-TS), and the video keeps its frames without one repeated at the start. Never before 0.
-    """
-    starts = [stream.start_seconds for stream in (media.video, media.audio) if stream is not None]
-    origin = max(0.0, min(starts, default=0.0))
-    if media.video is not None and origin < media.video.start_seconds <= origin + PRIMING_SECONDS:
-        origin = media.video.start_seconds
-    return 0.0 if origin < 0.001 else origin

@@ -18,10 +18,10 @@ from mediaflow.plugin import (
     TaskFailed,
     VideoStream,
     Workspace,
+    origin_seconds,
 )
 from mediaflow_ffmpeg.commands import HERE, thumbnail_command
 from mediaflow_ffmpeg.encoding import failure
-from mediaflow_ffmpeg.jobs import origin_seconds
 from mediaflow_ffmpeg.params import Number, problems
 
 FILE_NAME: Final = "thumbnail.jpg"

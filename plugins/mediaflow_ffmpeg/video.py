@@ -20,12 +20,14 @@ from mediaflow.plugin import (
     Track,
     VideoStream,
     Workspace,
+    from_json,
+    origin_seconds,
     plan_encode,
+    to_json,
 )
-from mediaflow.plugin.wire import dump, load
 from mediaflow_ffmpeg.commands import HERE, video_command
 from mediaflow_ffmpeg.encoding import check_decodes, encode
-from mediaflow_ffmpeg.jobs import Encoder, VideoJob, origin_seconds
+from mediaflow_ffmpeg.jobs import Encoder, VideoJob
 from mediaflow_ffmpeg.params import Choice, Number, problems
 from mediaflow_ffmpeg.verify import INIT_NAME, WrittenTrack, check_grid, check_length, read_tracks
 
@@ -67,12 +69,12 @@ class H264Video:
         plan = plan_encode(media, profile)
         if media.video is None or plan.grid is None:
             return []
-        encoder = load(Encoder, dict(spec.params))
+        encoder = from_json(Encoder, dict(spec.params))
         origin = origin_seconds(media)
         return [_planned(span, plan, plan.grid, media.video, encoder, origin) for span in plan.spans]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
-        job = load(VideoJob, task.params)
+        job = from_json(VideoJob, task.params)
         if task.media.video is None:
             raise TaskFailed("A video task was planned for media without video.", code="job.bad_task")
         expected_seconds = float(job.expected_frames / job.grid.frame_rate)
@@ -94,7 +96,7 @@ def _planned(
     encoded = sum(rendition.width * rendition.height for rendition in plan.video) * _PRESET_COST[encoder.preset]
     cost = encoded * _ENCODE_SECONDS_PER_PIXEL + video.width * video.height * _DECODE_SECONDS_PER_PIXEL
     weight = round(max(0.1, frames * cost), 3)
-    return PlannedTask(f"video-{span.index}", dump(job), load_units=LOAD_UNITS, weight=weight)
+    return PlannedTask(f"video-{span.index}", to_json(job), load_units=LOAD_UNITS, weight=weight)
 
 
 def _expected_frames(span: Span, grid: SegmentGrid, video: VideoStream, origin: float) -> int:

@@ -197,6 +197,14 @@ def test_a_rung_that_the_source_does_not_fill_is_not_named_after_another_rung() 
     assert [r.name for r in plan.video] == ["240p"]
 
 
+def test_a_second_codec_s_renditions_have_names_of_their_own_and_the_same_sound() -> None:
+    plain, marked = plan_encode(sized(854, 480), WEB), plan_encode(sized(854, 480), WEB, suffix="av1")
+
+    assert [r.name for r in marked.video] == [f"{r.name}-av1" for r in plain.video]
+    assert [r.audio for r in marked.video] == [r.audio for r in plain.video]
+    assert (marked.audio, marked.grid) == (plain.audio, plain.grid)
+
+
 def test_the_whole_source_is_one_span() -> None:
     assert plan_encode(media(), WEB).spans == (Span(0, 0, None),)
 

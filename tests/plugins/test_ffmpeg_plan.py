@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mediaflow.plugin import MediaInfo, StepSpec
+from mediaflow.plugin import MediaInfo, StepSpec, origin_seconds
 from mediaflow.plugin.wire import load
 from mediaflow_ffmpeg.audio import AacAudio
-from mediaflow_ffmpeg.jobs import AudioJob, VideoJob, origin_seconds
+from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.plugin import mediaflow_register_steps
 from mediaflow_ffmpeg.thumbnail import Thumbnail, picture_size, thumbnail_seconds
 from mediaflow_ffmpeg.video import H264Video
