@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Final, Literal
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.sandbox.process import Completed, Limits
+from mediaflow.sandbox.program import program_path
 from mediaflow.sandbox.watchdog import STDERR_KEPT_BYTES, Watch, watched
 
 SandboxMode = Literal["bwrap", "off"]
@@ -54,7 +54,7 @@ class SandboxedRunner:
     ) -> Completed:
         """See `ProcessRunner.run`. Also raises TaskFailed `job.stopped` and `job.sandbox_failed`."""
         name = Path(argv[0]).name
-        command = [_program(argv[0]), *argv[1:]]
+        command = [program_path(argv[0]), *argv[1:]]
         confined = _CONFINERS[self.sandbox](command, reads, writes, limits)
         watch = Watch(name, limits, on_line, self.stop)
         ended = watched(confined, watch, env=CLEAN_ENVIRONMENT, cwd=Path("/") if writes is None else writes)
@@ -92,18 +92,6 @@ def readable_stderr(data: bytes, paths: Sequence[Path]) -> str:
     return text
 
 
-def _program(name: str) -> str:
-    """The program's absolute path, found on our own PATH."""
-    found = shutil.which(name)
-    if found is None:
-        raise TaskFailed(
-            f"{name} is not installed on this machine; `mediaflow doctor` says what to install.",
-            code="job.program_missing",
-            program=name,
-        )
-    return str(Path(found).absolute())
-
-
 def _raise_for_limits(name: str, returncode: int) -> None:
     # a shell's way of telling a signal, which bubblewrap follows: 128 + its number
     received = -returncode if returncode < 0 else returncode - 128
@@ -123,13 +111,13 @@ def _limited(command: Sequence[str], limits: Limits) -> list[str]:
     options = ["--core=0", f"--cpu={seconds}:{seconds + _CPU_GRACE_SECONDS}"]
     if limits.file_bytes is not None:
         options.append(f"--fsize={limits.file_bytes}")
-    return [_program("prlimit"), *options, *command]
+    return [program_path("prlimit"), *options, *command]
 
 
 def with_parent(command: Sequence[str]) -> list[str]:
     """The command so that the kernel kills it when we are killed and can't do it ourselves; no other confinement."""
     # the signal is set before exec and survives it; `preexec_fn` is not safe in a process with threads
-    return [_program("setpriv"), "--pdeathsig", "KILL", "--", *command]
+    return [program_path("setpriv"), "--pdeathsig", "KILL", "--", *command]
 
 
 def outer_bubblewrap(
@@ -139,7 +127,7 @@ def outer_bubblewrap(
     `reads` and `writes` name below them.
     """
     argv = [
-        _program("bwrap"),
+        program_path("bwrap"),
         "--ro-bind", "/", "/",
         "--dev-bind", "/dev", "/dev",
         # the machine's own, and no process namespace: the inner sandbox looks itself up here by its number, and the
@@ -164,7 +152,7 @@ def _plainly(command: Sequence[str], _reads: Sequence[Path], _writes: Path | Non
 
 def _in_bubblewrap(command: Sequence[str], reads: Sequence[Path], writes: Path | None, limits: Limits) -> list[str]:
     argv = [
-        _program("bwrap"),
+        program_path("bwrap"),
         "--unshare-all",  # no network, no other processes, no shared memory
         # killed with us, and everything inside with it; not so in the millisecond before it has set this up for itself,
         # then the program ends at its next write to a pipe that nobody reads, or at its limit of processor time

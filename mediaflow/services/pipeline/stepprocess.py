@@ -24,8 +24,9 @@ from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.plugin import ENTRY_POINT_GROUP, Artifact, Limits, MediaContext
 from mediaflow.plugin.wire import load
+from mediaflow.sandbox.marks import MARK_VARIABLE, end_marked
 from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, outer_bubblewrap, readable_stderr, with_parent
-from mediaflow.sandbox.watchdog import MARK_VARIABLE, Ended, Watch, end_marked, watched
+from mediaflow.sandbox.watchdog import Ended, Watch, watched
 from mediaflow.services.ports import StepHooks, StepRequest
 from mediaflow.settings import Settings
 
