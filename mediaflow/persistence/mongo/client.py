@@ -19,8 +19,7 @@ from pymongo.uri_parser import parse_uri
 from mediaflow.domain.errors import ConfigurationError, Unavailable
 from mediaflow.persistence.derived import DERIVED, Derived
 from mediaflow.persistence.forks import watch_forks
-from mediaflow.persistence.mongo.columns import Record
-from mediaflow.persistence.mongo.documents import DOCUMENTS
+from mediaflow.persistence.mongo.documents import DOCUMENTS, Record
 from mediaflow.persistence.mongo.errors import CODE, translation
 
 ClientClass = Callable[..., MongoClient[dict[str, Any]]]
@@ -134,7 +133,7 @@ def _checked_name(url: str, where: str) -> str:
 
 
 def _make_indexes(database: Database[dict[str, Any]]) -> None:
-    for document in DOCUMENTS:
+    for document in DOCUMENTS.values():
         models = [IndexModel(spec["fields"]) for spec in document._meta["index_specs"]]
         collection = database[document._meta["collection"]]
         collection.create_indexes(models)

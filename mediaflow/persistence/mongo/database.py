@@ -7,7 +7,7 @@ import time
 from pymongo import MongoClient
 
 from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
-from mediaflow.persistence.mongo import documents
+from mediaflow.persistence import tables
 from mediaflow.persistence.mongo.client import ClientClass, MongoConnection
 from mediaflow.persistence.mongo.repository import MongoRepository
 
@@ -20,16 +20,16 @@ class MongoDatabase:
 
     def __init__(self, url: str, *, mongo_client_class: ClientClass = MongoClient) -> None:
         self._connection = MongoConnection(url, mongo_client_class)
-        self.uploads = MongoRepository(self._connection, documents.UploadDocument, Upload)
-        self.chunks = MongoRepository(self._connection, documents.ChunkDocument, Chunk)
-        self.assets = MongoRepository(self._connection, documents.AssetDocument, Asset)
-        self.jobs = MongoRepository(self._connection, documents.JobDocument, Job)
-        self.tasks = MongoRepository(self._connection, documents.TaskDocument, Task)
-        self.login_codes = MongoRepository(self._connection, documents.LoginCodeDocument, LoginCode)
-        self.blobs = MongoRepository(self._connection, documents.BlobDocument, Blob)
-        self.api_keys = MongoRepository(self._connection, documents.ApiKeyDocument, ApiKey)
-        self.audit = MongoRepository(self._connection, documents.AuditEntryDocument, AuditEntry)
-        self.answers = MongoRepository(self._connection, documents.AnswerDocument, Answer)
+        self.uploads = MongoRepository(self._connection, tables.UPLOADS, Upload)
+        self.chunks = MongoRepository(self._connection, tables.CHUNKS, Chunk)
+        self.assets = MongoRepository(self._connection, tables.ASSETS, Asset)
+        self.jobs = MongoRepository(self._connection, tables.JOBS, Job)
+        self.tasks = MongoRepository(self._connection, tables.TASKS, Task)
+        self.login_codes = MongoRepository(self._connection, tables.LOGIN_CODES, LoginCode)
+        self.blobs = MongoRepository(self._connection, tables.BLOBS, Blob)
+        self.api_keys = MongoRepository(self._connection, tables.API_KEYS, ApiKey)
+        self.audit = MongoRepository(self._connection, tables.AUDIT, AuditEntry)
+        self.answers = MongoRepository(self._connection, tables.ANSWERS, Answer)
 
     def now(self) -> float:
         """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""

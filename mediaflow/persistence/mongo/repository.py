@@ -22,7 +22,8 @@ from mediaflow.persistence.fields import (
     numeric_field,
 )
 from mediaflow.persistence.mongo.client import MongoConnection
-from mediaflow.persistence.mongo.columns import Record
+from mediaflow.persistence.mongo.documents import DOCUMENTS, Record
+from mediaflow.persistence.tables import Table
 from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, OneOf
 
 R = TypeVar("R")
@@ -31,9 +32,9 @@ R = TypeVar("R")
 class MongoRepository(Generic[R]):
     """Implements `mediaflow.services.ports.Repository`."""
 
-    def __init__(self, connection: MongoConnection, document: type[Record], record: type[R]) -> None:
+    def __init__(self, connection: MongoConnection, table: Table, record: type[R]) -> None:
         self._connection = connection
-        self._document = document
+        self._document = DOCUMENTS[table.name]
         self._record = record
         self._fields = fields_of(record)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
-from mediaflow.persistence.sqlite import tables
+from mediaflow.persistence import tables
 from mediaflow.persistence.sqlite.connections import Connections
 from mediaflow.persistence.sqlite.repository import SqliteRepository
 

@@ -19,7 +19,7 @@ from mediaflow.persistence.fields import (
 from mediaflow.persistence.sqlite.connections import Connections
 from mediaflow.persistence.sqlite.selection import FREQUENT, Selection, as_sql, beside, in_table
 from mediaflow.persistence.sqlite.sql import dumped, listed, ordered, quoted
-from mediaflow.persistence.sqlite.tables import Table
+from mediaflow.persistence.tables import Table
 
 R = TypeVar("R")
 

@@ -17,7 +17,7 @@ from mediaflow.persistence.fields import fields_of
 from mediaflow.persistence.sqlite.columns import column
 from mediaflow.persistence.sqlite.sides import offer_functions, side_statements
 from mediaflow.persistence.sqlite.sql import index_key, quoted
-from mediaflow.persistence.sqlite.tables import TABLES, Table
+from mediaflow.persistence.tables import TABLES, Table
 
 _UPGRADE_MS: Final = 600_000
 """So long a process waits for another that brings the file up to date: 100,000 assets take about a minute."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from mediaflow.persistence.fields import Condition, Field
 from mediaflow.persistence.sqlite.sides import token
 from mediaflow.persistence.sqlite.sql import quoted
-from mediaflow.persistence.sqlite.tables import Table
+from mediaflow.persistence.tables import Table
 from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, OneOf
 
 Conditions = Sequence[tuple[Field, Condition]]

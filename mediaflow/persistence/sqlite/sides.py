@@ -23,7 +23,7 @@ from mediaflow.persistence.derived import DERIVED, Derived
 from mediaflow.persistence.fields import JSON, fields_of
 from mediaflow.persistence.sqlite.columns import column
 from mediaflow.persistence.sqlite.sql import dumped, listed, quoted
-from mediaflow.persistence.sqlite.tables import TABLES, Table
+from mediaflow.persistence.tables import TABLES, Table
 
 _FTS: Final = (
     # the texts themselves are in the table

@@ -1,4 +1,4 @@
-"""The tables: one for each record type, a column for each field, JSON for lists and dicts."""
+"""The tables (MongoDB: collections): one for each record type, with its indexes. Fields are read from the dataclass."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LIST
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of records. `indexes` name their columns as a sort does (`-field` descends).
+    """A table of records. `indexes` name their columns as a sort does (`-field` descends); none has the id in it.
 
     `brief` are the fields that listings filter and sort by, in a table whose records are large; `lists` are the lists
-    of texts that they look into. Both are kept beside the table, small and indexed (`sides.py`).
+    of texts that they look into. SQLite keeps both beside the table, small and indexed (`sqlite/sides.py`).
     """
 
     name: str
