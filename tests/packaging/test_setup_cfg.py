@@ -67,7 +67,7 @@ def test_every_data_file_is_in_a_pattern() -> None:
     covered = {file for package, pattern in _patterns() for file in packages[package].glob(pattern)}
     files = {
         file
-        for directory in packages.values()
+        for directory in (*packages.values(), *(ROOT / "mediaflow/web/static").glob("[!v]*/"))
         for file in directory.iterdir()
         if file.is_file() and file.suffix not in {".py", ".md"} and not file.name.startswith(".")
     }

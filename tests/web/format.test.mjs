@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import * as format from '../../mediaflow/web/static/format.js';
+import * as format from '../../mediaflow/web/static/lib/format.js';
 
 const table = (name, call, rows) =>
   test(name, () => {

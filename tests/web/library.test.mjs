@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { withAdded, withNames } from '../../mediaflow/web/static/chips.js';
-import { changed, cleared, isNarrowed, listQuery, readHash, writeHash } from '../../mediaflow/web/static/filters.js';
-import { actionInWords, factsOf, healthRows, healthSentence, span, usageInWords } from '../../mediaflow/web/static/healthwords.js';
-import { changesOf, conflicts, merged } from '../../mediaflow/web/static/merging.js';
-import { sorted } from '../../mediaflow/web/static/problems.js';
-import { Selection } from '../../mediaflow/web/static/selection.js';
-import { goneWhen, isRestorable, languageName, scopesInWords, secondsOf, timeText, videos } from '../../mediaflow/web/static/words.js';
+import { withAdded, withNames } from '../../mediaflow/web/static/library/chips.js';
+import { changed, cleared, isNarrowed, listQuery, readHash, writeHash } from '../../mediaflow/web/static/library/filters.js';
+import { actionInWords, factsOf, healthRows, healthSentence, span, usageInWords } from '../../mediaflow/web/static/admin/healthwords.js';
+import { changesOf, conflicts, merged } from '../../mediaflow/web/static/library/merging.js';
+import { sorted } from '../../mediaflow/web/static/lib/problems.js';
+import { Selection } from '../../mediaflow/web/static/library/selection.js';
+import { goneWhen, isRestorable, languageName, scopesInWords, secondsOf, timeText, videos } from '../../mediaflow/web/static/lib/words.js';
 
 // The address and the query
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { Places, isMiddle } from '../../mediaflow/web/static/places.js';
-import { recall, remember } from '../../mediaflow/web/static/preferences.js';
+import { Places, isMiddle } from '../../mediaflow/web/static/watch/places.js';
+import { recall, remember } from '../../mediaflow/web/static/watch/preferences.js';
 
 /** What a browser's storage does, in memory. */
 function storage() {

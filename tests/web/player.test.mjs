@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { linkTo, startOf, watched } from '../../mediaflow/web/static/link.js';
-import { levelFor, levelLabel, rungNames } from '../../mediaflow/web/static/quality.js';
-import { Retry } from '../../mediaflow/web/static/retry.js';
-import { commandOf } from '../../mediaflow/web/static/shortcuts.js';
-import { bufferAhead, rows } from '../../mediaflow/web/static/statistics.js';
-import { renewalWait, tokenOf, withToken } from '../../mediaflow/web/static/stream.js';
-import { choiceOf, trackFor, trackName } from '../../mediaflow/web/static/tracks.js';
+import { linkTo, startOf, watched } from '../../mediaflow/web/static/watch/link.js';
+import { levelFor, levelLabel, rungNames } from '../../mediaflow/web/static/watch/quality.js';
+import { Retry } from '../../mediaflow/web/static/watch/retry.js';
+import { commandOf } from '../../mediaflow/web/static/watch/shortcuts.js';
+import { bufferAhead, rows } from '../../mediaflow/web/static/watch/statistics.js';
+import { renewalWait, tokenOf, withToken } from '../../mediaflow/web/static/watch/stream.js';
+import { choiceOf, trackFor, trackName } from '../../mediaflow/web/static/watch/tracks.js';
 
 const ID = '0123456789abcdef0123456789abcdef';
 const level = (name, width, height) => ({ url: [`http://here/stream/t/${ID}/3/${name}.m3u8`], width, height, bitrate: 2_500_000 });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import test from 'node:test';
 
-import { ApiError, NetworkError, parseProblem, retryAfter, sentenceOf, sleep } from '../../mediaflow/web/static/api.js';
-import { contentDigest, retryDelay } from '../../mediaflow/web/static/chunks.js';
-import { missingIndexes, recentSpeed } from '../../mediaflow/web/static/upload.js';
+import { ApiError, NetworkError, parseProblem, retryAfter, sentenceOf, sleep } from '../../mediaflow/web/static/lib/api.js';
+import { contentDigest, retryDelay } from '../../mediaflow/web/static/upload/chunks.js';
+import { missingIndexes, recentSpeed } from '../../mediaflow/web/static/upload/upload.js';
 
 // Node 18, which Debian 12 has, does not offer it by itself as browsers do
 globalThis.crypto ??= webcrypto;

@@ -1,19 +1,19 @@
 /** Who is here, where they are, and what they drop. */
 
-import { Account } from './account.js';
-import { AuditView, HealthView } from './admin.js';
-import { ApiError, assets, events, sentenceOf, session } from './api.js';
-import { byId, setText, showText, toast } from './dom.js';
-import { Editor } from './editor.js';
-import { readHash } from './filters.js';
-import { percent } from './format.js';
-import { KeysView } from './keys.js';
-import { Library } from './library.js';
-import { watched } from './link.js';
-import { isAdmin, me, setMe } from './me.js';
-import { deleteAssets } from './trash.js';
-import { UploadList } from './uploads.js';
-import { WatchView } from './watch.js';
+import { Account } from './admin/account.js';
+import { AuditView, HealthView } from './admin/admin.js';
+import { ApiError, assets, events, sentenceOf, session } from './lib/api.js';
+import { byId, setText, showText, toast } from './lib/dom.js';
+import { Editor } from './library/editor.js';
+import { readHash } from './library/filters.js';
+import { percent } from './lib/format.js';
+import { KeysView } from './admin/keys.js';
+import { Library } from './library/library.js';
+import { watched } from './watch/link.js';
+import { isAdmin, me, setMe } from './lib/me.js';
+import { deleteAssets } from './library/trash.js';
+import { UploadList } from './upload/uploads.js';
+import { WatchView } from './watch/watch.js';
 
 const library = new Library();
 const editor = new Editor();

@@ -1,6 +1,6 @@
 /** What is beside the video: the menus, the figures and the keys; and what this browser remembers of the choices. */
 
-import { announce, byId, setText, toast } from './dom.js';
+import { announce, byId, setText, toast } from '../lib/dom.js';
 import { recall, remember } from './preferences.js';
 import { AUTOMATIC, showLevels } from './quality.js';
 import { listenForKeys } from './shortcuts.js';

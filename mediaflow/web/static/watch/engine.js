@@ -9,7 +9,7 @@ const NO_LANGUAGE = { lang: 'zxx' };
 /** hls.js, or null when the page was set up without it. */
 export async function loadHls() {
   try {
-    return (await import('./vendor/hls.js/hls.min.mjs')).default;
+    return (await import('../vendor/hls.js/hls.min.mjs')).default;
   } catch {
     return null;
   }
@@ -43,7 +43,7 @@ export class HlsEngine extends EventTarget {
     this.#renditions = renditions;
     this.#wishes = wishes;
     this.#hls = new Hls({
-      workerPath: new URL('./vendor/hls.js/hls.worker.js', import.meta.url).href,
+      workerPath: new URL('../vendor/hls.js/hls.worker.js', import.meta.url).href,
       loader,
       // Without -1 hls.js begins at the start; a reload begins where the viewer is.
       startPosition: at > 0 ? at : -1,

@@ -1,12 +1,12 @@
 /** One asset in a list: its picture, what state it is in, and what can be done with it. */
 
-import { onThisOrigin } from './api.js';
-import { fromTemplate, setProgress, setText, showText } from './dom.js';
-import { clock, failure, percent, progressSentence, stateName, timeLeft, titleOf, when } from './format.js';
+import { onThisOrigin } from '../lib/api.js';
+import { fromTemplate, setProgress, setText, showText } from '../lib/dom.js';
+import { clock, failure, percent, progressSentence, stateName, timeLeft, titleOf, when } from '../lib/format.js';
 import { VISIBILITIES, changed, writeHash } from './filters.js';
-import { menu } from './menu.js';
-import { isOwn, mayChange } from './me.js';
-import { goneWhen, isRestorable } from './words.js';
+import { menu } from '../lib/menu.js';
+import { isOwn, mayChange } from '../lib/me.js';
+import { goneWhen, isRestorable } from '../lib/words.js';
 
 const TAGS_SHOWN = 3;
 

@@ -1,12 +1,12 @@
 /** The dialog in which an asset's words, visibility and shares are changed. Nothing typed is lost unless one says so. */
 
-import { assets, sentenceOf, tell } from './api.js';
+import { assets, sentenceOf, tell } from '../lib/api.js';
 import { Chips, withNames } from './chips.js';
-import { byId, confirmed, setText, toast } from './dom.js';
+import { byId, confirmed, setText, toast } from '../lib/dom.js';
 import { Extras } from './extras.js';
-import { titleOf } from './format.js';
+import { titleOf } from '../lib/format.js';
 import { changesOf, conflicts, merged } from './merging.js';
-import { clearProblems, showProblems } from './problems.js';
+import { clearProblems, showProblems } from '../lib/problems.js';
 
 const INPUTS = {
   title: 'edit-title',

@@ -1,8 +1,8 @@
 /** One file on its way: announce, send the chunks in parallel, pause, resume, cancel. No DOM in here. */
 
-import { ApiError, events, sentenceOf, sleep, uploads } from './api.js';
+import { ApiError, events, sentenceOf, sleep, uploads } from '../lib/api.js';
 import { contentDigest, putChunk, readSlice, retryDelay } from './chunks.js';
-import { titleFromFilename } from './format.js';
+import { titleFromFilename } from '../lib/format.js';
 
 const PARALLEL_CHUNKS = 3;
 const SPEED_WINDOW_MILLISECONDS = 6000;

@@ -3,7 +3,7 @@
  * a playing video: the player goes on asking for the addresses that it knows, and what leaves the page bears the newest token.
  */
 
-import { NetworkError, assets, sleep } from './api.js';
+import { NetworkError, assets, sleep } from '../lib/api.js';
 
 const TOKEN = /(\/stream\/)([^/]+)(?=\/)/;
 const REFUSED = [401, 403, 404, 410];

@@ -1,10 +1,10 @@
 /** Deleting with undo, restoring, and deleting for ever, of one asset or several. Each says what became of it. */
 
-import { assets, sentenceOf, tell } from './api.js';
-import { confirmed, toast } from './dom.js';
-import { titleOf } from './format.js';
-import { isAdmin } from './me.js';
-import { isRestorable, videos } from './words.js';
+import { assets, sentenceOf, tell } from '../lib/api.js';
+import { confirmed, toast } from '../lib/dom.js';
+import { titleOf } from '../lib/format.js';
+import { isAdmin } from '../lib/me.js';
+import { isRestorable, videos } from '../lib/words.js';
 
 // As many as the API takes at once.
 const BULK_SIZE = 100;

@@ -1,7 +1,7 @@
 /** The rungs of a video's ladder by their names, and the menu that chooses one. */
 
-import { setText } from './dom.js';
-import { bitrate, levelName } from './format.js';
+import { setText } from '../lib/dom.js';
+import { bitrate, levelName } from '../lib/format.js';
 
 export const AUTOMATIC = 'auto';
 

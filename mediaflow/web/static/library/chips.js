@@ -1,6 +1,6 @@
 /** An input for several short texts, each of which becomes a chip with a button that takes it away. */
 
-import { announce, fromTemplate, setText } from './dom.js';
+import { announce, fromTemplate, setText } from '../lib/dom.js';
 
 /** "one, two,,one" -> ["one", "two"], after those that are there already; case and spaces at the ends do not count. */
 export function withAdded(values, text) {

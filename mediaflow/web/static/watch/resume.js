@@ -1,7 +1,7 @@
 /** Keep where the viewer is in a video, and ask the next time whether to go on from there. */
 
-import { byId, setText } from './dom.js';
-import { clock } from './format.js';
+import { byId, setText } from '../lib/dom.js';
+import { clock } from '../lib/format.js';
 import { Places } from './places.js';
 
 const NOTE_EVERY_MILLISECONDS = 5000;

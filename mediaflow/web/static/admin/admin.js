@@ -1,11 +1,11 @@
 /** For admins: how the service is, and who did what. */
 
-import { admin, sentenceOf, sleep } from './api.js';
-import { byId, setText, showText } from './dom.js';
-import { when } from './format.js';
+import { admin, sentenceOf, sleep } from '../lib/api.js';
+import { byId, setText, showText } from '../lib/dom.js';
+import { when } from '../lib/format.js';
 import { actionInWords, factsOf, healthRows, healthSentence } from './healthwords.js';
-import { pageLink } from './library.js';
-import { fillRows, labelled, timeOf } from './table.js';
+import { pageLink } from '../library/library.js';
+import { fillRows, labelled, timeOf } from '../lib/table.js';
 
 const POLL_MILLISECONDS = 10_000;
 const AUDIT_PAGE_SIZE = 50;

@@ -1,12 +1,12 @@
 /** What is done with several assets at once: the bar that shows while cards are selected, and its dialog for tags. */
 
-import { assets, sentenceOf, tell } from './api.js';
+import { assets, sentenceOf, tell } from '../lib/api.js';
 import { Chips } from './chips.js';
-import { byId, setText, showText, toast } from './dom.js';
+import { byId, setText, showText, toast } from '../lib/dom.js';
 import { VISIBILITIES } from './filters.js';
-import { menu } from './menu.js';
+import { menu } from '../lib/menu.js';
 import { deleteAssets, purgeAssets, restoreAssets } from './trash.js';
-import { videos } from './words.js';
+import { videos } from '../lib/words.js';
 
 export class BulkBar {
   #selection;

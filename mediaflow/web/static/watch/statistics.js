@@ -1,7 +1,7 @@
 /** What plays just now, in figures; for viewers who want to know why a video looks as it does. */
 
-import { byId, setText } from './dom.js';
-import { bitrate, bytes } from './format.js';
+import { byId, setText } from '../lib/dom.js';
+import { bitrate, bytes } from '../lib/format.js';
 
 const EVERY_MILLISECONDS = 1000;
 const decimal = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });

@@ -1,9 +1,9 @@
 /** The list of files on their way, from the drop to the finished video. */
 
-import { ApiError, sentenceOf, uploads } from './api.js';
-import { announce, byId, fromTemplate, setProgress, setText, showText } from './dom.js';
-import { followAsset } from './follow.js';
-import { bytes, failure, isSettled, percent, progressSentence, speed, timeLeft, titleOf } from './format.js';
+import { ApiError, sentenceOf, uploads } from '../lib/api.js';
+import { announce, byId, fromTemplate, setProgress, setText, showText } from '../lib/dom.js';
+import { followAsset } from '../lib/follow.js';
+import { bytes, failure, isSettled, percent, progressSentence, speed, timeLeft, titleOf } from '../lib/format.js';
 import { Upload } from './upload.js';
 
 // Two at a time: a small file need not wait behind a film, and the first one is still done early.

@@ -1,8 +1,8 @@
 /** The controls above a list: search, filters, order, how many there are in each state, and the way out of a filter. */
 
-import { byId, setText } from './dom.js';
+import { byId, setText } from '../lib/dom.js';
 import { AGES, SORTS, STATES, VISIBILITIES, changed, cleared, isNarrowed, readHash, writeHash } from './filters.js';
-import { stateName } from './format.js';
+import { stateName } from '../lib/format.js';
 
 const TYPING_MILLISECONDS = 250;
 const TITLES = { library: 'Library', shared: 'Shared with me', trash: 'Trash' };

@@ -1,7 +1,7 @@
 /** Captions and languages of sound: what they are called, and which one a viewer wants. */
 
 import { setOptions } from './quality.js';
-import { languageName } from './words.js';
+import { languageName } from '../lib/words.js';
 
 export const OFF = 'off';
 

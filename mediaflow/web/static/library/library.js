@@ -1,16 +1,16 @@
 /** The library, what is shared with me, and the trash: a page of cards that keep themselves up to date. */
 
-import { assets, events, sentenceOf, sleep, tell } from './api.js';
+import { assets, events, sentenceOf, sleep, tell } from '../lib/api.js';
 import { BulkBar } from './bulk.js';
 import { Card } from './card.js';
-import { byId, copyText, setText, showText, toast } from './dom.js';
+import { byId, copyText, setText, showText, toast } from '../lib/dom.js';
 import { FilterBar } from './filterbar.js';
 import { isNarrowed, listQuery, readHash, writeHash } from './filters.js';
-import { isSettled } from './format.js';
-import { mayChange } from './me.js';
+import { isSettled } from '../lib/format.js';
+import { mayChange } from '../lib/me.js';
 import { Selection } from './selection.js';
 import { deleteAssets, emptyTrash, purgeAssets, restoreAssets } from './trash.js';
-import { isRestorable, videos } from './words.js';
+import { isRestorable, videos } from '../lib/words.js';
 
 const PAGE_SIZE = 24;
 const POLL_MILLISECONDS = 2000;

@@ -1,9 +1,9 @@
 /** The menu of who is signed in: who I am, what I use, and the way to my keys and, for admins, to the service's state. */
 
-import { account } from './api.js';
-import { byId, setProgress, setText } from './dom.js';
+import { account } from '../lib/api.js';
+import { byId, setProgress, setText } from '../lib/dom.js';
 import { usageInWords } from './healthwords.js';
-import { menu } from './menu.js';
+import { menu } from '../lib/menu.js';
 
 const ROLES = { admin: 'Administrator', user: 'User' };
 

@@ -1,6 +1,6 @@
 /** A video's address in this page: `#/watch/{id}`, with `?t=90` to begin there. Pure: tests/web/link.test.mjs runs this module in node. */
 
-import { secondsOf } from './words.js';
+import { secondsOf } from '../lib/words.js';
 
 const WATCH = /^#\/watch\/([0-9a-f]{32})(?:\?(.*))?$/;
 const UNITS = /^(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,7}(?:\.\d+)?)s?)?$/;

@@ -1,6 +1,6 @@
 /** Play a video: hls.js where it works, else the browser's own HLS; get over what ends, breaks or is away, and say the rest. */
 
-import { NetworkError, onThisOrigin, sentenceOf } from './api.js';
+import { NetworkError, onThisOrigin, sentenceOf } from '../lib/api.js';
 import { HlsEngine, loadHls } from './engine.js';
 import { AUTOMATIC } from './quality.js';
 import { Retry } from './retry.js';

@@ -1,9 +1,9 @@
 /** The part of the edit dialog that acts at once: the picture, captions, and processing again. */
 
-import { assets, profiles, sentenceOf } from './api.js';
-import { byId, confirmed, setText, showText, toast } from './dom.js';
-import { labelled } from './table.js';
-import { languageName, secondsOf, timeText } from './words.js';
+import { assets, profiles, sentenceOf } from '../lib/api.js';
+import { byId, confirmed, setText, showText, toast } from '../lib/dom.js';
+import { labelled } from '../lib/table.js';
+import { languageName, secondsOf, timeText } from '../lib/words.js';
 
 // As in BCP 47; the service knows which ones there are.
 const LANGUAGE = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/;

@@ -1,6 +1,6 @@
 /** What `GET /health`, `GET /usage` and the entries of the audit log say, in words. Pure. */
 
-import { bytes } from './format.js';
+import { bytes } from '../lib/format.js';
 
 const STATES = { ok: 'Works', warning: 'Look at it', critical: 'Does not work' };
 const DISK_STATES = { ok: 'Enough room', warning: 'Little room', critical: 'Full' };

@@ -1,15 +1,15 @@
 /** One video: wait until it can be played, play it, say what it is, what is wrong with it and what can be done. */
 
-import { assets, events, onThisOrigin, sentenceOf, tell } from './api.js';
+import { assets, events, onThisOrigin, sentenceOf, tell } from '../lib/api.js';
 import { Controls } from './controls.js';
-import { announce, byId, copyText, setProgress, setText, showText, toast } from './dom.js';
-import { followAsset } from './follow.js';
-import { clock, failure, isSettled, progressSentence, stateName, titleOf, when } from './format.js';
+import { announce, byId, copyText, setProgress, setText, showText, toast } from '../lib/dom.js';
+import { followAsset } from '../lib/follow.js';
+import { clock, failure, isSettled, progressSentence, stateName, titleOf, when } from '../lib/format.js';
 import { linkTo } from './link.js';
-import { mayChange, me } from './me.js';
+import { mayChange, me } from '../lib/me.js';
 import { Player } from './player.js';
 import { Resume } from './resume.js';
-import { audience } from './words.js';
+import { audience } from '../lib/words.js';
 
 const NOT_THERE = 'There is no such video, or it is not yours.';
 

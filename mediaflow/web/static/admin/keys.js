@@ -1,12 +1,12 @@
 /** API keys for programs: make one (its text is shown once), see which there are, revoke. */
 
-import { keys, sentenceOf } from './api.js';
-import { byId, confirmed, copyText, setText, showText, toast } from './dom.js';
-import { when } from './format.js';
-import { isAdmin } from './me.js';
-import { clearProblems, showProblems } from './problems.js';
-import { fillRows, labelled, timeOf } from './table.js';
-import { scopesInWords } from './words.js';
+import { keys, sentenceOf } from '../lib/api.js';
+import { byId, confirmed, copyText, setText, showText, toast } from '../lib/dom.js';
+import { when } from '../lib/format.js';
+import { isAdmin } from '../lib/me.js';
+import { clearProblems, showProblems } from '../lib/problems.js';
+import { fillRows, labelled, timeOf } from '../lib/table.js';
+import { scopesInWords } from '../lib/words.js';
 
 const DAY_SECONDS = 86_400;
 const EXPIRIES = { '': 'Until it is revoked', 1: 'For a day', 30: 'For 30 days', 90: 'For 90 days', 365: 'For a year' };

@@ -1,6 +1,6 @@
 /** One chunk over the wire: digest, upload progress, and when a failed try is worth another one. */
 
-import { ApiError, NetworkError, WRITE_HEADERS, parseProblem, retryAfter } from './api.js';
+import { ApiError, NetworkError, WRITE_HEADERS, parseProblem, retryAfter } from '../lib/api.js';
 
 const STALL_MILLISECONDS = 90_000;
 const MAX_TRIES = 8;
