@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mediaflow.domain.errors import Conflict, InvalidInput, Problem
+from mediaflow.domain.errors import InvalidInput, Problem
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import NAME_RULE, Principal, is_user
+from mediaflow.services.changing import until_done
 from mediaflow.services.ports import Database, Increment
 
 MAX_SHARES: Final = 100
-TRIES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class Shares:
         Stream tokens are the same for all viewers of an asset, so that taking one viewer off ends everybody's: those
         who may still watch get a new one from the playback endpoint.
         """
-        for _ in range(TRIES):
+
+        def attempt() -> list[str] | None:
             asset = self._asset(principal, asset_id)
             wanted = sorted(_checked(users) - {asset.owner})
             if wanted == sorted(asset.shared_with):
@@ -41,9 +42,10 @@ class Shares:
             if not set(asset.shared_with) <= set(wanted):
                 changes["acl_epoch"] = Increment()
             # the whole revision: what is taken off is known only as long as nobody else changes the list
-            if self.database.assets.change(asset_id, {"rev": asset.rev, "deleted_at": None}, changes) is not None:
-                return wanted
-        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
+            changed = self.database.assets.change(asset_id, {"rev": asset.rev, "deleted_at": None}, changes)
+            return None if changed is None else wanted
+
+        return until_done(attempt)
 
     def revoke_playback(self, principal: Principal, asset_id: str) -> None:
         """End every stream token that was given out for the asset, whoever has it now."""

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from mediaflow.domain.errors import Conflict, InvalidInput, MediaflowError, PreconditionFailed
+from mediaflow.domain.errors import InvalidInput, MediaflowError, PreconditionFailed
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.assets.trash import Trash
+from mediaflow.services.changing import until_done
 from mediaflow.services.ports import Database
 
 Action = Literal["delete", "purge", "restore", "reprocess", "update", "add_tags", "remove_tags"]
@@ -20,7 +21,6 @@ ACTIONS: Final[tuple[Action, ...]] = ("delete", "purge", "restore", "reprocess",
 MOST_IDS: Final = 100
 MOST_TAGS: Final = 50
 """So many tags an asset may have."""
-TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,8 @@ class Bulk:
 
     def _retag(self, principal: Principal, asset_id: str, change: Callable[[list[str]], Iterable[str]]) -> Asset:
         """Change the tags that the asset has now, whoever else changes it meanwhile."""
-        for _ in range(TRIES):
+
+        def attempt() -> Asset | None:
             asset = changeable(principal, self.database.assets.get(asset_id))
             tags = list(dict.fromkeys(change(asset.tags)))
             if len(tags) > max(MOST_TAGS, len(asset.tags)):
@@ -83,8 +84,9 @@ class Bulk:
                 revisions = frozenset({asset.metadata_rev})
                 return self.editing.change(principal, asset_id, {"tags": tags}, revisions=revisions)
             except PreconditionFailed:
-                continue
-        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
+                return None
+
+        return until_done(attempt)
 
 
 def _attempt(act: Callable[[str], object], asset_id: str) -> MediaflowError | None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from mediaflow.domain.errors import Conflict, PreconditionFailed
+from mediaflow.domain.errors import PreconditionFailed
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.changing import until_done
 from mediaflow.services.ports import Database, Increment
 from mediaflow.services.text.search import SEARCHED, words_of
-
-CHANGE_TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,8 @@ class Editing:
 
         With `revisions`, only when the metadata is at one of them; PreconditionFailed else.
         """
-        for _ in range(CHANGE_TRIES):
+
+        def attempt() -> Asset | None:
             asset = changeable(principal, self.database.assets.get(asset_id))
             if revisions is not None and asset.metadata_rev not in revisions:
                 raise PreconditionFailed(
@@ -50,7 +50,6 @@ class Editing:
                 effective["search"] = words_of(*(effective.get(name, getattr(asset, name)) for name in SEARCHED))
             expect = {"metadata_rev": asset.metadata_rev, "deleted_at": None}
             effective |= {"metadata_rev": Increment(), "updated_at": self.database.now()}
-            changed = self.database.assets.change(asset_id, expect, effective)
-            if changed is not None:
-                return changed
-        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
+            return self.database.assets.change(asset_id, expect, effective)
+
+        return until_done(attempt)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mediaflow.domain.errors import Conflict
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import UPLOAD_RECEIVING
 from mediaflow.services.access.permissions import changeable, no_asset
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.changing import until_done
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.tenure import leftovers
 from mediaflow.services.ports import Database, Increment, Plugins
 from mediaflow.services.uploads.ingest import Ingest
 
-TRIES: Final = 5
 DELETED: Final = {"code": "asset.deleted", "detail": "The asset was deleted."}
 
 
@@ -35,17 +34,18 @@ class Trash:
 
         It can be restored for a while; with `purge` it can't, not even when it was deleted before.
         """
-        for _ in range(TRIES):
+
+        def attempt() -> Asset | None:
             asset = changeable(principal, self.database.assets.get(asset_id), deleted=True)
             if asset.state == "created" and self._aborted(asset):
-                return
-            if asset.deleted_at is not None and not (purge and self._is_restorable(asset)):
-                self.jobs.halt(asset_id, DELETED)  # a repeat of a request that died in between
-                return
-            if self._deleted(asset, purge=purge):
-                self.jobs.halt(asset_id, DELETED)
-                return
-        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
+                return asset
+            is_wanted = asset.deleted_at is None or (purge and self._is_restorable(asset))
+            if is_wanted and not self._deleted(asset, purge=purge):
+                return None
+            self.jobs.halt(asset_id, DELETED)  # always: this may repeat a request that died in between
+            return asset
+
+        until_done(attempt)
 
     def restore(self, principal: Principal, asset_id: str) -> Asset:
         """Take a soft delete back; work that it interrupted begins again. Repeating does no harm.
