@@ -41,7 +41,9 @@ from mediaflow.domain.presentation import (
     Track,
 )
 from mediaflow.domain.profile import Profile, Rung, StepSpec
+from mediaflow.media.cmaf import InitSegment, MediaSegment, read_init, read_segment
 from mediaflow.media.decoders import ALLOCATION_BYTES, MAX_PIXELS, safe_input_options
+from mediaflow.media.tracks import WrittenTrack, read_track
 from mediaflow.plugin.interfaces import (
     CopiesObjects,
     HasLocalFiles,
@@ -85,6 +87,7 @@ __all__ = [
     "EncodePlan",
     "Event",
     "HasLocalFiles",
+    "InitSegment",
     "InsufficientStorage",
     "InvalidInput",
     "Limits",
@@ -95,6 +98,7 @@ __all__ = [
     "MediaInfo",
     "MediaKind",
     "MediaRejected",
+    "MediaSegment",
     "MediaflowError",
     "MetricSpec",
     "Metrics",
@@ -127,6 +131,7 @@ __all__ = [
     "VideoRendition",
     "VideoStream",
     "Workspace",
+    "WrittenTrack",
     "checked_key",
     "exact_blocks",
     "from_json",
@@ -134,6 +139,9 @@ __all__ = [
     "hookspec",
     "origin_seconds",
     "plan_encode",
+    "read_init",
+    "read_segment",
+    "read_track",
     "safe_input_options",
     "to_json",
 ]

@@ -16,8 +16,8 @@ from mediaflow.plugin import (
     StepSpec,
     StepTask,
     TaskFailed,
-    Track,
     Workspace,
+    WrittenTrack,
     from_json,
     origin_seconds,
     plan_encode,
@@ -27,7 +27,7 @@ from mediaflow_ffmpeg.commands import HERE, audio_command
 from mediaflow_ffmpeg.encoding import check_decodes, encode
 from mediaflow_ffmpeg.jobs import AudioJob
 from mediaflow_ffmpeg.params import problems
-from mediaflow_ffmpeg.verify import INIT_NAME, WrittenTrack, check_length, check_spacing, read_tracks, too_short
+from mediaflow_ffmpeg.verify import INIT_NAME, check_length, check_spacing, read_tracks, too_short
 
 _DECODE_COST: Final = 0.005
 _ENCODE_COST: Final = 0.02
@@ -77,8 +77,9 @@ class AacAudio:
         last = smallest.path(len(smallest.segments) - 1)
         check_decodes([smallest.directory / INIT_NAME, *dict.fromkeys([smallest.path(0), last])], workspace)
         groups = job.groups or (None,) * len(tracks)
-        described = [_described(track, job, group) for track, group in zip(tracks, groups, strict=True)]
-        return [found for track, what in zip(tracks, described, strict=True) for found in track.artifacts(what)]
+        named = zip(tracks, groups, strict=True)
+        described = [(track, track.describe(language=job.language, audio_group=group)) for track, group in named]
+        return [found for track, what in described for found in track.artifacts(what)]
 
 
 def _planned(name: str, job: AudioJob, *, optional: bool = False) -> PlannedTask:
@@ -113,16 +114,3 @@ def _encoded(
     argv = audio_command(job, media, workspace.source, HERE, by_count=by_count)
     encode(argv, media, stream_index, job.expected_seconds, workspace)
     return read_tracks(workspace.directory, [rendition.name for rendition in job.renditions], 0)
-
-
-def _described(track: WrittenTrack, job: AudioJob, group: str | None) -> Track:
-    return Track(
-        track.name,
-        "audio",
-        track.init.codecs,
-        track.init.timescale,
-        channels=track.init.channels,
-        sample_rate_hz=track.init.sample_rate_hz,
-        language=job.language,
-        audio_group=group,
-    )

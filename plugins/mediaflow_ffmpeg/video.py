@@ -17,9 +17,9 @@ from mediaflow.plugin import (
     StepSpec,
     StepTask,
     TaskFailed,
-    Track,
     VideoStream,
     Workspace,
+    WrittenTrack,
     from_json,
     origin_seconds,
     plan_encode,
@@ -29,7 +29,7 @@ from mediaflow_ffmpeg.commands import HERE, video_command
 from mediaflow_ffmpeg.encoding import check_decodes, encode
 from mediaflow_ffmpeg.jobs import Encoder, VideoJob
 from mediaflow_ffmpeg.params import Choice, Number, problems
-from mediaflow_ffmpeg.verify import INIT_NAME, WrittenTrack, check_grid, check_length, read_tracks
+from mediaflow_ffmpeg.verify import INIT_NAME, check_grid, check_length, read_tracks
 
 _PRESET_COST: Final = {
     "ultrafast": 0.5,
@@ -108,7 +108,7 @@ def _expected_frames(span: Span, grid: SegmentGrid, video: VideoStream, origin: 
 
 
 def _check(job: VideoJob, tracks: Sequence[WrittenTrack], expected_seconds: float) -> None:
-    check_grid(tracks, job.grid.segment_frames, job.grid.segment_seconds)
+    check_grid(tracks, job.grid)
     check_length(tracks[0], expected_seconds)
     for rendition, track in zip(job.renditions, tracks, strict=True):
         size = (track.init.width, track.init.height)
@@ -118,15 +118,4 @@ def _check(job: VideoJob, tracks: Sequence[WrittenTrack], expected_seconds: floa
 
 def _described(job: VideoJob, tracks: Sequence[WrittenTrack]) -> Iterable[list[Artifact]]:
     for rendition, track in zip(job.renditions, tracks, strict=True):
-        yield track.artifacts(
-            Track(
-                rendition.name,
-                "video",
-                track.init.codecs,
-                track.init.timescale,
-                width=rendition.width,
-                height=rendition.height,
-                frame_rate=job.grid.frame_rate,
-                audio_group=rendition.audio,
-            )
-        )
+        yield track.artifacts(track.describe(frame_rate=job.grid.frame_rate, audio_group=rendition.audio))

@@ -62,7 +62,7 @@ def written(whole: Path, tmp_path: Path) -> Path:
 
 def test_good_output_passes_and_is_described(written: Path) -> None:
     tracks = read_tracks(written, NAMES, 0)
-    check_grid(tracks, 25, Fraction(1))
+    check_grid(tracks, GRID)
     check_length(tracks[0], 3.0)
 
     assert [len(track.segments) for track in tracks] == [3, 3]
@@ -136,9 +136,9 @@ def test_segments_off_the_grid_are_refused(written: Path) -> None:
     tracks = read_tracks(written, NAMES, 0)
 
     with pytest.raises(TaskFailed, match="segments of"):
-        check_grid(tracks, 50, Fraction(2))
+        check_grid(tracks, replace(GRID, segment_frames=50))
     with pytest.raises(TaskFailed, match="off the segments' grid"):
-        check_grid([replace(tracks[0], first=1)], 25, Fraction(1))
+        check_grid([replace(tracks[0], first=1)], GRID)
 
 
 @pytest.mark.parametrize(("expected", "accepted"), [(2.0, True), (3.0, True), (3.9, True), (4.1, False), (60.0, False)])
@@ -174,8 +174,8 @@ def test_spans_encoded_apart_fit_together(source: Path, whole: Path, tmp_path: P
     first = read_tracks(encoded(tmp_path / "a", source, Span(0, 0, 1)), NAMES, 0)
     second = read_tracks(encoded(tmp_path / "b", source, Span(1, 1, None)), NAMES, 1)
 
-    check_grid(first, 25, Fraction(1))
-    check_grid(second, 25, Fraction(1))
+    check_grid(first, GRID)
+    check_grid(second, GRID)
     for before, after in zip(first, second, strict=True):
         assert [len(before.segments), len(after.segments)] == [1, 2]
         assert after.segments[0].decode_time == before.segments[0].decode_time + before.segments[0].duration

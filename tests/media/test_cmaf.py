@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mediaflow.plugin import InitSegment, MediaSegment, TaskFailed, read_init, read_segment
 from mediaflow.testing.clips import make_clip, run_ffmpeg
-from mediaflow_ffmpeg.boxes import BadBoxesError, InitFacts, SegmentFacts, read_init, read_segment
 
 FRAGMENTS = ("-f", "mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
 
@@ -27,7 +27,7 @@ def fragment(run: bytes, header: bytes | None = None, start: int = 500) -> bytes
     return box(b"moof", full(b"mfhd", 0, 1), box(b"traf", header, full(b"tfdt", 0, start), run))
 
 
-INIT = InitFacts("vide", 1000, "avc1.64001f", default_duration=40, default_flags=0x10000)
+INIT = InitSegment("video", 1000, "avc1.64001f", default_duration=40, default_flags=0x10000)
 MEDIA = box(b"mdat", b"frames")
 NON_SYNC, SYNC = 0x10000, 0x2000000
 
@@ -54,7 +54,7 @@ def test_the_facts_of_a_video_track(split: dict[str, tuple[Path, Path]]) -> None
     init = read_init(split["v"][0])
     segment = read_segment(split["v"][1], init)
 
-    assert (init.handler, init.width, init.height) == ("vide", 320, 180)
+    assert (init.kind, init.width, init.height) == ("video", 320, 180)
     assert init.codecs.startswith("avc1.")
     assert len(init.codecs) == len("avc1.64001f")
     assert (segment.sample_count, segment.starts_with_sync) == (25, True)
@@ -66,7 +66,7 @@ def test_the_facts_of_an_audio_track(split: dict[str, tuple[Path, Path]]) -> Non
     init = read_init(split["a"][0])
     segment = read_segment(split["a"][1], init)
 
-    assert (init.handler, init.codecs, init.channels, init.sample_rate_hz) == ("soun", "mp4a.40.2", 1, 48000)
+    assert (init.kind, init.codecs, init.channels, init.sample_rate_hz) == ("audio", "mp4a.40.2", 1, 48000)
     assert segment.starts_with_sync
     assert 1.0 <= segment.duration / init.timescale < 1.05
 
@@ -74,29 +74,29 @@ def test_the_facts_of_an_audio_track(split: dict[str, tuple[Path, Path]]) -> Non
 @pytest.mark.parametrize(
     ("moof", "expected"),
     [
-        pytest.param(fragment(full(b"trun", 0, 3)), SegmentFacts(500, 120, 3, False, 0), id="all from the movie"),
+        pytest.param(fragment(full(b"trun", 0, 3)), MediaSegment(500, 120, 3, False, 0), id="all from the movie"),
         pytest.param(
             fragment(full(b"trun", 0, 3), full(b"tfhd", 0x020028, 1, 20, SYNC)),
-            SegmentFacts(500, 60, 3, True, 0),
+            MediaSegment(500, 60, 3, True, 0),
             id="defaults of the fragment",
         ),
         pytest.param(
-            fragment(full(b"trun", 0x4, 2, SYNC)), SegmentFacts(500, 80, 2, True, 0), id="flags of the first sample"
+            fragment(full(b"trun", 0x4, 2, SYNC)), MediaSegment(500, 80, 2, True, 0), id="flags of the first sample"
         ),
         pytest.param(
             fragment(full(b"trun", 0x501, 2, 99, 10, SYNC, 30, NON_SYNC)),
-            SegmentFacts(500, 40, 2, True, 0),
+            MediaSegment(500, 40, 2, True, 0),
             id="duration and flags of each",
         ),
         pytest.param(
             fragment(full(b"trun", 0xF00, 1, 10, 77, NON_SYNC, 5)),
-            SegmentFacts(500, 10, 1, False, 0),
+            MediaSegment(500, 10, 1, False, 0),
             id="every field of each",
         ),
     ],
 )
 def test_durations_and_flags_come_from_where_they_are_given(
-    moof: bytes, expected: SegmentFacts, tmp_path: Path
+    moof: bytes, expected: MediaSegment, tmp_path: Path
 ) -> None:
     file = tmp_path / "segment.m4s"
     file.write_bytes(moof + MEDIA)
@@ -142,7 +142,7 @@ def test_a_broken_segment_is_refused(data: bytes, tmp_path: Path) -> None:
     file = tmp_path / "segment.m4s"
     file.write_bytes(data)
 
-    with pytest.raises(BadBoxesError):
+    with pytest.raises(TaskFailed):
         read_segment(file, INIT)
 
 
@@ -150,7 +150,7 @@ def test_an_init_segment_with_media_in_it_is_refused(split: dict[str, tuple[Path
     file = tmp_path / "init.mp4"
     file.write_bytes(split["v"][0].read_bytes() + MEDIA)
 
-    with pytest.raises(BadBoxesError, match="no init segment"):
+    with pytest.raises(TaskFailed, match=r"/init\.mp4: this is no init segment"):
         read_init(file)
 
 
@@ -162,5 +162,5 @@ def test_an_init_segment_of_two_tracks_is_refused(tmp_path: Path) -> None:
     init = tmp_path / "init.mp4"
     init.write_bytes(data[: data.index(b"moof") - 4])
 
-    with pytest.raises(BadBoxesError, match="2 tracks"):
+    with pytest.raises(TaskFailed, match="2 tracks"):
         read_init(init)
