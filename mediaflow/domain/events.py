@@ -1,16 +1,56 @@
-"""What happened, as told to listeners (`mediaflow_on_event`) and to webhooks."""
+"""What happened, as told to listeners (`mediaflow_on_event`): every event that there is, and what it carries."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
+
+from mediaflow.domain.suggest import suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class EventKind:
+    """`when` is a sentence for authors of listeners; `fields` are the keys of its `data`, always all of them."""
+
+    when: str
+    fields: tuple[str, ...] = ()
+
+
+ERROR: Final = ("code", "detail")
+EVENTS: Final[Mapping[str, EventKind]] = MappingProxyType(
+    {
+        "asset.created": EventKind("An upload was announced; its file is on its way.", ("upload_id", "filename")),
+        "upload.stored": EventKind("The file is here, hashed and in its place, and its job waits.", ("upload_id",)),
+        "upload.failed": EventKind("The file is not what was announced; its asset is `failed`.", ("upload_id", *ERROR)),
+        "upload.aborted": EventKind("The upload was given up, and its asset with it.", ("upload_id",)),
+        "upload.expired": EventKind("The upload was not completed in time; its asset went with it.", ("upload_id",)),
+        "task.failed": EventKind(
+            "A task ended failed for good: after its last attempt, or at once where no other would help. "
+            "An `optional` one is left out, any other ends its job.",
+            (*ERROR, "task", "stage", "step", "attempt", "optional"),
+        ),
+        "job.done": EventKind("A job reached its goal: what it made is published, or a chosen picture shown."),
+        "job.failed": EventKind("A job ended without it.", ERROR),
+        "job.cancelled": EventKind("A job was stopped: by a request, by a delete, by a newer job.", ERROR),
+        "asset.ready": EventKind("A generation was published, the first or a later one.", ("generation",)),
+        "asset.failed": EventKind("The asset could not be processed, and has nothing to show.", ERROR),
+        "asset.rejected": EventKind("The file was refused after probing (a code `media.*`).", ERROR),
+        "asset.updated": EventKind("Title, description, tags or visibility are others now.", ("changes",)),
+        "asset.shared": EventKind("It is shared with others than before; all of them are listed.", ("shared_with",)),
+        "asset.deleted": EventKind("It is in the trash, until `purge_at` (seconds since the epoch).", ("purge_at",)),
+        "asset.restored": EventKind("It was taken back from the trash."),
+        "asset.purged": EventKind("Everything of it is gone for good."),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`name` is `area.past_participle` (`upload.stored`, `asset.ready`, `task.failed`); `at` is seconds since the
-    epoch, UTC.
+    """`name` is one of EVENTS (ValueError else), whose fields `data` has; `at` is seconds since the epoch, UTC.
+
+    `asset_id` is set in each of them; `job_id` where a job did it.
     """
 
     name: str
@@ -19,3 +59,7 @@ class Event:
     asset_id: str | None = None
     job_id: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.name not in EVENTS:
+            raise ValueError(f"there is no event {self.name!r}{suggestion(self.name, EVENTS)}")

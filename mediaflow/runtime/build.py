@@ -117,7 +117,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     tokens, api_keys = Tokens(key, settings.jwt_issuer, settings.jwt_audience), ApiKeys(database)
     assets = _asset_reader(settings, database, metrics, redis)
     stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
-    editing, reprocess = Editing(database), Reprocess(database, jobs, plugins.profiles)
+    editing, reprocess = Editing(database, plugins), Reprocess(database, jobs, plugins.profiles)
     trash = Trash(database, jobs, ingest, plugins, settings.trash_seconds)
     sweepers = (
         Purge(database, storage, parts, plugins, ingest, jobs, blobs),
@@ -134,7 +134,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         tokens=tokens,
         credentials=Credentials(tokens, outside, api_keys),
         api_keys=api_keys,
-        shares=Shares(database),
+        shares=Shares(database, plugins),
         login_codes=LoginCodes(database),
         sessions=Sessions(database, key, outside is not None),
         stream_tokens=stream_tokens,

@@ -164,7 +164,13 @@ class Metrics(Protocol):
     def observe(self, name: str, value: float, **labels: str) -> None: ...
 
 
-class Plugins(Protocol):
+class Listeners(Protocol):
+    """Who is told of what happened, after it was recorded."""
+
+    def publish_event(self, event: Event) -> None: ...
+
+
+class Plugins(Listeners, Protocol):
     """What plugins offer, loaded, checked and frozen at start (`registry/`)."""
 
     @property
@@ -179,8 +185,6 @@ class Plugins(Protocol):
     def validate_media(self, media: MediaInfo, upload: UploadDraft) -> list[Problem]: ...
 
     def choose_profile(self, media: MediaInfo, upload: UploadDraft) -> str | None: ...
-
-    def publish_event(self, event: Event) -> None: ...
 
     def context(self) -> MediaContext: ...
 

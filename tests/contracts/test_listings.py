@@ -19,6 +19,7 @@ from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.listing import ASSET_SORTS, AssetQuery, Listing
 from mediaflow.services.ports import Database
 from tests.services.records import an_asset
+from tests.services.world import Heard
 
 OWNERS = ("ann", "bob")
 WORDS = ("Whale", "whales", "WHAT", "Zoë", "zone", "Été", "sea-side", "a", "ab", "100%")
@@ -127,7 +128,7 @@ def changed(database: Database, kept: dict[str, Asset], asset_id: str, data: st.
     other: Any = data.draw(assets)
     if kept[asset_id].deleted_at is None and data.draw(st.booleans()):
         words = {name: getattr(other, name) for name in ("title", "description", "tags", "visibility")}
-        kept[asset_id] = Editing(database).change(Principal("root", "admin"), asset_id, words)
+        kept[asset_id] = Editing(database, Heard()).change(Principal("root", "admin"), asset_id, words)
         return
     if data.draw(st.booleans()):
         assert database.assets.remove(asset_id)

@@ -16,6 +16,7 @@ from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.listing import AssetQuery, Listing
 from mediaflow.services.ports import Database
 from tests.services.records import CREATED, an_asset
+from tests.services.world import Heard
 
 ANN = Principal("ann", "user")
 
@@ -55,7 +56,7 @@ class TestSqlite:
         assert Listing(database).totals(ANN).states["created"] == 50
         # and goes on as a new one
         asset = Listing(database).assets(ANN, AssetQuery(q="17")).items[0]
-        Editing(database).change(ANN, asset.id, {"title": "Winter"})
+        Editing(database, Heard()).change(ANN, asset.id, {"title": "Winter"})
         assert (found(database, q="winter"), found(database, q="17")) == (["Winter"], [])
         assert database.assets.remove(asset.id)
         assert (found(database, q="winter"), found(database, tag="sea", page=49, page_size=1)) == ([], ["Été 0"])
@@ -101,7 +102,7 @@ class TestSqlite:
         database = open_database(f"sqlite:{path}")
         for number, asset in enumerate(database.assets.find({})):
             if number % 3:
-                Editing(database).change(
+                Editing(database, Heard()).change(
                     ANN, asset.id, {"title": f"New {number}", "tags": [f"t{number}"] * (number % 2)}
                 )
             else:

@@ -22,7 +22,7 @@ from mediaflow.services.ports import Increment
 from mediaflow.settings import Settings
 from mediaflow_local.storage import LocalStorage
 from tests.services.records import a_published_asset, an_asset
-from tests.services.world import a_trash
+from tests.services.world import Heard, a_trash
 
 KEY = b"a key of the tests, 32 bytes and more"
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
@@ -173,7 +173,7 @@ def test_nothing_else_is_reached(house: House, path: str) -> None:
 def test_a_token_is_worth_nothing_after_a_change_of_privacy_or_a_delete(house: House) -> None:
     changed, deleted = house.published(visibility="public"), house.published()
     tokens = {asset.id: house.token(asset) for asset in (changed, deleted)}
-    Editing(house.delivery.database).change(ANN, changed.id, {"visibility": "private"})
+    Editing(house.delivery.database, Heard()).change(ANN, changed.id, {"visibility": "private"})
     house.trash.delete(ANN, deleted.id)
     for asset_id, token in tokens.items():
         with pytest.raises(NotFound):

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from mediaflow.domain.errors import Unavailable
-from mediaflow.domain.events import Event
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Answer, AuditEntry, Chunk, LoginCode
 from mediaflow.services.assets.purge import MOST, Purge
@@ -106,17 +105,6 @@ def test_a_failed_upload_goes_with_its_asset(pipeline: Pipeline) -> None:
     due(pipeline, asset_id)
     pipeline.world.runtime.reconciler.sweep()
     assert nothing_left(pipeline)
-
-
-def test_it_is_told(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Event] = []
-    monkeypatch.setattr(type(pipeline.world.runtime.plugins), "publish_event", lambda _, event: told.append(event))
-    asset_id = pipeline.ready()
-    due(pipeline, asset_id)
-    for _ in range(2):
-        pipeline.world.runtime.reconciler.sweep()
-    about = [event.name for event in told if event.asset_id == asset_id]
-    assert about == ["upload.stored", "asset.ready", "job.done", "asset.deleted", "asset.purged"]
 
 
 # --- when it waits

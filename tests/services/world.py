@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mediaflow import registry
+from mediaflow.domain.events import Event
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
 from mediaflow.services.assets.trash import Trash
 from mediaflow.services.local_run import LocalWakeups
@@ -31,6 +32,16 @@ def make_world(directory: Path, **environ: str) -> World:
     wakeups = LocalWakeups()
     runtime = build_runtime(settings, plugins, metrics=make_metrics(plugins), wakeups=wakeups)
     return World(runtime, wakeups)
+
+
+@dataclass
+class Heard:
+    """A listener that remembers."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def publish_event(self, event: Event) -> None:
+        self.events.append(event)
 
 
 def a_trash(database: Database, directory: Path) -> Trash:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mediaflow.domain.errors import InvalidInput, Problem
+from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import NAME_RULE, Principal, is_user
 from mediaflow.services.changing import until_done
-from mediaflow.services.ports import Database, Increment
+from mediaflow.services.ports import Database, Increment, Listeners
 
 MAX_SHARES: Final = 100
 
@@ -21,6 +22,7 @@ class Shares:
     """Who may watch a private asset besides its owner. Only owner and admin see and change it."""
 
     database: Database
+    listeners: Listeners
 
     def users(self, principal: Principal, asset_id: str) -> list[str]:
         """Whom the asset is shared with."""
@@ -43,7 +45,11 @@ class Shares:
                 changes["acl_epoch"] = Increment()
             # the whole revision: what is taken off is known only as long as nobody else changes the list
             changed = self.database.assets.change(asset_id, {"rev": asset.rev, "deleted_at": None}, changes)
-            return None if changed is None else wanted
+            if changed is None:
+                return None
+            data = {"shared_with": wanted}
+            self.listeners.publish_event(Event("asset.shared", self.database.now(), asset.owner, asset_id, data=data))
+            return wanted
 
         return until_done(attempt)
 

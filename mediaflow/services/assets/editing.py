@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediaflow.domain.errors import PreconditionFailed
+from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.changing import until_done
-from mediaflow.services.ports import Database, Increment
+from mediaflow.services.ports import Database, Increment, Listeners
 from mediaflow.services.text.search import SEARCHED, words_of
 
 
@@ -20,6 +21,7 @@ class Editing:
     """Changes of metadata, each a compare-and-set on its revision."""
 
     database: Database
+    listeners: Listeners
 
     def change(
         self,
@@ -50,6 +52,12 @@ class Editing:
                 effective["search"] = words_of(*(effective.get(name, getattr(asset, name)) for name in SEARCHED))
             expect = {"metadata_rev": asset.metadata_rev, "deleted_at": None}
             effective |= {"metadata_rev": Increment(), "updated_at": self.database.now()}
-            return self.database.assets.change(asset_id, expect, effective)
+            changed = self.database.assets.change(asset_id, expect, effective)
+            if changed is not None:
+                data = {"changes": {name: value for name, value in changes.items() if getattr(asset, name) != value}}
+                self.listeners.publish_event(
+                    Event("asset.updated", changed.updated_at, asset.owner, asset_id, data=data)
+                )
+            return changed
 
         return until_done(attempt)

@@ -12,7 +12,7 @@ import structlog
 
 from mediaflow.domain.errors import LeaseLost
 from mediaflow.domain.records import Task
-from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS, MAX_ATTEMPTS, Stage
+from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS, Stage
 from mediaflow.services.ports import Database, Increment
 
 _log = structlog.get_logger(__name__)
@@ -72,10 +72,6 @@ class Claims:
 
     def _claim(self, task: Task, now: float) -> Task | None:
         expect = {"state": "pending", "attempt": task.attempt}
-        if task.failures >= MAX_ATTEMPTS:
-            error = task.error or {"code": "job.poison", "detail": f"{task.name} ended {task.failures} workers."}
-            self.database.tasks.change(task.id, expect, {"state": "failed", "error": error, "finished_at": now})
-            return None
         changes = {
             "state": "running",
             "attempt": Increment(1),

@@ -10,8 +10,9 @@ from typing import Any
 import structlog
 
 from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected
+from mediaflow.domain.events import Event
 from mediaflow.domain.records import Task
-from mediaflow.domain.states import Stage
+from mediaflow.domain.states import MAX_ATTEMPTS, Stage
 from mediaflow.services.pipeline.claims import Claims, Lease
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.retries import seconds_to_next
@@ -57,6 +58,9 @@ class Execution:
 
     def _attempt(self, task: Task) -> str:
         """Do the task once; the outcome as a word."""
+        if task.failures > MAX_ATTEMPTS:  # counted when it was claimed: each of its workers died of it
+            poison = {"code": "job.poison", "detail": f"{task.name} ended {MAX_ATTEMPTS} workers."}
+            return self._end(task, {"state": "failed", "error": task.error or poison}, "failed")
         with Lease(self.claims, task, self.stopping) as lease:
             try:
                 result = self.handlers[task.stage](task, lease)
@@ -92,7 +96,22 @@ class Execution:
             self.claims.write(task, changes)
         except LeaseLost:
             return "lost"
+        if changes["state"] == "failed":
+            self._tell(task, changes)
         return outcome
+
+    def _tell(self, task: Task, ended: dict[str, Any]) -> None:
+        data = {
+            **ended["error"],
+            "task": task.name,
+            "stage": task.stage,
+            "step": task.step,
+            "attempt": task.attempt,
+            "optional": task.optional,
+        }
+        self.jobs.plugins.publish_event(
+            Event("task.failed", ended["finished_at"], task.owner, task.asset_id, task.job_id, data)
+        )
 
 
 def _document(error: Exception) -> dict[str, Any]:

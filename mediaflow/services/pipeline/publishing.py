@@ -125,7 +125,8 @@ class Publishing:
         asset = self.database.assets.change(task.asset_id, expect | {"rev": seen.rev}, changes)
         if asset is None:
             return self.database.assets.count(expect | {"id": task.asset_id}) == 0
-        self.plugins.publish_event(Event("asset.ready", now, asset.owner, asset.id, task.job_id))
+        data = {"generation": task.generation}
+        self.plugins.publish_event(Event("asset.ready", now, asset.owner, asset.id, task.job_id, data))
         if task.generation == 1:
             self.metrics.observe("mediaflow_asset_ready_seconds", now - asset.created_at)
         return True

@@ -62,7 +62,7 @@ class Tenure:
         # happen at once, at least one sees the other.
         now = self.database.jobs.get(job.id)
         if now is None or now.state in WORK_ENDED:
-            self.give_back(job, (now.error if now else None) or {})
+            self.give_back(job, told(now or job))
             return "lost"
         return "held"
 
@@ -87,6 +87,11 @@ class Tenure:
         """True when what the job made, or something later, is what viewers see."""
         asset = self.database.assets.peek(job.asset_id, ("generation",))
         return job.kind == "process" and asset is not None and asset["generation"] >= job.generation
+
+
+def told(job: Job) -> dict[str, Any]:
+    """Why an ended job ended, for its asset."""
+    return job.error or {"code": f"job.{job.state}", "detail": f"The job was {job.state}."}
 
 
 def leftovers(sweep_at: float | None, now: float) -> dict[str, Any]:

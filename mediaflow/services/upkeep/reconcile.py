@@ -11,6 +11,7 @@ import structlog
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.states import UPLOAD_RECEIVING, WORK_ENDED
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.tenure import told
 from mediaflow.services.ports import Below, Database, Wakeups
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
@@ -92,4 +93,4 @@ class Reconciler:
         for asset in self.database.assets.find({"state": "processing", "updated_at": overdue}, limit=BATCH):
             job = self.database.jobs.get(asset.job_id) if asset.job_id else None
             if job is not None and job.state in WORK_ENDED:
-                self.jobs.tenure.give_back(job, job.error or {})
+                self.jobs.tenure.give_back(job, told(job))

@@ -126,12 +126,14 @@ class Assembly:
         failed = self.database.uploads.change(upload.id, {"state": "assembling", "lease_token": token}, changes)
         if failed is None:
             return
-        self.database.assets.change(
-            upload.asset_id, {"state": "created"}, {"state": "failed", "error": document, "updated_at": now}
-        )
+        without_file = {"state": "failed", "error": document, "updated_at": now}
+        asset = self.database.assets.change(upload.asset_id, {"state": "created"}, without_file)
         self.storage.delete(upload.storage_key)
         self.metrics.count("mediaflow_uploads_total", state="failed")
-        self.plugins.publish_event(Event("upload.failed", now, upload.owner, upload.asset_id, data=document))
+        data = {"upload_id": upload.id, **document}
+        self.plugins.publish_event(Event("upload.failed", now, upload.owner, upload.asset_id, data=data))
+        if asset is not None:
+            self.plugins.publish_event(Event("asset.failed", now, asset.owner, asset.id, data=document))
 
     def _queue(self, upload: Upload) -> None:
         if upload.sha256 is None:
@@ -148,4 +150,7 @@ class Assembly:
             upload.id, {"state": "stored"}, {"state": "queued", "updated_at": self.database.now()}
         )
         if queued is not None:
-            self.plugins.publish_event(Event("upload.stored", self.database.now(), upload.owner, upload.asset_id))
+            data = {"upload_id": upload.id}
+            self.plugins.publish_event(
+                Event("upload.stored", queued.updated_at, upload.owner, upload.asset_id, data=data)
+            )

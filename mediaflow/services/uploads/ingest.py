@@ -128,6 +128,8 @@ class Ingest:
             raise
         self.database.uploads.insert(upload)
         self.metrics.count("mediaflow_uploads_total", state="initialized")
+        data = {"upload_id": upload_id, "filename": new.filename}
+        self.plugins.publish_event(Event("asset.created", now, owner, asset_id, data=data))
         return upload, False
 
     def _check(self, owner: str, new: NewUpload) -> None:
@@ -254,7 +256,8 @@ class Ingest:
 
     def end(self, upload: Upload, state: str) -> bool:
         """Move a receiving upload to `aborted` or `expired` and free its room; False when it is not receiving."""
-        changes = {"state": state, "updated_at": self.database.now()}
+        now = self.database.now()
+        changes = {"state": state, "updated_at": now}
         ended = self.database.uploads.change(upload.id, {"state": OneOf(UPLOAD_RECEIVING)}, changes)
         if ended is None:
             return False
@@ -263,7 +266,8 @@ class Ingest:
         for chunk in self.database.chunks.find({"upload_id": upload.id}):
             self.database.chunks.remove(chunk.id)
         self.metrics.count("mediaflow_uploads_total", state=state)
-        self.plugins.publish_event(Event(f"upload.{state}", self.database.now(), upload.owner, upload.asset_id))
+        data = {"upload_id": upload.id}
+        self.plugins.publish_event(Event(f"upload.{state}", now, upload.owner, upload.asset_id, data=data))
         return True
 
     def _owned(self, owner: str, upload_id: str) -> Upload:
