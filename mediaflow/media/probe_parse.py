@@ -43,7 +43,7 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
     video_facts, audio_facts = choose_video(streams, packets), choose_audio(streams, packets)
     if video_facts is None and audio_facts is None:
         raise _nothing_to_play(streams)
-    start = _start(form, packets)
+    start = _start(form)
     video = None if video_facts is None else _video(video_facts, packets.streams[video_facts["index"]], start)
     audio = None if audio_facts is None else _audio(audio_facts, packets.streams[audio_facts["index"]], start)
     more = [] if audio_facts is None else choose_more_audio(streams, packets, audio_facts)
@@ -205,13 +205,9 @@ def _extent(times: Sequence[float], packets: StreamPackets, usual: float, count:
     return times[0], round(seconds, 6)
 
 
-def _start(form: Mapping[str, Any], packets: PacketLog) -> float:
-    """The container's start: what ffmpeg says and subtracts, or (it says nothing) the first time that was seen."""
-    declared = _number(form.get("start_time"))
-    if declared is not None:
-        return declared
-    firsts = [times[0] for stream in packets.streams.values() if (times := stream.times())]
-    return min(firsts, default=0.0)
+def _start(form: Mapping[str, Any]) -> float:
+    """The container's start, which ffmpeg subtracts; it subtracts nothing where it says nothing (MPEG-TS of a frame)."""
+    return _number(form.get("start_time")) or 0.0
 
 
 def _relative(first: float, start: float) -> float:

@@ -35,7 +35,7 @@ def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path
     clock = {"ss": seconds(start + Fraction(job.origin_seconds))} if start else from_origin(job.origin_seconds)
     # reinit_filter 0: when the picture's size changes midway, the scalers follow; a new graph would count from 0 again
     stream = source_input(source, media, reinit_filter=0, **clock)[str(media.video.index)]
-    nodes = video_graph(stream, media.video, job.renditions, job.grid, job.frame_limit)
+    nodes = video_graph(stream, media.video, job.renditions, job.grid, job.frame_limit, brief=job.brief)
     options: dict[str, Any] = {
         "c:v": "libx264",
         "preset": job.encoder.preset,

@@ -28,12 +28,20 @@ def video_graph(
     renditions: Sequence[VideoRendition],
     grid: SegmentGrid,
     frames: int,
+    *,
+    brief: bool = False,
 ) -> list[Node]:
     """One node for each rendition, from large to small, each scaled from the one before it (the cascade).
 
     At most `frames` frames come out: a source whose timestamps leap must not fill the disk with repeated frames.
+    With `brief`, exactly so many: the last frame is kept, however short it is.
     """
     node = deinterlaced(source, video)
+    if brief:
+        # The fps filter rounds the end to its grid and drops a last frame that lasts less than half of a period. ASF
+        # tells of no last frame how long it is, so that of a video of one frame nothing was left. Two more periods of
+        # it, of which `trim` leaves what is expected.
+        node = node.filter("tpad", stop_mode="clone", stop_duration=seconds(2 / grid.frame_rate))
     # One frame grid for every rendition and span. From time 0 on: video that begins after the audio is led in by its
     # first frame, so that both begin together.
     node = node.filter("fps", fps=str(grid.frame_rate), start_time=0)

@@ -43,10 +43,17 @@ class VideoJob:
         return math.ceil(self.grid.segment_frames / max(1, round(wished)))
 
     @property
+    def brief(self) -> bool:
+        """True when all there is lasts less than a second, so that each frame counts."""
+        return self.span.first_segment == 0 and self.expected_frames < self.grid.frame_rate
+
+    @property
     def frame_limit(self) -> int:
         """Frames after which the span is cut: its end, or for the last span a little more than expected."""
         if self.span.segment_count is not None:
             return self.span.segment_count * self.grid.segment_frames
+        if self.brief:
+            return self.expected_frames
         return self.expected_frames + math.ceil(SLACK_SECONDS * self.grid.frame_rate)
 
 
