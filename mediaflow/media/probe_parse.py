@@ -206,7 +206,7 @@ def _extent(times: Sequence[float], packets: StreamPackets, usual: float, count:
 
 
 def _start(form: Mapping[str, Any]) -> float:
-    """The container's start, which ffmpeg subtracts; it subtracts nothing where it says nothing (MPEG-TS of a frame)."""
+    """The container's start, which ffmpeg subtracts. Where none is known (MPEG-TS of one frame), that is nothing."""
     return _number(form.get("start_time")) or 0.0
 
 
