@@ -1,7 +1,4 @@
-"""The plugins: loaded, checked and frozen at start. The only module that touches pluggy's `hook`.
-
-Every call of a hook is made here, one implementation at a time, so that an exception names the plugin that raised it.
-"""
+"""The plugins: loaded, checked and frozen at start."""
 
 # A Protocol as the argument of isinstance, typed: https://github.com/python/mypy/issues/4717
 # mypy: disable-error-code="type-abstract"
@@ -9,20 +6,17 @@ Every call of a hook is made here, one implementation at a time, so that an exce
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import partial
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, cast
 
-import pluggy
 import structlog
 
 from mediaflow.domain.errors import PluginFailed
 from mediaflow.plugin import (
     ENTRY_POINT_GROUP,
-    PROJECT_NAME,
     ConfigurationError,
     Event,
     ManifestFormat,
@@ -38,13 +32,10 @@ from mediaflow.plugin import (
     Storage,
     StorageScheme,
     UploadDraft,
-    hookspecs,
 )
+from mediaflow.registry.hooks import Hooks
 from mediaflow.registry.loading import (
     FoundPlugin,
-    LoadedPlugin,
-    cause,
-    check_hooks,
     failures_named,
     find_plugins,
     import_plugin,
@@ -66,8 +57,6 @@ if TYPE_CHECKING:
     import click
     from flask import Blueprint
 
-T = TypeVar("T")
-
 LISTENER_FAILURES = "mediaflow_event_listener_failures_total"
 
 
@@ -85,65 +74,6 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, Registry]:
         return settings, Registry(hooks, settings, specs)
     except PluginFailed as error:
         raise ConfigurationError(error.detail) from error
-
-
-class Hooks:
-    """pluggy's hooks, called for one plugin at a time. `contexts` holds each plugin's `context`, by its name."""
-
-    contexts: Mapping[str | None, MediaContext] = MappingProxyType({})
-
-    def __init__(self, plugins: Iterable[LoadedPlugin]) -> None:
-        self._manager = pluggy.PluginManager(PROJECT_NAME)
-        self._manager.add_hookspecs(hookspecs)
-        self._specs = {name: spec for name, spec in vars(hookspecs).items() if name in vars(self._manager.hook)}
-        self._found: dict[str, FoundPlugin] = {}
-        for plugin in plugins:
-            self._register(plugin)
-        self.plugins: Final = tuple(self._found.values())
-
-    def of(self, plugin: str) -> tuple[str, ...]:
-        """The names of the hooks that a plugin implements."""
-        callers = self._manager.get_hookcallers(self._manager.get_plugin(plugin)) or []
-        return tuple(sorted(caller.name for caller in callers if caller.has_spec()))
-
-    def calls(self, hook: str, **arguments: Any) -> Iterator[tuple[FoundPlugin, Callable[[], Any]]]:
-        """The calls to make, in pluggy's order (`tryfirst` before, `trylast` after the others)."""
-        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
-        for implementation in reversed(caller.get_hookimpls()):
-            plugin = self._found[implementation.plugin_name]
-            given = {**arguments, "context": self.contexts.get(plugin.name)}
-            values = [given[name] for name in implementation.argnames]
-            yield plugin, partial(implementation.function, *values)
-
-    def answers(self, hook: str, **arguments: Any) -> Iterator[tuple[FoundPlugin, Any]]:
-        """What each answers, one call for each step of the iteration. Raises PluginFailed for an exception."""
-        for plugin, call in self.calls(hook, **arguments):
-            with failures_named(plugin, hook):
-                answer = call()
-            yield plugin, answer
-
-    def items(self, hook: str, kind: type[T], **arguments: Any) -> list[tuple[FoundPlugin, T]]:
-        """The elements of all answers (None counts as an empty one), each of them a `kind`."""
-        found: list[tuple[FoundPlugin, T]] = []
-        for plugin, answer in self.answers(hook, **arguments):
-            with failures_named(plugin, hook):
-                elements = [] if answer is None else list(answer)
-                wrong = [element for element in elements if not isinstance(element, kind)]
-            if wrong:
-                raise PluginFailed(f"{plugin}: {hook} answered {type(wrong[0]).__name__}; it must be {kind.__name__}")
-            found += [(plugin, element) for element in elements]
-        return found
-
-    def _register(self, plugin: LoadedPlugin) -> None:
-        attributes = {name: self._manager.parse_hookimpl_opts(plugin.content, name) for name in dir(plugin.content)}
-        marked = {name: dict(options) for name, options in attributes.items() if options is not None}
-        check_hooks(plugin, marked, self._specs)
-        try:
-            self._manager.register(plugin.content, plugin.found.name)
-            self._manager.check_pending()
-        except (ValueError, pluggy.PluginValidationError) as error:
-            raise ConfigurationError(f"{plugin.found} can't be registered: {cause(error)}") from error
-        self._found[plugin.found.name] = plugin.found
 
 
 class Registry:

@@ -17,8 +17,9 @@ from mediaflow.plugin import BLOCK_BYTES, Storage
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.jobs import Jobs, progress_of
 from mediaflow.services.ports import Database
+from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.assembly import Assembly
-from mediaflow.services.uploads.ingest import Ingest, NewUpload
+from mediaflow.services.uploads.ingest import Ingest
 
 RETRY_POLL_SECONDS = 0.2
 LOCAL_OWNER = "local"

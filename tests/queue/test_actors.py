@@ -20,7 +20,7 @@ from mediaflow.queue.broker import QUEUE, make_broker
 from mediaflow.queue.middleware import WorkerLife
 from mediaflow.queue.wakeups import DramatiqWakeups
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
-from mediaflow.services.uploads.ingest import NewUpload
+from mediaflow.services.uploads.acceptance import NewUpload
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mediaflow.plugin import PlannedTask
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.pipeline.claims import Claims, Lease, LoadGate
 from mediaflow.services.pipeline.execution import Execution, StageHandler
-from mediaflow.services.uploads.ingest import NewUpload
+from mediaflow.services.uploads.acceptance import NewUpload
 from tests.services.world import World
 
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")

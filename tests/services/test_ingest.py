@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mediaflow.domain.errors import Busy, Conflict, InvalidInput, MediaflowError, NotFound, TooLarge
 from mediaflow.domain.keys import original_key
 from mediaflow.domain.records import Upload
-from mediaflow.services.uploads.ingest import ChunkReceipt, NewUpload
+from mediaflow.services.uploads.acceptance import NewUpload
+from mediaflow.services.uploads.ingest import ChunkReceipt
 from tests.services.world import World, make_world
 
 CHUNK = 1024

@@ -14,7 +14,7 @@ from mediaflow.domain.errors import InsufficientStorage, LimitReached
 from mediaflow.persistence.redis.counters import MemoryCounters
 from mediaflow.services.requests.rate_limits import RateLimits
 from mediaflow.services.upkeep.health import disks
-from mediaflow.services.uploads.ingest import NewUpload
+from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.quotas import Quotas
 from tests.services.records import a_published_asset, an_asset
 from tests.services.world import World, make_world

@@ -14,7 +14,7 @@ from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.listing import AssetQuery, Listing, Totals
 from mediaflow.services.ports import Database
-from mediaflow.services.uploads.ingest import NewUpload
+from mediaflow.services.uploads.acceptance import NewUpload
 from tests.services.records import CREATED, a_published_asset, an_asset
 from tests.services.world import Heard, make_world
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import STAGES, Stage
-from mediaflow.services.uploads.ingest import NewUpload
+from mediaflow.services.uploads.acceptance import NewUpload
 from tests.services.world import World, make_world
 
 TINY_PROFILE = """

@@ -125,28 +125,32 @@ class Resource(Blueprint):  # type: ignore[misc]
             document["parameters"] = [*document.get("parameters", ()), IDEMPOTENCY_KEY]
         headers = _headers(policy)
 
+        bodies = (*_arguments(query, "query"), *_arguments(takes, "json"))
+        failures = _failures(rule, policy, fails, has_body=takes is not None, has_query=query is not None)
+
         def declare(view: View) -> View:
             setattr(view, POLICY_ATTRIBUTE, policy)
-            statuses = list(gives)
-            wrapped = self.response(statuses[0], gives[statuses[0]], headers=headers)(
-                _empty_as_response(view, statuses[0])
-            )
-            for status in statuses[1:]:
-                wrapped = self.alt_response(status, schema=gives[status], success=True, headers=headers)(wrapped)
-            if query is not None:
-                wrapped = self.arguments(query, location="query")(wrapped)
-            if takes is not None:
-                required = not getattr(takes, "absent_is_empty", False)
-                wrapped = self.arguments(takes, location="json", required=required)(wrapped)
-            failures = _failures(rule, policy, fails, has_body=takes is not None, has_query=query is not None)
+            (first, schema), *others = gives.items()
+            wrapped = self.response(first, schema, headers=headers)(_empty_as_response(view, first))
+            for status, schema in others:
+                wrapped = self.alt_response(status, schema=schema, success=True, headers=headers)(wrapped)
+            for arguments in bodies:
+                wrapped = self.arguments(**arguments)(wrapped)
             for status in failures:
                 wrapped = self.alt_response(status, response=HTTPStatus(status).name)(wrapped)
-            name = _camel(view.__name__)
-            wrapped = self.doc(operationId=name, security=SECURITY[access], **document)(wrapped)
+            wrapped = self.doc(operationId=_camel(view.__name__), security=SECURITY[access], **document)(wrapped)
             self.route(rule, methods=[method])(wrapped)
             return view
 
         return declare
+
+
+def _arguments(schema: type[Schema] | None, location: str) -> list[dict[str, Any]]:
+    """What flask-smorest is told of a body or query; nothing when there is none."""
+    if schema is None:
+        return []
+    required = location != "json" or not getattr(schema, "absent_is_empty", False)
+    return [{"schema": schema, "location": location, "required": required}]
 
 
 def _empty_as_response(view: View, status: int) -> View:

@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from mediaflow.api.http.fields import Body, Text, Timestamp, Truth, choice, inner, listed, matching, whole
 from mediaflow.api.schemas.common import FaultSchema
 from mediaflow.domain.states import VISIBILITIES
-from mediaflow.services.uploads.ingest import NewUpload
+from mediaflow.services.uploads.acceptance import NewUpload
 
 LONGEST_NAME: Final = 255
 LONGEST_DESCRIPTION: Final = 10_000

@@ -13,11 +13,11 @@ from typing import Any, Final
 from mediaflow.domain.errors import Busy, InvalidInput
 from mediaflow.domain.ids import derived_id
 from mediaflow.domain.records import Answer
-from mediaflow.services.changing import until_done
 from mediaflow.services.ports import Database
 
 LEASE_SECONDS: Final = 60.0
 """A request whose process died blocks its key for so long; no POST of this service takes half of it."""
+TRIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,7 @@ class Idempotency:
         InvalidInput when the key was another request's, Busy while somebody is doing this one.
         """
         answer_id = derived_id("answer", user, key)
-
-        def attempt() -> Claim | Answer | None:
+        for _ in range(TRIES):
             now = self.database.now()
             fresh = Answer(
                 id=answer_id, user=user, fingerprint=fingerprint, created_at=now, expires_at=now + LEASE_SECONDS
@@ -57,7 +56,7 @@ class Idempotency:
                 return Claim(answer_id, now, fresh.rev)
             known = self.database.answers.get(answer_id)
             if known is None:
-                return None  # it was just released or swept
+                continue  # it was just released or swept
             if known.expires_at > now:
                 return _decided(known, fingerprint, now)
             changes = {
@@ -68,10 +67,9 @@ class Idempotency:
                 "headers": {},
                 "body": None,
             }
-            taken = self.database.answers.change(answer_id, {"rev": known.rev}, changes)
-            return Claim(answer_id, now, taken.rev) if taken else None
-
-        return until_done(attempt, lambda: _running(1))
+            if taken := self.database.answers.change(answer_id, {"rev": known.rev}, changes):
+                return Claim(answer_id, now, taken.rev)
+        raise _running(1)
 
     def finish(self, claim: Claim, *, status: int, headers: Mapping[str, str], body: str) -> None:
         """Keep the answer; nothing happens when the claim was lost in the meantime."""

@@ -8,51 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import (
     Conflict,
-    InsufficientStorage,
-    InvalidInput,
     LimitReached,
     NotFound,
-    Problem,
-    TooLarge,
 )
 from mediaflow.domain.events import Event
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Chunk, Upload
-from mediaflow.domain.states import UPLOAD_COMPLETED, UPLOAD_RECEIVING, Visibility
-from mediaflow.plugin import MeasuresRoom, ReceivesParts, Storage, UploadDraft
+from mediaflow.domain.states import UPLOAD_COMPLETED, UPLOAD_RECEIVING
+from mediaflow.plugin import ReceivesParts, Storage
 from mediaflow.services.ports import Database, Metrics, OneOf, Plugins, Wakeups
 from mediaflow.services.text.search import words_of
+from mediaflow.services.uploads.acceptance import Acceptance, NewUpload
 from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
 from mediaflow.services.uploads.quotas import Quotas
 from mediaflow.settings import Settings
-
-MAX_CHUNKS: Final = 10_000
-"""S3 takes at most 10,000 parts an object."""
-MIN_CHUNK_BYTES: Final = 1024
-MIB: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewUpload:
-    """An upload as a client announces it; names and texts are sanitised already. `chunk_size_bytes` is a wish."""
-
-    filename: str
-    size_bytes: int
-    content_type: str | None = None
-    sha256: str | None = None
-    chunk_size_bytes: int | None = None
-    profile: str | None = None
-    dedup: str = "link"
-    auto_complete: bool = True
-    title: str | None = None
-    description: str = ""
-    tags: tuple[str, ...] = ()
-    visibility: Visibility = "private"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +65,13 @@ class Ingest:
 
     def announce(self, owner: str, new: NewUpload) -> tuple[Upload, bool]:
         """Make room for a file. The second value is True when an existing asset answers the request (`dedup=reuse`)."""
-        self._check(owner, new)
+        acceptance = Acceptance(self.storage, self.parts, self.plugins, self.settings)
+        acceptance.check(owner, new)
         if new.dedup == "reuse" and (known := self._known_upload(owner, new.sha256)):
             return known, True
         self._quotas().check(owner, new.size_bytes)
         upload_id, asset_id, now = new_id(), new_id(), self.database.now()
-        chunk_size = self._chunk_size(new)
+        chunk_size = acceptance.chunk_bytes(new)
         key = keys.upload_key(upload_id)
         handle = self.parts.begin_parts(
             key, size_bytes=new.size_bytes, part_bytes=chunk_size, content_type="application/octet-stream"
@@ -132,38 +107,8 @@ class Ingest:
         self.plugins.publish_event(Event("asset.created", now, owner, asset_id, data=data))
         return upload, False
 
-    def _check(self, owner: str, new: NewUpload) -> None:
-        if new.size_bytes <= 0:
-            problem = Problem("upload.empty", f"must be at least 1 byte, not {new.size_bytes}", "/size_bytes")
-            raise InvalidInput("The file is empty.", code="upload.empty", problems=(problem,))
-        if new.size_bytes > self.settings.max_upload_bytes:
-            limit = self.settings.max_upload_bytes
-            problem = Problem("upload.too_large", f"must be at most {limit} bytes, not {new.size_bytes}", "/size_bytes")
-            raise TooLarge(
-                "The file is larger than this service accepts.", code="upload.too_large", problems=(problem,)
-            )
-        if new.profile is not None and new.profile not in self.plugins.profiles:
-            choices = ", ".join(sorted(self.plugins.profiles))
-            problem = Problem(
-                "upload.unknown_profile", f"no profile is called {new.profile!r}; there are {choices}", "/profile"
-            )
-            raise InvalidInput("The profile is not known.", code="upload.unknown_profile", problems=(problem,))
-        problems = self.plugins.validate_upload(
-            UploadDraft(owner, new.filename, new.size_bytes, new.content_type, new.sha256, new.profile)
-        )
-        if problems:
-            raise InvalidInput(_refusal(problems[0]), code=problems[0].code, problems=tuple(problems))
-        self._check_room(new.size_bytes)
-
     def _quotas(self) -> Quotas:
         return Quotas.of(self.database, self.settings)
-
-    def _check_room(self, size_bytes: int) -> None:
-        if not isinstance(self.storage, MeasuresRoom):
-            return
-        free = self.storage.room().free_bytes
-        if free - size_bytes < self.settings.min_free_bytes:
-            raise InsufficientStorage("There is not enough free disk space for this file.", free_bytes=free)
 
     def _known_upload(self, owner: str, sha256: str | None) -> Upload | None:
         if sha256 is None:
@@ -177,14 +122,6 @@ class Ingest:
         for asset in self.database.assets.find(where, sort=("-created_at",), limit=1):
             return self.database.uploads.get(asset.upload_id)
         return None
-
-    def _chunk_size(self, new: NewUpload) -> int:
-        wished = new.chunk_size_bytes or self.settings.chunk_bytes
-        fewest = -(-new.size_bytes // MAX_CHUNKS)
-        if fewest > MIN_CHUNK_BYTES:
-            fewest = -(-fewest // MIB) * MIB
-        smallest = max(MIN_CHUNK_BYTES, self.parts.min_part_bytes, fewest)
-        return max(smallest, min(wished, self.settings.max_chunk_bytes))
 
     # --- receive
 
@@ -288,12 +225,6 @@ class Ingest:
             else:
                 ranges.append((index, index))
         return ranges
-
-
-def _refusal(problem: Problem) -> str:
-    """A problem of one field as a sentence that stands alone."""
-    field = (problem.pointer or "").strip("/")
-    return f"The file is not accepted: its {field} {problem.detail}." if field else problem.detail
 
 
 def _asset_of(upload: Upload, new: NewUpload, now: float) -> Asset:

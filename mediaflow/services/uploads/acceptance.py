@@ -1,0 +1,91 @@
+"""What is accepted before a byte is stored, and in chunks of which size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mediaflow.domain.errors import InsufficientStorage, InvalidInput, Problem, TooLarge
+from mediaflow.domain.states import Visibility
+from mediaflow.plugin import MeasuresRoom, ReceivesParts, Storage, UploadDraft
+from mediaflow.services.ports import Plugins
+from mediaflow.settings import Settings
+
+MAX_CHUNKS: Final = 10_000
+"""S3 takes at most 10,000 parts an object."""
+MIN_CHUNK_BYTES: Final = 1024
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUpload:
+    """An upload as a client announces it; names and texts are sanitised already. `chunk_size_bytes` is a wish."""
+
+    filename: str
+    size_bytes: int
+    content_type: str | None = None
+    sha256: str | None = None
+    chunk_size_bytes: int | None = None
+    profile: str | None = None
+    dedup: str = "link"
+    auto_complete: bool = True
+    title: str | None = None
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    visibility: Visibility = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Judges announced uploads."""
+
+    storage: Storage
+    parts: ReceivesParts
+    plugins: Plugins
+    settings: Settings
+
+    def check(self, owner: str, new: NewUpload) -> None:
+        """InvalidInput, TooLarge or InsufficientStorage, with a problem for each field that is wrong."""
+        if new.size_bytes <= 0:
+            problem = Problem("upload.empty", f"must be at least 1 byte, not {new.size_bytes}", "/size_bytes")
+            raise InvalidInput("The file is empty.", code="upload.empty", problems=(problem,))
+        if new.size_bytes > self.settings.max_upload_bytes:
+            limit = self.settings.max_upload_bytes
+            problem = Problem("upload.too_large", f"must be at most {limit} bytes, not {new.size_bytes}", "/size_bytes")
+            raise TooLarge(
+                "The file is larger than this service accepts.", code="upload.too_large", problems=(problem,)
+            )
+        if new.profile is not None and new.profile not in self.plugins.profiles:
+            choices = ", ".join(sorted(self.plugins.profiles))
+            problem = Problem(
+                "upload.unknown_profile", f"no profile is called {new.profile!r}; there are {choices}", "/profile"
+            )
+            raise InvalidInput("The profile is not known.", code="upload.unknown_profile", problems=(problem,))
+        problems = self.plugins.validate_upload(
+            UploadDraft(owner, new.filename, new.size_bytes, new.content_type, new.sha256, new.profile)
+        )
+        if problems:
+            raise InvalidInput(_refusal(problems[0]), code=problems[0].code, problems=tuple(problems))
+        self._check_room(new.size_bytes)
+
+    def _check_room(self, size_bytes: int) -> None:
+        if not isinstance(self.storage, MeasuresRoom):
+            return
+        free = self.storage.room().free_bytes
+        if free - size_bytes < self.settings.min_free_bytes:
+            raise InsufficientStorage("There is not enough free disk space for this file.", free_bytes=free)
+
+    def chunk_bytes(self, new: NewUpload) -> int:
+        """The size of its chunks: the wished one, within what the storage can take."""
+        wished = new.chunk_size_bytes or self.settings.chunk_bytes
+        fewest = -(-new.size_bytes // MAX_CHUNKS)
+        if fewest > MIN_CHUNK_BYTES:
+            fewest = -(-fewest // MIB) * MIB
+        smallest = max(MIN_CHUNK_BYTES, self.parts.min_part_bytes, fewest)
+        return max(smallest, min(wished, self.settings.max_chunk_bytes))
+
+
+def _refusal(problem: Problem) -> str:
+    """A problem of one field as a sentence that stands alone."""
+    field = (problem.pointer or "").strip("/")
+    return f"The file is not accepted: its {field} {problem.detail}." if field else problem.detail
