@@ -15,7 +15,7 @@ import click
 from mediaflow.client.output import complain, explained
 from mediaflow.plugin.markers import ENTRY_POINT_GROUP
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_DONE, EXIT_FAILED = 0, 1
 EXIT_INTERRUPTED: Final = 130
 """128 + SIGINT, what a shell reports for a command that Ctrl-C ended."""
 

@@ -20,7 +20,6 @@ PARALLEL_CHUNKS: Final = 3
 PIECE_BYTES: Final = 256 * 1024
 POLL_SECONDS: Final = 0.5
 ASSET_ENDED: Final = ("ready", "failed", "rejected")
-UPLOAD_FAILED: Final = ("failed", "expired", "aborted")
 OnBytes = Callable[[int], None]
 OnProgress = Callable[[float], None]
 

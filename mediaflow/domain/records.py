@@ -25,7 +25,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One announced file. Owner, sizes and asset id are fixed at the start; `metadata` is what the asset will say."""
+    """One announced file. Owner, sizes and asset id are fixed at the start."""
 
     id: str
     owner: str
@@ -45,7 +45,6 @@ class Upload:
     created_at: float
     updated_at: float
     expires_at: float
-    metadata: dict[str, Any] = field(default_factory=dict)
     sha256: str | None = None
     error: dict[str, Any] | None = None
     lease_token: str | None = None

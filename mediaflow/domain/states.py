@@ -1,4 +1,4 @@
-"""States and the moves between them. A move that is not listed here never happens."""
+"""States. Each move from one to another is a compare-and-set on the state that it begins at."""
 
 from __future__ import annotations
 
@@ -18,27 +18,10 @@ STAGES: Final[tuple[Stage, ...]] = ("probe", "validate", "plan", "step", "packag
 VISIBILITIES: Final[tuple[Visibility, ...]] = ("private", "unlisted", "public")
 ASSET_STATES: Final[tuple[AssetState, ...]] = ("created", "stored", "processing", "ready", "failed", "rejected")
 
-UPLOAD_MOVES: Final[dict[UploadState, tuple[UploadState, ...]]] = {
-    "initialized": ("receiving", "assembling", "failed", "expired", "aborted"),
-    "receiving": ("assembling", "failed", "expired", "aborted"),
-    "assembling": ("stored", "failed"),
-    "stored": ("queued",),
-    "queued": (),
-    "failed": (),
-    "expired": (),
-    "aborted": (),
-}
 UPLOAD_RECEIVING: Final[tuple[UploadState, ...]] = ("initialized", "receiving")
 UPLOAD_COMPLETED: Final[tuple[UploadState, ...]] = ("assembling", "stored", "queued")
 UPLOAD_ENDED: Final[tuple[UploadState, ...]] = ("failed", "expired", "aborted")
 
-WORK_MOVES: Final[dict[WorkState, tuple[WorkState, ...]]] = {
-    "pending": ("running", "failed", "cancelled"),
-    "running": ("pending", "done", "failed", "cancelled"),
-    "done": (),
-    "failed": (),
-    "cancelled": (),
-}
 WORK_ENDED: Final[tuple[WorkState, ...]] = ("done", "failed", "cancelled")
 
 LEASE_SECONDS: Final = 30.0

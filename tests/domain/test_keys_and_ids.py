@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from mediaflow.domain import keys
 from mediaflow.domain.errors import InvalidInput
 from mediaflow.domain.ids import derived_id, is_id, job_id, new_id, task_id
-from mediaflow.domain.states import UPLOAD_MOVES, WORK_ENDED, WORK_MOVES
 
 
 @given(st.text(max_size=60), st.text(max_size=20))
@@ -48,9 +47,3 @@ def test_derived_ids_are_the_same_for_the_same_parts_and_differ_otherwise() -> N
     assert is_id(new_id())
     assert is_id(task_id(job_id(new_id(), 1), "probe"))
     assert not is_id(new_id().upper())
-
-
-def test_ended_states_never_change() -> None:
-    assert all(WORK_MOVES[state] == () for state in WORK_ENDED)
-    reachable = {target for targets in UPLOAD_MOVES.values() for target in targets} | {"initialized"}
-    assert reachable == set(UPLOAD_MOVES)

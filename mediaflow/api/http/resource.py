@@ -5,7 +5,7 @@ flask-smorest and webargs are used here and in `openapi.py` only, so that views 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, Literal, NoReturn, TypeVar, cast
@@ -114,43 +114,42 @@ class Resource(Blueprint):  # type: ignore[misc]
 
         It answers a dictionary (or nothing), with another status than the first of `gives` as the second of a pair, or
         a whole Response. `fails` are the statuses of errors besides those that follow from the rest. `admin` is for
-        admins only; `scope` is what a limited credential must open: by default `assets:read` or `assets:write`.
-        `repeatable` says whether it takes an `Idempotency-Key`: by default what is posted as JSON (its answer is kept,
-        so one that holds a secret is not to be repeatable).
+        admins only; `scope` is what a limited credential must open (by default `assets:read` or `assets:write`);
+        `repeatable`: it takes an `Idempotency-Key` and its answer is kept (by default what is posted as JSON).
         """
         if repeatable is None:
             repeatable = method == "POST" and access == "required" and "requestBody" not in document
         policy = Policy(access, _scope(method, scope, admin=admin), admin, repeatable)
         if repeatable:
             document["parameters"] = [*document.get("parameters", ()), IDEMPOTENCY_KEY]
-        headers = _headers(policy)
-
-        bodies = (*_arguments(query, "query"), *_arguments(takes, "json"))
         failures = _failures(rule, policy, fails, has_body=takes is not None, has_query=query is not None)
+        decorators = [*self._answers(gives, failures, _headers(policy)), *self._arguments(query, takes)]
 
         def declare(view: View) -> View:
             setattr(view, POLICY_ATTRIBUTE, policy)
-            (first, schema), *others = gives.items()
-            wrapped = self.response(first, schema, headers=headers)(_empty_as_response(view, first))
-            for status, schema in others:
-                wrapped = self.alt_response(status, schema=schema, success=True, headers=headers)(wrapped)
-            for arguments in bodies:
-                wrapped = self.arguments(**arguments)(wrapped)
-            for status in failures:
-                wrapped = self.alt_response(status, response=HTTPStatus(status).name)(wrapped)
+            wrapped = _empty_as_response(view, next(iter(gives)))
+            for decorate in decorators:
+                wrapped = decorate(wrapped)
             wrapped = self.doc(operationId=_camel(view.__name__), security=SECURITY[access], **document)(wrapped)
             self.route(rule, methods=[method])(wrapped)
             return view
 
         return declare
 
+    def _answers(
+        self, gives: Mapping[int, type[Schema] | None], failures: Iterable[int], headers: dict[str, str]
+    ) -> Iterator[Any]:
+        (first, schema), *others = gives.items()
+        yield self.response(first, schema, headers=headers)
+        for status, other in others:
+            yield self.alt_response(status, schema=other, success=True, headers=headers)
+        yield from (self.alt_response(status, response=HTTPStatus(status).name) for status in failures)
 
-def _arguments(schema: type[Schema] | None, location: str) -> list[dict[str, Any]]:
-    """What flask-smorest is told of a body or query; nothing when there is none."""
-    if schema is None:
-        return []
-    required = location != "json" or not getattr(schema, "absent_is_empty", False)
-    return [{"schema": schema, "location": location, "required": required}]
+    def _arguments(self, query: type[Schema] | None, body: type[Schema] | None) -> Iterator[Any]:
+        if query is not None:
+            yield self.arguments(query, location="query")
+        if body is not None:
+            yield self.arguments(body, location="json", required=not getattr(body, "absent_is_empty", False))
 
 
 def _empty_as_response(view: View, status: int) -> View:

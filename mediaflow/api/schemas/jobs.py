@@ -9,9 +9,9 @@ from marshmallow import Schema, fields
 from mediaflow.api.http.fields import Text, Timestamp, choice
 from mediaflow.api.schemas.common import FaultSchema, PageQuery, PageSchema
 from mediaflow.domain.ids import ID_PATTERN
-from mediaflow.domain.states import STAGES, WORK_MOVES, JobKind
+from mediaflow.domain.states import STAGES, JobKind, WorkState
 
-STATES: Final = tuple(WORK_MOVES)
+STATES: Final = get_args(WorkState)
 KINDS: Final = get_args(JobKind)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import (
@@ -27,6 +27,8 @@ from mediaflow.services.uploads.acceptance import Acceptance, NewUpload
 from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
 from mediaflow.services.uploads.quotas import Quotas
 from mediaflow.settings import Settings
+
+UNKNOWN: Final = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,8 @@ class Ingest:
             return known, True
         self._quotas().check(owner, new.size_bytes)
         upload_id, asset_id, now = new_id(), new_id(), self.database.now()
-        chunk_size = acceptance.chunk_bytes(new)
-        key = keys.upload_key(upload_id)
-        handle = self.parts.begin_parts(
-            key, size_bytes=new.size_bytes, part_bytes=chunk_size, content_type="application/octet-stream"
-        )
+        chunk_size, key = acceptance.chunk_bytes(new), keys.upload_key(upload_id)
+        handle = self.parts.begin_parts(key, size_bytes=new.size_bytes, part_bytes=chunk_size, content_type=UNKNOWN)
         upload = Upload(
             id=upload_id,
             owner=owner,
