@@ -22,6 +22,8 @@ def worker(processes: int | None, threads: int | None) -> int:
     from mediaflow.embedded.tether import tether_forks
     from mediaflow.observability.logging import configure_logging
 
+    if threads:
+        os.environ["MEDIAFLOW_WORKER_THREADS"] = str(threads)
     if processes:
         # the worker processes read it too: they share this machine's cores
         os.environ["MEDIAFLOW_WORKER_PROCESSES"] = str(processes)
@@ -30,7 +32,7 @@ def worker(processes: int | None, threads: int | None) -> int:
     check_worker(settings, plugins)
     configure_logging(settings, plugins.setting_specs)
     tether_forks()
-    done = _run_dramatiq(settings.worker_processes, threads or settings.worker_threads)
+    done = _run_dramatiq(settings.worker_processes)
     return EXIT_DONE if done == 0 else EXIT_FAILED
 
 
@@ -44,14 +46,13 @@ def _check_queue(redis_url: str) -> None:
         )
 
 
-def _run_dramatiq(processes: int, threads: int) -> int:
+def _run_dramatiq(processes: int) -> int:
     from dramatiq import cli
 
     arguments = cli.make_argument_parser().parse_args(  # type: ignore[no-untyped-call]
         [
             "mediaflow.worker",
             *("--processes", str(processes)),
-            *("--threads", str(threads)),
             *("--worker-shutdown-timeout", str(STOP_MILLISECONDS)),
             # ours are configured already
             "--skip-logging",

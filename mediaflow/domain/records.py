@@ -14,6 +14,7 @@ from mediaflow.domain.states import (
     BlobState,
     ChunkState,
     JobKind,
+    Lane,
     Stage,
     UploadState,
     Visibility,
@@ -152,8 +153,10 @@ class Task:
     """A unit of work small enough to retry. `attempt` is the fencing token: it grows with each claim, every write
     filters on it.
 
-    `ready` is set when all `needs` (task names of the same job) are done. `failures` counts attempts that did not end
-    gracefully. `weight` is the expected cost, for progress. `optional` tasks may fail without harming the job.
+    `ready` is set when all `needs` (task names of the same job) are done. `failures` counts attempts that failed or
+    whose worker died. `weight` is the expected cost in seconds of one core, `job_weight` that of all steps of the job:
+    what is done soon goes first. `seconds` is what was spent on it so far (of one core), which its owner has received.
+    `optional` tasks may fail without harming the job.
     """
 
     id: str
@@ -172,7 +175,10 @@ class Task:
     ready: bool = False
     optional: bool = False
     load_units: int = 1
+    lane: Lane = "short"
     weight: float = 1.0
+    job_weight: float = 0.0
+    seconds: float = 0.0
     priority: int = 0
     attempt: int = 0
     failures: int = 0

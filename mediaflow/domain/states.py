@@ -11,6 +11,7 @@ WorkState = Literal["pending", "running", "done", "failed", "cancelled"]
 Visibility = Literal["private", "unlisted", "public"]
 Stage = Literal["probe", "validate", "plan", "step", "package", "publish", "poster"]
 JobKind = Literal["process", "poster"]
+Lane = Literal["bookkeeping", "short", "long"]
 BlobState = Literal["live", "deleting"]
 
 STAGES: Final[tuple[Stage, ...]] = ("probe", "validate", "plan", "step", "package", "publish", "poster")
@@ -23,6 +24,12 @@ UPLOAD_COMPLETED: Final[tuple[UploadState, ...]] = ("assembling", "stored", "que
 UPLOAD_ENDED: Final[tuple[UploadState, ...]] = ("failed", "expired", "aborted")
 
 WORK_ENDED: Final[tuple[WorkState, ...]] = ("done", "failed", "cancelled")
+
+LONG_SECONDS: Final = 120.0
+"""A task that is expected to keep a core busy for longer than this has the lane `long`, so that nobody waits behind it.
+
+Tasks without load units are `bookkeeping` and never wait for a core; the others are `short`.
+"""
 
 LEASE_SECONDS: Final = 30.0
 LEASE_RENEW_SECONDS: Final = 10.0

@@ -117,6 +117,14 @@ def numeric_field(fields: Mapping[str, Field], name: str) -> Field:
     return field
 
 
+def text_field(fields: Mapping[str, Field], name: str) -> Field:
+    """The field of that name, which must be a text."""
+    field = _known(fields, name)
+    if field.kind != "text":
+        raise TypeError(f"{field.name} is a field of kind {field.kind}, no text")
+    return field
+
+
 def after_prefix(prefix: str) -> str | None:
     """The smallest text above all that begin with `prefix`, in the order of code points; None when none is.
 

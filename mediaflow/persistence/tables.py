@@ -69,7 +69,12 @@ JOBS: Final = Table(
 TASKS: Final = Table(
     "tasks",
     Task,
-    (("state", "ready", "stage", "-priority", "created_at"), ("job_id",), ("state", "lease_until")),
+    (
+        ("state", "ready", "lane", "-priority", "owner", "created_at"),
+        ("owner", "lane", "started_at", "seconds"),
+        ("job_id",),
+        ("state", "lease_until"),
+    ),
 )
 LOGIN_CODES: Final = Table("login_codes", LoginCode, (("expires_at",),))
 BLOBS: Final = Table("blobs", Blob, (("state",),))

@@ -31,9 +31,9 @@ def _declared(broker: dramatiq.Broker, name: str) -> dict[str, Any]:
 
 def _looker(runtime: Runtime, stage: Stage) -> Callable[[str], None]:
     def look(task_id: str) -> None:
-        """Run the best tasks of the stage, whether this one is among them or not."""
+        """Run the best tasks that this process can carry, whether this one is among them or not."""
         _log.debug("looking", stage=stage, task_id=task_id)
-        runtime.execution.work(stage)
+        runtime.execution.work()
 
     return look
 

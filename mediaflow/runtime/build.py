@@ -38,8 +38,9 @@ from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_options import stream_options
 from mediaflow.services.delivery.stream_tokens import StreamTokens
-from mediaflow.services.pipeline.claims import Claims, LoadGate
+from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution
+from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.workdir import WorkDirectory
 from mediaflow.services.ports import Database, Metrics, Wakeups

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from mediaflow.settings import Settings
+
+BOOKKEEPING_THREADS: Final = 2
 
 
 def database_url(settings: Settings) -> str:
@@ -27,3 +30,10 @@ def worker_units(settings: Settings) -> int:
     """Load units of one worker process: this machine's cores, shared between the processes."""
     cores = len(os.sched_getaffinity(0))
     return settings.worker_load or max(1, cores // max(1, settings.worker_processes))
+
+
+def worker_threads(settings: Settings) -> int:
+    """How many tasks a worker process holds at once: a thread for each load unit, one for the express of
+    `LoadGate`, and the others for bookkeeping, which never waits behind encodes.
+    """
+    return settings.worker_threads or worker_units(settings) + 1 + BOOKKEEPING_THREADS

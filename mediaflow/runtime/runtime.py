@@ -22,8 +22,8 @@ from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
-from mediaflow.services.pipeline.claims import LoadGate
 from mediaflow.services.pipeline.execution import Execution
+from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.posters import Posters

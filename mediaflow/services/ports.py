@@ -20,7 +20,7 @@ R = TypeVar("R")
 class Increment:
     """A change that adds to a field instead of setting it."""
 
-    by: int = 1
+    by: float = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,10 @@ class Repository(Protocol[R]):
 
     def total(self, field: str, where: Mapping[str, Any]) -> float:
         """The sum of a numeric field over the records that meet every condition; 0 when none does."""
+        ...
+
+    def distinct(self, field: str, where: Mapping[str, Any]) -> list[str]:
+        """The different values of a text field over the records that meet every condition, in any order."""
         ...
 
     def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:

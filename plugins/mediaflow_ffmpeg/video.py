@@ -45,9 +45,6 @@ _PRESET_COST: Final = {
 """CPU time against veryfast (measured up to medium)."""
 _ENCODE_SECONDS_PER_PIXEL: Final = 12e-9
 _DECODE_SECONDS_PER_PIXEL: Final = 5e-9
-LOAD_UNITS: Final = 2
-"""x264 uses every core there is; measured, one process keeps about two busy at these sizes."""
-
 PARAMS: Final = (
     Choice("preset", tuple(_PRESET_COST)),
     Number("crf", 10, 40),
@@ -96,7 +93,7 @@ def _planned(
     encoded = sum(rendition.width * rendition.height for rendition in plan.video) * _PRESET_COST[encoder.preset]
     cost = encoded * _ENCODE_SECONDS_PER_PIXEL + video.width * video.height * _DECODE_SECONDS_PER_PIXEL
     weight = round(max(0.1, frames * cost), 3)
-    return PlannedTask(f"video-{span.index}", to_json(job), load_units=LOAD_UNITS, weight=weight)
+    return PlannedTask(f"video-{span.index}", to_json(job), weight=weight)
 
 
 def _expected_frames(span: Span, grid: SegmentGrid, video: VideoStream, origin: float) -> int:

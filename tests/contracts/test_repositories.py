@@ -480,6 +480,25 @@ class TestFindAndCount:
         with pytest.raises(ValueError, match="no field"):
             assets.total("size", {})
 
+    @pytest.mark.parametrize(
+        ("field", "where", "values"),
+        [
+            ("owner", {}, {"ann", "bob"}),
+            ("owner", {"owner": "eve"}, set()),
+            ("sha256", {}, None),
+        ],
+    )
+    def test_it_tells_the_different_values_of_a_field(
+        self, assets: Repository[Asset], field: str, where: Mapping[str, Any], values: set[str] | None
+    ) -> None:
+        found = assets.distinct(field, where)
+        known = {getattr(record, field) for record in assets.find(where)} - {None}
+        assert sorted(found) == sorted(known if values is None else values)
+
+    def test_only_texts_have_different_values_to_tell(self, assets: Repository[Asset]) -> None:
+        with pytest.raises(TypeError, match="size_bytes"):
+            assets.distinct("size_bytes", {})
+
     def test_it_peeks_at_some_fields(self, assets: Repository[Asset]) -> None:
         peeked = assets.peek("c", ("owner", "rev", "deleted_at", "tags", "playable", "media", "id"))
         assert peeked == {

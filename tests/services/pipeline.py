@@ -10,8 +10,10 @@ from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES, Stage
 from mediaflow.plugin import PlannedTask
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.pipeline.claims import Claims, Lease, LoadGate
+from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
+from mediaflow.services.pipeline.gate import LoadGate
+from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.uploads.acceptance import NewUpload
 from tests.services.world import World
 

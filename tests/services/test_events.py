@@ -14,7 +14,7 @@ from mediaflow.domain.errors import MediaRejected
 from mediaflow.domain.events import EVENTS, Event
 from mediaflow.domain.records import Asset, Task
 from mediaflow.domain.states import MAX_ATTEMPTS
-from mediaflow.services.pipeline.claims import Lease
+from mediaflow.services.pipeline.lease import Lease
 from tests.services.pipeline import ANN, Pipeline
 from tests.services.world import World
 

@@ -13,8 +13,10 @@ from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import MAX_ATTEMPTS, STAGES, Stage
 from mediaflow.plugin import PlannedTask
-from mediaflow.services.pipeline.claims import Claims, Lease, LoadGate
+from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
+from mediaflow.services.pipeline.gate import LoadGate
+from mediaflow.services.pipeline.lease import Lease
 from tests.services.world import World
 
 Handler = Callable[[Task, Lease], dict[str, Any]]
@@ -255,28 +257,6 @@ def test_a_task_whose_workers_keep_dying_is_failed_as_poison_and_others_go_on(wo
     world.runtime.reconciler.sweep()
     assert job_now(world, job).state == "failed"
     assert task_of(world, other, "probe").state == "done"
-
-
-def test_load_units_keep_two_heavy_tasks_apart_but_let_a_too_heavy_one_run_alone() -> None:
-    gate = LoadGate(2)
-    assert gate.take(8)
-    assert not gate.take(1)
-    assert gate.take(0)
-    gate.give_back(8)
-    assert gate.take(1)
-    assert gate.take(1)
-    assert not gate.take(1)
-
-
-def test_owners_with_less_running_come_first(world: World) -> None:
-    greedy = [started(world, "greedy") for _ in range(3)]
-    modest = started(world, "modest")
-    claims = Claims(world.runtime.database, LoadGate(99), "w")
-    first, second = claims.best("probe"), claims.best("probe")
-    assert first is not None
-    assert second is not None
-    assert first.job_id == greedy[0].id
-    assert second.job_id == modest.id
 
 
 def test_writing_to_a_task_that_is_not_held_is_an_error(world: World) -> None:

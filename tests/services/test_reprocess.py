@@ -15,7 +15,7 @@ from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES
 from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.delivery.stream_tokens import StreamTokens
-from mediaflow.services.pipeline.claims import Lease
+from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.publishing import longest_watch_seconds
 from tests.services.pipeline import ADMIN, ANN, BOB, Pipeline
 from tests.services.records import a_published_asset

@@ -12,7 +12,7 @@ from mediaflow.domain.errors import NotFound
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import STAGES
 from mediaflow.services.assets.trash import Trash
-from mediaflow.services.pipeline.claims import Lease
+from mediaflow.services.pipeline.lease import Lease
 from tests.services.pipeline import ADMIN, ANN, BOB, Pipeline
 from tests.services.world import World, make_world
 

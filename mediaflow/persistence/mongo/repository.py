@@ -20,6 +20,7 @@ from mediaflow.persistence.fields import (
     fields_of,
     known_fields,
     numeric_field,
+    text_field,
 )
 from mediaflow.persistence.mongo.client import MongoConnection
 from mediaflow.persistence.mongo.documents import DOCUMENTS, Record
@@ -93,6 +94,13 @@ class MongoRepository(Generic[R]):
             groups = list(database[self._document._meta["collection"]].aggregate(pipeline))
         # nx-27017 adds up nothing but nulls to null
         return float(groups[0]["total"] or 0) if groups else 0.0
+
+    def distinct(self, field: str, where: Mapping[str, Any]) -> list[str]:
+        name, query = text_field(self._fields, field).name, self._query(where)
+        pipeline = [{"$match": query}, {"$group": {"_id": f"${name}"}}]
+        with self._connection.database() as database:
+            groups = list(database[self._document._meta["collection"]].aggregate(pipeline))
+        return [group["_id"] for group in groups if group["_id"] is not None]
 
     def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
         query = self._query(expect, record_id)

@@ -15,6 +15,7 @@ from mediaflow.persistence.fields import (
     fields_of,
     known_fields,
     numeric_field,
+    text_field,
 )
 from mediaflow.persistence.sqlite.connections import Connections
 from mediaflow.persistence.sqlite.selection import FREQUENT, Selection, as_sql, beside, in_table
@@ -88,6 +89,13 @@ class SqliteRepository(Generic[R]):
         name, conditions = numeric_field(self._fields, field).name, checked_conditions(self._fields, where)
         found = beside(self._sides, conditions, also=name) or in_table(self._sides, conditions)
         return float(self._asked(f"SELECT total({quoted(name)}) {found.sql}", found.values))
+
+    def distinct(self, field: str, where: Mapping[str, Any]) -> list[str]:
+        name, conditions = text_field(self._fields, field).name, checked_conditions(self._fields, where)
+        found = beside(self._sides, conditions, also=name) or in_table(self._sides, conditions)
+        with self._connections.reading() as connection:
+            rows = connection.execute(f"SELECT DISTINCT {quoted(name)} {found.sql}", found.values).fetchall()
+        return [value for (value,) in rows if value is not None]
 
     def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
         where, values = self._one(record_id, expect)

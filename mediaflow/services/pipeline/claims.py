@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-import structlog
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
 
 from mediaflow.domain.errors import LeaseLost
 from mediaflow.domain.records import Task
-from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS, Stage
-from mediaflow.services.ports import Database, Increment
+from mediaflow.domain.states import LEASE_SECONDS, STAGES, Lane, Stage
+from mediaflow.services.pipeline.gate import LoadGate
+from mediaflow.services.ports import Below, Between, Database, Increment, OneOf
 
-_log = structlog.get_logger(__name__)
-CANDIDATES = 64
-
-
-class LoadGate:
-    """How many load units (cores) of this process are free. A task larger than all of them runs alone."""
-
-    def __init__(self, units: int) -> None:
-        self._units, self._used, self._lock = units, 0, threading.Lock()
-
-    def take(self, units: int) -> bool:
-        """Reserve the units; False when they are not free."""
-        with self._lock:
-            if units > 0 and self._used > 0 and self._used + units > self._units:
-                return False
-            self._used += units
-            return True
-
-    def give_back(self, units: int) -> None:
-        with self._lock:
-            self._used -= units
-
-    @property
-    def idle(self) -> bool:
-        return self._used == 0
+CANDIDATES: Final = 32
+"""So many tasks of an owner, the oldest, are compared; the others' time comes."""
+OWNERS: Final = 32
+"""So many owners are compared, any of those who wait when there are more."""
+RECENT_SECONDS: Final = 600.0
+"""What an owner received in this time counts: who got less goes first, and who waits so long got nothing."""
+CLAIM_SECONDS: Final = 0.1
+"""What a claim costs its owner at once, so that owners of tasks that are over in no time take turns as well."""
+PATIENCE_SECONDS: Final = 60.0
+"""A task that needs more units than are free waits so long before smaller ones stop passing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +33,60 @@ class Claims:
     gate: LoadGate
     worker: str
 
-    def best(self, stage: Stage) -> Task | None:
-        """Claim the best task of the stage: by priority, then from the owner with the least running, then by age.
+    def best(self, *stages: Stage) -> Task | None:
+        """Claim the best task (of these stages, or of all) that this process can carry now; None when there is none.
 
-        The caller gives the load units back (`done_with`).
+        Bookkeeping comes before what loads a core. Then: by priority; from the owner who received least of late; of
+        that owner's, what belongs to the job that is done soonest, less the time that it has waited already. So a long
+        job starves nobody, and nothing waits for ever. The caller gives the load units back (`done_with`).
         """
-        now = self.database.now()
-        where: dict[str, Any] = {"state": "pending", "ready": True, "stage": stage}
-        pending = self.database.tasks.find(where, sort=("-priority", "created_at"), limit=CANDIDATES)
-        due = [task for task in pending if task.not_before <= now]
-        if len(due) > 1:
-            running = Counter(task.owner for task in self.database.tasks.find({"state": "running"}))
-            due.sort(key=lambda task: (-task.priority, running[task.owner], task.created_at))
-        for task in due:
-            if self.gate.take(task.load_units):
-                claimed = self._claim(task, now)
+        for lane in self.gate.lanes():
+            for task in self._waiting(lane, stages or STAGES):
+                if not self.gate.take(task):
+                    if self.database.now() - task.created_at > PATIENCE_SECONDS and task.load_units > 1:
+                        self.gate.keep_room_for(task)
+                    continue
+                claimed = self._claim(task)
                 if claimed is not None:
                     return claimed
-                self.gate.give_back(task.load_units)
+                self.gate.give_back(task)
         return None
 
-    def _claim(self, task: Task, now: float) -> Task | None:
+    def _waiting(self, lane: Lane, stages: tuple[Stage, ...]) -> Iterator[Task]:
+        """The tasks of a lane that could be claimed, best first, looked up as far as they are asked for."""
+        now = self.database.now()
+        where: dict[str, Any] = {
+            "state": "pending",
+            "ready": True,
+            "lane": lane,
+            "stage": OneOf(stages),
+            # what is due at this very moment is due
+            "not_before": Below(now + 0.001),
+        }
+        while top := self.database.tasks.find(where, sort=("-priority",), limit=1):
+            level = {**where, "priority": top[0].priority}
+            for owner in self._owners(level, lane, now):
+                found = self.database.tasks.find({**level, "owner": owner}, sort=("created_at",), limit=CANDIDATES)
+                yield from sorted(found, key=lambda task: (task.job_weight - (now - task.created_at), -task.weight))
+            where["priority"] = Below(top[0].priority)
+
+    def _owners(self, where: dict[str, Any], lane: Lane, now: float) -> list[str]:
+        """Who waits, first the one who received least of this lane's work of late; whoever it is among equals."""
+        owners = self.database.tasks.distinct("owner", where)
+        random.shuffle(owners)
+        if len(owners) < 2:
+            return owners
+        recent = {"lane": lane, "started_at": Between(now - RECENT_SECONDS, None)}
+        received = {o: self.database.tasks.total("seconds", {"owner": o, **recent}) for o in owners[:OWNERS]}
+        return sorted(received, key=lambda owner: received[owner])
+
+    def _claim(self, task: Task) -> Task | None:
+        now = self.database.now()
         expect = {"state": "pending", "attempt": task.attempt}
         changes = {
             "state": "running",
             "attempt": Increment(1),
-            "failures": Increment(1),  # a crash counts; a graceful end takes it back
+            "seconds": Increment(CLAIM_SECONDS),
             "lease_until": now + LEASE_SECONDS,
             "worker": self.worker,
             "started_at": now,
@@ -86,7 +97,7 @@ class Claims:
 
     def done_with(self, task: Task) -> None:
         """Give the task's load units back."""
-        self.gate.give_back(task.load_units)
+        self.gate.give_back(task)
 
     def write(self, task: Task, changes: dict[str, Any]) -> Task:
         """Change a task that this worker holds; LeaseLost when it does not hold it any more."""
@@ -95,55 +106,3 @@ class Claims:
         if written is None:
             raise LeaseLost(f"{task.name} is not held by this worker any more")
         return written
-
-
-@dataclass(slots=True)
-class Lease:
-    """Keeps a claimed task alive from a thread of its own while it runs, and writes its progress along.
-
-    `reason` becomes the reason to stop, as soon as there is one: the lease was lost, or the process is shutting down.
-    """
-
-    claims: Claims
-    task: Task
-    stopping: Callable[[], bool]
-    fraction: float = 0.0
-    lost: bool = False
-    _ended: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def __enter__(self) -> Lease:
-        self._thread = threading.Thread(target=self._keep, name=f"lease-{self.task.name}", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def progress(self, fraction: float) -> None:
-        """Remember how far the work is; the keeper writes it at its next beat."""
-        self.fraction = max(0.0, min(1.0, fraction))
-
-    def reason(self) -> str | None:
-        """Why the work must stop now, or None."""
-        if self.lost:
-            return "the task is not this worker's any more"
-        return "the worker is shutting down" if self.stopping() else None
-
-    def _keep(self) -> None:
-        beat, written, since_renewal = 1.0, 0.0, 0.0
-        while not self._ended.wait(beat):
-            since_renewal += beat
-            if self.fraction == written and since_renewal < LEASE_RENEW_SECONDS:
-                continue
-            try:
-                until = self.claims.database.now() + LEASE_SECONDS
-                self.claims.write(self.task, {"lease_until": until, "progress": self.fraction})
-                written, since_renewal = self.fraction, 0.0
-            except LeaseLost:
-                self.lost = True
-                return
-            except Exception:  # noqa: BLE001 - a database that is away for a moment is no reason to lose the work
-                _log.warning("lease not renewed", task_id=self.task.id, exc_info=True)

@@ -13,8 +13,9 @@ from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import MAX_ATTEMPTS, Stage
-from mediaflow.services.pipeline.claims import Claims, Lease
+from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.retries import seconds_to_next
 from mediaflow.services.ports import Increment, Metrics
 
@@ -34,10 +35,14 @@ class Execution:
     handlers: Mapping[Stage, StageHandler]
     stopping: Callable[[], bool]
 
-    def work(self, stage: Stage) -> int:
-        """Run tasks of the stage until none is left that this process can carry; how many ran."""
+    def work(self, *stages: Stage) -> int:
+        """Run the best task that this process can carry, of all stages or only these, until none is left.
+
+        The answer is how many ran. What follows a task is claimed like any other: its worker goes on with it unless
+        something else has a better claim.
+        """
         count = 0
-        while not self.stopping() and (task := self.claims.best(stage)) is not None:
+        while not self.stopping() and (task := self.claims.best(*stages)) is not None:
             try:
                 self._run(task)
             finally:
@@ -58,46 +63,47 @@ class Execution:
 
     def _attempt(self, task: Task) -> str:
         """Do the task once; the outcome as a word."""
-        if task.failures > MAX_ATTEMPTS:  # counted when it was claimed: each of its workers died of it
-            poison = {"code": "job.poison", "detail": f"{task.name} ended {MAX_ATTEMPTS} workers."}
-            return self._end(task, {"state": "failed", "error": task.error or poison}, "failed")
         with Lease(self.claims, task, self.stopping) as lease:
+            if task.failures >= MAX_ATTEMPTS:  # each of its workers died of it
+                poison = {"code": "job.poison", "detail": f"{task.name} ended {MAX_ATTEMPTS} workers."}
+                return self._end(lease, {"state": "failed", "error": task.error or poison}, "failed")
             try:
                 result = self.handlers[task.stage](task, lease)
             except LeaseLost:
-                return "lost" if lease.lost or not self.stopping() else self._release(task)
+                return "lost" if lease.lost or not self.stopping() else self._release(lease)
             except MediaRejected as error:
-                return self._end(task, {"state": "failed", "error": _document(error)}, "rejected")
+                return self._end(lease, {"state": "failed", "error": _document(error)}, "rejected")
             except Exception as error:  # noqa: BLE001 - whatever a step or a backend raises is recorded and tried again
-                return self._failed(task, lease, error)
-        done = {"state": "done", "result": result, "error": None, "progress": 1.0}
-        return self._end(task, done, "done")
+                return self._failed(lease, error)
+        return self._end(lease, {"state": "done", "result": result, "error": None, "progress": 1.0}, "done")
 
-    def _failed(self, task: Task, lease: Lease, error: Exception) -> str:
+    def _failed(self, lease: Lease, error: Exception) -> str:
         if lease.reason() is not None:  # stopped by us: not the task's fault
-            return self._release(task)
-        document = _document(error)
+            return self._release(lease)
+        task, document = lease.task, _document(error)
         trace = None if isinstance(error, MediaflowError) else error  # ours say it in a sentence
         _log.warning("task failed", task=task.name, attempt=task.attempt, exc_info=trace, **document)
-        wait = seconds_to_next(task.failures, task.error, document)
+        counted = {"error": document, "failures": Increment(1)}
+        wait = seconds_to_next(task.failures + 1, task.error, document)
         if wait is None:
-            return self._end(task, {"state": "failed", "error": document}, "failed")
-        later = {"state": "pending", "error": document, "not_before": self.claims.database.now() + wait}
-        return self._end(task, later, "retried")
+            return self._end(lease, {"state": "failed", **counted}, "failed")
+        later = {"state": "pending", **counted, "not_before": self.claims.database.now() + wait}
+        return self._end(lease, later, "retried")
 
-    def _release(self, task: Task) -> str:
+    def _release(self, lease: Lease) -> str:
         """Give it back as it was: the next worker begins at once."""
-        return self._end(task, {"state": "pending", "failures": Increment(-1)}, "released")
+        return self._end(lease, {"state": "pending"}, "released")
 
-    def _end(self, task: Task, changes: dict[str, Any], outcome: str) -> str:
+    def _end(self, lease: Lease, changes: dict[str, Any], outcome: str) -> str:
+        changes["seconds"] = lease.charge()
         if changes["state"] != "pending":
             changes["finished_at"] = self.claims.database.now()
         try:
-            self.claims.write(task, changes)
+            self.claims.write(lease.task, changes)
         except LeaseLost:
             return "lost"
         if changes["state"] == "failed":
-            self._tell(task, changes)
+            self._tell(lease.task, changes)
         return outcome
 
     def _tell(self, task: Task, ended: dict[str, Any]) -> None:

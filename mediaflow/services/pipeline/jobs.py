@@ -13,7 +13,7 @@ from typing import Any, Final
 from mediaflow.domain.events import Event
 from mediaflow.domain.ids import job_id, task_id
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.domain.states import WORK_ENDED, JobKind, Stage, WorkState
+from mediaflow.domain.states import LONG_SECONDS, WORK_ENDED, JobKind, Lane, Stage, WorkState
 from mediaflow.plugin import PlannedTask
 from mediaflow.plugin.wire import load
 from mediaflow.services.pipeline.tenure import Tenure
@@ -96,9 +96,9 @@ class Jobs:
 
     def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]]) -> None:
         """The tasks that steps planned (with each one's step name), then packaging and publishing behind them."""
-        names: list[str] = []
+        planned = list(planned)
+        cost = round(sum(task.weight for _, task in planned), 3)
         for step, task in planned:
-            names.append(task.name)
             self._add(
                 job,
                 task.name,
@@ -108,14 +108,15 @@ class Jobs:
                 params=dict(task.params),
                 load_units=task.load_units,
                 weight=task.weight,
+                job_weight=cost,
                 optional=task.optional,
             )
-        self._add(job, "package", "package", needs=names)
+        self._add(job, "package", "package", needs=[task.name for _, task in planned])
         self._add(job, "publish", "publish", needs=["package"])
 
     def _add(self, job: Job, name: str, stage: Stage, **fields: Any) -> None:
         now = self.database.now()
-        load = fields.pop("load_units", 0)  # bookkeeping stages never wait behind encodes
+        load_units = fields.pop("load_units", 0)
         task = Task(
             id=task_id(job.id, name),
             job_id=job.id,
@@ -127,7 +128,8 @@ class Jobs:
             state="pending",
             created_at=now,
             updated_at=now,
-            load_units=load,
+            load_units=load_units,
+            lane=_lane(load_units, fields.get("weight", 0.0)),
             **fields,
         )
         self.database.tasks.insert(task)
@@ -199,6 +201,12 @@ class Jobs:
         for task in self.tasks(job):
             if task.state not in WORK_ENDED:
                 self.database.tasks.change(task.id, {"state": OneOf(("pending", "running"))}, cancelled)
+
+
+def _lane(load_units: int, weight: float) -> Lane:
+    if load_units == 0:
+        return "bookkeeping"
+    return "long" if weight > LONG_SECONDS else "short"
 
 
 def progress_of(asset: Asset, tasks: list[Task]) -> float:

@@ -13,8 +13,8 @@ from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.media.probe import probe
 from mediaflow.plugin import PlannedTask, ProcessRunner, plan_encode
 from mediaflow.plugin.wire import dump
-from mediaflow.services.pipeline.claims import Lease
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.posters import chosen
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, draft_of, original_of

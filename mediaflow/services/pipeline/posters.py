@@ -18,8 +18,8 @@ from mediaflow.plugin import PlannedTask, Storage
 from mediaflow.plugin.wire import dump, load
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.pipeline.claims import Lease
 from mediaflow.services.pipeline.jobs import SUPERSEDED, Jobs
+from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.ports import Database, Plugins

@@ -11,8 +11,8 @@ from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import Storage
-from mediaflow.services.pipeline.claims import Lease
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.rendering import Rendering

@@ -17,7 +17,7 @@ from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import BLOCK_BYTES, StepTask, Storage
 from mediaflow.plugin.wire import dump, load
-from mediaflow.services.pipeline.claims import Lease
+from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.packaging import ARTIFACTS
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, original_of

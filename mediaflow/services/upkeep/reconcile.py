@@ -12,7 +12,7 @@ from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.states import UPLOAD_RECEIVING, WORK_ENDED
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.tenure import told
-from mediaflow.services.ports import Below, Database, Wakeups
+from mediaflow.services.ports import Below, Database, Increment, Wakeups
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
 
@@ -30,7 +30,7 @@ class Sweeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """`nudge` every second from idle workers, `sweep` every 10 s, the sweepers at its end."""
+    """`nudge` every second from workers with room, `sweep` every 10 s, the sweepers at its end."""
 
     database: Database
     wakeups: Wakeups
@@ -40,7 +40,7 @@ class Reconciler:
     sweepers: Sequence[Sweeper] = ()
 
     def nudge(self, most: int = 4) -> None:
-        """Hint at tasks that wait although this worker is idle: their message was lost or went to a busy one."""
+        """Hint at tasks that wait although this worker has room: their message was lost or went to a busy one."""
         now = self.database.now()
         where = {"state": "pending", "ready": True, "not_before": Below(now), "updated_at": Below(now - 0.5)}
         for task in self.database.tasks.find(where, sort=("-priority", "created_at"), limit=most):
@@ -60,7 +60,9 @@ class Reconciler:
         now = self.database.now()
         for task in self.database.tasks.find({"state": "running", "lease_until": Below(now)}, limit=BATCH):
             expect = {"state": "running", "attempt": task.attempt, "lease_until": Below(now)}
-            freed = self.database.tasks.change(task.id, expect, {"state": "pending", "updated_at": now})
+            freed = self.database.tasks.change(
+                task.id, expect, {"state": "pending", "failures": Increment(1), "updated_at": now}
+            )
             if freed is not None:
                 _log.warning("a task's worker is gone", task_id=task.id, worker=task.worker, attempt=task.attempt)
                 self.wakeups.wake(freed.stage, freed.id)

@@ -1,0 +1,89 @@
+"""How much work one process takes on at once, and which kind comes next."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from mediaflow.domain.records import Task
+from mediaflow.domain.states import Lane
+
+RESERVED_SECONDS: Final = 5.0
+"""So long nothing else begins after a large task was found waiting; it is found again sooner than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    owner: str
+    lane: Lane
+    units: int
+    express: bool
+
+
+@dataclass(slots=True)
+class LoadGate:
+    """The load units (cores) of a process, and who has them.
+
+    Bookkeeping always passes. A task that is larger than all units counts as all of them. Half of the units (one at
+    least) go to long tasks first, the others to short ones first, and what one kind leaves free the other takes: so a
+    film goes on under a stream of short clips, and never holds them all while something short waits. One short task
+    more than there are units (the express) passes for an owner of whom no other short one runs here: a full process
+    does not keep a newcomer waiting.
+    """
+
+    units: int
+    _held: dict[str, _Held] = field(default_factory=dict)
+    _reserved: tuple[str, float] = ("", 0.0)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def lanes(self) -> tuple[Lane, ...]:
+        """The kinds of tasks of which one may pass now, in the order in which to look for one."""
+        with self._lock:
+            if self._used() < self.units:
+                long = sum(held.units for held in self._held.values() if held.lane == "long")
+                first: tuple[Lane, ...] = ("long", "short") if long < max(1, self.units // 2) else ("short", "long")
+                return ("bookkeeping", *first)
+            return ("bookkeeping",) if self._express_runs() else ("bookkeeping", "short")
+
+    def take(self, task: Task) -> bool:
+        """Reserve the task's units; False when they are not free. `give_back` returns them."""
+        with self._lock:
+            units = min(task.load_units, self.units)
+            fits = self._used() + units <= self.units and not self._is_kept_for_another(task)
+            express = units > 0 and not fits
+            if express and not self._may_pass_express(task, units):
+                return False
+            self._held[task.id] = _Held(task.owner, task.lane, units, express)
+            return True
+
+    def give_back(self, task: Task) -> None:
+        """Free what `take` reserved."""
+        with self._lock:
+            self._held.pop(task.id, None)
+
+    def keep_room_for(self, task: Task) -> None:
+        """Let what runs come to its end and nothing else begin, until this task fits or has gone elsewhere."""
+        with self._lock:
+            self._reserved = (task.id, time.monotonic() + RESERVED_SECONDS)
+
+    @property
+    def has_room(self) -> bool:
+        """True while a unit is free."""
+        with self._lock:
+            return self._used() < self.units
+
+    def _used(self) -> int:
+        return sum(held.units for held in self._held.values() if not held.express)
+
+    def _is_kept_for_another(self, task: Task) -> bool:
+        wanted, until = self._reserved
+        return task.load_units > 0 and task.id != wanted and time.monotonic() < until
+
+    def _may_pass_express(self, task: Task, units: int) -> bool:
+        served = any(held.owner == task.owner and held.lane == "short" for held in self._held.values())
+        return task.lane == "short" and units == 1 and not served and not self._express_runs()
+
+    def _express_runs(self) -> bool:
+        return any(held.express for held in self._held.values())

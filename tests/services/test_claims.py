@@ -1,0 +1,161 @@
+"""Who goes next: by lanes, by what owners received, by what is done soonest; and how much a process takes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from mediaflow.domain.ids import new_id
+from mediaflow.domain.records import Task
+from mediaflow.services.pipeline.claims import Claims
+from mediaflow.services.pipeline.gate import LoadGate
+from tests.services.records import a_job, a_task, an_asset
+from tests.services.world import World
+
+
+def a_load(owner: str, lane: str, units: int) -> Task:
+    return a_task(a_job(an_asset(owner=owner)), "a task", id=new_id(), owner=owner, lane=lane, load_units=units)
+
+
+def waiting(world: World, name: str = "video-0", *, age: float = 0.0, **fields: Any) -> Task:
+    """A step's task that can be claimed, made so many seconds ago."""
+    now = world.runtime.database.now()
+    usual: dict[str, Any] = {"state": "pending", "ready": True, "stage": "step", "load_units": 1, "lane": "short"}
+    job = a_job(an_asset(owner=fields.get("owner", "ann")))
+    task = a_task(job, name, **{"id": new_id(), "created_at": now - age, **usual, **fields})
+    assert world.runtime.database.tasks.insert(task)
+    return task
+
+
+def claims_of(world: World, units: int = 99) -> Claims:
+    return Claims(world.runtime.database, LoadGate(units), "worker-1")
+
+
+def claimed(claims: Claims, count: int) -> list[str]:
+    """The names of the next tasks, none of them given back; fewer when nothing can be carried any more."""
+    found = [claims.best() for _ in range(count)]
+    return [task.name for task in found if task is not None]
+
+
+def received(world: World, owner: str, seconds: float, *, ago: float = 10.0, lane: str = "short") -> None:
+    """A task of the owner's that is done."""
+    started = world.runtime.database.now() - ago
+    waiting(world, owner=owner, state="done", seconds=seconds, started_at=started, lane=lane)
+
+
+LOADS: tuple[tuple[str, int, Sequence[tuple[str, str, int]], list[str]], ...] = (
+    ("short ones fill the units; one more has the express, its owner being another", 2,
+     [("a", "short", 1), ("a", "short", 1), ("a", "short", 1), ("b", "short", 1), ("c", "short", 1)], ["a", "a", "b"]),
+    ("a film of the only unit lets its owner's short one pass", 1, [("a", "long", 1), ("a", "short", 1)], ["a", "a"]),
+    ("long ones have no express", 1, [("a", "long", 1), ("b", "long", 1)], ["a"]),
+    ("what is larger than the process runs alone", 2,
+     [("a", "short", 8), ("b", "short", 1), ("c", "short", 2)], ["a", "b"]),
+    ("bookkeeping always passes", 1, [("a", "short", 1), ("a", "bookkeeping", 0), ("b", "bookkeeping", 0)],
+     ["a", "a", "b"]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "units", "tasks", "passed"), LOADS, ids=[load[0] for load in LOADS])
+def test_how_much_a_process_takes_on(
+    what: str, units: int, tasks: Sequence[tuple[str, str, int]], passed: list[str]
+) -> None:
+    gate = LoadGate(units)
+    made = [a_load(*task) for task in tasks]
+    taken = [task for task in made if gate.take(task)]
+    assert [task.owner for task in taken] == passed
+    for task in taken:
+        gate.give_back(task)
+    assert gate.has_room
+    assert gate.take(made[-1])
+
+
+def test_a_film_takes_one_lane_and_short_ones_the_other(world: World) -> None:
+    for number in range(3):
+        waiting(world, f"film-{number}", lane="long", age=100)
+        waiting(world, f"clip-{number}")
+    claims = claims_of(world, units=2)
+    assert claimed(claims, 6) == ["film-0", "clip-0"]
+
+
+def test_what_one_kind_leaves_free_the_other_takes(world: World) -> None:
+    for number in range(3):
+        waiting(world, f"film-{number}", lane="long", age=100 - number)
+    assert claimed(claims_of(world, units=2), 6) == ["film-0", "film-1"]
+
+
+def test_bookkeeping_comes_before_what_loads_a_core(world: World) -> None:
+    waiting(world, "video-0", age=100)
+    waiting(world, "package", stage="package", lane="bookkeeping", load_units=0)
+    assert claimed(claims_of(world), 2) == ["package", "video-0"]
+
+
+def test_who_received_least_of_late_goes_first_however_much_another_has_waiting(world: World) -> None:
+    received(world, "greedy", 40.0)
+    received(world, "modest", 1.0)
+    for number in range(100):
+        waiting(world, f"greedy-{number}", owner="greedy", age=500)
+    waiting(world, "modest-0", owner="modest")
+    assert claimed(claims_of(world), 1) == ["modest-0"]
+
+
+def test_what_was_received_long_ago_or_in_another_lane_does_not_count(world: World) -> None:
+    received(world, "ann", 400.0, ago=1000.0)
+    received(world, "ann", 400.0, lane="long")
+    received(world, "bob", 1.0)
+    waiting(world, "of ann", owner="ann")
+    waiting(world, "of bob", owner="bob", age=50)
+    assert claimed(claims_of(world), 2) == ["of ann", "of bob"]
+
+
+def test_owners_of_whom_nothing_is_known_take_turns(world: World) -> None:
+    for owner in ("ann", "bob"):
+        for number in range(4):
+            waiting(world, f"{owner}-{number}", owner=owner)
+    order = [name.partition("-")[0] for name in claimed(claims_of(world), 8)]
+    assert all({*order[at : at + 2]} == {"ann", "bob"} for at in range(0, 8, 2)), order
+
+
+def test_the_job_that_is_done_soonest_goes_first_and_its_longest_task_before_the_others(world: World) -> None:
+    waiting(world, "large video", job_weight=60.0, weight=55.0, age=2)
+    waiting(world, "small audio", job_weight=3.0, weight=1.0)
+    waiting(world, "small video", job_weight=3.0, weight=2.0)
+    assert claimed(claims_of(world), 3)[-1] == "large video"
+
+
+def test_nothing_waits_for_ever_behind_shorter_ones(world: World) -> None:
+    waiting(world, "large", job_weight=60.0, age=61)
+    waiting(world, "small", job_weight=0.5)
+    assert claimed(claims_of(world), 2) == ["large", "small"]
+
+
+def test_a_higher_priority_goes_first_and_what_can_not_be_carried_keeps_nothing_lower_from_running(
+    world: World,
+) -> None:
+    waiting(world, "usual", age=100)
+    waiting(world, "wanted, large", priority=5, load_units=2)
+    waiting(world, "wanted", priority=5, age=1)
+    assert claimed(claims_of(world, units=2), 3) == ["wanted", "usual"]
+
+
+def test_smaller_ones_do_not_pass_a_large_one_for_ever(world: World) -> None:
+    waiting(world, "large", load_units=2, age=100, priority=1)
+    claims = claims_of(world, units=2)
+    first = a_load("x", "short", 1)
+    assert claims.gate.take(first)
+    waiting(world, "small", owner="x")
+    assert claimed(claims, 2) == []  # it lets what runs come to its end
+    claims.gate.give_back(first)
+    assert claimed(claims, 1) == ["large"]
+
+
+def test_a_crash_counts_as_a_failure_and_a_success_does_not(world: World) -> None:
+    task = waiting(world)
+    claims = claims_of(world)
+    assert claims.best() is not None
+    world.runtime.database.tasks.change(task.id, {}, {"lease_until": 1.0})
+    world.runtime.reconciler.sweep()
+    again = claims_of(world).best()
+    assert again is not None
+    assert (again.attempt, again.failures) == (2, 1)
