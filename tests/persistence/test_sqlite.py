@@ -312,9 +312,15 @@ class TestFiles:
     [
         (
             "tasks",
-            {"state": "pending", "ready": True, "stage": "step"},
-            ("-priority", "created_at"),
-            "tasks_state_ready",
+            {"state": "pending", "ready": True, "lane": "short", "stage": "step", "not_before": Below(1)},
+            ("-priority",),
+            "tasks_state_ready_lane",
+        ),
+        (
+            "tasks",
+            {"state": "pending", "ready": True, "lane": "short", "priority": 0, "owner": "ann"},
+            ("created_at",),
+            "tasks_state_ready_lane",
         ),
         ("tasks", {"job_id": "j"}, ("id",), "tasks_job_id"),
         ("tasks", {"state": "running", "lease_until": Below(1)}, (), "tasks_state_lease_until"),
