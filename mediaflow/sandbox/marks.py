@@ -1,4 +1,4 @@
-"""A mark in the environment of a program and of all that it starts, in whatever session: so that nothing is left of it."""
+"""A mark in the environment of a program and of all that it starts, in whatever session, so that nothing is left."""
 
 from __future__ import annotations
 
