@@ -8,7 +8,7 @@ from flask import Response, request
 from werkzeug.exceptions import BadRequest
 
 from mediaflow.api.http.context import BASE, request_id, web
-from mediaflow.services.delivery.stream_options import ANY_ORIGIN
+from mediaflow.api.http.cors import API, share
 from mediaflow.services.requests.web_addresses import is_plain_host
 
 STREAM: Final = "/stream/"
@@ -18,15 +18,6 @@ NO_PAGE_BUT_A_FILE: Final = "default-src 'none'; img-src 'self'; media-src 'self
 """A browser that opens a picture or an MP4 file shows it in a little page of its own, under the file's policy."""
 FEATURES_OFF: Final = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()"
 YEAR_SECONDS: Final = 365 * 24 * 3600
-
-# --- of the API for other origins (https://fetch.spec.whatwg.org/#http-cors-protocol); cookies are never allowed there
-SENT_HEADERS: Final = (
-    "Authorization, Content-Type, Content-Digest, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
-)
-READ_HEADERS: Final = (
-    "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotency-Replayed, WWW-Authenticate"
-)
-PREFLIGHT_SECONDS: Final = 600
 
 
 class UnknownHost(BadRequest):
@@ -62,23 +53,4 @@ def finish_headers(response: Response) -> None:
     if web().public_url.startswith("https:"):
         headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_SECONDS}")
     if request.path.startswith(f"{BASE}/"):
-        _share(response)
-
-
-def _share(response: Response) -> None:
-    """Let pages of the allowed origins read the answer."""
-    allowed = web().api_origins
-    if not allowed:
-        return
-    origin = request.headers.get("Origin")
-    if ANY_ORIGIN not in allowed:
-        response.vary.add("Origin")
-    if origin is None or not (ANY_ORIGIN in allowed or origin in allowed):
-        return
-    headers = response.headers
-    headers["Access-Control-Allow-Origin"] = ANY_ORIGIN if ANY_ORIGIN in allowed else origin
-    headers["Access-Control-Expose-Headers"] = READ_HEADERS
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-        headers["Access-Control-Allow-Methods"] = headers.get("Allow", "GET")
-        headers["Access-Control-Allow-Headers"] = SENT_HEADERS
-        headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+        share(response, web().api_origins, API)

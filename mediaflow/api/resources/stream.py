@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.http import parse_range_header
 
 from mediaflow.api.http.context import runtime
+from mediaflow.api.http.cors import STREAM, share
 from mediaflow.api.http.resource import Resource
 from mediaflow.domain.errors import PreconditionFailed
 from mediaflow.services.delivery.delivery import OTHER_TYPE, StreamFile
-from mediaflow.services.delivery.stream_options import StreamOptions
 
 blueprint = Resource("stream", __name__, url_prefix="/stream", description="Published files.")
 
-_RANGE: Final = re.compile(r"([0-9]{0,40})-([0-9]{0,40})")
 _BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
 _ANSWER: Final[dict[str, Any]] = {
     "content": {"application/vnd.apple.mpegurl": _BYTES, "video/mp4": _BYTES, "image/jpeg": _BYTES},
@@ -37,14 +36,6 @@ _REQUEST_HEADERS: Final = [
     _header("If-Range", "The `ETag` of the file that the range is of; the whole file when it is another one."),
     _header("If-None-Match", "The `ETag` of the file that is there already; 304 when it is still that one."),
 ]
-CORS_HEADERS: Final = {
-    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, ETag, X-Request-Id",
-}
-PREFLIGHT_HEADERS: Final = {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Allow-Headers": "Range, If-Range, If-None-Match",
-    "Access-Control-Max-Age": "86400",
-}
 
 
 @blueprint.operation(
@@ -124,22 +115,15 @@ def _wanted(file: StreamFile) -> tuple[int, int] | None:
     Several ranges are answered with the whole file, as the RFC allows; what is none or lies behind the end with 416.
     Ranges are defined for GET alone.
     """
-    unit, _, text = request.headers.get("Range", "").partition("=")
-    if request.method != "GET" or unit.strip().lower() != "bytes" or "," in text or not _is_current(file):
+    text = request.headers.get("Range", "")
+    is_bytes = text.partition("=")[0].strip().lower() == "bytes"
+    if request.method != "GET" or not is_bytes or "," in text or not _is_current(file):
         return None
-    match = _RANGE.fullmatch(text.strip())
-    if match is None or not any(match.groups()):
-        raise RequestedRangeNotSatisfiable(file.size_bytes)
-    if not match[1]:
-        length = min(int(match[2]), file.size_bytes)
-        first = file.size_bytes - length
-    else:
-        first = int(match[1])
-        last = min(int(match[2]), file.size_bytes - 1) if match[2] else file.size_bytes - 1
-        length = last - first + 1
-        if match[2] and int(match[2]) < first:
-            raise RequestedRangeNotSatisfiable(file.size_bytes)
-    if length <= 0 or first >= file.size_bytes:
+    asked = parse_range_header(text)
+    start, end = asked.ranges[0] if asked else (file.size_bytes, None)
+    first = max(0, start + file.size_bytes) if start < 0 else start
+    length = min(end or file.size_bytes, file.size_bytes) - first
+    if length <= 0:
         raise RequestedRangeNotSatisfiable(file.size_bytes)
     return first, length
 
@@ -155,28 +139,15 @@ def _is_current(file: StreamFile) -> bool:
 
 
 def allow_other_origins(response: Response) -> Response:
-    """CORS for answers and errors, so that a player on another page can tell what is wrong.
+    """Other pages may read answers and errors, as the operator set it.
 
     The path is the permission and cookies are never looked at, so that by default any page may read streams.
     """
-    options = runtime().delivery.options
-    allowed = _allowed(options, request.headers.get("Origin"))
-    if allowed is not None:
-        response.headers["Access-Control-Allow-Origin"] = allowed
-        response.headers.update(CORS_HEADERS)
-        if request.method == "OPTIONS":
-            response.headers.update(PREFLIGHT_HEADERS)
-    if options.origins and not options.any_origin:
-        response.vary.add("Origin")
+    origins = runtime().delivery.options.origins
+    share(response, origins, STREAM)
     # pages elsewhere show images, and Safari plays, without asking as CORS does: only a policy of ours can forbid that
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin" if options.origins else "same-origin"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin" if origins else "same-origin"
     return response
 
 
 blueprint.after_request(allow_other_origins)
-
-
-def _allowed(options: StreamOptions, origin: str | None) -> str | None:
-    if options.any_origin:
-        return "*"
-    return origin if origin in options.origins else None

@@ -30,11 +30,6 @@ class StreamOptions:
     redirect: PresignsUrls | None = None
     accel_prefix: str = ""
 
-    @property
-    def any_origin(self) -> bool:
-        """True when every page of the world may read streams."""
-        return ANY_ORIGIN in self.origins
-
 
 def stream_options(settings: Settings, storage: Storage) -> StreamOptions:
     """The options; ConfigurationError for what can't work with this storage."""
