@@ -26,14 +26,16 @@ def plan(file: Path, profile: str | None, as_json: bool) -> None:
     """Probe FILE and show its renditions, segments and tasks."""
     from mediaflow import registry
     from mediaflow.plugin import plan_encode
+    from mediaflow.services.pipeline.fitting import fitted
 
     settings, plugins = registry.load(os.environ)
     media = _probed(file, settings, plugins)
     chosen = _profile(file, profile, media, settings, plugins)
     encode = plan_encode(media, chosen)
-    tasks: Planned = [
-        (spec.step, task) for spec in chosen.steps for task in plugins.steps[spec.step].plan(media, spec, chosen)
-    ]
+    tasks: Planned = fitted(
+        [(spec.step, task) for spec in chosen.steps for task in plugins.steps[spec.step].plan(media, spec, chosen)],
+        chosen,
+    )
     if as_json:
         print_json(_document(media, chosen, encode, tasks))
     else:

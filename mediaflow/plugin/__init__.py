@@ -60,6 +60,7 @@ from mediaflow.plugin.interfaces import (
     StepTask,
     Storage,
     StorageScheme,
+    TaskFiles,
     UploadDraft,
     Workspace,
 )
@@ -124,6 +125,7 @@ __all__ = [
     "Storage",
     "StorageScheme",
     "TaskFailed",
+    "TaskFiles",
     "TextTrack",
     "Track",
     "Unavailable",

@@ -206,8 +206,12 @@ class StorageScheme:
 class PlannedTask:
     """A task that a step wants run. `name` matches `[a-z0-9-]{1,40}` and is unique within the job.
 
-    `needs` are names of other planned tasks; `load_units` is the number of cores it keeps busy; `weight` its expected
-    cost in seconds of one core (progress bars use it); an `optional` task may fail without failing the job.
+    `needs` are names of other planned tasks of the profile, or of steps (`video.h264`: all of its tasks): it runs after
+    them and finds what they made in `Workspace.inputs`. `load_units` is the number of cores it keeps busy; `weight` its
+    expected cost in seconds of one core (progress bars use it); an `optional` task may fail without failing the job.
+
+    `makes` are the tracks that it will make, by name, and its other outputs, by path. What two steps of a profile say
+    that they make is refused at planning; what they do not say is refused when it is there, after the work.
     """
 
     name: str
@@ -216,6 +220,7 @@ class PlannedTask:
     load_units: int = 1
     weight: float = 1.0
     optional: bool = False
+    makes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +233,25 @@ class StepTask:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskFiles:
+    """What another task made, to be read only: its artifacts, and the directory that their paths are relative to."""
+
+    directory: Path
+    artifacts: tuple[Artifact, ...]
+
+    def path(self, artifact: Artifact) -> Path:
+        """The artifact's file."""
+        return self.directory / artifact.path
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """Where a step works. `source` is the original, to be read only; everything in `directory` is the step's own and
     gone afterwards, except the artifacts that it returns. `progress(fraction)` reports 0.0-1.0; call it as often as
     you like. `processes` runs programs in the sandbox: use it for every program that touches the source.
+
+    `inputs` has what the task's `needs` made, by the task's name. A needed task that was optional and could not be done
+    is not there.
     """
 
     directory: Path
@@ -239,6 +259,7 @@ class Workspace:
     progress: Callable[[float], None]
     processes: ProcessRunner
     settings: Mapping[str, Any]
+    inputs: Mapping[str, TaskFiles] = field(default_factory=dict)
 
 
 @runtime_checkable

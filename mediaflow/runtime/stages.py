@@ -12,6 +12,7 @@ from mediaflow.registry import Registry
 from mediaflow.runtime.places import work_root
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.services.pipeline.execution import StageHandler
+from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.posters import Posters
@@ -77,7 +78,9 @@ def build_stages(on: Ground) -> Stages:
     bucket = settings.stream_bucket_seconds
     return Stages(
         planning=Planning(database, documents, sources, plugins, jobs, _runners(settings), settings),
-        stepping=Stepping(documents, storage, sources, ChildSteps(settings, plugins), on.metrics, on.work),
+        stepping=Stepping(
+            documents, storage, sources, Inputs(storage), ChildSteps(settings, plugins), on.metrics, on.work
+        ),
         rendering=rendering,
         posters=posters,
         publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics, bucket),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from mediaflow.domain.events import Event
@@ -201,13 +201,17 @@ class StepRunner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepRequest:
-    """What the child gets: the step, its task as JSON, the source and the directory that it may write to."""
+    """What the child gets: the step, its task as JSON, the source and the directory that it may write to.
+
+    `inputs` are what needed tasks made, by name, to be read only: `{"directory": ..., "artifacts": [...]}` each.
+    """
 
     step: str
     task: dict[str, Any]
     source: str
     directory: str
     time_limit_seconds: float
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class StepHooks(Protocol):

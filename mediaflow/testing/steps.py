@@ -17,8 +17,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import pytest
 
@@ -33,6 +34,7 @@ from mediaflow.plugin import (
     Step,
     StepSpec,
     StepTask,
+    TaskFiles,
     Workspace,
 )
 from mediaflow.sandbox.runner import SandboxedRunner
@@ -61,12 +63,22 @@ def run_task(
     processes: ProcessRunner,
     *,
     settings: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, TaskFiles] | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> list[Artifact]:
-    """Run one planned task as the worker does: its parameters as JSON, in a directory of its own (made here)."""
+    """Run one planned task as the worker does: its parameters as JSON, in a directory of its own (made here).
+
+    `inputs` are what the tasks made that it needs, by their names.
+    """
     directory.mkdir(parents=True)
     task = StepTask(planned.name, json.loads(json.dumps(dict(planned.params))), media)
-    return list(step.run(task, Workspace(directory, source, progress, processes, dict(settings or {}))))
+    return list(step.run(task, Workspace(directory, source, progress, processes, dict(settings or {}), inputs or {})))
+
+
+class RunAll(Protocol):
+    """Runs every planned task of a step, each in a directory of its name below `root`; the artifacts by task."""
+
+    def __call__(self, root: Path, progress: Callable[[float], None] = ...) -> dict[str, list[Artifact]]: ...
 
 
 class StepContract:
@@ -94,6 +106,11 @@ class StepContract:
     @pytest.fixture
     def media(self, source: Path, processes: ProcessRunner) -> MediaInfo:
         return probed(source, processes)
+
+    @pytest.fixture
+    def inputs(self) -> Mapping[str, TaskFiles]:
+        """What other steps' tasks made that yours need, by the tasks' names (your own tasks' is there by itself)."""
+        return {}
 
     @pytest.fixture
     def spec(self, step: Step) -> StepSpec:
@@ -134,69 +151,69 @@ class StepContract:
         for task in planned:
             assert re.fullmatch(r"[a-z0-9-]{1,40}", task.name)
             assert json.loads(json.dumps(dict(task.params))) == dict(task.params), "parameters must be plain JSON"
-            assert set(task.needs) <= set(names) - {task.name}
+            assert task.name not in task.needs
+            assert all(re.fullmatch(r"[a-z0-9.-]+", need) for need in task.needs), "a need is a task or a step"
             assert task.load_units >= 0
             assert task.weight > 0
 
-    def test_running_gives_artifacts_that_exist_as_described(
+    @pytest.fixture
+    def run_all(
         self,
         step: Step,
         planned: list[PlannedTask],
         media: MediaInfo,
         source: Path,
-        tmp_path: Path,
         processes: ProcessRunner,
-    ) -> None:
-        for task in planned:
-            directory = tmp_path / "work" / task.name
-            artifacts = run_task(step, task, media, source, directory, processes, settings=self.settings)
+        inputs: Mapping[str, TaskFiles],
+    ) -> RunAll:
+        def run(root: Path, progress: Callable[[float], None] = lambda _: None) -> dict[str, list[Artifact]]:
+            found, made, by_name = dict(inputs), {}, {task.name: task for task in planned}
+            for name in TopologicalSorter({task.name: task.needs for task in planned}).static_order():
+                if name in by_name:
+                    made[name] = run_task(
+                        step,
+                        by_name[name],
+                        media,
+                        source,
+                        root / name,
+                        processes,
+                        settings=self.settings,
+                        inputs=found,
+                        progress=progress,
+                    )
+                    found[name] = TaskFiles(root / name, tuple(made[name]))
+            return made
 
-            assert artifacts, f"{task.name} made nothing"
+        return run
+
+    def test_running_gives_artifacts_that_exist_as_described(
+        self, planned: list[PlannedTask], tmp_path: Path, run_all: RunAll
+    ) -> None:
+        promised = {task.name: set(task.makes) for task in planned}
+        for name, artifacts in run_all(tmp_path / "work").items():
+            assert artifacts, f"{name} made nothing"
             assert len({artifact.path for artifact in artifacts}) == len(artifacts)
             for artifact in artifacts:
-                _check_file(artifact, directory)
+                _check_file(artifact, tmp_path / "work" / name)
             _check_segments(artifacts)
+            made = {artifact.track or artifact.path for artifact in artifacts}
+            assert promised[name] in (made, set()), f"{name} made {sorted(made)}; `makes` says {promised[name]}"
 
     def test_running_leaves_the_source_alone_and_can_be_repeated(
-        self,
-        step: Step,
-        planned: list[PlannedTask],
-        media: MediaInfo,
-        source: Path,
-        tmp_path: Path,
-        processes: ProcessRunner,
+        self, source: Path, tmp_path: Path, run_all: RunAll
     ) -> None:
         before = hashlib.sha256(source.read_bytes()).hexdigest()
-        for task in planned:
-            runs = [
-                run_task(
-                    step,
-                    task,
-                    media,
-                    source,
-                    tmp_path / str(number) / task.name,
-                    processes,
-                    settings=self.settings,
-                )
-                for number in range(2)
-            ]
+        runs = [
+            {name: [(a.path, a.role, a.number) for a in made] for name, made in run_all(tmp_path / str(number)).items()}
+            for number in range(2)
+        ]
 
-            assert [(a.path, a.role, a.number) for a in runs[0]] == [(a.path, a.role, a.number) for a in runs[1]]
+        assert runs[0] == runs[1]
         assert hashlib.sha256(source.read_bytes()).hexdigest() == before
 
-    def test_progress_never_leaves_its_bounds(
-        self,
-        step: Step,
-        planned: list[PlannedTask],
-        media: MediaInfo,
-        source: Path,
-        tmp_path: Path,
-        processes: ProcessRunner,
-    ) -> None:
+    def test_progress_never_leaves_its_bounds(self, tmp_path: Path, run_all: RunAll) -> None:
         seen: list[float] = []
-        for task in planned:
-            directory = tmp_path / "work" / task.name
-            run_task(step, task, media, source, directory, processes, settings=self.settings, progress=seen.append)
+        run_all(tmp_path / "work", seen.append)
 
         assert all(0.0 <= fraction <= 1.0 for fraction in seen)
 

@@ -84,7 +84,8 @@ class AacAudio:
 
 def _planned(name: str, job: AudioJob, *, optional: bool = False) -> PlannedTask:
     weight = job.expected_seconds * (_DECODE_COST + _ENCODE_COST * len(job.renditions))
-    return PlannedTask(name, to_json(job), weight=round(max(0.1, weight), 3), optional=optional)
+    made = tuple(rendition.name for rendition in job.renditions)
+    return PlannedTask(name, to_json(job), weight=round(max(0.1, weight), 3), optional=optional, makes=made)
 
 
 def _in_another_language(main: AudioJob, stream: AudioStream, media: MediaInfo, profile: Profile) -> AudioJob:

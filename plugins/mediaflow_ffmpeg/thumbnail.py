@@ -49,7 +49,7 @@ class Thumbnail:
         size = picture_size(media.video.display_size, spec.params.get("max_side", DEFAULT_MAX_SIDE))
         wished = spec.params.get("at_seconds")
         params = {"width": size[0], "height": size[1], "at_seconds": seek_seconds(media, media.video, wished)}
-        return [PlannedTask("thumbnail", params, weight=0.5, optional=True)]
+        return [PlannedTask("thumbnail", params, weight=0.5, optional=True, makes=(FILE_NAME,))]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         if task.media.video is None:

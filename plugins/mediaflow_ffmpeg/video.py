@@ -93,7 +93,8 @@ def _planned(
     encoded = sum(rendition.width * rendition.height for rendition in plan.video) * _PRESET_COST[encoder.preset]
     cost = encoded * _ENCODE_SECONDS_PER_PIXEL + video.width * video.height * _DECODE_SECONDS_PER_PIXEL
     weight = round(max(0.1, frames * cost), 3)
-    return PlannedTask(f"video-{span.index}", to_json(job), weight=weight)
+    made = tuple(rendition.name for rendition in plan.video)
+    return PlannedTask(f"video-{span.index}", to_json(job), weight=weight, makes=made)
 
 
 def _expected_frames(span: Span, grid: SegmentGrid, video: VideoStream, origin: float) -> int:

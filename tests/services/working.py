@@ -33,7 +33,7 @@ manifests: [hls]
 def working_world(directory: Path, **environ: str) -> Iterator[World]:
     """A world whose profile is small and quick."""
     profiles = directory / "profiles"
-    profiles.mkdir(parents=True)
+    profiles.mkdir(parents=True, exist_ok=True)
     (profiles / "tiny.yaml").write_text(TINY_PROFILE)
     world = make_world(directory / "data", profiles_dir=str(profiles), default_profile="tiny", **environ)
     yield world

@@ -13,6 +13,7 @@ from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.media.probe import probe
 from mediaflow.plugin import PlannedTask, ProcessRunner, plan_encode
 from mediaflow.plugin.wire import dump
+from mediaflow.services.pipeline.fitting import fitted
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.posters import chosen
@@ -82,19 +83,16 @@ class Planning:
     def planned_tasks(
         self, media: MediaInfo, profile: Profile, poster_seconds: float | None = None
     ) -> list[tuple[str, PlannedTask]]:
-        """All tasks that the profile's steps plan for the source, each with its step's name."""
+        """All tasks that the profile's steps plan for the source, each with its step's name; see `fitted`."""
         planned = [
             (spec.step, task)
             for spec in (chosen(spec, poster_seconds) for spec in profile.steps)
             for task in self.plugins.steps[spec.step].plan(media, spec, profile)
         ]
-        names = [task.name for _, task in planned]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise TaskFailed(f"Profile {profile.name!r} plans two tasks called {twice!r}.", code="job.bad_plan")
         if all(task.optional for _, task in planned):
             detail = f"Profile {profile.name!r} makes nothing to play of this {media.kind} file; choose another."
             raise MediaRejected(detail, code="media.unsupported")
-        return planned
+        return fitted(planned, profile)
 
     def _profile(self, asset: Asset, job: Job, media: MediaInfo) -> Profile:
         wished = self.plugins.choose_profile(media, draft_of(asset)) if job.profile is None else job.profile

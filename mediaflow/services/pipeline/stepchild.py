@@ -21,11 +21,13 @@ from typing import Any, Final, TextIO
 
 from mediaflow.plugin import (
     ENTRY_POINT_GROUP,
+    Artifact,
     ConfigurationError,
     MediaflowError,
     MediaRejected,
     Step,
     StepTask,
+    TaskFiles,
     Workspace,
 )
 from mediaflow.plugin.wire import dump, load
@@ -62,12 +64,17 @@ def _run(request: Mapping[str, Any], answer: _Answer) -> None:
         progress=answer.progress,
         processes=SandboxedRunner(request["sandbox"]),
         settings=request["settings"],
+        inputs={name: _files(made) for name, made in request["inputs"].items()},
     )
     step = find_step(request["plugin"], request["entry_point"], request["step"])
     artifacts = step.run(load(StepTask, request["task"]), workspace)
     for artifact in artifacts:
         answer.line({"artifact": dump(artifact)})
     answer.line({"done": len(artifacts)})
+
+
+def _files(made: Mapping[str, Any]) -> TaskFiles:
+    return TaskFiles(Path(made["directory"]), tuple(load(Artifact, artifact) for artifact in made["artifacts"]))
 
 
 def find_step(plugin: str, entry_point: str, name: str) -> Step:

@@ -17,6 +17,7 @@ from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import BLOCK_BYTES, StepTask, Storage
 from mediaflow.plugin.wire import dump, load
+from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.packaging import ARTIFACTS
 from mediaflow.services.pipeline.sources import Sources
@@ -35,6 +36,7 @@ class Stepping:
     documents: TaskDocuments
     storage: Storage
     sources: Sources
+    inputs: Inputs
     steps: StepRunner
     metrics: Metrics
     work: WorkDirectory
@@ -43,13 +45,18 @@ class Stepping:
         """Run the step in its child process and put what it made into the storage, under this attempt's own path."""
         asset, media = self.documents.asset(task), self.documents.media(task)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
-        with self._directory(task) as directory, self.sources.opened(original_of(asset)) as source:
+        with (
+            self._directory(task) as directory,
+            self.sources.opened(original_of(asset)) as source,
+            self.inputs.laid_out(asset, self.documents.needed(task), directory.with_suffix(".inputs")) as inputs,
+        ):
             request = StepRequest(
                 step=task.step or "",
                 task=dump(StepTask(task.name, task.params, media)),
                 source=str(source),
                 directory=str(directory),
                 time_limit_seconds=max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds),
+                inputs=inputs,
             )
             artifacts = self._measured(request, lease)
             for artifact in artifacts:

@@ -77,6 +77,7 @@ class ChildSteps:
             "task": request.task,
             "source": request.source,
             "directory": request.directory,
+            "inputs": request.inputs,
             "sandbox": self.settings.sandbox,
             "settings": dict(self.plugins.context(plugin).settings),
         }
@@ -91,7 +92,7 @@ class ChildSteps:
         return outer_bubblewrap(
             command,
             hidden=[Path("/tmp"), self.settings.data_path, directory.parent],  # noqa: S108 - an empty one instead
-            reads=[*_code(), Path(request.source)],
+            reads=[*_code(), Path(request.source), *(Path(made["directory"]) for made in request.inputs.values())],
             writes=directory,
         )
 

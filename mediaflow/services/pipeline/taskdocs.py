@@ -36,6 +36,11 @@ class TaskDocuments:
         """What probing found."""
         return load(MediaInfo, self.job(task).media)
 
+    def needed(self, task: Task) -> list[Task]:
+        """The steps' tasks that the task needs and that were done, in the order of its needs."""
+        done = {t.name: t for t in self.database.tasks.find({"job_id": task.job_id, "stage": "step", "state": "done"})}
+        return [done[name] for name in task.needs if name in done]
+
 
 def original_of(asset: Asset) -> str:
     """The key of the asset's original."""

@@ -1,0 +1,61 @@
+"""What a step's needed tasks made, laid out in a directory of this machine for as long as the step works."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mediaflow.domain import keys
+from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.records import Asset, Task
+from mediaflow.plugin import HasLocalFiles, Storage
+from mediaflow.services.pipeline.packaging import ARTIFACTS
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Files are linked where the storage keeps them on this file system, else fetched."""
+
+    storage: Storage
+
+    @contextmanager
+    def laid_out(self, asset: Asset, needed: Iterable[Task], root: Path) -> Iterator[dict[str, dict[str, Any]]]:
+        """For each task a directory below `root` with its artifacts, as `ports.StepRequest.inputs` tells them; gone
+        when the `with` block ends. TaskFailed (`storage.lost_object`) when a file is not as it was made.
+        """
+        try:
+            yield {task.name: self._laid_out(asset, task, root / task.name) for task in needed}
+        finally:
+            shutil.rmtree(root, ignore_errors=True)
+
+    def _laid_out(self, asset: Asset, task: Task, directory: Path) -> dict[str, Any]:
+        prefix = f"{keys.asset_prefix(asset.id)}{(task.result or {})['path']}/"
+        artifacts: list[dict[str, Any]] = json.loads(b"".join(self.storage.read(prefix + ARTIFACTS)))
+        directory.mkdir(parents=True, mode=0o700)
+        for artifact in artifacts:
+            target = directory / artifact["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._place(prefix + artifact["path"], target)
+            if target.stat().st_size != artifact["size_bytes"]:
+                raise TaskFailed(
+                    f"{artifact['path']} is not in the storage as it was made.", code="storage.lost_object"
+                )
+        return {"directory": str(directory), "artifacts": artifacts}
+
+    def _place(self, key: str, target: Path) -> None:
+        if isinstance(self.storage, HasLocalFiles):
+            try:
+                os.link(self.storage.local_path(key), target)
+            except OSError:  # another file system, or one without links
+                pass
+            else:
+                return
+        with target.open("wb") as file:
+            for block in self.storage.read(key):
+                file.write(block)
