@@ -28,6 +28,7 @@ Access = Literal[
     "anyone",
     "optional",
     "watches",
+    "knows of",
     "signed in",
     "reads",
     "changes",
@@ -46,6 +47,7 @@ class Rule:
 
     - anyone: no credential is looked at. optional: everybody, but a credential that is shown must be one.
     - watches: who may watch the asset; strangers too when it is public or unlisted.
+    - knows of: the same, but who shows no credential is told that it needs one.
     - reads: owner, admins and those whom it is shared with, while it is not deleted.
     - changes: owner and admins, while it is not deleted. restores: deleted or not.
     - uploader: only whose upload it is. worker: only whose job it is, and admins.
@@ -72,7 +74,7 @@ RULES: Final[dict[str, Rule]] = {
     # assets
     "listAssets": Rule("signed in", READ),
     "countAssets": Rule("signed in", READ),
-    "getAsset": Rule("reads", READ),
+    "getAsset": Rule("knows of", READ),
     "updateAsset": Rule("changes", WRITE, json={"title": "Mine now"}),
     "deleteAsset": Rule("restores", WRITE),
     "restoreAsset": Rule("restores", WRITE),
@@ -160,13 +162,13 @@ def expected(rule: Rule, actor: Actor, asset: Asset) -> Outcome:
     """What the rule says of a cell."""
     if rule.access == "anyone":
         return "ok"
-    open_to_all = rule.access == "watches" and asset.visibility != "private" and asset.deleted_at is None
+    open_to_all = rule.access in ("watches", "knows of") and asset.visibility != "private" and asset.deleted_at is None
     if not actor.valid:
         return "401"
     if rule.access == "optional":
         return "ok"
     if actor.user is None:
-        return ("ok" if open_to_all else "404") if rule.access == "watches" else "401"
+        return "ok" if open_to_all else "404" if rule.access == "watches" else "401"
     if rule.access == "admin" and actor.role != "admin":
         return "403"
     if rule.scope is not None and rule.scope not in actor.scopes:
@@ -179,7 +181,7 @@ def _on_the_asset(rule: Rule, actor: Actor, asset: Asset) -> Outcome:
     rules = owns or actor.role == "admin"
     shared = actor.user in asset.shared_with and asset.deleted_at is None
     match rule.access:
-        case "reads" | "watches":
+        case "reads" | "watches" | "knows of":
             return "ok" if (rules or shared) and asset.deleted_at is None else "404"
         case "changes" | "restores":
             if shared and not rules:

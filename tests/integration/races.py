@@ -139,7 +139,7 @@ def _is_answer(kind: str, state: State, status: int, body: Any) -> bool:
     allowed = {
         "owner": True,
         "owner_plays": True,
-        "friend": state.shared,
+        "friend": state.shared or state.visibility != "private",
         "stranger": state.visibility != "private",
     }[kind]
     if state.deleted or not allowed:

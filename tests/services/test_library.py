@@ -43,7 +43,7 @@ def titles(library: Library, principal: Principal = ANN, **query: Any) -> list[s
 
 
 def test_what_is_not_mine_is_not_there(library: Library) -> None:
-    asset = kept(library, an_asset(visibility="public"))
+    asset = kept(library, an_asset(visibility="private"))
     attempts: tuple[Callable[[], object], ...] = (
         lambda: library.asset(BOB, asset.id),
         lambda: Editing(library.database, Heard()).change(BOB, asset.id, {"title": "mine"}),

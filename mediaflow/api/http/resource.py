@@ -22,6 +22,8 @@ from mediaflow.services.access.principals import Scope
 
 View = TypeVar("View", bound=Callable[..., Any])
 Access = Literal["required", "optional", "open"]
+Gives = Mapping[int, type[Schema] | dict[str, Any] | None]
+"""Statuses of success with their bodies: a Schema, none, or a choice (`{"oneOf": [Schema, ...]}`) for a whole Response."""
 
 POLICY_ATTRIBUTE: Final = "mediaflow_policy"
 """Set on view functions, a `Policy`; what has none (a plugin's view) needs a token."""
@@ -100,7 +102,7 @@ class Resource(Blueprint):  # type: ignore[misc]
         method: str,
         rule: str,
         *,
-        gives: Mapping[int, type[Schema] | None],
+        gives: Gives,
         takes: type[Schema] | None = None,
         query: type[Schema] | None = None,
         fails: tuple[int, ...] = (),
@@ -136,9 +138,7 @@ class Resource(Blueprint):  # type: ignore[misc]
 
         return declare
 
-    def _answers(
-        self, gives: Mapping[int, type[Schema] | None], failures: Iterable[int], headers: dict[str, str]
-    ) -> Iterator[Any]:
+    def _answers(self, gives: Gives, failures: Iterable[int], headers: dict[str, str]) -> Iterator[Any]:
         (first, schema), *others = gives.items()
         yield self.response(first, schema, headers=headers)
         for status, other in others:

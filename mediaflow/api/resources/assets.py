@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flask import Response, jsonify
 
-from mediaflow.api.http.context import BASE, caller, runtime
+from mediaflow.api.http.context import BASE, caller, caller_if_any, runtime
 from mediaflow.api.http.preconditions import IF_MATCH, expected_revisions
 from mediaflow.api.http.resource import Resource
 from mediaflow.api.schemas.assets import (
@@ -17,21 +17,24 @@ from mediaflow.api.schemas.assets import (
     AssetPageSchema,
     AssetPatchBody,
     AssetSchema,
+    PublicAssetSchema,
     TotalsQuery,
     TotalsSchema,
     asset_document,
+    public_document,
     totals_document,
     viewers_document,
 )
 from mediaflow.api.schemas.common import page_document
 from mediaflow.api.schemas.uploads import without_repeats
 from mediaflow.domain.records import Asset
-from mediaflow.services.access.permissions import may_change
+from mediaflow.services.access.permissions import may_change, may_read
 from mediaflow.services.assets.listing import AssetQuery
 
 blueprint = Resource("assets", __name__, url_prefix=f"{BASE}/assets", description="What uploads became.")
 
 _SCHEMA: Final = AssetSchema()
+_PUBLIC_SCHEMA: Final = PublicAssetSchema()
 
 
 @blueprint.operation("GET", "", query=AssetListQuery, gives={200: AssetPageSchema})
@@ -52,13 +55,27 @@ def count_assets(query: dict[str, Any]) -> dict[str, Any]:
     return totals_document(runtime().listing.totals(caller(), **query))
 
 
-@blueprint.operation("GET", "/<id:asset_id>", gives={200: AssetSchema})
+@blueprint.operation(
+    "GET",
+    "/<id:asset_id>",
+    gives={200: {"oneOf": [AssetSchema, PublicAssetSchema]}},
+    access="optional",
+    scope="assets:read",
+)
 def get_asset(asset_id: str) -> Response:
-    """One asset with its state, progress and renditions.
+    """One asset with its state, progress and renditions; of a public or unlisted one, everybody gets the public view.
 
     What is not known yet is null. `ETag` is the metadata's revision: progress does not change it.
     """
-    return asset_answer(runtime().library.asset(caller(), asset_id))
+    principal = caller_if_any()
+    asset = runtime().library.asset(principal, asset_id)
+    if principal is not None and may_read(principal, asset):
+        answer = asset_answer(asset)
+    else:
+        # no ETag: it would be the same as that of the owner's view, which differs
+        answer = jsonify(_PUBLIC_SCHEMA.dump(public_document(asset, runtime().delivery.addresses(asset))))
+    answer.vary.update(("Authorization", "Cookie"))
+    return answer
 
 
 @blueprint.operation(

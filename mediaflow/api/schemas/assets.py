@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import EXCLUDE, RAISE, Schema, fields, validate
 
 from mediaflow.api.http.context import BASE, absolute, base_url
 from mediaflow.api.http.fields import Body, Moment, Text, Timestamp, choice, switch
@@ -88,23 +88,44 @@ class AssetLinksSchema(Schema):
     watch = fields.String(required=True)
 
 
-class AssetSchema(Schema):
-    """One asset. What is not known yet is null.
+class PublicAssetSchema(Schema):
+    """The public view of an asset: what everyone may know of one that is public or unlisted, and no more.
 
-    For those whom it is only shared with, `filename`, `sha256` and the links to upload and job are null.
+    What is not known yet is null. `thumbnail_url` and the captions' addresses are opened like those of playback.
     """
 
+    class Meta:
+        """Nothing else: it tells the views apart."""
+
+        unknown = RAISE
+
     id = fields.String(required=True)
-    owner = fields.String(required=True)
     title = fields.String(required=True)
     description = fields.String(required=True)
     tags = fields.List(fields.String(), required=True)
     visibility = fields.String(required=True, metadata={"enum": list(VISIBILITIES)})
     state = fields.String(required=True, metadata={"enum": list(ASSET_STATES)})
     playable = fields.Boolean(required=True)
+    duration_seconds = fields.Float(required=True, allow_none=True)
+    created_at = Timestamp(required=True)
+    thumbnail_url = fields.String(required=True, allow_none=True)
+    captions = fields.List(fields.Nested(CaptionSchema), required=True)
+
+
+class AssetSchema(PublicAssetSchema):
+    """One asset. What is not known yet is null.
+
+    For those whom it is only shared with, `filename`, `sha256` and the links to upload and job are null.
+    """
+
+    class Meta:
+        """Members may be added."""
+
+        unknown = EXCLUDE
+
+    owner = fields.String(required=True)
     progress = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
     eta_seconds = fields.Float(required=True, allow_none=True)
-    created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)
     deleted_at = Timestamp(required=True, allow_none=True)
     purge_at = Timestamp(
@@ -112,7 +133,6 @@ class AssetSchema(Schema):
         allow_none=True,
         metadata={"description": "Until when a deleted asset can be restored; its files go afterwards."},
     )
-    duration_seconds = fields.Float(required=True, allow_none=True)
     content_type = fields.String(required=True, allow_none=True)
     size_bytes = fields.Integer(required=True)
     sha256 = fields.String(required=True, allow_none=True)
@@ -120,13 +140,11 @@ class AssetSchema(Schema):
     profile = fields.String(required=True, allow_none=True)
     media = fields.Dict(required=True, allow_none=True)
     renditions = fields.List(fields.Nested(RenditionSchema), required=True)
-    thumbnail_url = fields.String(required=True, allow_none=True)
     poster_seconds = fields.Float(
         required=True,
         allow_none=True,
         metadata={"description": "Where the owner wants the picture to be taken; null: chosen automatically."},
     )
-    captions = fields.List(fields.Nested(CaptionSchema), required=True)
     links = fields.Nested(AssetLinksSchema, required=True)
     error = fields.Nested(FaultSchema, required=True, allow_none=True)
 
@@ -187,26 +205,35 @@ class PlaybackSchema(Schema):
     duration_seconds = fields.Float(required=True, allow_none=True)
 
 
-def asset_document(asset: Asset, progress: Progress, playback: Playback | None) -> dict[str, Any]:
-    """An asset as its schema has it; without `playback` (a deleted one) it shows no picture."""
-    here = absolute(f"{BASE}/assets/{asset.id}")
-    published = asset.published or {}
+def public_document(asset: Asset, playback: Playback | None) -> dict[str, Any]:
+    """The public view of an asset; without `playback` (a deleted one) it shows no picture."""
     return {
         "id": asset.id,
-        "owner": asset.owner,
         "title": asset.title,
         "description": asset.description,
         "tags": asset.tags,
         "visibility": asset.visibility,
         "state": asset.state,
         "playable": asset.playable,
+        "duration_seconds": asset.duration_seconds,
+        "created_at": asset.created_at,
+        "thumbnail_url": absolute(playback.thumbnail) if playback else None,
+        "captions": caption_documents(asset, playback),
+    }
+
+
+def asset_document(asset: Asset, progress: Progress, playback: Playback | None) -> dict[str, Any]:
+    """An asset as its schema has it; without `playback` (a deleted one) it shows no picture."""
+    here = absolute(f"{BASE}/assets/{asset.id}")
+    published = asset.published or {}
+    return {
+        **public_document(asset, playback),
+        "owner": asset.owner,
         "progress": round(progress.fraction, 4),
         "eta_seconds": progress.eta_seconds,
-        "created_at": asset.created_at,
         "updated_at": asset.updated_at,
         "deleted_at": asset.deleted_at,
         "purge_at": asset.purge_at,
-        "duration_seconds": asset.duration_seconds,
         "content_type": asset.content_type,
         "size_bytes": asset.size_bytes,
         "sha256": asset.sha256,
@@ -214,9 +241,7 @@ def asset_document(asset: Asset, progress: Progress, playback: Playback | None) 
         "profile": asset.profile,
         "media": asset.media,
         "renditions": [_rendition(rendition) for rendition in published.get("renditions") or []],
-        "thumbnail_url": absolute(playback.thumbnail) if playback else None,
         "poster_seconds": asset.poster_seconds,
-        "captions": caption_documents(asset, playback),
         "links": {
             "self": here,
             "playback": f"{here}/playback",

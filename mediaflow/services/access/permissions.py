@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
-from mediaflow.domain.errors import Forbidden, NotFound
+from mediaflow.domain.errors import Forbidden, NotFound, Unauthenticated
 from mediaflow.domain.states import Visibility
 from mediaflow.services.access.principals import Principal
 
@@ -55,6 +55,16 @@ def watchable(principal: Principal | None, asset: A | None) -> A:
     if asset is None or not may_watch(principal, asset):
         raise no_asset()
     return asset
+
+
+def visible(principal: Principal | None, asset: A | None) -> A:
+    """The asset itself when the principal (None: anybody) may know of it; all of it is for those who may read it.
+
+    NotFound else; of whom nothing is known is told to sign in (Unauthenticated), whether it is there or not.
+    """
+    if principal is None and (asset is None or not may_watch(None, asset)):
+        raise Unauthenticated("This needs a token: send `Authorization: Bearer ...`, or sign in.")
+    return watchable(principal, asset)
 
 
 def changeable(principal: Principal, asset: A | None, *, deleted: bool = False) -> A:

@@ -12,7 +12,7 @@ from typing import Final
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import WORK_ENDED, WorkState
-from mediaflow.services.access.permissions import readable, scope
+from mediaflow.services.access.permissions import scope, visible
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader
 from mediaflow.services.paging import Page
@@ -50,10 +50,10 @@ class Library:
 
     # --- assets
 
-    def asset(self, principal: Principal, asset_id: str) -> Asset:
-        """One asset; NotFound when it is deleted or not the principal's."""
+    def asset(self, principal: Principal | None, asset_id: str) -> Asset:
+        """One asset that the principal (None: anybody) may know of, if only its public view; else see `visible`."""
         reader = self.assets or AssetReader(self.database)
-        return reader.read(asset_id, partial(readable, principal))
+        return reader.read(asset_id, partial(visible, principal))
 
     def progress(self, asset: Asset) -> Progress:
         """How far the asset's newest job is."""

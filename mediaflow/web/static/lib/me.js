@@ -12,7 +12,7 @@ export function isAdmin() {
 }
 
 export function isOwn(asset) {
-  return asset.owner === me?.user;
+  return me !== null && asset.owner === me.user;
 }
 
 /** May they change it? A session that was opened with a limited token may change nothing. */

@@ -56,8 +56,7 @@ export class WatchView {
       if (signal.aborted || error.status === 401) return;
       if (error.status !== 404) this.#fail(sentenceOf(error));
       else if (this.#asset !== null) this.#onGone();
-      // What others made public can be watched, though nothing else is known of it.
-      else this.#play(null);
+      else this.#onGone(NOT_THERE);
     }
   }
 
