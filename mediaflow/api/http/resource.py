@@ -23,7 +23,7 @@ from mediaflow.services.access.principals import Scope
 View = TypeVar("View", bound=Callable[..., Any])
 Access = Literal["required", "optional", "open"]
 Gives = Mapping[int, type[Schema] | dict[str, Any] | None]
-"""Statuses of success with their bodies: a Schema, none, or a choice (`{"oneOf": [Schema, ...]}`) for a whole Response."""
+"""Statuses of success and their bodies: a Schema, none, or a choice (`{"oneOf": [Schema, ...]}`) for a Response."""
 
 POLICY_ATTRIBUTE: Final = "mediaflow_policy"
 """Set on view functions, a `Policy`; what has none (a plugin's view) needs a token."""
