@@ -1,4 +1,4 @@
-"""A mark in the environment of a program and of all that it starts, in whatever session, so that nothing is left."""
+"""A mark in the environment of a program and of what it starts, in whatever session, so that all of it is ended."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Final
 
 MARK_VARIABLE: Final = "STEP_MARK"
 """The environment variable that `end_marked` looks for."""
+NO_MARK: Final = "-" * 32
+"""What a prepared process has there: room for a mark, which is 32 characters long."""
 _ROUNDS_SECONDS: Final = 2.0
 
 

@@ -6,11 +6,10 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from mediaflow.domain.errors import TaskFailed
 
@@ -73,10 +72,7 @@ def start_program(
     name: str, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: bytes = b""
 ) -> StartedProgram:
     """Start `argv`, which reads `stdin`. Raises TaskFailed `job.program_missing`, which calls it `name`."""
-    with tempfile.TemporaryFile() as file:
-        # a file, not a pipe: a program that never reads its stdin cannot block us
-        file.write(stdin)
-        file.seek(0)
+    with readable(stdin) as file:
         try:
             process = subprocess.Popen(
                 list(argv),
@@ -91,6 +87,14 @@ def start_program(
             raise TaskFailed(f"{name} cannot be started: {error.strerror}.", code="job.program_missing") from error
     stdout, stderr = (pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe is not None)
     return StartedProgram(process, stdout, stderr)
+
+
+def readable(data: bytes) -> IO[bytes]:
+    """A file to give to a program as its stdin: unlike a pipe, a program that never reads it cannot block us."""
+    file = os.fdopen(os.memfd_create("stdin"), "w+b")
+    file.write(data)
+    file.seek(0)
+    return file
 
 
 def program_path(name: str) -> str:

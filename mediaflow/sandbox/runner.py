@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mediaflow.domain.errors import TaskFailed
+from mediaflow.sandbox.bubblewrap import binds
 from mediaflow.sandbox.process import Completed, Limits
 from mediaflow.sandbox.program import program_path
 from mediaflow.sandbox.watchdog import STDERR_KEPT_BYTES, Watch, watched
@@ -114,40 +115,14 @@ def _limited(command: Sequence[str], limits: Limits) -> list[str]:
     return [program_path("prlimit"), *options, *command]
 
 
-def with_parent(command: Sequence[str]) -> list[str]:
+def _with_parent(command: Sequence[str]) -> list[str]:
     """The command so that the kernel kills it when we are killed and can't do it ourselves; no other confinement."""
     # the signal is set before exec and survives it; `preexec_fn` is not safe in a process with threads
     return [program_path("setpriv"), "--pdeathsig", "KILL", "--", *command]
 
 
-def outer_bubblewrap(
-    command: Sequence[str], *, hidden: Sequence[Path], reads: Sequence[Path], writes: Path
-) -> list[str]:
-    """The command with the whole machine read-only, except `writes`. Of the directories in `hidden` it sees only what
-    `reads` and `writes` name below them.
-    """
-    argv = [
-        program_path("bwrap"),
-        "--ro-bind", "/", "/",
-        "--dev-bind", "/dev", "/dev",
-        # the machine's own, and no process namespace: the inner sandbox looks itself up here by its number, and the
-        # kernel allows no second /proc beside one that bubblewrap has covered in parts
-        "--bind", "/proc", "/proc",
-        "--die-with-parent",
-        "--cap-drop", "ALL",  # root must not mount it all again, writable
-    ]  # fmt: skip
-    if os.geteuid() == 0:
-        # user_namespaces(7): without it the inner sandbox may not map the user 0
-        argv += ["--cap-add", "CAP_SETFCAP"]
-    covers = sorted({path.absolute() for path in hidden if path.is_dir()}, key=lambda path: len(path.parts))
-    for path in covers:
-        argv += ["--tmpfs", str(path)]
-    below = [path for path in reads if any(path.absolute().is_relative_to(cover) for cover in covers)]
-    return [*argv, *_binds(below, writes), "--chdir", str(writes.absolute()), "--", *command]
-
-
 def _plainly(command: Sequence[str], _reads: Sequence[Path], _writes: Path | None, limits: Limits) -> list[str]:
-    return with_parent(_limited(command, limits))
+    return _with_parent(_limited(command, limits))
 
 
 def _in_bubblewrap(command: Sequence[str], reads: Sequence[Path], writes: Path | None, limits: Limits) -> list[str]:
@@ -165,18 +140,9 @@ def _in_bubblewrap(command: Sequence[str], reads: Sequence[Path], writes: Path |
     argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a fresh one, inside
     if not command[0].startswith(("/usr/", "/bin/", "/sbin/")):
         argv += ["--ro-bind", str(Path(command[0]).resolve()), command[0]]
-    argv += _binds(reads, writes)
+    argv += binds(reads, writes)
     argv += ["--chdir", str((writes or Path("/")).absolute()), "--", *_limited(command, limits)]
     return argv
-
-
-def _binds(reads: Sequence[Path], writes: Path | None) -> list[str]:
-    wanted = [("--ro-bind", path.absolute()) for path in reads]
-    if writes is not None:
-        wanted.insert(0, ("--bind", writes.absolute()))
-    # parents first, so that a mount never hides one inside it
-    wanted.sort(key=lambda item: len(item[1].parts))
-    return [text for kind, path in wanted for text in (kind, str(path.resolve()), str(path))]
 
 
 _CONFINERS: Final = {"bwrap": _in_bubblewrap, "off": _plainly}

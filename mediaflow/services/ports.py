@@ -204,6 +204,7 @@ class StepRequest:
     """What the child gets: the step, its task as JSON, the source and the directory that it may write to.
 
     `inputs` are what needed tasks made, by name, to be read only: `{"directory": ..., "artifacts": [...]}` each.
+    `nice` is how far it, and all that it starts, give way to other programs: 0 (not at all) to 19, see nice(2).
     """
 
     step: str
@@ -212,6 +213,7 @@ class StepRequest:
     directory: str
     time_limit_seconds: float
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    nice: int = 0
 
 
 class StepHooks(Protocol):

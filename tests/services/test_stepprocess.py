@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -62,6 +64,8 @@ class Hooks:
 @dataclass
 class Owners:
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"test_key": "s3cret"}))
+    steps: Mapping[str, object] = field(default_factory=dict)
+    """Empty: each test's plugin is another, so that the prepared process must not import it."""
 
     def entry_point_of_step(self, step: str) -> str:
         return "stepprobe"
@@ -76,8 +80,9 @@ class Bench:
 
     root: Path
     sandbox: str
+    steps: ChildSteps
 
-    def run(self, body: str, hooks: Hooks | None = None, seconds: float = 20) -> list[dict[str, Any]]:
+    def run(self, body: str, hooks: Hooks | None = None, seconds: float = 20, nice: int = 0) -> list[dict[str, Any]]:
         lines = "\n".join(" " * 8 + line for line in body.strip().splitlines())
         (self.root / "modules" / "stepprobe_plugin.py").write_text(PLUGIN.replace("{body}", lines))
         request = StepRequest(
@@ -86,9 +91,9 @@ class Bench:
             source=str(self.source),
             directory=str(self.directory),
             time_limit_seconds=seconds,
+            nice=nice,
         )
-        settings = Settings(data_dir=str(self.root / "data"), sandbox=self.sandbox)
-        return ChildSteps(settings, Owners()).run(request, hooks or Hooks())
+        return self.steps.run(request, hooks or Hooks())
 
     @property
     def source(self) -> Path:
@@ -99,19 +104,29 @@ class Bench:
         return self.root / "data" / "work" / "task"
 
 
-@pytest.fixture(params=["bwrap", "off"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    made = Bench(tmp_path, request.param)
-    for directory in ("modules/stepprobe-1.dist-info", "data/objects", "data/work/task", "data/work/other"):
-        (tmp_path / directory).mkdir(parents=True)
-    info = tmp_path / "modules" / "stepprobe-1.dist-info"
+@pytest.fixture(scope="module", params=["bwrap", "off"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """One prepared process for all tests, as a worker has one for all tasks."""
+    root = tmp_path_factory.mktemp("bench")
+    for directory in ("modules/stepprobe-1.dist-info", "data/objects", "data/work/other"):
+        (root / directory).mkdir(parents=True)
+    info = root / "modules" / "stepprobe-1.dist-info"
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stepprobe\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[mediaflow]\nstepprobe = stepprobe_plugin\n")
-    made.source.write_bytes(b"wav")
-    (tmp_path / "data" / "jwt.key").write_text("key")
-    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
-    monkeypatch.setenv("MEDIAFLOW_JWT_KEY", "k" * 40)
-    return made
+    (root / "data" / "jwt.key").write_text("key")
+    steps = ChildSteps(Settings(data_dir=str(root / "data"), sandbox=request.param), Owners())
+    with pytest.MonkeyPatch.context() as patch, closing(steps):
+        patch.syspath_prepend(str(root / "modules"))
+        patch.setenv("MEDIAFLOW_JWT_KEY", "k" * 40)
+        yield Bench(root, request.param, steps)
+
+
+@pytest.fixture
+def bench(shared: Bench) -> Bench:
+    shutil.rmtree(shared.directory, ignore_errors=True)
+    shared.directory.mkdir()
+    shared.source.write_bytes(b"wav")
+    return shared
 
 
 def test_a_good_step_returns_its_artifacts_and_reports_progress(bench: Bench) -> None:
@@ -203,7 +218,7 @@ def test_what_a_step_leaves_behind_ends_with_it(bench: Bench, session: bool) -> 
     assert not running("sleep 4242.75")
 
 
-@pytest.mark.parametrize("bench", ["bwrap"], indirect=True)
+@pytest.mark.parametrize("shared", ["bwrap"], indirect=True)
 @pytest.mark.parametrize("place", ["objects/evil", "work/other/evil", "work/evil", "../evil", "objects/source.wav"])
 def test_a_step_writes_into_its_own_directory_only(bench: Bench, place: str) -> None:
     target = bench.root / "data" / place
@@ -218,7 +233,7 @@ return [made('a')]
     assert not target.exists() or target.read_bytes() == b"wav"
 
 
-@pytest.mark.parametrize("bench", ["bwrap"], indirect=True)
+@pytest.mark.parametrize("shared", ["bwrap"], indirect=True)
 def test_a_step_does_not_see_the_data_directory(bench: Bench) -> None:
     bench.run(f"return [made('out', json.dumps([p for p, d, f in os.walk({str(bench.root / 'data')!r})"
               " for p in [p, *(os.path.join(p, n) for n in f)]]).encode())]")  # fmt: skip

@@ -1,15 +1,16 @@
-"""The child process that runs one task of a step, started by `stepprocess.py`: `python -m` and this module.
+"""The child process that runs one task of a step, and the prepared process that it is forked from.
 
-It reads a request (a JSON document) from stdin and answers with lines of JSON: `{"progress": 0.4}` while it works, then
-`{"artifact": {...}}` for each file and `{"done": 3}` with their number, or `{"error": {"kind", "code", "detail"}}`.
-
-Start-up counts in every task: only the plugin that offers the step is imported, no registry and no service.
+`python -m` this module, started by `stepprocess.py` with what the plugins' entry points are called and a socket,
+imports them and forks children (`mediaflow/sandbox/forking.py`). A child reads a request (a JSON document) from stdin
+and answers with lines of JSON: `{"progress": 0.4}` while it works, then `{"artifact": {...}}` for each file and
+`{"done": 3}` with their number, or `{"error": {"kind", "code", "detail"}}`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
 import traceback
@@ -31,13 +32,24 @@ from mediaflow.plugin import (
     Workspace,
 )
 from mediaflow.plugin.wire import dump, load
+from mediaflow.sandbox.forking import serve
 from mediaflow.sandbox.runner import SandboxedRunner
 
 _PROGRESS_SECONDS: Final = 0.2
 
 
-def main() -> None:
-    """Run the request of stdin. The process ends with 0 when an answer was written, whatever it is."""
+def main(entry_points: str, channel: str) -> None:
+    """Import plugins (a JSON object of names and entry points), then fork children when the other end asks."""
+    for plugin, entry_point in json.loads(entry_points).items():
+        try:
+            _loaded(plugin, entry_point)
+        except Exception:  # noqa: BLE001 - each of its own steps fails by it again, and says so
+            traceback.print_exc()
+    serve(socket.socket(fileno=int(channel)), answer_request)
+
+
+def answer_request() -> None:
+    """Run the request of stdin. Whatever comes of it is an answer, unless the step ends the process."""
     with _own_channel() as channel:
         answer = _Answer(channel)
         try:
@@ -79,13 +91,16 @@ def _files(made: Mapping[str, Any]) -> TaskFiles:
 
 def find_step(plugin: str, entry_point: str, name: str) -> Step:
     """The step that the plugin's entry point (`package.module` or `package.module:object`) offers under that name."""
-    content = EntryPoint(plugin, entry_point, ENTRY_POINT_GROUP).load()
-    hook: Callable[[], Any] = content.mediaflow_register_steps
+    hook: Callable[[], Any] = _loaded(plugin, entry_point).mediaflow_register_steps
     for step in hook():
         if step.name == name:
             found: Step = step
             return found
     raise ConfigurationError(f"The plugin {plugin!r} offers no step {name!r} (any more).")
+
+
+def _loaded(plugin: str, entry_point: str) -> Any:
+    return EntryPoint(plugin, entry_point, ENTRY_POINT_GROUP).load()
 
 
 def _sentence(error: Exception) -> str:
@@ -114,4 +129,4 @@ class _Answer:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,9 +1,10 @@
 """Runs a step in a child process of its own: a plugin that hangs, exits or writes elsewhere harms its own task only.
 
-The child sees the whole machine read-only, except its own directory; the data directory, other tasks' directories and
-/tmp are hidden. It keeps the network (a step may call a service); the programs that it runs on the source have none
-(`mediaflow/sandbox/runner.py`). What it started and left behind, in whatever session, is known by a mark in its
-environment and ended after it.
+The child is forked from a prepared process of this worker that has imported the plugins, since Python's start and the
+imports would take longer than many a step. It sees the whole machine read-only, except its own directory; the data
+directory, other tasks' directories and /tmp are hidden. It keeps the network (a step may call a service); the programs
+that it runs on the source have none (`mediaflow/sandbox/runner.py`). What it started and left behind, in whatever
+session, is known by a mark in its environment and ended after it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol
@@ -24,9 +26,12 @@ from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.plugin import ENTRY_POINT_GROUP, Artifact, Limits, MediaContext
 from mediaflow.plugin.wire import load
-from mediaflow.sandbox.marks import MARK_VARIABLE, end_marked
-from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, outer_bubblewrap, readable_stderr, with_parent
-from mediaflow.sandbox.watchdog import Ended, Watch, watched
+from mediaflow.sandbox.marks import end_marked
+from mediaflow.sandbox.prepared import Fork, PreparedProcess
+from mediaflow.sandbox.program import Program
+from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, readable_stderr
+from mediaflow.sandbox.view import Namespaces, View, opened_view
+from mediaflow.sandbox.watchdog import Ended, Watch, watch_to_end
 from mediaflow.services.ports import StepHooks, StepRequest
 from mediaflow.settings import Settings
 
@@ -37,17 +42,20 @@ _STDERR_SHOWN: Final = 2000
 class StepOwners(Protocol):
     """Which plugin offers a step, and what that plugin may know (`registry/`)."""
 
+    @property
+    def steps(self) -> Mapping[str, object]: ...
+
     def entry_point_of_step(self, step: str) -> str: ...
 
     def context(self, plugin: str | None = None) -> MediaContext: ...
 
 
-@dataclass(frozen=True, slots=True)
 class ChildSteps:
-    """Implements `ports.StepRunner` with one child process a task."""
+    """Implements `ports.StepRunner` with one child process a task. `close` at the end."""
 
-    settings: Settings
-    plugins: StepOwners
+    def __init__(self, settings: Settings, plugins: StepOwners) -> None:
+        self._settings, self._plugins = settings, plugins
+        self._prepared = PreparedProcess(self._command, _environment)
 
     def run(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]:
         """The artifacts of the step, each a file in the request's directory with the size that it says.
@@ -55,18 +63,37 @@ class ChildSteps:
         Raises MediaRejected when the step does; TaskFailed for everything else, naming the step and its plugin
         (`job.step_broken` when the child ended or spoke otherwise than it should).
         """
-        plugin = self.plugins.entry_point_of_step(request.step)
+        plugin, directory = self._plugins.entry_point_of_step(request.step), Path(request.directory)
         told = _Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks)
-        limits = Limits(request.time_limit_seconds)
-        watch = Watch(told.name, limits, told.line, hooks.cancelled, self._document(plugin, request))
+        watch = Watch(told.name, Limits(request.time_limit_seconds), told.line, hooks.cancelled)
         mark = new_id()
         try:
-            ended = watched(self._argv(request), watch, env=_environment(mark), cwd=Path(request.directory))
+            ended = watch_to_end(self._forked(plugin, request, mark), watch)
         finally:
             end_marked(mark)
-        artifacts = told.outcome(ended, readable_stderr(ended.stderr, [Path(request.source), Path(request.directory)]))
-        _check_files(told.name, artifacts, Path(request.directory))
+        artifacts = told.outcome(ended, readable_stderr(ended.stderr, [Path(request.source), directory]))
+        _check_files(told.name, artifacts, directory)
         return artifacts
+
+    def close(self) -> None:
+        """End the prepared process."""
+        self._prepared.close()
+
+    def _forked(self, plugin: str, request: StepRequest, mark: str) -> Program:
+        with self._confined(request) as namespaces:
+            document = self._document(plugin, request)
+            return self._prepared.fork(Fork(Path(request.directory), mark, request.nice, document, namespaces))
+
+    @contextmanager
+    def _confined(self, request: StepRequest) -> Iterator[Namespaces | None]:
+        """Who the child is: our own user, without rights over others', in a view of its own."""
+        if self._settings.sandbox == "off":
+            yield None
+            return
+        directory = Path(request.directory)
+        hidden = [Path("/tmp"), self._settings.data_path, directory.parent]  # noqa: S108 - an empty one instead
+        with opened_view(View(hidden, reads=[*_code(), Path(request.source)], writes=directory)) as namespaces:
+            yield namespaces
 
     def _document(self, plugin: str, request: StepRequest) -> bytes:
         """What the child reads on stdin; settings are here, so that no secret is in an environment or an argument."""
@@ -78,23 +105,17 @@ class ChildSteps:
             "source": request.source,
             "directory": request.directory,
             "inputs": request.inputs,
-            "sandbox": self.settings.sandbox,
-            "settings": dict(self.plugins.context(plugin).settings),
+            "sandbox": self._settings.sandbox,
+            "settings": dict(self._plugins.context(plugin).settings),
         }
         return json.dumps(document).encode()
 
-    def _argv(self, request: StepRequest) -> list[str]:
-        # -P: the current directory is the step's own, modules are not looked for there
-        command = [sys.executable, "-P", "-m", "mediaflow.services.pipeline.stepchild"]
-        if self.settings.sandbox == "off":
-            return with_parent(command)
-        directory = Path(request.directory)
-        return outer_bubblewrap(
-            command,
-            hidden=[Path("/tmp"), self.settings.data_path, directory.parent],  # noqa: S108 - an empty one instead
-            reads=[*_code(), Path(request.source), *(Path(made["directory"]) for made in request.inputs.values())],
-            writes=directory,
-        )
+    def _command(self) -> list[str]:
+        """The prepared process, which imports every plugin that offers a step."""
+        plugins = {self._plugins.entry_point_of_step(step) for step in self._plugins.steps}
+        entry_points = {plugin: _entry_point(plugin) for plugin in sorted(plugins)}
+        # -P: modules are not looked for in the current directory, which is a step's own
+        return [sys.executable, "-P", "-m", "mediaflow.services.pipeline.stepchild", json.dumps(entry_points)]
 
 
 @dataclass(slots=True)
@@ -148,9 +169,7 @@ class _Told:
 
 
 def _exit_sentence(returncode: int) -> str:
-    # bubblewrap tells a signal as shells do: 128 + its number
-    number = -returncode if returncode < 0 else returncode - 128
-    return f"was killed by signal {number}" if number > 0 else f"ended with exit code {returncode}"
+    return f"was killed by signal {-returncode}" if returncode < 0 else f"ended with exit code {returncode}"
 
 
 def _check_files(name: str, artifacts: Iterable[Mapping[str, Any]], directory: Path) -> None:
@@ -184,14 +203,13 @@ def _entry_point(plugin: str) -> str:
     return found[0].value
 
 
-def _environment(mark: str) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """No variable of ours but where programs and modules are; Python adds what is installed by itself."""
     modules = os.pathsep.join(path for path in sys.path if path and not path.startswith((sys.prefix, sys.base_prefix)))
     return {
         **CLEAN_ENVIRONMENT,
         "PATH": os.environ.get("PATH", CLEAN_ENVIRONMENT["PATH"]),
         "PYTHONPATH": modules,
-        MARK_VARIABLE: mark,
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

@@ -1,0 +1,48 @@
+"""A program that a prepared process forked: the `Program` that is no child of ours."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class ForkedProgram:
+    """See `Program`. `handle` is its pidfd; `collect` takes its number and answers with its status, as wait(2) does."""
+
+    pid: int
+    handle: int
+    stdout: int
+    stderr: int
+    collect: Callable[[int], int]
+    returncode: int | None = None
+
+    def has_ended(self) -> bool:
+        """See `Program`."""
+        return self.returncode is not None or self._ended_within(0)
+
+    def end(self) -> int:
+        """See `Program`. Raises TaskFailed when the prepared process is gone, and the exit code with it."""
+        if self.returncode is None:
+            try:
+                # while it answers nobody collected it, so that the number is still its own
+                signal.pidfd_send_signal(self.handle, signal.SIGKILL)
+                os.killpg(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it died with the prepared process; what else bears its mark is ended by that
+            self._ended_within(None)
+            self.returncode = os.waitstatus_to_exitcode(self.collect(self.pid))
+        return self.returncode
+
+    def close(self) -> None:
+        """See `Program`."""
+        for file in (self.handle, self.stdout, self.stderr):
+            os.close(file)
+
+    def _ended_within(self, milliseconds: int | None) -> bool:
+        poll = select.poll()
+        poll.register(self.handle, select.POLLIN)
+        return bool(poll.poll(milliseconds))

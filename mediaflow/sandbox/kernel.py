@@ -1,0 +1,56 @@
+"""Calls of the kernel that Python 3.11 has no function for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any, Final
+
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_LIBC.getenv.restype = ctypes.c_void_p
+
+# linux/prctl.h
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+def call(function: str, *arguments: Any) -> None:
+    """Call a function of the C library. Raises OSError, with the function's name, when it answers with -1."""
+    if getattr(_LIBC, function)(*arguments) == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}")
+
+
+def prctl(option: int, *arguments: int) -> None:
+    """Set something of this process (prctl(2)); arguments that are not given are 0, as many options want it."""
+    call("prctl", option, *(ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]))
+
+
+def enter_namespace(file: int) -> None:
+    """Enter a namespace that was opened; into one of users only a process with a single thread may go."""
+    call("setns", file, 0)
+
+
+def gain_no_privileges() -> None:
+    """No program that is started from now on has more rights than we, whatever its file says."""
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def die_with(parent: int, number: int) -> None:
+    """Get that signal when our parent ends, also if it has ended already. A change of user would undo this."""
+    prctl(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
+
+
+def overwrite_environment(name: str, value: str) -> None:
+    """Change a variable of the environment that this process was started with, where others read it in /proc.
+
+    `os.environ` changes a copy that only this process and those that it starts know; one that it forks shows the old.
+    The value must be as long as the old one.
+    """
+    address, data = _LIBC.getenv(name.encode()), value.encode()
+    if address is None or len(ctypes.string_at(address)) != len(data):
+        raise ValueError(f"{name} is not in the environment with a value of {len(data)} bytes")
+    ctypes.memmove(address, data, len(data))
+    os.environ[name] = value

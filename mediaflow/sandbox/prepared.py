@@ -1,0 +1,78 @@
+"""The worker's end of a prepared process (`forking.py`): started when it is needed, and again when it died."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mediaflow.sandbox.forked import ForkedProgram
+from mediaflow.sandbox.forkserver import ForkServer
+from mediaflow.sandbox.program import readable
+from mediaflow.sandbox.view import Namespaces
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A child to fork: its directory, the mark of it and of all that it starts, how far it gives way to others (nice),
+    what it reads on stdin, and the namespaces that it enters (None: it stays in ours and has our rights).
+    """
+
+    directory: Path
+    mark: str
+    nice: int
+    stdin: bytes
+    namespaces: Namespaces | None
+
+
+class PreparedProcess:
+    """Forks programs. Threads may share it, processes may not: a fork of ours starts a prepared process of its own.
+
+    `command` is started with the number of a socket behind it, for `forking.serve`; in its environment is what
+    `environment` answers, and nothing else. Both count when it is started.
+    """
+
+    def __init__(self, command: Callable[[], Sequence[str]], environment: Callable[[], Mapping[str, str]]) -> None:
+        self._command, self._environment = command, environment
+        self._lock = threading.Lock()
+        self._server: ForkServer | None = None
+
+    def fork(self, wanted: Fork) -> ForkedProgram:
+        """A child of the prepared process, in a session of its own. Raises TaskFailed `job.step_broken` when there is
+        none; the next call starts another prepared process where that was the reason.
+        """
+        server, inside = self._ready(), wanted.namespaces
+        request = {
+            "directory": str(wanted.directory),
+            "mark": wanted.mark,
+            "nice": wanted.nice,
+            "capabilities": None if inside is None else asdict(inside.capabilities),
+        }
+        with ExitStack() as stack, readable(wanted.stdin) as stdin:
+            (stdout, out), (stderr, err) = os.pipe(), os.pipe()
+            stack.callback(os.close, out)
+            stack.callback(os.close, err)
+            with ExitStack() as unless_forked:
+                unless_forked.callback(os.close, stdout)
+                unless_forked.callback(os.close, stderr)
+                pid, handle = server.fork(request, [stdin.fileno(), out, err, *(inside.files if inside else ())])
+                unless_forked.pop_all()
+        return ForkedProgram(pid, handle, stdout, stderr, server.collect)
+
+    def close(self) -> None:
+        """End the prepared process, and with it every child that it has."""
+        with self._lock:
+            if self._server is not None:
+                self._server.end()
+                self._server = None
+
+    def _ready(self) -> ForkServer:
+        with self._lock:
+            if self._server is None or not self._server.serves(os.getpid()):
+                if self._server is not None:
+                    self._server.end()
+                self._server = ForkServer.started(self._command(), self._environment())
+            return self._server
