@@ -153,6 +153,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         delivery=Delivery(database, storage, stream_tokens, settings, stream_options(settings, storage), assets),
         planning=stages.planning,
         execution=Execution(claims, jobs, metrics, stages.handlers, stopped.is_set),
+        steps=stages.steps,
         reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, sweepers),
         gate=gate,
         work=work,

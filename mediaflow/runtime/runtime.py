@@ -27,6 +27,7 @@ from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.posters import Posters
+from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.pipeline.workdir import WorkDirectory
 from mediaflow.services.ports import Database, Metrics, Wakeups
 from mediaflow.services.requests.audit import Audit
@@ -70,6 +71,7 @@ class Runtime:
     delivery: Delivery
     planning: Planning
     execution: Execution
+    steps: ChildSteps
     reconciler: Reconciler
     gate: LoadGate
     work: WorkDirectory
@@ -92,6 +94,7 @@ class Runtime:
         """Give everything back."""
         self.stopped.set()
         self.plugins.shutdown()
+        self.steps.close()
         self.work.close()
         self.database.close()
         if self.redis is not None:

@@ -47,8 +47,9 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What the tasks of a job do."""
+    """What the tasks of a job do. `steps` is to be closed."""
 
+    steps: ChildSteps
     planning: Planning
     stepping: Stepping
     rendering: Rendering
@@ -76,11 +77,11 @@ def build_stages(on: Ground) -> Stages:
     rendering = Rendering(storage, plugins)
     posters = Posters(database, documents, storage, plugins, jobs, rendering)
     bucket = settings.stream_bucket_seconds
+    steps = ChildSteps(settings, plugins)
     return Stages(
+        steps=steps,
         planning=Planning(database, documents, sources, plugins, jobs, _runners(settings), settings),
-        stepping=Stepping(
-            documents, storage, sources, Inputs(storage), ChildSteps(settings, plugins), on.metrics, on.work
-        ),
+        stepping=Stepping(documents, storage, sources, Inputs(storage), steps, on.metrics, on.work),
         rendering=rendering,
         posters=posters,
         publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics, bucket),
