@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from mediaflow.sandbox.program import has_ended
 
 
 @dataclass(slots=True)
@@ -20,9 +21,9 @@ class ForkedProgram:
     collect: Callable[[int], int]
     returncode: int | None = None
 
-    def has_ended(self) -> bool:
+    def has_ended(self, within_seconds: float = 0.0) -> bool:
         """See `Program`."""
-        return self.returncode is not None or self._ended_within(0)
+        return has_ended(self.handle, within_seconds)
 
     def end(self) -> int:
         """See `Program`. Raises TaskFailed when the prepared process is gone, and the exit code with it."""
@@ -33,7 +34,7 @@ class ForkedProgram:
                 os.killpg(self.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass  # it died with the prepared process; what else bears its mark is ended by that
-            self._ended_within(None)
+            has_ended(self.handle, None)
             self.returncode = os.waitstatus_to_exitcode(self.collect(self.pid))
         return self.returncode
 
@@ -41,8 +42,3 @@ class ForkedProgram:
         """See `Program`."""
         for file in (self.handle, self.stdout, self.stderr):
             os.close(file)
-
-    def _ended_within(self, milliseconds: int | None) -> bool:
-        poll = select.poll()
-        poll.register(self.handle, select.POLLIN)
-        return bool(poll.poll(milliseconds))

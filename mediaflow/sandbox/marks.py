@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 from typing import Final
 
 MARK_VARIABLE: Final = "STEP_MARK"
 """The environment variable that `end_marked` looks for."""
 NO_MARK: Final = "-" * 32
 """What a prepared process has there: room for a mark, which is 32 characters long."""
+_ENVIRONMENT_BYTES: Final = 4 * 1024 * 1024
 _ROUNDS_SECONDS: Final = 2.0
 
 
@@ -23,23 +23,34 @@ def end_marked(mark: str) -> None:
     wanted = f"{MARK_VARIABLE}={mark}".encode()
     deadline = time.monotonic() + _ROUNDS_SECONDS
     while time.monotonic() < deadline:
-        if not sum(_kill_marked(path, wanted) for path in Path("/proc").glob("[0-9]*")):
+        # plain calls: this looks at every process of the machine after each task, in a third of pathlib's time
+        if not sum(_kill_marked(name, wanted) for name in os.listdir("/proc") if name.isdecimal()):  # noqa: PTH208
             return
         time.sleep(0.01)
 
 
-def _kill_marked(path: Path, wanted: bytes) -> bool:
+def _kill_marked(process: str, wanted: bytes) -> bool:
     try:
-        # the handle before the look: the number may go to another process at any time, the handle cannot
-        handle = os.pidfd_open(int(path.name))
+        if not _is_marked(process, wanted):
+            return False
+        handle = os.pidfd_open(int(process))
     except OSError:
-        return False
+        return False  # another user's, or gone
     try:
-        if wanted not in (path / "environ").read_bytes().split(b"\0"):
+        # once more: its number may have gone to another process before there was a handle, which never does
+        if not _is_marked(process, wanted):
             return False
         signal.pidfd_send_signal(handle, signal.SIGKILL)
     except OSError:
-        return False  # another user's, or gone
+        return False
     finally:
         os.close(handle)
     return True
+
+
+def _is_marked(process: str, wanted: bytes) -> bool:
+    file = os.open(f"/proc/{process}/environ", os.O_RDONLY)
+    try:
+        return wanted in os.read(file, _ENVIRONMENT_BYTES).split(b"\0")
+    finally:
+        os.close(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -25,8 +26,8 @@ class Program(Protocol):
     @property
     def stderr(self) -> int: ...
 
-    def has_ended(self) -> bool:
-        """Whether it ended by itself; what it started may go on."""
+    def has_ended(self, within_seconds: float = 0.0) -> bool:
+        """Whether it ended by itself, now or in that time; what it started may go on."""
         ...
 
     def end(self) -> int:
@@ -45,15 +46,13 @@ class StartedProgram:
     """
 
     process: subprocess.Popen[bytes]
+    handle: int
     stdout: int
     stderr: int
 
-    def has_ended(self) -> bool:
+    def has_ended(self, within_seconds: float = 0.0) -> bool:
         """See `Program`."""
-        if self.process.returncode is not None:
-            return True
-        # it stays a zombie, so that its number cannot go to a stranger before its group was killed
-        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return has_ended(self.handle, within_seconds)
 
     def end(self) -> int:
         """See `Program`."""
@@ -63,6 +62,7 @@ class StartedProgram:
 
     def close(self) -> None:
         """See `Program`."""
+        os.close(self.handle)
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
@@ -86,7 +86,14 @@ def start_program(
         except OSError as error:
             raise TaskFailed(f"{name} cannot be started: {error.strerror}.", code="job.program_missing") from error
     stdout, stderr = (pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe is not None)
-    return StartedProgram(process, stdout, stderr)
+    return StartedProgram(process, os.pidfd_open(process.pid), stdout, stderr)
+
+
+def has_ended(handle: int, within_seconds: float | None) -> bool:
+    """Whether the process of a handle (pidfd) has ended, collected or not; None waits for it."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(None if within_seconds is None else within_seconds * 1000))
 
 
 def readable(data: bytes) -> IO[bytes]:

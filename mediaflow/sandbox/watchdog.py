@@ -99,9 +99,8 @@ class _Run:
                     ended_at = time.monotonic() if self.program.has_ended() else None
                 elif time.monotonic() - ended_at > _LINGER_SECONDS:
                     break
-        while not self.program.has_ended():  # it closed its pipes and goes on
+        while not self.program.has_ended(_POLL_SECONDS):  # it closed its pipes and goes on
             self._check()
-            time.sleep(_POLL_SECONDS / 10)
         self._finish_line()
 
     def _take_stdout(self, data: bytes) -> None:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol
 
@@ -57,6 +58,10 @@ class ChildSteps:
         self._settings, self._plugins = settings, plugins
         self._prepared = PreparedProcess(self._command, _environment)
 
+    @cached_property
+    def _code(self) -> list[Path]:
+        return _code()
+
     def run(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]:
         """The artifacts of the step, each a file in the request's directory with the size that it says.
 
@@ -92,7 +97,7 @@ class ChildSteps:
             return
         directory = Path(request.directory)
         hidden = [Path("/tmp"), self._settings.data_path, directory.parent]  # noqa: S108 - an empty one instead
-        with opened_view(View(hidden, reads=[*_code(), Path(request.source)], writes=directory)) as namespaces:
+        with opened_view(View(hidden, reads=[*self._code, Path(request.source)], writes=directory)) as namespaces:
             yield namespaces
 
     def _document(self, plugin: str, request: StepRequest) -> bytes:
@@ -196,7 +201,9 @@ def _check_files(name: str, artifacts: Iterable[Mapping[str, Any]], directory: P
         seen.add(file)
 
 
+@cache
 def _entry_point(plugin: str) -> str:
+    """Kept: looking through what is installed takes longer than the rest of a step's start."""
     found = tuple(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP, name=plugin))
     if not found:
         raise TaskFailed(f"The plugin {plugin!r} is not installed (any more).", code="job.step_broken")
