@@ -97,7 +97,9 @@ class ChildSteps:
             return
         directory = Path(request.directory)
         hidden = [Path("/tmp"), self._settings.data_path, directory.parent]  # noqa: S108 - an empty one instead
-        with opened_view(View(hidden, reads=[*self._code, Path(request.source)], writes=directory)) as namespaces:
+        inputs = [Path(made["directory"]) for made in request.inputs.values()]
+        view = View(hidden, reads=[*self._code, Path(request.source), *inputs], writes=directory)
+        with opened_view(view) as namespaces:
             yield namespaces
 
     def _document(self, plugin: str, request: StepRequest) -> bytes:
