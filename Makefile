@@ -13,6 +13,9 @@ INPUTS := setup.cfg pyproject.toml mediaflow/web/package.json mediaflow/web/pack
 # The unexpanded text, by way of the environment: a file's name may hold spaces, quotes and dollar signs.
 export VIDEO_FILE := $(value VIDEO)
 
+# A service is several processes and the tests start hundreds: none compiles anew what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(firstword $(MAKEFILE_LIST)) | \
 		awk '{ name = $$1 " " $$2; $$1 = $$2 = ""; printf "  %-16s%s\n", name, $$0 }'
@@ -38,9 +41,10 @@ $(CHECKERS): tests/openapi/package.json tests/openapi/package-lock.json | setup
 	@cd tests/openapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-# Three processes even on two cores: a third of the time, tests wait for players, servers and clocks (measured).
+# Three processes even on two cores: a third of the time, tests wait for players, servers and clocks (measured). The
+# order is tests/conftest.py's, longest files first; xdist's own, by the number of tests, ends with the longest.
 test: setup $(CHECKERS) ## Run the tests
-	@$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-all: setup $(CHECKERS) ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -9,7 +9,8 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from functools import cache
+from importlib.metadata import Distribution, EntryPoint
 from typing import Any
 
 from mediaflow.domain.errors import PluginFailed
@@ -122,9 +123,15 @@ def _check_implementation(
 
 
 def _found(entry_point: EntryPoint) -> FoundPlugin:
-    distribution = entry_point.dist
-    name, version = (distribution.name, distribution.version) if distribution else ("an unknown distribution", "0")
+    name, version = _named(entry_point.dist) if entry_point.dist else ("an unknown distribution", "0")
     return FoundPlugin(entry_point.name, name, version, entry_point)
+
+
+@cache
+def _named(distribution: Distribution) -> tuple[str, str]:
+    """Name and version; each look at them reads and parses the whole METADATA, and the plugins of one share it."""
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]
 
 
 def _disabled(text: str, installed: Collection[str]) -> set[str]:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
@@ -60,13 +61,20 @@ if TYPE_CHECKING:
 LISTENER_FAILURES = "mediaflow_event_listener_failures_total"
 
 
-def load(environ: Mapping[str, str]) -> tuple[Settings, Registry]:
+def installed() -> Iterable[EntryPoint]:
+    """The entry points of plugins. Reads a file of every distribution that is installed."""
+    return importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+
+
+def load(
+    environ: Mapping[str, str], entry_points: Callable[[], Iterable[EntryPoint]] = installed
+) -> tuple[Settings, Registry]:
     """The settings of an environment and the plugins that are installed, checked against one another.
 
     Raises ConfigurationError with one sentence for whatever keeps the service from starting.
     """
     disabled = environ.get("MEDIAFLOW_PLUGINS_DISABLED", "")
-    found = find_plugins(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), disabled)
+    found = find_plugins(entry_points(), disabled)
     hooks = Hooks([import_plugin(plugin) for plugin in found])
     try:
         specs = setting_specs(hooks.items("mediaflow_register_settings", SettingSpec))

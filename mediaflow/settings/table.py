@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -154,6 +155,7 @@ class Settings:
         return Path(self.data_dir).absolute()
 
 
+@cache
 def core_specs() -> tuple[SettingSpec, ...]:
     """The table above as specifications, in its order."""
     return tuple(

@@ -7,7 +7,6 @@ from typing import Any
 
 from mediaflow.plugin import SettingSpec, Storage, StorageScheme, hookimpl
 from mediaflow_minio.location import SETTINGS, location_of
-from mediaflow_minio.storage import S3Storage
 
 
 @hookimpl
@@ -24,4 +23,7 @@ def mediaflow_register_storages() -> Iterable[StorageScheme]:
 
 def open_s3(url: str, settings: Mapping[str, Any]) -> Storage:
     """The storage of `s3:http(s)://host:port/bucket?prefix=..&region=..`. Connects at its first use."""
+    # here: the client and what it needs are a third of a process's imports, and most processes have no use for them
+    from mediaflow_minio.storage import S3Storage
+
     return S3Storage(location_of(url, settings))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST_FIRST
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,6 +37,17 @@ def test_a_videos_name_arrives_as_it_was_given(tmp_path: Path, name: str) -> Non
     (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text() + '\nshow:\n\t@printf "%s" "$$VIDEO_FILE"\n')
 
     assert make("show", f"VIDEO={name}", directory=tmp_path) == name
+
+
+def test_the_files_that_begin_are_there() -> None:
+    assert [name for name in LONGEST_FIRST if not (ROOT / name).is_file()] == []
+
+
+def test_what_is_compiled_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text() + "\nshow:\n\t@env\n")
+
+    assert "PYTHONDONTWRITEBYTECODE" not in make("show", directory=tmp_path)
 
 
 def test_continuous_integration_runs_make_test_and_nothing_else() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from mediaflow import registry
@@ -24,10 +26,17 @@ class World:
     wakeups: LocalWakeups
 
 
+@cache
+def installed() -> tuple[EntryPoint, ...]:
+    """The plugins of this environment, looked for once: that is most of what a world costs, and hundreds are made."""
+    return tuple(registry.installed())
+
+
 def make_world(directory: Path, **environ: str) -> World:
     settings, plugins = registry.load(
         {"MEDIAFLOW_DATA_DIR": str(directory), "MEDIAFLOW_MIN_FREE_BYTES": "0"}
-        | {f"MEDIAFLOW_{name.upper()}": value for name, value in environ.items()}
+        | {f"MEDIAFLOW_{name.upper()}": value for name, value in environ.items()},
+        installed,
     )
     wakeups = LocalWakeups()
     runtime = build_runtime(settings, plugins, metrics=make_metrics(plugins), wakeups=wakeups)
@@ -46,7 +55,7 @@ class Heard:
 
 def a_trash(database: Database, directory: Path) -> Trash:
     """The trash over these documents, for tests that need little else."""
-    settings, plugins = registry.load({})
+    settings, plugins = registry.load({}, installed)
     metrics, wakeups, storage = make_metrics(plugins), LocalWakeups(), LocalStorage(directory)
     jobs = Jobs(database, plugins, wakeups, metrics)
     ingest = Ingest(database, storage, storage, plugins, wakeups, metrics, settings)
