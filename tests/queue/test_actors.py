@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dramatiq
@@ -13,14 +16,16 @@ from dramatiq.brokers.redis import RedisBroker
 
 from mediaflow import registry
 from mediaflow.domain.errors import ConfigurationError, Unavailable
-from mediaflow.domain.records import Asset
+from mediaflow.domain.records import Asset, Task
 from mediaflow.embedded.redis_server import configure_redis
 from mediaflow.queue.actors import declare_actors
 from mediaflow.queue.broker import QUEUE, make_broker
 from mediaflow.queue.middleware import WorkerLife
 from mediaflow.queue.wakeups import DramatiqWakeups
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
+from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.uploads.acceptance import NewUpload
+from tests.services.records import a_job, a_task, an_asset
 
 
 @pytest.fixture
@@ -47,8 +52,12 @@ def connected(broker: RedisBroker) -> bool:
 
 
 @pytest.fixture
-def hands(tmp_path: Path, redis_url: str) -> Iterator[tuple[Runtime, RedisBroker, WorkerLife]]:
-    settings, plugins = registry.load({"MEDIAFLOW_DATA_DIR": str(tmp_path / "data"), "MEDIAFLOW_MIN_FREE_BYTES": "0"})
+def hands(
+    tmp_path: Path, redis_url: str, request: pytest.FixtureRequest
+) -> Iterator[tuple[Runtime, RedisBroker, WorkerLife]]:
+    settings, plugins = registry.load(
+        {"MEDIAFLOW_DATA_DIR": str(tmp_path / "data"), "MEDIAFLOW_MIN_FREE_BYTES": "0"} | getattr(request, "param", {})
+    )
     life = WorkerLife()
     broker = make_broker(redis_url, life)
     until(lambda: connected(broker))
@@ -107,6 +116,64 @@ def test_duplicate_and_forged_hints_change_nothing(hands: tuple[Runtime, RedisBr
     broker.join(QUEUE, timeout=10_000)
     assert runtime.database.jobs.count({}) == 1
     worker.stop()
+
+
+LOADS = (
+    # MEDIAFLOW_WORKER_LOAD and _THREADS, then how many short steps and bookkeeping tasks run at the same time
+    ({"MEDIAFLOW_WORKER_LOAD": "3"}, 3, 3),
+    ({"MEDIAFLOW_WORKER_LOAD": "1"}, 1, 3),
+    ({"MEDIAFLOW_WORKER_LOAD": "3", "MEDIAFLOW_WORKER_THREADS": "2"}, 2, 2),
+)
+
+
+@pytest.mark.parametrize("hands", [load[0] for load in LOADS], indirect=True, ids=str)
+def test_a_worker_holds_as_many_tasks_at_once_as_its_settings_say(
+    hands: tuple[Runtime, RedisBroker, WorkerLife], request: pytest.FixtureRequest
+) -> None:
+    runtime, broker, _ = hands
+    settings = request.node.callspec.params["hands"]
+    steps, bookkeeping = next(load[1:] for load in LOADS if load[0] == settings)
+    seen = Crowd()
+    runtime.execution = replace(runtime.execution, handlers={"step": seen.hold, "package": seen.hold})
+    job = a_job(an_asset())
+    for number in range(8):
+        usual = {"ready": True, "created_at": runtime.database.now()}
+        step = a_task(job, f"step-{number}", load_units=1, **usual)
+        runtime.database.tasks.insert(step)
+        package = a_task(job, f"package-{number}", stage="package", lane="bookkeeping", load_units=0, **usual)
+        runtime.database.tasks.insert(package)
+    worker = dramatiq.Worker(broker, worker_threads=1)  # what it is told gives way to the settings
+    worker.start()
+    for task in runtime.database.tasks.find({}):
+        runtime.wakeups.wake(task.stage, task.id)
+    until(lambda: runtime.database.tasks.count({"state": "done"}) == 16)
+    worker.stop()
+    assert seen.most["step"] == steps
+    assert bookkeeping <= seen.most["package"]
+    if "MEDIAFLOW_WORKER_THREADS" in settings:
+        assert seen.most["all"] == int(settings["MEDIAFLOW_WORKER_THREADS"])
+
+
+class Crowd:
+    """Counts how many tasks of a stage are in it at the same time."""
+
+    def __init__(self) -> None:
+        self.now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def hold(self, task: Task, _lease: Lease) -> dict[str, str]:
+        for name, change in ((task.stage, 1), ("all", 1)):
+            self._count(name, change)
+        time.sleep(0.4)
+        for name, change in ((task.stage, -1), ("all", -1)):
+            self._count(name, change)
+        return {}
+
+    def _count(self, name: str, change: int) -> None:
+        with self._lock:
+            self.now[name] += change
+            self.most[name] = max(self.most[name], self.now[name])
 
 
 def test_a_hint_that_can_not_be_sent_is_counted_and_harms_nothing(tmp_path: Path) -> None:

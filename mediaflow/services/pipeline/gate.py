@@ -48,8 +48,12 @@ class LoadGate:
             return ("bookkeeping",) if self._express_runs() else ("bookkeeping", "short")
 
     def take(self, task: Task) -> bool:
-        """Reserve the task's units; False when they are not free. `give_back` returns them."""
+        """Reserve the task's units; False when they are not free, or another thread has the task. `give_back` returns
+        them.
+        """
         with self._lock:
+            if task.id in self._held:
+                return False
             units = min(task.load_units, self.units)
             fits = self._used() + units <= self.units and not self._is_kept_for_another(task)
             express = units > 0 and not fits
