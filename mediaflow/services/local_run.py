@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,30 +13,38 @@ from typing import Any, Protocol
 from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError, MediaRejected, TaskFailed
 from mediaflow.domain.records import Asset
-from mediaflow.domain.states import STAGES, WORK_ENDED, Stage
+from mediaflow.domain.states import WORK_ENDED, Stage
 from mediaflow.plugin import BLOCK_BYTES, Storage
 from mediaflow.services.pipeline.execution import Execution
+from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs, progress_of
 from mediaflow.services.ports import Database
 from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
 
-RETRY_POLL_SECONDS = 0.2
+POLL_SECONDS = 0.2
 LOCAL_OWNER = "local"
 
 
 @dataclass(slots=True)
 class LocalWakeups:
-    """Uploads to assemble, kept for `transcode_file`; tasks need no hint, it looks at every stage in turn."""
+    """Uploads to assemble, kept for `transcode_file`, and its hands, which wait for tasks."""
 
     uploads: list[str] = field(default_factory=list)
+    _woken: threading.Condition = field(default_factory=threading.Condition)
 
-    def wake(self, stage: Stage, task_id: str) -> None:
-        """Nothing to do: see the class."""
+    def wake(self, stage: Stage, task_id: str) -> None:  # noqa: ARG002 - whoever waits looks at everything
+        with self._woken:
+            self._woken.notify_all()
 
     def wake_assembly(self, upload_id: str) -> None:
         self.uploads.append(upload_id)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a task to become ready, at most so long."""
+        with self._woken:
+            self._woken.wait(seconds)
 
 
 class LocalRuntime(Protocol):
@@ -47,6 +56,9 @@ class LocalRuntime(Protocol):
     assembly: Assembly
     jobs: Jobs
     execution: Execution
+    gate: LoadGate
+
+    def stop(self) -> None: ...
 
 
 def transcode_file(
@@ -62,15 +74,31 @@ def transcode_file(
     Raises MediaRejected or TaskFailed with the asset's error. Progress is in the database: see `local_progress`.
     """
     asset_id = _ingest(runtime, wakeups, source, profile)
-    while not _ended(runtime, asset_id):
-        if not sum(runtime.execution.work(stage) for stage in STAGES):
-            time.sleep(RETRY_POLL_SECONDS)  # a failed task waits for its next attempt
+    _work(runtime, wakeups, asset_id)
     asset = runtime.database.assets.get(asset_id)
     if asset is None or asset.published is None:
         error = (asset.error if asset else None) or {"code": "job.failed", "detail": "The work ended without a result."}
         kind: type[MediaflowError] = MediaRejected if str(error["code"]).startswith("media.") else TaskFailed
         raise kind(error["detail"], code=error["code"])
     return _lay_out(runtime, asset, out)
+
+
+def _work(runtime: LocalRuntime, wakeups: LocalWakeups, asset_id: str) -> None:
+    """Do everything, as many tasks at once as a worker would."""
+
+    def until_ended() -> None:
+        while not runtime.execution.stopping() and not _ended(runtime, asset_id):
+            if not runtime.execution.work():
+                wakeups.wait(POLL_SECONDS)  # also for the next attempt of a task that failed
+
+    hands = runtime.gate.units + 1
+    with ThreadPoolExecutor(hands, thread_name_prefix="hand") as pool:
+        try:
+            for hand in as_completed([pool.submit(until_ended) for _ in range(hands)]):
+                hand.result()
+        except BaseException:
+            runtime.stop()
+            raise
 
 
 def local_progress(runtime: LocalRuntime) -> float:
