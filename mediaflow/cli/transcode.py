@@ -27,7 +27,7 @@ POLL_SECONDS = 0.3
 @click.option("--profile", help="Profile to make; else mediaflow chooses.")
 @json_option
 def transcode(file: Path, out: Path, profile: str | None, as_json: bool) -> None:
-    """Turn FILE into streams in the directory OUT: master.m3u8, segments, images and asset.json."""
+    """Turn FILE into streams in the directory OUT: manifests, segments, images and asset.json."""
     from mediaflow.client.progress import share_bar
     from mediaflow.plugin import InvalidInput
     from mediaflow.services.local_run import transcode_file
@@ -40,8 +40,14 @@ def transcode(file: Path, out: Path, profile: str | None, as_json: bool) -> None
     if as_json:
         print_json({**asset, "directory": str(out.absolute())})
     else:
-        names = ", ".join(str(rendition["name"]) for rendition in asset.get("renditions") or [])
-        click.echo(f"{out / 'master.m3u8'}: {names}")
+        click.echo("\n".join(_described(out, asset)))
+
+
+def _described(out: Path, asset: Mapping[str, Any]) -> list[str]:
+    """A line for each manifest that plays, with the renditions; the directory where there is none."""
+    names = ", ".join(str(rendition["name"]) for rendition in asset.get("renditions") or [])
+    entries = [out / name for name in (asset.get("manifests") or {}).values()] or [out]
+    return [f"{entry}: {names}" if names else str(entry) for entry in entries]
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from mediaflow.client.api_client import ApiClient, ApiError
 
@@ -26,10 +27,11 @@ OnProgress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the sender asks for; None leaves it to the server."""
+    """What the sender asks for; None leaves it to the server. `reuse`: an asset of the same bytes will do."""
 
     profile: str | None = None
     title: str | None = None
+    reuse: bool = False
 
 
 def send_file(client: ApiClient, path: Path, wishes: Wishes, on_bytes: OnBytes) -> str:
@@ -39,7 +41,10 @@ def send_file(client: ApiClient, path: Path, wishes: Wishes, on_bytes: OnBytes) 
     """
     with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
-        upload = _announced(client, _announcement(path, size, wishes))
+        body = _announcement(path, size, wishes)
+        if wishes.reuse:
+            body |= {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "dedup": "reuse"}
+        upload = _announced(client, body)
         if upload.get("deduplicated"):
             on_bytes(size)
             return str(upload["asset_id"])
@@ -62,7 +67,7 @@ def wait_for_asset(client: ApiClient, asset_id: str, on_progress: OnProgress) ->
         client.pause(POLL_SECONDS)
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> BufferedReader:
     try:
         if not path.is_file():
             raise ApiError(f"{path} is no file")
@@ -97,7 +102,7 @@ def _announced(client: ApiClient, body: dict[str, Any]) -> dict[str, Any]:
     return upload
 
 
-def _send_chunks(client: ApiClient, file: BinaryIO, upload: dict[str, Any], size: int, on_bytes: OnBytes) -> None:
+def _send_chunks(client: ApiClient, file: BufferedReader, upload: dict[str, Any], size: int, on_bytes: OnBytes) -> None:
     chunk_bytes = int(upload["chunk_size_bytes"])
 
     def send(index: int) -> None:

@@ -19,7 +19,8 @@ from mediaflow.client.output import complain, console
 from mediaflow.client.sending import Wishes
 from mediaflow.embedded.datadir import DataDirectory
 from mediaflow.embedded.relay import Relay, write_stderr
-from mediaflow.plugin import MediaflowError, TaskFailed
+from mediaflow.media.sniff import sniff
+from mediaflow.plugin import InvalidInput, MediaflowError, MediaRejected, TaskFailed
 
 CLIP_NAME: Final = "Test picture.mp4"
 CLIP_SECONDS: Final = 10
@@ -56,7 +57,8 @@ class FirstIngest:
         with client:  # leaving it stops it: what is said of an error is decided inside
             try:
                 path = Path(file).expanduser() if file else make_clip(self.directory.run / CLIP_NAME)
-                asset = send_and_wait(client, path, Wishes(), wait=True, bars_on=bars)
+                # the clip of an earlier start is the same, and one of them is enough
+                asset = send_and_wait(client, path, Wishes(reuse=not file), wait=True, bars_on=bars)
             except MediaflowError as error:
                 if not client.stopped:
                     self._refuse(error.detail)
@@ -76,6 +78,24 @@ class FirstIngest:
         click.echo("mediaflow goes on running, and takes other files at the address above.", err=True)
 
 
+def check_file(file: str | None) -> None:
+    """Refuse what can't become a video, before anything starts for it (InvalidInput); "" and None name no file."""
+    if not file:
+        return
+    path = Path(file).expanduser()
+    way_out = "name another one, or none to have a clip made"
+    try:
+        if not path.exists():
+            raise InvalidInput(f"there is no file {file!r} to send; {way_out}")
+        if not path.is_file():
+            raise InvalidInput(f"{file!r} is no file; {way_out}")
+        sniff(path)
+    except OSError as error:
+        raise InvalidInput(f"{file!r} can't be read ({error.strerror}); {way_out}") from error
+    except MediaRejected as error:
+        raise InvalidInput(f"{file!r} can't be sent: {error.detail} So {way_out}.") from error
+
+
 def make_clip(path: Path) -> Path:
     """A moving test picture with a tone, for who has no video at hand. Raises TaskFailed."""
     argv = [
@@ -87,6 +107,8 @@ def make_clip(path: Path) -> Path:
         *("-f", "lavfi", "-i", f"sine=frequency=330:beep_factor=4:duration={CLIP_SECONDS}"),
         # it is a source: made in a second rather than small; yuv420p is what every decoder takes
         *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+        # the same bytes every time, however many cores there are: so a second one is known for the first
+        *("-threads", "2", "-bitexact"),
         f"file:{path}",
     ]
     try:

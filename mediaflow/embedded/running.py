@@ -18,14 +18,14 @@ from mediaflow import registry, runtime
 from mediaflow.client.output import complain
 from mediaflow.embedded.checks import check_backends, check_worker
 from mediaflow.embedded.datadir import DataDirectory
-from mediaflow.embedded.first_ingest import FirstIngest
+from mediaflow.embedded.first_ingest import FirstIngest, check_file
 from mediaflow.embedded.local_access import ADMIN, ADMIN_SECONDS, mint
 from mediaflow.embedded.relay import Relay
 from mediaflow.embedded.shared_metrics import served_metrics
 from mediaflow.embedded.stack import Stack, compose
 from mediaflow.embedded.supervision import LOG_NAME, ProgramState, Supervisor
 from mediaflow.persistence import open_database
-from mediaflow.plugin import ConfigurationError, InvalidInput
+from mediaflow.plugin import ConfigurationError
 from mediaflow.services.access.keyfile import load_or_create_key
 from mediaflow.services.access.sessions import LoginCodes
 from mediaflow.services.access.tokens import outside_settings
@@ -61,7 +61,7 @@ def run(environ: Mapping[str, str], announce: Callable[[Running], None], ingest:
 
     `ingest` names a file to send at the start ("" makes a clip); with `quiet`, stdout is left to `announce`.
     """
-    _check_file(ingest)
+    check_file(ingest)
     settings, plugins = registry.load(environ)
     outside_settings(settings)
     check_worker(settings, plugins)
@@ -80,11 +80,6 @@ def run(environ: Mapping[str, str], announce: Callable[[Running], None], ingest:
             relay.release()
             with _ingesting(settings, stack, directory, relay, ingest, quiet=quiet):
                 _watch(supervisor, directory)
-
-
-def _check_file(ingest: str | None) -> None:
-    if ingest and not Path(ingest).expanduser().is_file():
-        raise InvalidInput(f"there is no file {ingest!r} to send; name another one, or none to have a clip made")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mediaflow.cli.transcode import _described
 from mediaflow.testing.clips import make_clip
 from tests.cli.conftest import Run
 
@@ -46,6 +47,20 @@ def test_it_needs_no_service_and_leaves_ones_settings_alone(run: Run, clip: Path
     assert done.code == 0, done.err
     assert done.out.startswith(f"{tmp_path / 'out' / 'master.m3u8'}: ")
     assert not (tmp_path / "data").exists()
+
+
+def test_what_is_printed_is_what_there_is(tmp_path: Path) -> None:
+    renditions = [{"name": "360p"}, {"name": "240p"}]
+    both = {"manifests": {"hls": "master.m3u8", "dash": "manifest.mpd"}, "renditions": renditions}
+
+    assert _described(tmp_path, both) == [
+        f"{tmp_path / 'master.m3u8'}: 360p, 240p",
+        f"{tmp_path / 'manifest.mpd'}: 360p, 240p",
+    ]
+    assert _described(tmp_path, both | {"manifests": {"m3u": "all.m3u"}, "renditions": None}) == [
+        f"{tmp_path / 'all.m3u'}"
+    ]
+    assert _described(tmp_path, {"manifests": {}}) == [str(tmp_path)]
 
 
 def test_what_cannot_be_played_is_a_sentence_and_leaves_nothing(run: Run, tmp_path: Path) -> None:

@@ -155,9 +155,11 @@ def test_a_file_that_the_server_has_already_is_not_sent(file: Path) -> None:
     moved: list[int] = []
     known = Answer(200, {"asset_id": "a7", "deduplicated": True})
     with serving(lambda _: known) as server, ApiClient(server.url, "secret") as client:
-        assert send_file(client, file, Wishes(), moved.append) == "a7"
+        assert send_file(client, file, Wishes(reuse=True), moved.append) == "a7"
 
-    assert len(server.asked) == 1
+    (announced,) = server.asked
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (announced.json["dedup"], announced.json["sha256"]) == ("reuse", digest)
     assert sum(moved) == file.stat().st_size
 
 

@@ -391,12 +391,12 @@ def test_ingest_sends_a_file_and_tells_where_to_watch_it(tmp_path: Path, clip: P
 @pytest.mark.parametrize(
     ("name", "limit", "said"),
     [
-        ("notes.mp4", "1000000", "The file is text"),
+        ("broken.mp4", "1000000", "The file is incomplete"),
         pytest.param("large.mp4", "10", "larger than this service accepts", marks=pytest.mark.slow),
     ],
 )
 def test_a_first_file_that_is_refused_is_said(tmp_path: Path, name: str, limit: str, said: str) -> None:
-    (tmp_path / name).write_text("dear diary, this is no video")
+    (tmp_path / name).write_bytes(bytes(3) + b"\x20ftypisom" + bytes(20))  # begins like a video
     started = subprocess.Popen(
         command("up", "--port", "0", "--data-dir", str(tmp_path / "data"), f"--ingest={tmp_path / name}"),
         stdout=subprocess.DEVNULL,
@@ -412,8 +412,11 @@ def test_a_first_file_that_is_refused_is_said(tmp_path: Path, name: str, limit: 
             started.terminate()
 
 
-def test_ingest_of_a_file_that_is_not_there_starts_nothing(tmp_path: Path) -> None:
+def test_ingest_of_what_cannot_become_a_video_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Read me")
+
     assert "there is no file" in refused(tmp_path, "--ingest", str(tmp_path / "missing.mp4"))
+    assert "The file is text" in refused(tmp_path, "--ingest", str(tmp_path / "README.md"))
     assert not (tmp_path / "data").exists()
 
 
