@@ -45,27 +45,29 @@ from mediaflow.media.cmaf import InitSegment, MediaSegment, read_init, read_segm
 from mediaflow.media.decoders import ALLOCATION_BYTES, MAX_PIXELS, safe_input_options
 from mediaflow.media.tracks import WrittenTrack, read_track
 from mediaflow.plugin.interfaces import (
-    CopiesObjects,
-    HasLocalFiles,
     ManifestFormat,
-    MeasuresRoom,
     MediaContext,
-    ObjectInfo,
     PlannedTask,
-    PresignsUrls,
-    ReceivesParts,
-    Room,
     SettingSpec,
     Step,
     StepTask,
-    Storage,
-    StorageScheme,
     TaskFiles,
     UploadDraft,
     Workspace,
 )
 from mediaflow.plugin.markers import ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
 from mediaflow.plugin.metrics import Metrics, MetricSpec
+from mediaflow.plugin.storages import (
+    CopiesObjects,
+    HasLocalFiles,
+    MeasuresRoom,
+    ObjectInfo,
+    PresignsUrls,
+    ReceivesParts,
+    Room,
+    Storage,
+    StorageScheme,
+)
 from mediaflow.plugin.wire import dump as to_json
 from mediaflow.plugin.wire import load as from_json
 from mediaflow.sandbox.process import Completed, Limits, ProcessRunner

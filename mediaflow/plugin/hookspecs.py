@@ -13,16 +13,10 @@ from typing import TYPE_CHECKING
 from mediaflow.domain.errors import Problem
 from mediaflow.domain.events import Event
 from mediaflow.domain.media import MediaInfo
-from mediaflow.plugin.interfaces import (
-    ManifestFormat,
-    MediaContext,
-    SettingSpec,
-    Step,
-    StorageScheme,
-    UploadDraft,
-)
+from mediaflow.plugin.interfaces import ManifestFormat, MediaContext, SettingSpec, Step, UploadDraft
 from mediaflow.plugin.markers import hookspec
 from mediaflow.plugin.metrics import MetricSpec
+from mediaflow.plugin.storages import StorageScheme
 
 if TYPE_CHECKING:
     import click

@@ -23,18 +23,10 @@ from mediaflow.services.access.api_keys import ApiKeys
 from mediaflow.services.access.credentials import Credentials
 from mediaflow.services.access.jwks import KeySet
 from mediaflow.services.access.keyfile import load_or_create_key
-from mediaflow.services.access.sessions import LoginCodes, Sessions
-from mediaflow.services.access.shares import Shares
+from mediaflow.services.access.sessions import Sessions
 from mediaflow.services.access.tokens import OutsideTokens, Tokens, outside_settings
 from mediaflow.services.assets.asset_cache import AssetReader
-from mediaflow.services.assets.bulk import Bulk
-from mediaflow.services.assets.captions import Captions
-from mediaflow.services.assets.editing import Editing
-from mediaflow.services.assets.library import Library
-from mediaflow.services.assets.listing import Listing
 from mediaflow.services.assets.purge import Purge
-from mediaflow.services.assets.reprocess import Reprocess
-from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_options import stream_options
 from mediaflow.services.delivery.stream_tokens import StreamTokens
@@ -44,17 +36,14 @@ from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.workdir import WorkDirectory
 from mediaflow.services.ports import Database, Metrics, Wakeups
-from mediaflow.services.requests.audit import Audit
-from mediaflow.services.requests.idempotency import Idempotency
 from mediaflow.services.requests.rate_limits import RateLimits
 from mediaflow.services.upkeep.cleanup import Cleanup
 from mediaflow.services.upkeep.generations import Generations
-from mediaflow.services.upkeep.reconcile import Reconciler
+from mediaflow.services.upkeep.reconcile import Reconciler, Sweeper
 from mediaflow.services.upkeep.topology import check_topology
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.blobs import Blobs
 from mediaflow.services.uploads.ingest import Ingest
-from mediaflow.services.uploads.quotas import Quotas
 from mediaflow.settings import Settings
 
 
@@ -102,6 +91,18 @@ def _open_storage(settings: Settings, plugins: Registry) -> tuple[Storage, Recei
     return storage, storage
 
 
+def _sweepers(on: Ground, parts: ReceivesParts, ingest: Ingest, blobs: Blobs) -> tuple[Sweeper, ...]:
+    return (
+        Purge(on.database, on.storage, parts, on.plugins, ingest, on.jobs, blobs),
+        Generations(on.database, on.storage),
+        Cleanup(on.database, parts, on.settings.audit_days),
+    )
+
+
+def _claims(database: Database, gate: LoadGate) -> Claims:
+    return Claims(database, gate, f"{socket.gethostname()}:{os.getpid()}")
+
+
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -113,18 +114,10 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     jobs, blobs = Jobs(database, plugins, wakeups, metrics), Blobs(database, storage)
     ingest = Ingest(database, storage, parts, plugins, wakeups, metrics, settings)
     assembly = Assembly(database, storage, parts, plugins, jobs, blobs, metrics)
-    stages = build_stages(Ground(settings, plugins, metrics, database, storage, jobs, work))
-    claims = Claims(database, gate, f"{socket.gethostname()}:{os.getpid()}")
-    tokens, api_keys = Tokens(key, settings.jwt_issuer, settings.jwt_audience), ApiKeys(database)
+    stages = build_stages(on := Ground(settings, plugins, metrics, database, storage, jobs, work))
+    tokens = Tokens(key, settings.jwt_issuer, settings.jwt_audience)
     assets = _asset_reader(settings, database, metrics, redis)
     stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
-    editing, reprocess = Editing(database, plugins), Reprocess(database, jobs, plugins.profiles)
-    trash = Trash(database, jobs, ingest, plugins, settings.trash_seconds)
-    sweepers = (
-        Purge(database, storage, parts, plugins, ingest, jobs, blobs),
-        Generations(database, storage),
-        Cleanup(database, parts, settings.audit_days),
-    )
     return Runtime(
         settings=settings,
         plugins=plugins,
@@ -133,34 +126,20 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         metrics=metrics,
         wakeups=wakeups,
         tokens=tokens,
-        credentials=Credentials(tokens, outside, api_keys),
-        api_keys=api_keys,
-        shares=Shares(database, plugins),
-        login_codes=LoginCodes(database),
+        credentials=Credentials(tokens, outside, ApiKeys(database)),
         sessions=Sessions(database, key, outside is not None),
         stream_tokens=stream_tokens,
         ingest=ingest,
         jobs=jobs,
         assembly=assembly,
-        library=Library(database, assets),
-        listing=Listing(database),
-        editing=editing,
-        captions=Captions(database, storage, stages.rendering),
         posters=stages.posters,
-        trash=trash,
-        reprocess=reprocess,
-        bulk=Bulk(database, trash, editing, reprocess),
         delivery=Delivery(database, storage, stream_tokens, settings, stream_options(settings, storage), assets),
-        planning=stages.planning,
-        execution=Execution(claims, jobs, metrics, stages.handlers, stopped.is_set),
+        execution=Execution(_claims(database, gate), jobs, metrics, stages.handlers, stopped.is_set),
         steps=stages.steps,
-        reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, sweepers),
+        reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, _sweepers(on, parts, ingest, blobs)),
         gate=gate,
         work=work,
         rate_limits=_rate_limits(settings, redis),
-        quotas=Quotas.of(database, settings),
-        idempotency=Idempotency(database, settings.idempotency_seconds),
-        audit=Audit(database, metrics),
         redis=redis,
         stopped=stopped,
     )

@@ -25,7 +25,6 @@ from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
-from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.pipeline.workdir import WorkDirectory
@@ -52,35 +51,50 @@ class Runtime:
     wakeups: Wakeups
     tokens: Tokens
     credentials: Credentials
-    api_keys: ApiKeys
-    shares: Shares
-    login_codes: LoginCodes
     sessions: Sessions
     stream_tokens: StreamTokens
     ingest: Ingest
     jobs: Jobs
     assembly: Assembly
-    library: Library
-    listing: Listing
-    editing: Editing
-    captions: Captions
     posters: Posters
-    trash: Trash
-    reprocess: Reprocess
-    bulk: Bulk
     delivery: Delivery
-    planning: Planning
     execution: Execution
     steps: ChildSteps
     reconciler: Reconciler
     gate: LoadGate
     work: WorkDirectory
     rate_limits: RateLimits
-    quotas: Quotas
-    idempotency: Idempotency
-    audit: Audit
     redis: RedisConnection | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
+
+    api_keys: ApiKeys = field(init=False)
+    shares: Shares = field(init=False)
+    login_codes: LoginCodes = field(init=False)
+    library: Library = field(init=False)
+    listing: Listing = field(init=False)
+    editing: Editing = field(init=False)
+    trash: Trash = field(init=False)
+    reprocess: Reprocess = field(init=False)
+    bulk: Bulk = field(init=False)
+    quotas: Quotas = field(init=False)
+    idempotency: Idempotency = field(init=False)
+    audit: Audit = field(init=False)
+    captions: Captions = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What needs nothing but what is here already."""
+        settings, plugins, database = self.settings, self.plugins, self.database
+        self.api_keys, self.login_codes = ApiKeys(database), LoginCodes(database)
+        self.shares, self.listing = Shares(database, plugins), Listing(database)
+        self.library = Library(database, self.delivery.assets)
+        self.editing = Editing(database, plugins)
+        self.trash = Trash(database, self.jobs, self.ingest, plugins, settings.trash_seconds)
+        self.reprocess = Reprocess(database, self.jobs, plugins.profiles)
+        self.bulk = Bulk(database, self.trash, self.editing, self.reprocess)
+        self.quotas = Quotas.of(database, settings)
+        self.idempotency = Idempotency(database, settings.idempotency_seconds)
+        self.audit = Audit(database, self.metrics)
+        self.captions = Captions(database, self.storage, self.posters.rendering)
 
     def start(self) -> None:
         """Tell plugins that the process begins."""
