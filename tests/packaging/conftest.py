@@ -11,19 +11,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "tests" / "thirdparty" / "mediaflow-example"
+THIRD_PARTY = ROOT / "tests" / "thirdparty"
+EXAMPLE = THIRD_PARTY / "mediaflow-example"
 
 
 @pytest.fixture(scope="session")
 def pip_install() -> Callable[[Path, Path], Path]:
     """`pip install` of a source tree or wheel (first) into a directory (second, also the answer)."""
-    return _install
+    return lambda source, target: _install(target, source)
 
 
 @pytest.fixture(scope="session")
 def thirdparty_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory for PYTHONPATH with tests/thirdparty/mediaflow-example installed in it."""
-    return _installed(tmp_path_factory.mktemp("example"), lambda source: None)
+    """A directory for PYTHONPATH with all of tests/thirdparty installed in it."""
+    directory = tmp_path_factory.mktemp("thirdparty")
+    return _install(directory / "site", *(_copy(source, directory) for source in THIRD_PARTY.glob("mediaflow-*")))
 
 
 @pytest.fixture
@@ -33,17 +35,22 @@ def edited_site(tmp_path: Path) -> Callable[[Callable[[Path], None]], Path]:
 
 
 def _installed(directory: Path, edit: Callable[[Path], None]) -> Path:
-    # a copy, because building writes into the source tree
-    source = directory / "source"
-    shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    source = _copy(EXAMPLE, directory)
     edit(source)
-    return _install(source, directory / "site")
+    return _install(directory / "site", source)
 
 
-def _install(source: Path, target: Path) -> Path:
-    """Install a source tree or wheel into a directory, as `pip install` does, without any network; the directory."""
+def _copy(source: Path, directory: Path) -> Path:
+    """A copy of a source tree, because building writes into it."""
+    copy = directory / source.name
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    return copy
+
+
+def _install(target: Path, *sources: Path) -> Path:
+    """Install source trees or wheels into a directory, as `pip install` does, without any network; the directory."""
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
-    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(source)]
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(target), *map(str, sources)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return target
