@@ -17,7 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from mediaflow import registry
 from mediaflow.api.http.auth import register_authentication
 from mediaflow.api.http.bodies import drain
-from mediaflow.api.http.context import BASE, install, request_id
+from mediaflow.api.http.context import BASE, caller_if_any, install, request_id
 from mediaflow.api.http.context import runtime as current_runtime
 from mediaflow.api.http.converters import register_converters
 from mediaflow.api.http.errors import register_error_handlers
@@ -52,6 +52,7 @@ from mediaflow.queue.broker import make_broker
 from mediaflow.queue.wakeups import DramatiqWakeups
 from mediaflow.registry import Registry
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
+from mediaflow.services.assets.for_plugins import PluginContext
 from mediaflow.serving import BOOT_FAILED, CLOSE
 from mediaflow.settings import Settings
 from mediaflow.web.page import page_blueprint
@@ -110,7 +111,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     document = make_document(app)
     for blueprint in RESOURCES:
         document.register_blueprint(blueprint)
-    _mount_plugins(app, document, runtime.plugins)
+    _mount_plugins(app, document, runtime)
     document.describe_limits(largest_upload=settings.max_upload_bytes, profiles=runtime.plugins.profiles)
     app.register_blueprint(page_blueprint(runtime.delivery.storage_origin))
     app.extensions[CLOSE] = partial(_close, runtime)
@@ -143,8 +144,9 @@ def _close(runtime: Runtime) -> None:
         runtime.wakeups.close()
 
 
-def _mount_plugins(app: Flask, document: Document, plugins: Registry) -> None:
-    for blueprint in plugins.blueprints():
+def _mount_plugins(app: Flask, document: Document, runtime: Runtime) -> None:
+    contexts = partial(PluginContext, database=lambda: current_runtime().database, who=caller_if_any)
+    for blueprint in runtime.plugins.blueprints(contexts):
         prefix = f"{BASE}/plugins/{blueprint.name}"
         if isinstance(blueprint, DocumentedBlueprint):
             document.register_blueprint(blueprint, url_prefix=prefix)

@@ -8,6 +8,9 @@ from importlib.resources.abc import Traversable
 
 from mediaflow.plugin import hookimpl
 
+MEDIAFLOW_API = ">=1.0,<2"
+"""The versions of the plugin API that this was made for."""
+
 
 @hookimpl(trylast=True)
 def mediaflow_register_profiles() -> Iterable[Traversable]:

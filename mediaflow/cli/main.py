@@ -73,8 +73,10 @@ class CommandGroup(click.Group):
         if self.commands or not _has_foreign_plugins():
             return
         from mediaflow import registry
+        from mediaflow.cli.operator_context import operator_context
 
-        registry.load(os.environ)[1].register_commands(self)
+        settings, plugins = registry.load(os.environ)
+        plugins.register_commands(self, operator_context(settings))
 
 
 def _has_foreign_plugins() -> bool:

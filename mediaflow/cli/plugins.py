@@ -20,7 +20,7 @@ def plugins(as_json: bool) -> None:
     if as_json:
         print_json([asdict(plugin) for plugin in listing])
         return
-    rows = table("Plugin", "Distribution", "Offers", "Hooks")
+    rows = table("Plugin", "Distribution", "Made for API", "Offers", "Hooks")
     for plugin in listing:
         offered = {
             "steps": plugin.steps,
@@ -33,6 +33,7 @@ def plugins(as_json: bool) -> None:
         rows.add_row(
             plugin.name,
             f"{plugin.distribution} {plugin.version}",
+            plugin.api or "any",
             "; ".join(f"{kind} {', '.join(names)}" for kind, names in offered.items() if names),
             ", ".join(hook.removeprefix("mediaflow_") for hook in plugin.hooks),
         )

@@ -44,6 +44,7 @@ from mediaflow.domain.profile import Profile, Rung, StepSpec
 from mediaflow.media.cmaf import InitSegment, MediaSegment, read_init, read_segment
 from mediaflow.media.decoders import ALLOCATION_BYTES, MAX_PIXELS, safe_input_options
 from mediaflow.media.tracks import WrittenTrack, read_track
+from mediaflow.plugin.contexts import AssetView, Caller, ServiceContext
 from mediaflow.plugin.interfaces import (
     ManifestFormat,
     MediaContext,
@@ -55,7 +56,7 @@ from mediaflow.plugin.interfaces import (
     UploadDraft,
     Workspace,
 )
-from mediaflow.plugin.markers import ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
+from mediaflow.plugin.markers import API_VERSION, ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
 from mediaflow.plugin.metrics import Metrics, MetricSpec
 from mediaflow.plugin.storages import (
     CopiesObjects,
@@ -74,15 +75,18 @@ from mediaflow.sandbox.process import Completed, Limits, ProcessRunner
 
 __all__ = [
     "ALLOCATION_BYTES",
+    "API_VERSION",
     "BLOCK_BYTES",
     "ENTRY_POINT_GROUP",
     "MAX_PIXELS",
     "MEDIA_OFFSET_SECONDS",
     "PROJECT_NAME",
     "Artifact",
+    "AssetView",
     "AudioRendition",
     "AudioStream",
     "Busy",
+    "Caller",
     "Completed",
     "ConfigurationError",
     "Conflict",
@@ -119,6 +123,7 @@ __all__ = [
     "Rung",
     "Segment",
     "SegmentGrid",
+    "ServiceContext",
     "SettingSpec",
     "Span",
     "Step",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mediaflow.domain.errors import Problem
 from mediaflow.domain.events import Event
 from mediaflow.domain.media import MediaInfo
+from mediaflow.plugin.contexts import ServiceContext
 from mediaflow.plugin.interfaces import ManifestFormat, MediaContext, SettingSpec, Step, UploadDraft
 from mediaflow.plugin.markers import hookspec
 from mediaflow.plugin.metrics import MetricSpec
@@ -112,13 +113,15 @@ def mediaflow_register_metrics() -> Iterable[MetricSpec]:
 
 
 @hookspec
-def mediaflow_register_blueprints() -> Iterable[Blueprint]:
+def mediaflow_register_blueprints(context: ServiceContext) -> Iterable[Blueprint]:
     """flask-smorest Blueprints, mounted at `/api/v1/plugins/<blueprint's name>/` and part of the OpenAPI document.
-    Requests to them are authenticated like any other.
+    Requests to them are authenticated like any other; in a view, `context` answers for the request's caller.
     """
     raise AssertionError("a specification is never called")
 
 
 @hookspec
-def mediaflow_register_commands(cli: click.Group) -> None:
-    """Add subcommands to the `mediaflow` command. A name that is taken stops the start."""
+def mediaflow_register_commands(cli: click.Group, context: ServiceContext) -> None:
+    """Add subcommands to the `mediaflow` command. A name that is taken stops the start. In a command, `context` answers
+    for the operator, who sees everything.
+    """

@@ -8,6 +8,10 @@ import pluggy
 
 PROJECT_NAME: Final = "mediaflow"
 ENTRY_POINT_GROUP: Final = "mediaflow"
+API_VERSION: Final = "1.0"
+"""Of this package's names and hooks. The second number grows with what is added, the first with what is changed or
+removed; a plugin declares its range as `MEDIAFLOW_API = ">=1.0,<2"`.
+"""
 
 hookspec = pluggy.HookspecMarker(PROJECT_NAME)
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)

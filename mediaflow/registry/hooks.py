@@ -13,13 +13,17 @@ import pluggy
 
 from mediaflow.domain.errors import PluginFailed
 from mediaflow.plugin import PROJECT_NAME, ConfigurationError, MediaContext, hookspecs
+from mediaflow.registry.api_range import declared_range
 from mediaflow.registry.loading import FoundPlugin, LoadedPlugin, cause, check_hooks, failures_named
 
 T = TypeVar("T")
 
 
 class Hooks:
-    """pluggy's hooks, called for one plugin at a time. `contexts` holds each plugin's `context`, by its name."""
+    """pluggy's hooks, called for one plugin at a time.
+
+    `contexts` holds each plugin's `context`, `ranges` the versions of the API that it declares, by its name.
+    """
 
     contexts: Mapping[str | None, MediaContext] = MappingProxyType({})
 
@@ -28,6 +32,7 @@ class Hooks:
         self._manager.add_hookspecs(hookspecs)
         self._specs = {name: spec for name, spec in vars(hookspecs).items() if name in vars(self._manager.hook)}
         self._found: dict[str, FoundPlugin] = {}
+        self.ranges: Final[dict[str, str | None]] = {}
         for plugin in plugins:
             self._register(plugin)
         self.plugins: Final = tuple(self._found.values())
@@ -37,12 +42,18 @@ class Hooks:
         callers = self._manager.get_hookcallers(self._manager.get_plugin(plugin)) or []
         return tuple(sorted(caller.name for caller in callers if caller.has_spec()))
 
-    def calls(self, hook: str, **arguments: Any) -> Iterator[tuple[FoundPlugin, Callable[[], Any]]]:
-        """The calls to make, in pluggy's order (`tryfirst` before, `trylast` after the others)."""
+    def calls(
+        self, hook: str, *, context_of: Callable[[MediaContext], Any] | None = None, **arguments: Any
+    ) -> Iterator[tuple[FoundPlugin, Callable[[], Any]]]:
+        """The calls to make, in pluggy's order (`tryfirst` before, `trylast` after the others).
+
+        `context_of` makes the hook's `context` from the plugin's usual one, for hooks that have another.
+        """
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         for implementation in reversed(caller.get_hookimpls()):
             plugin = self._found[implementation.plugin_name]
-            given = {**arguments, "context": self.contexts.get(plugin.name)}
+            usual = self.contexts.get(plugin.name)
+            given = {**arguments, "context": usual if context_of is None or usual is None else context_of(usual)}
             values = [given[name] for name in implementation.argnames]
             yield plugin, partial(implementation.function, *values)
 
@@ -68,6 +79,7 @@ class Hooks:
     def _register(self, plugin: LoadedPlugin) -> None:
         attributes = {name: self._manager.parse_hookimpl_opts(plugin.content, name) for name in dir(plugin.content)}
         marked = {name: dict(options) for name, options in attributes.items() if options is not None}
+        self.ranges[plugin.found.name] = declared_range(plugin)  # first: another version may have other hooks
         check_hooks(plugin, marked, self._specs)
         try:
             self._manager.register(plugin.content, plugin.found.name)

@@ -25,11 +25,15 @@ class Named(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """A line of `mediaflow plugins`: what a plugin is, which hooks it implements, and the names that it offers."""
+    """A line of `mediaflow plugins`: what a plugin is, which hooks it implements, and the names that it offers.
+
+    `api` is the range of versions of the plugin API that it was made for (None: it declares none).
+    """
 
     name: str
     distribution: str
     version: str
+    api: str | None
     hooks: tuple[str, ...]
     steps: tuple[str, ...]
     manifests: tuple[str, ...]

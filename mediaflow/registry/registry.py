@@ -28,6 +28,7 @@ from mediaflow.plugin import (
     MetricSpec,
     Problem,
     Profile,
+    ServiceContext,
     SettingSpec,
     Step,
     Storage,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     import click
     from flask import Blueprint
 
+ContextOf = Callable[[MediaContext], ServiceContext]
 LISTENER_FAILURES = "mediaflow_event_listener_failures_total"
 
 
@@ -184,17 +186,20 @@ class Registry:
                 if self._metrics is not None:
                     self._metrics.count(LISTENER_FAILURES, plugin=plugin.name)
 
-    def blueprints(self) -> list[Blueprint]:
-        """The plugins' blueprints. Raises ConfigurationError for a name that is offered twice."""
-        offered = self._hooks.items("mediaflow_register_blueprints", Named)
+    def blueprints(self, context_of: ContextOf | None = None) -> list[Blueprint]:
+        """The plugins' blueprints, over contexts that `context_of` makes from the usual ones.
+
+        Raises ConfigurationError for a name that is offered twice.
+        """
+        offered = self._hooks.items("mediaflow_register_blueprints", Named, context_of=context_of)
         blueprints = offers("blueprint", offered, lambda blueprint: blueprint.name).things.values()
         return cast("list[Blueprint]", list(blueprints))
 
-    def register_commands(self, cli: click.Group) -> None:
-        """Add the plugins' subcommands. Raises ConfigurationError for one whose name is taken."""
+    def register_commands(self, cli: click.Group, context_of: ContextOf | None = None) -> None:
+        """Add the plugins' subcommands; see `blueprints`. Raises ConfigurationError for one whose name is taken."""
         owners: dict[str, str] = dict.fromkeys(cli.commands, "mediaflow itself")
         before = dict(cli.commands)
-        for plugin, _ in self._hooks.answers("mediaflow_register_commands", cli=cli):
+        for plugin, _ in self._hooks.answers("mediaflow_register_commands", cli=cli, context_of=context_of):
             check_commands(plugin, before, cli.commands, owners)
             before = dict(cli.commands)
 
@@ -214,6 +219,7 @@ class Registry:
             name=(name := plugin.name),
             distribution=plugin.distribution,
             version=plugin.version,
+            api=self._hooks.ranges[name],
             hooks=self._hooks.of(name),
             steps=self._steps.of(name),
             manifests=self._manifests.of(name),

@@ -9,6 +9,9 @@ from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import H264Video
 
+MEDIAFLOW_API = ">=1.0,<2"
+"""The versions of the plugin API that this was made for."""
+
 
 @hookimpl(trylast=True)
 def mediaflow_register_steps() -> Iterable[Step]:

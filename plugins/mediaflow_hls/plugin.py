@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from mediaflow.plugin import ManifestFormat, hookimpl
 from mediaflow_hls.render import Hls
 
+MEDIAFLOW_API = ">=1.0,<2"
+"""The versions of the plugin API that this was made for."""
+
 
 @hookimpl(trylast=True)
 def mediaflow_register_manifests() -> Iterable[ManifestFormat]:

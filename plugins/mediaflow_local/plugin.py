@@ -9,6 +9,9 @@ from typing import Any
 from mediaflow.plugin import ConfigurationError, Storage, StorageScheme, hookimpl
 from mediaflow_local.storage import LocalStorage
 
+MEDIAFLOW_API = ">=1.0,<2"
+"""The versions of the plugin API that this was made for."""
+
 
 @hookimpl
 def mediaflow_register_storages() -> Iterable[StorageScheme]:

@@ -8,6 +8,9 @@ from typing import Any
 from mediaflow.plugin import SettingSpec, Storage, StorageScheme, hookimpl
 from mediaflow_minio.location import SETTINGS, location_of
 
+MEDIAFLOW_API = ">=1.0,<2"
+"""The versions of the plugin API that this was made for."""
+
 
 @hookimpl
 def mediaflow_register_settings() -> Iterable[SettingSpec]:

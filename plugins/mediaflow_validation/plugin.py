@@ -13,6 +13,9 @@ MAX_FRAME_RATE: Final = 240
 MIN_SIDE: Final = 2
 """Pixels: 4:2:0 video has no smaller picture."""
 
+MEDIAFLOW_API = ">=1.0,<2"
+"""The versions of the plugin API that this was made for."""
+
 
 @hookimpl(trylast=True)
 def mediaflow_validate_upload(upload: UploadDraft) -> list[Problem]:

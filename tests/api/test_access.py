@@ -90,8 +90,8 @@ class WithBlueprint:
     def __init__(self, registry: Registry, blueprint: Blueprint) -> None:
         self.registry, self.blueprint = registry, blueprint
 
-    def blueprints(self) -> list[Blueprint]:
-        return [*self.registry.blueprints(), self.blueprint]
+    def blueprints(self, context_of: Any) -> list[Blueprint]:
+        return [*self.registry.blueprints(context_of), self.blueprint]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.registry, name)

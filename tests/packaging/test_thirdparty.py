@@ -74,6 +74,7 @@ def test_an_installed_distribution_is_listed_with_what_it_offers(thirdparty_site
         "name": "example",
         "distribution": "mediaflow-example",
         "version": "1.2.0",
+        "api": ">=1.0,<2",
         "hooks": [
             "mediaflow_register_profiles",
             "mediaflow_register_settings",

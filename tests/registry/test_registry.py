@@ -502,6 +502,38 @@ def _commands(site: Site) -> None:
         site.load().register_commands(click.Group(commands={"up": click.Command("up")}))
 
 
+@pytest.mark.parametrize("declared", ['">=1.0,<2"', '">=1"', "'<2'", '" >= 0.9 , < 1.1 "', "None"])
+def test_a_plugin_of_a_range_that_holds_is_loaded_and_shows_it(site: Site, declared: str) -> None:
+    site.add("made", HEAD + f"MEDIAFLOW_API = {declared}\n")
+
+    (found,) = [info for info in site.load().listing() if info.name == "made"]
+
+    assert repr(found.api) == declared.replace('"', "'")
+
+
+@pytest.mark.parametrize(
+    ("declared", "sentence"),
+    [
+        ('">=2"', "was made for version >=2 of the plugin API, and this mediaflow has 1.0; install a version of"),
+        ('">=0.3,<1"', "was made for version >=0.3,<1 of the plugin API, and this mediaflow has 1.0"),
+        ('">=1.1,<2"', "was made for version >=1.1,<2"),
+        ('"1.0"', "MEDIAFLOW_API is '1.0'; it must be a text like '>=1.0,<2'"),
+        ('""', "MEDIAFLOW_API is ''; it must be"),
+        ('">=1,"', "MEDIAFLOW_API is '>=1,'; it must be"),
+        ("(1, 2)", "MEDIAFLOW_API is (1, 2); it must be"),
+    ],
+)
+def test_a_plugin_of_another_range_stops_the_start(site: Site, declared: str, sentence: str) -> None:
+    # with a hook of that other version, which is not what the sentence should be about
+    source = f"MEDIAFLOW_API = {declared}\n@hookimpl\ndef mediaflow_from_another_time(): pass\n"
+    site.add("made", HEAD + source)
+
+    said = _refusal(site)
+
+    assert said.startswith("the plugin 'made' of dist-made 1.0")
+    assert sentence in said
+
+
 HOOKS: dict[str, Callable[[Site], None]] = {
     "mediaflow_register_settings": _settings,
     "mediaflow_startup": _startup,

@@ -18,6 +18,7 @@ class PluginSchema(Schema):
     name = fields.String(required=True)
     distribution = fields.String(required=True)
     version = fields.String(required=True)
+    api = fields.String(required=True, allow_none=True)
     hooks = fields.List(fields.String(), required=True)
     steps = fields.List(fields.String(), required=True)
     manifests = fields.List(fields.String(), required=True)

@@ -9,6 +9,9 @@ from importlib.resources.abc import Traversable
 from mediaflow.plugin import MediaContext, Problem, SettingSpec, Step, UploadDraft, hookimpl
 from mediaflow_example.checksum import ChecksumStep
 
+MEDIAFLOW_API = ">=1.0,<2"
+"""The versions of the plugin API that this was made for."""
+
 
 @hookimpl
 def mediaflow_register_settings() -> Iterable[SettingSpec]:
