@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint
@@ -26,9 +27,14 @@ class World:
     wakeups: LocalWakeups
 
 
-@cache
 def installed() -> tuple[EntryPoint, ...]:
     """The plugins of this environment, looked for once: that is most of what a world costs, and hundreds are made."""
+    return _installed(tuple(sys.path))
+
+
+@cache
+def _installed(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Those that are found along the path, which tests with a plugin of their own make longer."""
     return tuple(registry.installed())
 
 
