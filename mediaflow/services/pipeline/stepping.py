@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import LeaseLost
@@ -27,6 +27,8 @@ from mediaflow.services.ports import Metrics, StepRequest, StepRunner
 
 STEP_SECONDS_PER_MEDIA_SECOND = 120.0
 STEP_SECONDS_AT_LEAST = 600.0
+LONG_NICE: Final = 10
+"""A long task lets others have the cores: they are over soon, and it takes what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Stepping:
                 directory=str(directory),
                 time_limit_seconds=max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds),
                 inputs=inputs,
+                nice=LONG_NICE if task.lane == "long" else 0,
             )
             artifacts = self._measured(request, lease)
             for artifact in artifacts:
