@@ -10,6 +10,7 @@ import os
 import selectors
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -68,8 +69,8 @@ def watch_to_end(program: Program, watch: Watch) -> Ended:
     try:
         run.to_end()
     finally:
-        returncode = _end(program)
-        program.close()
+        with closing(program):
+            returncode = _end(program)
     return Ended(returncode, bytes(run.stdout), bytes(run.stderr), round(time.monotonic() - run.started, 3))
 
 
