@@ -23,15 +23,17 @@ from typing import Any, Final, TextIO
 from mediaflow.plugin import (
     ENTRY_POINT_GROUP,
     Artifact,
+    AudioStream,
     ConfigurationError,
     MediaflowError,
     MediaRejected,
     Step,
     StepTask,
     TaskFiles,
+    VideoStream,
     Workspace,
 )
-from mediaflow.plugin.wire import dump, load
+from mediaflow.plugin.wire import dump, get_ready, load
 from mediaflow.sandbox.forking import serve
 from mediaflow.sandbox.runner import SandboxedRunner
 
@@ -45,6 +47,7 @@ def main(entry_points: str, channel: str) -> None:
             _loaded(plugin, entry_point)
         except Exception:  # noqa: BLE001 - each of its own steps fails by it again, and says so
             traceback.print_exc()
+    get_ready(StepTask, VideoStream, AudioStream, Artifact)
     serve(socket.socket(fileno=int(channel)), answer_request)
 
 
