@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.profile import Profile
 from mediaflow.domain.suggest import suggestion
 from mediaflow.plugin import PlannedTask
@@ -90,6 +91,29 @@ def _check_order(tasks: Sequence[PlannedTask], profile: Profile) -> None:
     except CycleError as error:
         circle = " needs ".join(repr(name) for name in reversed(error.args[1]))
         raise _bad(profile, f"its tasks wait for one another: {circle}; take one of their steps out") from error
+
+
+def check_made(made: Iterable[tuple[str, str, Sequence[Artifact]]]) -> None:
+    """What was made in the end, as step, task and artifacts: no track and no other file of two steps, and one init
+    segment for all tasks of a track. TaskFailed (`job.name_taken`) names both sides.
+    """
+    makers: dict[str, str] = {}
+    inits: dict[str, tuple[str, Artifact]] = {}
+    for step, task, artifacts in made:
+        for artifact in artifacts:
+            name = artifact.track or artifact.path
+            if (other := makers.setdefault(name, step)) != step:
+                raise _taken(f"the steps {other!r} and {step!r} both made {name!r}")
+            if artifact.role != "init":
+                continue
+            first, init = inits.setdefault(name, (task, artifact))
+            if (init.describes, init.size_bytes) != (artifact.describes, artifact.size_bytes):
+                raise _taken(f"the tasks {first!r} and {task!r} of the step {step!r} made different inits of {name!r}")
+
+
+def _taken(detail: str) -> TaskFailed:
+    way_out = "take one of them out of the profile, or have the plugin put its codec into the names (`720p-av1`)"
+    return TaskFailed(f"Nothing is published: {detail}; {way_out}.", code="job.name_taken")
 
 
 def _bad(profile: Profile, detail: str) -> TaskFailed:

@@ -11,6 +11,7 @@ from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import Storage
+from mediaflow.services.pipeline.fitting import check_made
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions
@@ -42,6 +43,7 @@ class Publishing:
         tasks = self.jobs.tasks(task.job_id)
         done = [other for other in tasks if other.stage == "step" and other.state == "done"]
         produced = [self.rendering.produced(asset.id, (other.result or {})["path"]) for other in done]
+        check_made((task.step or "", task.name, made.artifacts) for task, made in zip(done, produced, strict=True))
         self._verify_stored(asset, produced)
         presentation = build_presentation(produced, media.duration_seconds)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
