@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.integration.service import Service, clean_environ
+from mediaflow import registry
+from mediaflow.embedded.local_access import mint
+from tests.integration.service import Service
 
 ARGUMENTS = (
     "--no-sandbox",  # the tests may run as root
@@ -65,12 +65,10 @@ def sign_in(page: Page, service: Service, token: str | None = None) -> None:
     expect(page.get_by_role("heading", name="Library")).to_be_visible()
 
 
-def token_of(service: Service, user: str, role: str = "user") -> str:
-    """A token of another user, from the service's own key."""
-    command = [sys.executable, "-m", "mediaflow", "token", "--user", user, "--role", role]
-    command += ["--data-dir", str(service.data_dir)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_environ())
-    return done.stdout.strip()
+def token_of(service: Service, user: str) -> str:
+    """A token of another user, from the service's own key, as `mediaflow token` makes it."""
+    settings, _ = registry.load({"MEDIAFLOW_DATA_DIR": str(service.data_dir)})
+    return mint(settings, user, "user", 3600)
 
 
 def until(page: Page, condition: Callable[[], Any], seconds: float = 15) -> Any:

@@ -12,7 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 THIRD_PARTY = ROOT / "tests" / "thirdparty"
-EXAMPLE = THIRD_PARTY / "mediaflow-example"
 
 
 @pytest.fixture(scope="session")
@@ -29,15 +28,16 @@ def thirdparty_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def edited_site(tmp_path: Path) -> Callable[[Callable[[Path], None]], Path]:
-    """Installs a copy of the example that a function edited first; answers the directory."""
-    return lambda edit: _installed(tmp_path, edit)
+def edited_site(thirdparty_site: Path, tmp_path: Path) -> Callable[[Callable[[Path], None]], Path]:
+    """Edits a copy of what is installed by a function; answers the directory. It is built and installed once."""
 
+    def edited(edit: Callable[[Path], None]) -> Path:
+        site = tmp_path / "site"
+        shutil.copytree(thirdparty_site, site, ignore=shutil.ignore_patterns("__pycache__"))
+        edit(site)
+        return site
 
-def _installed(directory: Path, edit: Callable[[Path], None]) -> Path:
-    source = _copy(EXAMPLE, directory)
-    edit(source)
-    return _install(directory / "site", source)
+    return edited
 
 
 def _copy(source: Path, directory: Path) -> Path:

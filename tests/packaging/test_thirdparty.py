@@ -100,7 +100,8 @@ def test_its_step_and_its_validation_work_through_the_registry(thirdparty_site: 
 
 
 def test_its_own_tests_pass_with_the_shipped_contract(thirdparty_site: Path) -> None:
-    environ = {**os.environ, "PYTHONPATH": str(thirdparty_site)}
+    # what else is installed for pytest here is loaded by none of its tests, and takes longer than they do
+    environ = {**os.environ, "PYTHONPATH": str(thirdparty_site), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     options = ["-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(TESTS), "--confcutdir", str(TESTS)]
     command = [sys.executable, "-m", "pytest", *options, str(TESTS)]
     done = subprocess.run(command, cwd=thirdparty_site, env=environ, capture_output=True, text=True, check=False)
@@ -108,32 +109,33 @@ def test_its_own_tests_pass_with_the_shipped_contract(thirdparty_site: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _misspell(source: Path) -> None:
-    _edit(source / PLUGIN, "def mediaflow_validate_upload(", "def mediaflow_validate_uplaod(")
+def _misspell(site: Path) -> None:
+    _edit(site / PLUGIN, "def mediaflow_validate_upload(", "def mediaflow_validate_uplaod(")
 
 
-def _break_import(source: Path) -> None:
-    _edit(source / PLUGIN, "from importlib.resources import", "from importlib.resorces import")
+def _break_import(site: Path) -> None:
+    _edit(site / PLUGIN, "from importlib.resources import", "from importlib.resorces import")
 
 
-def _wrong_parameter(source: Path) -> None:
-    _edit(source / PLUGIN, "(upload: UploadDraft, context:", "(upload: UploadDraft, contxt:")
+def _wrong_parameter(site: Path) -> None:
+    _edit(site / PLUGIN, "(upload: UploadDraft, context:", "(upload: UploadDraft, contxt:")
 
 
-def _take_a_step(source: Path) -> None:
-    _edit(source / STEP, '"example.checksum"', '"video.h264"')
+def _take_a_step(site: Path) -> None:
+    _edit(site / STEP, '"example.checksum"', '"video.h264"')
 
 
-def _take_a_plugins_name(source: Path) -> None:
-    _edit(source / "setup.cfg", "example = mediaflow_example.plugin", "local = mediaflow_example.plugin")
+def _take_a_plugins_name(site: Path) -> None:
+    (information,) = site.glob("mediaflow_example-*.dist-info")
+    _edit(information / "entry_points.txt", "example = mediaflow_example.plugin", "local = mediaflow_example.plugin")
 
 
-def _take_a_setting(source: Path) -> None:
-    _edit(source / PLUGIN, 'SettingSpec("example_word"', 'SettingSpec("host"')
+def _take_a_setting(site: Path) -> None:
+    _edit(site / PLUGIN, 'SettingSpec("example_word"', 'SettingSpec("host"')
 
 
-def _break_the_profile(source: Path) -> None:
-    _edit(source / PROFILE, "example.checksum", "example.chcksum")
+def _break_the_profile(site: Path) -> None:
+    _edit(site / PROFILE, "example.checksum", "example.chcksum")
 
 
 def _edit(file: Path, old: str, new: str) -> None:
