@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -22,9 +24,16 @@ def pip_install() -> Callable[[Path, Path], Path]:
 
 @pytest.fixture(scope="session")
 def thirdparty_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory for PYTHONPATH with all of tests/thirdparty installed in it."""
-    directory = tmp_path_factory.mktemp("thirdparty")
-    return _install(directory / "site", *(_copy(source, directory) for source in THIRD_PARTY.glob("mediaflow-*")))
+    """A directory for PYTHONPATH with all of tests/thirdparty installed in it, by the first process that asks."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "thirdparty"
+    directory.mkdir(exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "installed").exists():
+            _install(directory / "site", *(_copy(source, directory) for source in THIRD_PARTY.glob("mediaflow-*")))
+            (directory / "installed").touch()
+    return directory / "site"
 
 
 @pytest.fixture
