@@ -16,6 +16,7 @@ LONGEST_FIRST: Final = (
     "tests/integration/test_up.py",
     "tests/integration/test_library_page.py",
     "tests/integration/test_encode.py",
+    "tests/packaging/test_thirdparty_service.py",
     "tests/packaging/test_thirdparty.py",
     "tests/packaging/test_thirdparty_run.py",
     "tests/integration/test_asset_life.py",
