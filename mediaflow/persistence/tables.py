@@ -70,7 +70,7 @@ TASKS: Final = Table(
     "tasks",
     Task,
     (
-        ("state", "ready", "lane", "-priority", "owner", "created_at"),
+        ("state", "ready", "lane", "-priority", "owner", "created_at", "not_before", "stage"),
         ("owner", "lane", "started_at", "seconds"),
         ("job_id",),
         ("state", "lease_until"),
