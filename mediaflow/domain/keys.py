@@ -13,9 +13,14 @@ MAX_KEY_CHARACTERS = 900
 MAX_OWNER_CHARACTERS = 200
 
 
+def is_key(key: str) -> bool:
+    """True for a key that a storage may use, and for a path that may be the end of one."""
+    return len(key) <= MAX_KEY_CHARACTERS and all(_KEY_PART.fullmatch(part) for part in key.split("/"))
+
+
 def checked_key(key: str) -> str:
     """The key itself when it is one a storage may use: parts joined by `/`, none empty, none starting with a dot."""
-    if len(key) > MAX_KEY_CHARACTERS or not all(_KEY_PART.fullmatch(part) for part in key.split("/")):
+    if not is_key(key):
         raise InvalidInput(f"{key[:100]!r} is no storage key", code="storage.bad_key")
     return key
 

@@ -1,7 +1,7 @@
 """The documents: the only truth about uploads, assets, jobs and tasks. Both databases keep exactly these fields.
 
 Times are seconds since the epoch (UTC). `schema` is the version of the document's shape. `rev` grows by one with each
-change. Dictionaries and lists hold JSON values only.
+change. Dictionaries and lists hold JSON values only; a `Publication` is kept as `documents.py` writes it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mediaflow.domain.publication import Publication
 from mediaflow.domain.states import (
     AssetState,
     BlobState,
@@ -21,7 +22,8 @@ from mediaflow.domain.states import (
     WorkState,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: `Asset.published` was an object without types. It is read as `older.py` says, and written anew with a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ class Chunk:
 class Asset:
     """What users see. `rev` grows with every change, `metadata_rev` with title, description, tags, visibility only.
 
-    `generation` is the published one (0: none); `published` tells what it holds (see `pipeline/publishing.py`).
+    `generation` is the published one (0: none); `published` tells what leaves of it.
     `next_generation` is the newest that was ever started, its job is `job_id`.
 
     `search` holds the words that title, description and tags are found by (`services/text/search.py`). `shared_with`
@@ -112,7 +114,7 @@ class Asset:
     generation: int = 0
     next_generation: int = 0
     job_id: str | None = None
-    published: dict[str, Any] | None = None
+    published: Publication | None = None
     search: list[str] = field(default_factory=list)
     shared_with: list[str] = field(default_factory=list)
     captions: list[dict[str, Any]] = field(default_factory=list)

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from dataclasses import fields as dataclass_fields
 from types import MappingProxyType, NoneType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
+from mediaflow.domain.documents import publication_document, publication_of
+from mediaflow.domain.errors import Unavailable
+from mediaflow.domain.publication import Publication
+from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, Increment, OneOf
 
 Kind = Literal["text", "integer", "number", "flag", "object", "list"]
@@ -36,6 +40,18 @@ _KINDS: Final[dict[Any, Kind]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Codec:
+    """How values of a type are kept as JSON objects. `load` reads every shape that `dump` ever wrote."""
+
+    type: type[Any]
+    dump: Callable[[Any], dict[str, Any]]
+    load: Callable[[Mapping[str, Any]], Any]
+
+
+_CODECS: Final = {Publication: Codec(Publication, publication_document, publication_of)}
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """A record's field. `choices` are its possible texts (empty: any), `default` makes its default (None: has none)."""
 
@@ -44,11 +60,16 @@ class Field:
     nullable: bool
     choices: tuple[str, ...]
     default: Any
+    codec: Codec | None = None
 
     def checked(self, value: Any) -> Any:
-        """The value itself (a float for a number) when the field can have it; TypeError or ValueError otherwise."""
+        """The value as it is kept (a float for a number); TypeError or ValueError when the field can't have it."""
         if value is None and self.nullable:
             return None
+        if self.codec is not None and isinstance(value, self.codec.type):
+            return self.codec.dump(value)
+        if self.codec is not None:
+            raise TypeError(f"{self.name} is a {self.codec.type.__name__}, it can't be {value!r:.100}")
         if not _fits(self.kind, value):
             raise TypeError(f"{self.name} is a field of kind {self.kind}, it can't be {value!r:.100}")
         if self.kind == "number":
@@ -57,17 +78,32 @@ class Field:
             raise ValueError(f"{self.name} can't be {value!r}; it is one of {', '.join(self.choices)}")
         return value
 
+    def loaded(self, value: Any) -> Any:
+        """The record's value of what is kept, which is JSON."""
+        return value if self.codec is None or value is None else self.codec.load(value)
+
+
+def checked_schema(record_id: str, schema: int | None) -> None:
+    """Unavailable for a document of a shape that this version can't know: to guess would be to lose something."""
+    if schema is not None and schema > SCHEMA_VERSION:
+        raise Unavailable(
+            f"The document {record_id} was written by a newer mediaflow (schema {schema}, this one knows"
+            f" {SCHEMA_VERSION}): update this one.",
+            code="database.newer_document",
+        )
+
 
 def fields_of(record: type[Any]) -> Mapping[str, Field]:
     """The fields of a record type by name, in the order in which the dataclass declares them."""
     hints = get_type_hints(record)
     found: dict[str, Field] = {}
     for declared in dataclass_fields(record):
-        kind, nullable, choices = _analysed(record, declared.name, hints[declared.name])
+        kind, nullable, choices, codec = _analysed(record, declared.name, hints[declared.name])
         default = declared.default_factory
         if declared.default is not MISSING:
             default = _constant(declared.default)
-        found[declared.name] = Field(declared.name, kind, nullable, choices, None if default is MISSING else default)
+        made = None if default is MISSING else default
+        found[declared.name] = Field(declared.name, kind, nullable, choices, made, codec)
     return MappingProxyType(found)
 
 
@@ -79,7 +115,7 @@ def checked_conditions(fields: Mapping[str, Field], where: Mapping[str, Any]) ->
 def checked_changes(
     fields: Mapping[str, Field], changes: Mapping[str, Any]
 ) -> tuple[list[tuple[Field, Any]], list[tuple[Field, float]]]:
-    """What to set, and what to add (`rev` is not among it)."""
+    """What to set, and what to add (`rev` is not among it). What has a codec is written in the newest shape."""
     assigned: list[tuple[Field, Any]] = []
     added: list[tuple[Field, float]] = []
     for name, value in changes.items():
@@ -92,6 +128,8 @@ def checked_changes(
             added.append((field, value.by))
         else:
             raise TypeError(f"{name} is a field of kind {field.kind}, it can't be incremented")
+    if any(field.codec is not None for field, _ in assigned):
+        assigned.append((_known(fields, "schema"), SCHEMA_VERSION))
     return assigned, added
 
 
@@ -208,16 +246,18 @@ def _finite(name: str, value: float) -> float:
     return value
 
 
-def _analysed(record: type[Any], name: str, hint: Any) -> tuple[Kind, bool, tuple[str, ...]]:
+def _analysed(record: type[Any], name: str, hint: Any) -> tuple[Kind, bool, tuple[str, ...], Codec | None]:
     alternatives = get_args(hint) if NoneType in get_args(hint) else (hint,)
     kept = [alternative for alternative in alternatives if alternative is not NoneType]
     nullable = len(kept) < len(alternatives)
     if len(kept) == 1 and get_origin(kept[0]) is Literal:
-        return "text", nullable, get_args(kept[0])
+        return "text", nullable, get_args(kept[0]), None
+    if len(kept) == 1 and kept[0] in _CODECS:
+        return "object", nullable, (), _CODECS[kept[0]]
     kind = _KINDS.get(get_origin(kept[0]) or kept[0]) if len(kept) == 1 else None
     if kind is None:
         raise TypeError(f"{record.__name__}.{name} has a type that no database here can keep: {hint}")
-    return kind, nullable, ()
+    return kind, nullable, (), None
 
 
 def _constant(value: Any) -> Any:

@@ -74,9 +74,8 @@ def build_stages(on: Ground) -> Stages:
     settings, database, storage, plugins, jobs = on.settings, on.database, on.storage, on.plugins, on.jobs
     documents = TaskDocuments(database)
     sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes)
-    rendering = Rendering(storage, plugins)
+    rendering = Rendering(storage, plugins, settings.stream_bucket_seconds)
     posters = Posters(database, documents, storage, plugins, jobs, rendering)
-    bucket = settings.stream_bucket_seconds
     steps = ChildSteps(settings, plugins)
     return Stages(
         steps=steps,
@@ -84,5 +83,5 @@ def build_stages(on: Ground) -> Stages:
         stepping=Stepping(documents, storage, sources, Inputs(storage), steps, on.metrics, on.work),
         rendering=rendering,
         posters=posters,
-        publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics, bucket),
+        publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics),
     )

@@ -6,23 +6,28 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, Protocol
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError, MediaRejected, TaskFailed
+from mediaflow.domain.presentation import Artifact
+from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import WORK_ENDED, Stage
 from mediaflow.plugin import BLOCK_BYTES, Storage
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs, progress_of
+from mediaflow.services.pipeline.packaging import KINDS, Produced, build_presentation
+from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.ports import Database
 from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
 
+ASSET_FILE: Final = "asset.json"
 POLL_SECONDS = 0.2
 LOCAL_OWNER = "local"
 
@@ -60,6 +65,8 @@ class LocalRuntime(Protocol):
 
     def stop(self) -> None: ...
 
+    posters: Posters
+
 
 def transcode_file(
     runtime: LocalRuntime,
@@ -80,7 +87,7 @@ def transcode_file(
         error = (asset.error if asset else None) or {"code": "job.failed", "detail": "The work ended without a result."}
         kind: type[MediaflowError] = MediaRejected if str(error["code"]).startswith("media.") else TaskFailed
         raise kind(error["detail"], code=error["code"])
-    return _lay_out(runtime, asset, out)
+    return _lay_out(runtime, asset, asset.published, out)
 
 
 def _work(runtime: LocalRuntime, wakeups: LocalWakeups, asset_id: str) -> None:
@@ -135,33 +142,62 @@ def _blocks(read: Callable[[int], bytes], length: int) -> Iterator[bytes]:
         yield block
 
 
-def _lay_out(runtime: LocalRuntime, asset: Asset, out: Path) -> dict[str, Any]:
-    """Copy the published files so that manifests lie in `out` itself, and their URIs point below it."""
-    out.mkdir(parents=True, exist_ok=True)
-    prefix = f"{keys.asset_prefix(asset.id)}g{asset.generation}/"
-    roots = {str(Path(path).parent).split("/", 1)[1] for path in (asset.published or {})["manifests"].values()}
-    for info in runtime.storage.list(prefix):
-        task, _, path = info.key.removeprefix(prefix).partition("/")
-        if path == "artifacts.json":
-            continue
-        data = runtime.storage.read(info.key)
-        if task in roots:
-            text = b"".join(data).decode()
-            _write(out / path, iter([_flattened(text).encode()]))
-        else:
-            _write(out / path, data)
-    document = _asset_document(asset)
-    (out / "asset.json").write_text(json.dumps(document, indent=2) + "\n")
+@dataclass(slots=True)
+class _Layout:
+    """Where files lie in a directory without generations and attempts. `places` are by paths below the asset's prefix.
+
+    Each is called as its step called it, while that is free.
+    """
+
+    places: dict[str, str] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    directories: set[str] = field(default_factory=set)
+
+    def place(self, source: Produced, artifact: Artifact) -> str:
+        """The file's path; one whose name another task took lies in a directory that is called as its own task."""
+        stored = f"{source.path}/{artifact.path}"
+        if stored not in self.places:
+            names = (artifact.path, *(f"{source.task}{'-' * number}/{artifact.path}" for number in range(9)))
+            self.places[stored] = self.take(next(filter(self._is_free, names)))
+        return self.places[stored]
+
+    def take(self, name: str) -> str:
+        """The name itself, which is now no other file's."""
+        self.names.add(name)
+        self.directories.update(map(str, PurePosixPath(name).parents))
+        return name
+
+    def _is_free(self, name: str) -> bool:
+        parents = map(str, PurePosixPath(name).parents)
+        return name not in self.names and name not in self.directories and self.names.isdisjoint(parents)
+
+
+def _lay_out(runtime: LocalRuntime, asset: Asset, published: Publication, out: Path) -> dict[str, Any]:
+    """Copy the outputs and the files that they name. Manifests are rendered for this place and lie in `out` itself."""
+    rendering, prefix, layout = runtime.posters.rendering, keys.asset_prefix(asset.id), _Layout()
+    formats = [manifest.name for manifest in published.of_kind("manifest")]
+    produced = [rendering.produced(asset.id, source) for source in published.sources]
+    # what players are given keeps its name, so it is the others that make room
+    there = rendering.render(build_presentation(produced, published.duration_seconds), formats)
+    for name in (ASSET_FILE, *(each.manifest.path for each in there)):
+        layout.take(name)
+    here = rendering.render(build_presentation(produced, published.duration_seconds, layout.place), formats)
+    for source in produced:
+        for artifact in source.artifacts:
+            if artifact.role in KINDS:
+                layout.place(source, artifact)
+    for stored, name in layout.places.items():
+        _write(out / name, runtime.storage.read(prefix + stored))
+    for each in here:
+        _write(out / each.manifest.path, iter([each.manifest.body.encode()]))
+    entries = {each.format: each.manifest.path for each in here if each.manifest.entry}
+    outputs = [
+        {**asdict(o), "path": entries[o.name] if o.kind == "manifest" else layout.places[o.path]}
+        for o in published.outputs
+    ]
+    document = _asset_document(asset, published, entries, outputs)
+    (out / ASSET_FILE).write_text(json.dumps(document, indent=2) + "\n")
     return document
-
-
-def _flattened(manifest: str) -> str:
-    """URIs `../video-0.1/1080p/0.m4s` become `1080p/0.m4s`: one directory holds everything here."""
-    lines = []
-    for line in manifest.splitlines():
-        head, mark, tail = line.partition("../")
-        lines.append(head + tail.split("/", 1)[1] if mark else line)
-    return "\n".join(lines) + "\n"
 
 
 def _write(path: Path, blocks: Iterator[bytes]) -> None:
@@ -171,10 +207,9 @@ def _write(path: Path, blocks: Iterator[bytes]) -> None:
             file.write(block)
 
 
-def _asset_document(asset: Asset) -> dict[str, Any]:
-    published = dict(asset.published or {})
-    flat = {name: Path(path).name for name, path in published.pop("manifests", {}).items()}
-    thumbnail = published.get("thumbnail")
+def _asset_document(
+    asset: Asset, published: Publication, manifests: dict[str, str], outputs: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "filename": asset.filename,
         "sha256": asset.sha256,
@@ -182,7 +217,8 @@ def _asset_document(asset: Asset) -> dict[str, Any]:
         "profile": asset.profile,
         "duration_seconds": asset.duration_seconds,
         "media": asset.media,
-        "renditions": published.get("renditions"),
-        "manifests": flat,
-        "thumbnail": thumbnail.split("/", 2)[2] if thumbnail else None,
+        "renditions": list(published.renditions),
+        "manifests": manifests,
+        "outputs": outputs,
+        "thumbnail": next((output["path"] for output in outputs if output["kind"] == "image"), None),
     }

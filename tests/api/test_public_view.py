@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from mediaflow.domain.ids import new_id
+from mediaflow.domain.publication import Output
 from tests.api.site import Api, Site, is_problem
-from tests.services.records import a_published_asset
+from tests.services.records import PUBLICATION, a_published_asset
 
 CAPTION = {"language": "en", "label": "English", "default": False, "path": "captions/en.1.vtt", "size_bytes": 9}
 PUBLIC = {
@@ -45,9 +46,10 @@ def test_strangers_get_the_public_view_and_owner_and_shared_users_all_of_it(
 
 
 def test_its_picture_and_captions_are_there_for_whoever_asks(site: Site, stranger: Api) -> None:
-    usual = a_published_asset().published or {}
-    place = {"path": "g1/thumbnail.1/thumbnail.jpg"}  # some file that is there
-    asset = site.published(visibility="public", captions=[CAPTION], published=usual | {"captions": [CAPTION | place]})
+    # some file that is there
+    text = Output(str(CAPTION["language"]), "captions", "g1/thumbnail.1/thumbnail.jpg", "text/vtt")
+    usual = replace(PUBLICATION, outputs=(*PUBLICATION.outputs, text))
+    asset = site.published(visibility="public", captions=[CAPTION], published=usual)
 
     view = stranger.get(f"/assets/{asset.id}").get_json()
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from werkzeug.test import TestResponse
 
+from mediaflow.domain.publication import FileType, Output
 from mediaflow.domain.records import Asset
 from tests.api.site import FILES, MASTER, Api, Site, is_problem
+from tests.services.records import published_with
 
 SEGMENT = "g1/video-0.1/360p/00000.m4s"
 SIZE = len(FILES[SEGMENT])
@@ -32,8 +36,10 @@ def test_playback_gives_urls_and_nulls(site: Site, ann: Api) -> None:
     playback = answer.get_json()
     assert answer.status_code == 200
     assert playback.keys() == {
+        "manifests",
+        "outputs",
+        "captions",
         "hls_url",
-        "early_hls_url",
         "dash_url",
         "thumbnail_url",
         "storyboard_url",
@@ -44,7 +50,26 @@ def test_playback_gives_urls_and_nulls(site: Site, ann: Api) -> None:
         "duration_seconds",
     }
     assert playback["hls_url"] == f"http://localhost/stream/{playback['token']}/{asset.id}/{MASTER}"
-    assert (playback["early_hls_url"], playback["dash_url"], playback["storyboard_url"]) == (None, None, None)
+    assert (playback["dash_url"], playback["storyboard_url"], playback["captions"]) == (None, None, [])
+    assert playback["manifests"] == {"hls": playback["hls_url"]}
+    assert playback["outputs"] == [
+        {
+            "name": "hls",
+            "kind": "manifest",
+            "url": playback["hls_url"],
+            "content_type": "application/vnd.apple.mpegurl",
+            "size_bytes": 8,
+            "title": None,
+        },
+        {
+            "name": "thumbnail.jpg",
+            "kind": "image",
+            "url": playback["thumbnail_url"],
+            "content_type": "image/jpeg",
+            "size_bytes": 7,
+            "title": None,
+        },
+    ]
     assert site.client.get(playback["hls_url"]).data == b"#EXTM3U\n"
 
 
@@ -68,6 +93,24 @@ def test_a_bad_token_is_not_taken_for_no_token(site: Site, stranger: Api) -> Non
 def test_every_viewer_of_an_hour_gets_the_same_address(site: Site, ann: Api, stranger: Api) -> None:
     path = f"/assets/{site.published(visibility='public').id}/playback"
     assert ann.call("POST", path).get_json()["token"] == stranger.call("POST", path).get_json()["token"]
+
+
+def test_every_output_has_its_url_and_downloads_their_name(site: Site, ann: Api) -> None:
+    path, what = "g1/sound.1/my%20sound.m4a", FileType("download", "audio/mp4")
+    sound = Output("my%20sound.m4a", "download", path, "audio/mp4", 1, "The sound alone")
+    mine = Output("m3u", "manifest", "g1/publish.1/master.m3u8", "audio/x-mpegurl", 8)
+    publication = published_with(path, what)
+    publication = replace(publication, outputs=(*publication.outputs, mine, sound))
+    asset = site.published(published=publication)
+    site.world.runtime.storage.put(f"assets/{asset.id}/{path}", [b"x"], size_bytes=1, content_type="audio/mp4")
+    playback = ann.call("POST", f"/assets/{asset.id}/playback").get_json()
+    assert playback["manifests"].keys() == {"hls", "m3u"}
+    told = playback["outputs"][-1]
+    assert (told["name"], told["title"]) == ("my%20sound.m4a", "The sound alone")
+    answer = site.client.get(told["url"])
+    assert (answer.status_code, answer.data, answer.headers["Content-Type"]) == (200, b"x", "audio/mp4")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="my_20sound.m4a"'
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 # --- files

@@ -13,10 +13,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from mediaflow.app import create_app
+from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.keyfile import derived_key
 from mediaflow.services.delivery.stream_tokens import StreamTokens
-from mediaflow.services.pipeline.packaging import ARTIFACTS
 from tests.api.site import Site
 from tests.services.records import a_published_asset
 from tests.services.world import make_world

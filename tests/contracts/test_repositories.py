@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.ids import new_id
+from mediaflow.domain.publication import Files, Output, Publication
 from mediaflow.domain.records import (
     SCHEMA_VERSION,
     Answer,
@@ -31,6 +33,7 @@ from mediaflow.domain.records import (
 )
 from mediaflow.persistence.fields import Field, fields_of
 from mediaflow.services.ports import Below, Between, Contains, Database, HasPrefixes, Increment, OneOf, Repository
+from tests.services.records import HLS, PUBLICATION
 
 TABLES: dict[str, type[Any]] = {
     "uploads": Upload,
@@ -144,6 +147,20 @@ OBJECTS: list[dict[str, Any]] = [
 LISTS: list[list[Any]] = [[], ["ü", "", "a,b", "日本"], ["x"] * 100]
 
 
+PUBLICATIONS = [
+    PUBLICATION,
+    Publication(1, (), (), 0.0),
+    replace(
+        PUBLICATION.following(replace(PUBLICATION, files=(Files("g0/", {"$a.b": HLS}),)), now=1.0, until=2.5),
+        outputs=(Output("日本", "download", "g1/x.1/a.b", "text/plain", None, "\U0001f600"),),
+        renditions=({"name": "x", "": None},),
+        warnings=("a sentence",),
+        sources=("g1/x.1",),
+        poster_seconds=0.5,
+    ),
+]
+
+
 def values_of(field: Field) -> list[Any]:
     by_kind: dict[str, list[Any]] = {
         "text": TEXTS,
@@ -153,7 +170,24 @@ def values_of(field: Field) -> list[Any]:
         "list": LISTS,
     }
     values: list[Any] = list(field.choices) or by_kind.get(field.kind, OBJECTS)
+    if field.codec is not None:
+        values = PUBLICATIONS
+    if field.name == "schema":
+        values = [-1, SCHEMA_VERSION]
     return [*values, None] if field.nullable else values
+
+
+class TestSchema:
+    def test_a_document_of_a_newer_shape_is_refused_with_a_sentence(self, database: Database) -> None:
+        newer = asset(schema=SCHEMA_VERSION + 1)
+        database.assets.insert(newer)
+        for look in (
+            lambda: database.assets.get(newer.id),
+            lambda: database.assets.peek(newer.id, ("published",)),
+            lambda: database.assets.find({}),
+        ):
+            with pytest.raises(Unavailable, match=f"{newer.id} was written by a newer mediaflow .schema 3"):
+                look()
 
 
 class TestRoundTrip:
@@ -198,7 +232,7 @@ class TestRoundTrip:
         kept = asset(
             title=data.draw(texts),
             tags=data.draw(st.lists(texts, max_size=4)),
-            published=data.draw(st.dictionaries(keys, trees, max_size=4)),
+            media=data.draw(st.dictionaries(keys, trees, max_size=4)),
             duration_seconds=data.draw(st.none() | st.floats(allow_nan=False, allow_infinity=False)),
         )
         database.assets.insert(kept)

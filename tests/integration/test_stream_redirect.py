@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,12 +15,14 @@ from playwright.sync_api import Browser
 from werkzeug.test import TestResponse
 
 from mediaflow.app import create_app
+from mediaflow.domain.publication import FileType
 from mediaflow.domain.records import Asset
 from tests.api.server import running_server
 from tests.api.site import FILES, MASTER, Api, Site, is_problem
 from tests.contracts.s3server import ACCESS_KEY, SECRET_KEY, S3Server, running_s3_server
 from tests.integration.browsing import fresh_page
 from tests.integration.published import publish
+from tests.services.records import published_with
 from tests.services.world import make_world
 
 SEGMENT = "g1/video-0.1/360p/00000.m4s"
@@ -76,9 +79,21 @@ def test_manifests_come_from_here_so_that_their_uris_lead_here(site: Site) -> No
     assert (answer.status_code, answer.data) == (200, FILES[MASTER])
 
 
-@pytest.mark.parametrize("name", ["storyboard.vtt", "storyboard.json", "film.mp4", "init.mp4", "manifest.mpd", "odd"])
-def test_what_names_others_or_is_long_comes_from_here(site: Site, name: str) -> None:
-    asset, path = site.published(), f"g1/some.1/{name}"
+@pytest.mark.parametrize(
+    ("kind", "content_type"),
+    [
+        ("storyboard", "text/vtt"),
+        ("captions", "text/vtt"),
+        ("manifest", "audio/x-mpegurl"),
+        ("download", "video/mp4"),
+        ("file", "image/jpeg"),
+        ("image", "image/svg+xml"),
+        ("media", "text/html"),
+    ],
+)
+def test_what_names_others_or_is_long_or_kept_comes_from_here(site: Site, kind: Any, content_type: str) -> None:
+    path = "g1/some.1/00000.m4s"
+    asset = site.published(published=published_with(path, FileType(kind, content_type)))
     site.world.runtime.storage.put(f"assets/{asset.id}/{path}", [b"x"], size_bytes=1, content_type="text/plain")
     answer = asked(site, asset, path)
     assert (answer.status_code, answer.data) == (200, b"x")

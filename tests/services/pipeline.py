@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediaflow.domain import keys
+from mediaflow.domain.documents import publication_document
+from mediaflow.domain.publication import FileType, Output, Publication, described
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES, Stage
 from mediaflow.plugin import PlannedTask
@@ -110,16 +112,9 @@ class Pipeline:
 
     def _package(self, task: Task, _lease: Lease) -> dict[str, Any]:
         path = self._put(task, "master.m3u8")
-        return {
-            "generation": task.generation,
-            "hls": f"{path}/master.m3u8",
-            "manifests": {"hls": f"{path}/master.m3u8"},
-            "thumbnail": None,
-            "poster_seconds": None,
-            "captions": [],
-            "duration_seconds": 1.0,
-            "renditions": [],
-        }
+        master = Output("hls", "manifest", f"{path}/master.m3u8", "application/vnd.apple.mpegurl", 1)
+        files = described(f"{path}/", {"master.m3u8": FileType("manifest", master.content_type)})
+        return publication_document(Publication(task.generation, (master,), (files,), 1.0))
 
     def _put(self, task: Task, name: str) -> str:
         path = keys.attempt_path(task.generation, task.name, task.attempt)

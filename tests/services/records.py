@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mediaflow.domain.ids import derived_id, new_id
+from mediaflow.domain.publication import Files, FileType, Output, Publication, described
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.services.text.search import SEARCHED, words_of
 
@@ -30,35 +32,50 @@ def an_asset(**fields: Any) -> Asset:
     return Asset(**({"search": words_of(*(told[name] for name in SEARCHED))} | told))
 
 
+HLS = FileType("manifest", "application/vnd.apple.mpegurl")
+PUBLICATION = Publication(
+    generation=1,
+    outputs=(
+        Output("hls", "manifest", "g1/publish.1/master.m3u8", "application/vnd.apple.mpegurl", 8),
+        Output("thumbnail.jpg", "image", "g1/thumbnail.1/thumbnail.jpg", "image/jpeg", 7),
+    ),
+    files=(
+        described("g1/publish.1/", dict.fromkeys(("master.m3u8", "video-360p.m3u8"), HLS)),
+        described("g1/thumbnail.1/", {"thumbnail.jpg": FileType("image", "image/jpeg")}),
+        described("g1/video-0.1/", {f"360p/0000{n}.m4s": FileType("media", "video/mp4") for n in range(2)}),
+        described("g1/captions.1/", {"en.vtt": FileType("captions", "text/vtt; charset=utf-8")}),
+        Files("g1/odd.1/", {"*.m4s": FileType("media", "video/mp4")}),
+    ),
+    duration_seconds=30.7,
+    renditions=(
+        {
+            "name": "360p",
+            "width": 640,
+            "height": 360,
+            "frame_rate": 25.0,
+            "bitrate_bps": 600_000,
+            "codecs": "avc1.64001e,mp4a.40.2",
+        },
+    ),
+)
+"""What the assets here publish that say nothing else."""
+
+
+def published_with(path: str, what: FileType) -> Publication:
+    """The same, with one more file (`g1/odd.1/name`)."""
+    directory, _, name = path.rpartition("/")
+    return replace(PUBLICATION, files=(*PUBLICATION.files, Files(f"{directory}/", {name: what})))
+
+
 def a_published_asset(**fields: Any) -> Asset:
     """A private video of ann's that plays, except for `fields`."""
-    published = {
-        "generation": 1,
-        "hls": "g1/publish.1/master.m3u8",
-        "early_hls": None,
-        "dash": None,
-        "thumbnail": "g1/thumbnail.1/thumbnail.jpg",
-        "storyboard": None,
-        "duration_seconds": 30.7,
-        "size_bytes": 1234,
-        "renditions": [
-            {
-                "name": "360p",
-                "width": 640,
-                "height": 360,
-                "frame_rate": 25.0,
-                "bitrate_bps": 600_000,
-                "codecs": "avc1.64001e,mp4a.40.2",
-            }
-        ],
-    }
     usual: dict[str, Any] = {
         "state": "ready",
         "playable": True,
         "generation": 1,
         "next_generation": 1,
         "duration_seconds": 30.7,
-        "published": published,
+        "published": PUBLICATION,
     }
     return an_asset(**(usual | fields))
 

@@ -70,9 +70,9 @@ def put(world: World, asset_id: str, language: str, data: bytes = HELLO, **optio
 def shown(world: World, asset_id: str) -> dict[str, str]:
     """What a player finds: the file of each language, by way of the manifests. Everything that they name is there."""
     asset = asset_of(world, asset_id)
-    assert asset.published is not None
-    root = asset.published["hls"].rpartition("/")[0]
-    master = m3u8.loads(published_file(world, asset, asset.published["hls"]).decode())
+    entry = hls(asset)
+    root = entry.rpartition("/")[0]
+    master = m3u8.loads(published_file(world, asset, entry).decode())
     found: dict[str, str] = {}
     for media in [*master.media, *master.playlists]:
         playlist = m3u8.loads(published_file(world, asset, f"{root}/{media.uri}").decode())
@@ -86,6 +86,13 @@ def shown(world: World, asset_id: str) -> dict[str, str]:
     return found
 
 
+def hls(asset: Asset) -> str:
+    """The path of the HLS manifest."""
+    found = asset.published and asset.published.manifest("hls")
+    assert found
+    return found.path
+
+
 def _normal(path: str) -> str:
     parts: list[str] = []
     for part in path.split("/"):
@@ -94,8 +101,7 @@ def _normal(path: str) -> str:
 
 
 def test_captions_are_in_the_stream_at_once(house: World, asset_id: str) -> None:
-    before = asset_of(house, asset_id).published
-    assert before is not None
+    before = asset_of(house, asset_id)
 
     asset = put(house, asset_id, "EN", default=True)
     put(house, asset_id, "ger", HALLO)
@@ -106,11 +112,13 @@ def test_captions_are_in_the_stream_at_once(house: World, asset_id: str) -> None
         "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:90000,LOCAL:00:00:00.000\n\n00:00:00.500 --> 00:00:01.500\nHello\n"
     )
     assert "Hallo" in found["de"]
-    after = asset_of(house, asset_id).published
-    assert after is not None
-    changed = {"hls", "manifests", "captions"}
-    assert {name for name in before if before[name] != after[name]} == changed
-    assert published_file(house, asset, before["hls"]).startswith(b"#EXTM3U"), "who watches goes on"
+    told, known = (
+        {(output.kind, output.name): output for output in (a.published.outputs if a.published else ())}
+        for a in (asset, before)
+    )
+    assert {key for key in told if told[key] != known.get(key)} == {("manifest", "hls"), ("captions", "en")}
+    assert told["captions", "en"].title == "English"
+    assert published_file(house, asset, hls(before)).startswith(b"#EXTM3U"), "who watches goes on"
 
 
 def test_the_list_tells_label_and_default(house: World, asset_id: str) -> None:
@@ -157,10 +165,9 @@ def test_the_next_generation_has_them_too(house: World, asset_id: str) -> None:
 
     work(house)
 
-    published = asset_of(house, asset_id).published
-    assert published is not None
-    assert published["generation"] == generation
-    assert published["hls"].startswith(f"g{generation}/captions.")
+    asset = asset_of(house, asset_id)
+    assert (asset.generation, asset.published and asset.published.generation) == (generation, generation)
+    assert hls(asset).startswith(f"g{generation}/captions.")
     assert shown(house, asset_id).keys() == {"en", "de"}
 
 
@@ -244,7 +251,7 @@ class Meddling(LocalStorage):
         super().__init__(Path(world.runtime.settings.data_dir) / "objects")
         self._within, self._happens = within, happens
         self.happened = False
-        self.captions = Captions(world.runtime.database, self, Rendering(self, world.runtime.plugins))
+        self.captions = Captions(world.runtime.database, self, Rendering(self, world.runtime.plugins, 3600))
 
     def put(self, key: str, blocks: Iterable[bytes], *, size_bytes: int, content_type: str) -> ObjectInfo:
         if self._within in key and not self.happened:
@@ -263,7 +270,7 @@ def test_a_generation_published_meanwhile_gets_the_captions(house: World, asset_
     published = asset_of(house, asset_id).published
     assert meddling.happened
     assert published is not None
-    assert published["generation"] == generation
+    assert published.generation == generation
     assert shown(house, asset_id).keys() == {"en"}
 
 
@@ -273,12 +280,12 @@ def test_captions_that_come_while_a_generation_is_published_are_in_it(house: Wor
     work(house, "probe", "validate", "plan", "step", "package")
     meddling = Meddling(house, f"g{generation}/captions.", lambda: put(house, asset_id, "de", HALLO))
     publishing = house.runtime.execution.handlers["publish"].__self__  # type: ignore[attr-defined]
-    object.__setattr__(publishing, "rendering", Rendering(meddling, house.runtime.plugins))
+    object.__setattr__(publishing, "rendering", Rendering(meddling, house.runtime.plugins, 3600))
 
     try:
         work(house)
     finally:
-        object.__setattr__(publishing, "rendering", Rendering(house.runtime.storage, house.runtime.plugins))
+        object.__setattr__(publishing, "rendering", Rendering(house.runtime.storage, house.runtime.plugins, 3600))
 
     assert meddling.happened
     assert asset_of(house, asset_id).generation == generation
@@ -305,7 +312,7 @@ def test_many_changes_at_once_are_all_kept(house: World, asset_id: str) -> None:
 
     assert shown(house, asset_id).keys() == set(tags)
     made = rendered(house, asset_id) - before
-    assert (asset_of(house, asset_id).published or {})["hls"].rpartition("/")[0] in made
+    assert hls(asset_of(house, asset_id)).rpartition("/")[0] in made
     assert len(made) == len(tags), "what lost is removed, what was published stays"
 
 

@@ -11,17 +11,18 @@ import pytest
 
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.ids import new_id
+from mediaflow.domain.publication import Files, FileType, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.persistence import open_database
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.trash import Trash
-from mediaflow.services.delivery.delivery import Delivery, content_type_of
+from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.ports import Increment
 from mediaflow.settings import Settings
 from mediaflow_local.storage import LocalStorage
-from tests.services.records import a_published_asset, an_asset
+from tests.services.records import PUBLICATION, a_published_asset, an_asset, published_with
 from tests.services.world import Heard, a_trash
 
 KEY = b"a key of the tests, 32 bytes and more"
@@ -30,6 +31,7 @@ MASTER = "g1/publish.1/master.m3u8"
 PICTURE = "g1/thumbnail.1/thumbnail.jpg"
 FILES = {MASTER: b"#EXTM3U\n", PICTURE: b"picture", "g2/publish.1/master.m3u8": b"next"}
 INTERNAL = "g1/video-0.1/artifacts.json"
+FAILED = "g1/video-0.2/360p/00000.m4s"
 
 
 @dataclass
@@ -39,10 +41,13 @@ class House:
     def published(self, **fields: Any) -> Asset:
         asset = a_published_asset(**fields)
         self.delivery.database.assets.insert(asset)
-        for path, content in {**FILES, INTERNAL: b"[]"}.items():
-            key = f"assets/{asset.id}/{path}"
-            self.delivery.storage.put(key, [content], size_bytes=len(content), content_type="text/plain")
+        for path, content in {**FILES, INTERNAL: b"[]", FAILED: b"half", "g1/video-0.1/unlisted.html": b"?"}.items():
+            self.put(asset, path, content)
         return asset
+
+    def put(self, asset: Asset, path: str, content: bytes = b"x") -> None:
+        key = f"assets/{asset.id}/{path}"
+        self.delivery.storage.put(key, [content], size_bytes=len(content), content_type="text/plain")
 
     @property
     def trash(self) -> Trash:
@@ -85,15 +90,15 @@ def test_who_may_watch(house: House, visibility: Any, principal: Principal | Non
             house.delivery.playback(principal, asset.id)
         return
     playback = house.delivery.playback(principal, asset.id)
-    assert playback.hls == f"/stream/{playback.token}/{asset.id}/{MASTER}"
-    assert playback.thumbnail == f"/stream/{playback.token}/{asset.id}/g1/thumbnail.1/thumbnail.jpg"
-    assert (playback.early_hls, playback.dash, playback.storyboard) == (None, None, None)
+    assert playback.first("manifest", "hls") == f"/stream/{playback.token}/{asset.id}/{MASTER}"
+    assert playback.first("image") == f"/stream/{playback.token}/{asset.id}/{PICTURE}"
+    assert (playback.first("manifest", "dash"), playback.first("storyboard")) == (None, None)
 
 
 def test_nothing_plays_of_what_is_not_published(house: House) -> None:
     asset = an_asset()
     house.delivery.database.assets.insert(asset)
-    assert house.delivery.playback(ANN, asset.id).hls is None
+    assert house.delivery.playback(ANN, asset.id).outputs == ()
 
 
 def test_a_deleted_asset_plays_for_nobody(house: House) -> None:
@@ -148,6 +153,8 @@ def test_no_shared_cache_keeps_anything_longer_than_set(
     [
         "g1/publish.1/missing.m3u8",
         INTERNAL,
+        FAILED,
+        "g1/video-0.1/unlisted.html",
         "g2/publish.1/master.m3u8",
         "g0/publish.1/master.m3u8",
         "g01/publish.1/master.m3u8",
@@ -226,21 +233,55 @@ def test_a_token_of_another_asset_opens_nothing(house: House) -> None:
             house.delivery.open(house.token(first), asset_id, MASTER)
 
 
+# --- what a file is
+
+
 @pytest.mark.parametrize(
-    ("path", "expected"),
+    ("kind", "content_type", "name", "attached", "seconds"),
     [
-        ("g1/publish.1/master.m3u8", "application/vnd.apple.mpegurl"),
-        ("g1/publish.1/manifest.mpd", "application/dash+xml"),
-        ("g1/video-0.1/1080p/00000.m4s", "video/mp4"),
-        ("g1/video-0.1/1080p/init.mp4", "video/mp4"),
-        ("g1/audio.1/audio-128k/00000.m4s", "audio/mp4"),
-        ("g1/audio.1/audio-128k/init.mp4", "audio/mp4"),
-        ("g1/thumbnail.1/thumbnail.jpg", "image/jpeg"),
-        ("g1/captions.1/en.vtt", "text/vtt; charset=utf-8"),
-        ("g1/evil.1/page.html", "application/octet-stream"),
-        ("g1/evil.1/picture.svg", "application/octet-stream"),
-        ("g1/odd.1/noextension", "application/octet-stream"),
+        # who begins to watch asks first, whatever the format
+        ("manifest", "application/vnd.apple.mpegurl", "master.m3u8", None, 10),
+        ("manifest", "audio/x-mpegurl", "list.m3u", None, 10),
+        ("manifest", "application/dash+xml", "manifest.mpd", "manifest.mpd", 10),
+        ("manifest", "text/html", "page.m3u8", "page.m3u8", 10),
+        ("media", "video/mp4", "0.m4s", None, 60),
+        ("media", 'video/mp4; codecs="av01.0.04M.08"', "0.html", None, 60),
+        ("image", "image/avif", "picture.bin", None, 60),
+        ("captions", "text/vtt; charset=utf-8", "en.vtt", None, 60),
+        # what a browser could run, it keeps
+        ("image", "image/svg+xml", "picture.jpg", "picture.jpg", 60),
+        ("image", "Text/HTML", "picture.jpg", "picture.jpg", 60),
+        ("media", "video/evil+xml", "0.m4s", "0.m4s", 60),
+        ("media", "application/x-unheard-of", "0.m4s", "0.m4s", 60),
+        ("storyboard", "application/pdf", "board.vtt", "board.vtt", 60),
+        ("captions", "text/javascript", "en.vtt", "en.vtt", 60),
+        # what is not for looking at, whatever it is
+        ("download", "audio/mp4", "sound.m4a", "sound.m4a", 60),
+        ("file", "text/plain", "a=b@c+d%2e..txt", "a_b_c_d_2e..txt", 60),
     ],
 )
-def test_content_types_come_from_our_own_table(path: str, expected: str) -> None:
-    assert content_type_of(path) == expected
+def test_the_output_says_how_a_file_is_sent(
+    house: House, kind: Any, content_type: str, name: str, attached: str | None, seconds: int
+) -> None:
+    path = f"g1/step.1/{name}"
+    asset = house.published(visibility="public", published=published_with(path, FileType(kind, content_type)))
+    house.put(asset, path)
+    file = house.delivery.open(house.token(asset), asset.id, path)
+    assert (file.content_type, file.attached, file.max_age_seconds) == (content_type, attached, seconds)
+
+
+def test_what_was_published_before_is_sent_as_it_was_until_nobody_watches_it(house: House) -> None:
+    now = house.delivery.stream_tokens.clock()
+    page = FileType("file", "text/html")
+    new = Publication(2, (), (Files("g2/publish.1/", {"master.m3u8": page}),), 30.7, sources=("g2/publish.1",))
+    for until, there in ((now + 60, True), (now - 1, False)):
+        followed = replace(new.following(PUBLICATION, now=now - 100, until=until), generation=2)
+        asset = house.published(generation=2, published=followed)
+        token = house.token(asset)
+        assert house.delivery.open(token, asset.id, "g2/publish.1/master.m3u8").content_type == "text/html"
+        for path, kept in ((MASTER, "application/vnd.apple.mpegurl"), (PICTURE, "image/jpeg")):
+            if there:
+                assert house.delivery.open(token, asset.id, path).content_type == kept
+                continue
+            with pytest.raises(NotFound):
+                house.delivery.open(token, asset.id, path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mediaflow.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
-from mediaflow.domain.records import Job
+from mediaflow.domain.records import Asset, Job
 from mediaflow.services.access.principals import Principal
 from mediaflow.testing import clips
 from tests.services.records import a_published_asset, an_asset
@@ -53,8 +53,7 @@ def colour_clip(path: Path) -> Path:
 def picture(world: World, asset_id: str) -> str:
     """The colour in the middle of the picture that viewers get."""
     asset = asset_of(world, asset_id)
-    assert asset.published is not None
-    data = published_file(world, asset, asset.published["thumbnail"])
+    data = published_file(world, asset, image(asset))
     argv = [
         "ffmpeg",
         "-v",
@@ -73,6 +72,13 @@ def picture(world: World, asset_id: str) -> str:
     ]
     pixel = subprocess.run(argv, input=data, capture_output=True, check=True).stdout
     return min(COLOURS, key=lambda name: sum(abs(a - b) for a, b in zip(COLOURS[name], pixel, strict=True)))
+
+
+def image(asset: Asset) -> str:
+    """The path of the picture that stands for the asset."""
+    found = asset.published and asset.published.first("image")
+    assert found
+    return found.path
 
 
 def choose(world: World, asset_id: str, seconds: float | None) -> None:
@@ -118,9 +124,11 @@ def test_the_old_picture_stays_until_the_new_one_is_made(house: World, asset_id:
 
 
 def test_the_automatic_picture_comes_back(house: World, asset_id: str) -> None:
+    automatic = image(asset_of(house, asset_id))
     choose(house, asset_id, 2.5)
     work(house)
     assert picture(house, asset_id) == "blue"
+    assert published_file(house, asset_of(house, asset_id), automatic).startswith(b"\xff\xd8"), "pages show it still"
 
     choose(house, asset_id, None)
     work(house)
@@ -155,9 +163,8 @@ def test_a_choice_is_kept_when_the_asset_is_processed_again(house: World, asset_
     house.runtime.reprocess.asset(ANN, asset_id)
     work(house)
 
-    published = asset_of(house, asset_id).published
-    assert published is not None
-    assert published["thumbnail"].startswith(f"g{published['generation']}/thumbnail.")
+    asset = asset_of(house, asset_id)
+    assert image(asset).startswith(f"g{asset.generation}/thumbnail.")
     assert picture(house, asset_id) == "blue"
     assert len(poster_jobs(house, asset_id)) == jobs
 
@@ -174,8 +181,7 @@ def test_a_choice_during_processing_is_shown_by_the_next_generation(house: World
     work(house)
 
     asset = asset_of(house, asset_id)
-    assert asset.published is not None
-    assert asset.published["thumbnail"].startswith(f"g{asset.generation}/poster-")
+    assert image(asset).startswith(f"g{asset.generation}/poster-")
     assert picture(house, asset_id) == "white"
 
 
@@ -185,8 +191,9 @@ def test_captions_and_picture_do_not_undo_each_other(house: World, asset_id: str
     house.runtime.captions.put(ANN, asset_id, "en", [cue], label=None, default=False)
     work(house)
 
-    published = asset_of(house, asset_id).published or {}
-    assert [caption["language"] for caption in published["captions"]] == ["en"]
+    published = asset_of(house, asset_id).published
+    assert published is not None
+    assert [caption.name for caption in published.of_kind("captions")] == ["en"]
     assert picture(house, asset_id) == "blue"
 
 

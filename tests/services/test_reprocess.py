@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mediaflow.domain.errors import Conflict, Forbidden, InvalidInput, LeaseLost, MediaRejected, NotFound, TaskFailed
 from mediaflow.domain.ids import job_id
+from mediaflow.domain.publication import Files, FileType, Output
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES
 from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.pipeline.lease import Lease
-from mediaflow.services.pipeline.publishing import longest_watch_seconds
+from mediaflow.services.pipeline.rendering import longest_watch_seconds
 from tests.services.pipeline import ADMIN, ANN, BOB, Pipeline
 from tests.services.records import a_published_asset
 from tests.services.world import World
@@ -58,7 +60,7 @@ def test_the_old_generation_plays_until_the_new_one_is_published(pipeline: Pipel
     after = pipeline.asset(asset_id)
     assert (after.state, after.generation, after.profile, after.error) == ("ready", 2, "mobile", None)
     assert after.published is not None
-    assert after.published["hls"].startswith("g2/")
+    assert after.published.outputs[0].path.startswith("g2/")
 
 
 def test_without_a_profile_it_is_the_one_of_the_last_time(pipeline: Pipeline, reprocess: Reprocess) -> None:
@@ -403,9 +405,12 @@ def test_what_the_published_generation_refers_to_stays(pipeline: Pipeline, repro
     pipeline.put(f"assets/{asset_id}/captions/en.vtt")
     reprocess.asset(ANN, asset_id)
     pipeline.work()
-    published = pipeline.asset(asset_id).published or {}
-    changes: dict[str, Any] = {"published": published | {"thumbnail": "g1/poster.1/poster.jpg"}}
-    pipeline.world.runtime.database.assets.change(asset_id, {}, changes)
+    published = pipeline.asset(asset_id).published
+    assert published is not None
+    poster = Output("poster.jpg", "image", "g1/poster.1/poster.jpg", "image/jpeg", 1)
+    files = Files("g1/poster.1/", {"poster.jpg": FileType("image", "image/jpeg")})
+    changed = replace(published, outputs=(*published.outputs, poster), files=(*published.files, files))
+    pipeline.world.runtime.database.assets.change(asset_id, {}, {"published": changed})
     swept(pipeline, asset_id)
     left = {key.removeprefix(f"assets/{asset_id}/") for key in pipeline.objects(f"assets/{asset_id}/")}
     assert {path for path in left if not path.startswith("g2/")} == {"g1/poster.1/poster.jpg", "captions/en.vtt"}

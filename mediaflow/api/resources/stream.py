@@ -1,4 +1,4 @@
-"""Published files by signed path: manifests, segments, images, captions. The token in the path is the permission."""
+"""Published files by signed path: outputs, and segments. The token in the path is the permission."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mediaflow.api.http.context import runtime
 from mediaflow.api.http.cors import STREAM, share
 from mediaflow.api.http.resource import Resource
 from mediaflow.domain.errors import PreconditionFailed
-from mediaflow.services.delivery.delivery import OTHER_TYPE, StreamFile
+from mediaflow.services.delivery.delivery import StreamFile
 
 blueprint = Resource("stream", __name__, url_prefix="/stream", description="Published files.")
 
@@ -94,8 +94,9 @@ def _headed(response: Response, file: StreamFile) -> Response:
     response.set_etag(file.etag)
     if file.internal_path is None:  # nginx says it itself, and would keep ours beside it
         response.headers["Accept-Ranges"] = "bytes"
-    if file.content_type == OTHER_TYPE:
-        response.headers["Content-Disposition"] = "attachment"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if file.attached is not None:
+        response.headers["Content-Disposition"] = f'attachment; filename="{file.attached}"'
     control = response.cache_control
     control.public, control.private = file.shared, None if file.shared else True
     if file.max_age_seconds == 0:

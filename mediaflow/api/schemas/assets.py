@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
 from marshmallow import EXCLUDE, RAISE, Schema, fields, validate
 
@@ -11,6 +12,7 @@ from mediaflow.api.http.fields import Body, Moment, Text, Timestamp, choice, swi
 from mediaflow.api.schemas.captions import CaptionSchema, caption_documents
 from mediaflow.api.schemas.common import FaultSchema, PageQuery, PageSchema, fault_document
 from mediaflow.api.schemas.uploads import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_TAG, tags_field
+from mediaflow.domain.publication import Output, OutputKind
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
 from mediaflow.services.access.principals import MAX_USER_CHARACTERS
@@ -190,11 +192,34 @@ def totals_document(totals: Totals) -> dict[str, Any]:
     }
 
 
+class OutputSchema(Schema):
+    """Something that the asset's profile made. Downloads and other files are kept by browsers and not opened."""
+
+    name = fields.String(
+        required=True,
+        metadata={"description": "Unique within its kind: a manifest's format, captions' language, a file's own name."},
+    )
+    kind = fields.String(required=True, metadata={"enum": list(get_args(OutputKind))})
+    url = fields.String(required=True)
+    content_type = fields.String(required=True)
+    size_bytes = fields.Integer(required=True, allow_none=True, metadata={"minimum": 0})
+    title = fields.String(required=True, allow_none=True, metadata={"description": "For people, where there is one."})
+
+
 class PlaybackSchema(Schema):
     """Where the asset plays, until `expires_at`. What there is not (yet) is null."""
 
+    manifests = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        metadata={"description": "The manifest to open of each format that the asset's profile names."},
+    )
+    outputs = fields.List(
+        fields.Nested(OutputSchema), required=True, metadata={"description": "Everything that can be fetched by name."}
+    )
+    captions = fields.List(fields.Nested(CaptionSchema), required=True)
     hls_url = fields.String(required=True, allow_none=True)
-    early_hls_url = fields.String(required=True, allow_none=True)
     dash_url = fields.String(required=True, allow_none=True)
     thumbnail_url = fields.String(required=True, allow_none=True)
     storyboard_url = fields.String(required=True, allow_none=True)
@@ -217,7 +242,7 @@ def public_document(asset: Asset, playback: Playback | None) -> dict[str, Any]:
         "playable": asset.playable,
         "duration_seconds": asset.duration_seconds,
         "created_at": asset.created_at,
-        "thumbnail_url": absolute(playback.thumbnail) if playback else None,
+        "thumbnail_url": absolute(playback.first("image")) if playback else None,
         "captions": caption_documents(asset, playback),
     }
 
@@ -225,7 +250,6 @@ def public_document(asset: Asset, playback: Playback | None) -> dict[str, Any]:
 def asset_document(asset: Asset, progress: Progress, playback: Playback | None) -> dict[str, Any]:
     """An asset as its schema has it; without `playback` (a deleted one) it shows no picture."""
     here = absolute(f"{BASE}/assets/{asset.id}")
-    published = asset.published or {}
     return {
         **public_document(asset, playback),
         "owner": asset.owner,
@@ -240,7 +264,7 @@ def asset_document(asset: Asset, progress: Progress, playback: Playback | None) 
         "filename": asset.filename,
         "profile": asset.profile,
         "media": asset.media,
-        "renditions": [_rendition(rendition) for rendition in published.get("renditions") or []],
+        "renditions": [_rendition(rendition) for rendition in (asset.published.renditions if asset.published else ())],
         "poster_seconds": asset.poster_seconds,
         "links": {
             "self": here,
@@ -263,22 +287,30 @@ def viewers_document(document: dict[str, Any]) -> dict[str, Any]:
     return document | hidden
 
 
-def _rendition(rendition: dict[str, Any]) -> dict[str, Any]:
+def _rendition(rendition: Mapping[str, Any]) -> dict[str, Any]:
     names = ("name", "width", "height", "frame_rate", "bitrate_bps", "codecs", "mp4_url")
     return {name: rendition.get(name) for name in names}
 
 
 def playback_document(playback: Playback) -> dict[str, Any]:
     """Playback addresses as URLs."""
+    manifests = {o.name: absolute(playback.path(o)) for o in playback.outputs if o.kind == "manifest"}
     return {
-        "hls_url": absolute(playback.hls),
-        "early_hls_url": absolute(playback.early_hls),
-        "dash_url": absolute(playback.dash),
-        "thumbnail_url": absolute(playback.thumbnail),
-        "storyboard_url": absolute(playback.storyboard),
+        "manifests": manifests,
+        "outputs": [_output(output, playback) for output in playback.outputs],
+        "captions": caption_documents(playback.asset, playback),
+        "hls_url": manifests.get("hls"),
+        "dash_url": manifests.get("dash"),
+        "thumbnail_url": absolute(playback.first("image")),
+        "storyboard_url": absolute(playback.first("storyboard")),
         "token": playback.token,
         "expires_at": playback.expires_at,
-        "title": playback.title,
-        "description": playback.description,
-        "duration_seconds": playback.duration_seconds,
+        "title": playback.asset.title,
+        "description": playback.asset.description,
+        "duration_seconds": playback.asset.duration_seconds,
     }
+
+
+def _output(output: Output, playback: Playback) -> dict[str, Any]:
+    told = {name: getattr(output, name) for name in ("name", "kind", "content_type", "size_bytes", "title")}
+    return {**told, "url": absolute(playback.path(output))}

@@ -46,15 +46,10 @@ class CaptionListSchema(Schema):
 
 def caption_documents(asset: Asset, playback: Playback | None) -> list[dict[str, Any]]:
     """The asset's captions as the schema has them; without `playback` (a deleted one) without addresses."""
-    published = {caption["language"]: caption["path"] for caption in (asset.published or {}).get("captions", [])}
     return [
         {
             **{name: caption[name] for name in ("language", "label", "default", "size_bytes")},
-            "url": _url(asset, playback, published.get(caption["language"])),
+            "url": absolute(playback.first("captions", caption["language"])) if playback else None,
         }
         for caption in asset.captions
     ]
-
-
-def _url(asset: Asset, playback: Playback | None, path: str | None) -> str | None:
-    return absolute(f"/stream/{playback.token}/{asset.id}/{path}") if playback and path else None

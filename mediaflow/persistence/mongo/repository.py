@@ -16,6 +16,7 @@ from mediaflow.persistence.fields import (
     after_prefix,
     checked_changes,
     checked_conditions,
+    checked_schema,
     checked_sort,
     fields_of,
     known_fields,
@@ -55,8 +56,11 @@ class MongoRepository(Generic[R]):
     def peek(self, record_id: str, fields: Sequence[str]) -> dict[str, Any] | None:
         wanted = known_fields(self._fields, fields)
         with self._connection.documents(self._document) as documents:
-            found = documents(__raw__={"_id": record_id}).only(*(field.name for field in wanted)).first()
-        return None if found is None else {field.name: getattr(found, field.name) for field in wanted}
+            found = documents(__raw__={"_id": record_id}).only("schema", *(field.name for field in wanted)).first()
+        if found is None:
+            return None
+        checked_schema(record_id, found.schema)
+        return {field.name: field.loaded(getattr(found, field.name)) for field in wanted}
 
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
         query = self._query(expect, record_id)
@@ -120,7 +124,8 @@ class MongoRepository(Generic[R]):
     def _loaded(self, document: Record | None) -> R | None:
         if document is None:
             return None
-        values = {name: getattr(document, name) for name in self._fields}
+        checked_schema(document.id, document.schema)
+        values = {name: field.loaded(getattr(document, name)) for name, field in self._fields.items()}
         # a document that is older than a field takes the field's default
         return self._record(
             **{name: value for name, value in values.items() if value is not None or self._fields[name].nullable}

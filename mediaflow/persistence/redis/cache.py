@@ -6,14 +6,14 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.records import SCHEMA_VERSION, Asset
-from mediaflow.persistence.fields import fields_of
+from mediaflow.persistence.fields import Field, fields_of
 from mediaflow.persistence.redis.connection import NAMESPACE, RedisConnection
 
 _FIELDS: Final = fields_of(Asset)
@@ -68,7 +68,9 @@ def key_of(asset_id: str, rev: int) -> str:
 
 def dumped(asset: Asset) -> bytes:
     """The record as it is kept."""
-    return json.dumps({name: getattr(asset, name) for name in _FIELDS}, separators=(",", ":")).encode()
+    return json.dumps(
+        {name: field.checked(getattr(asset, name)) for name, field in _FIELDS.items()}, separators=(",", ":")
+    ).encode()
 
 
 def _loaded(text: bytes | str) -> Asset | None:
@@ -77,6 +79,12 @@ def _loaded(text: bytes | str) -> Asset | None:
         document = json.loads(text)
         if not isinstance(document, dict) or document.keys() != _FIELDS.keys():
             return None
-        return Asset(**{name: field.checked(document[name]) for name, field in _FIELDS.items()})
-    except (ValueError, TypeError, OverflowError, RecursionError):
+        return Asset(**{name: _believed(field, document[name]) for name, field in _FIELDS.items()})
+    except (ValueError, LookupError, AttributeError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _believed(field: Field, kept: Any) -> Any:
+    """The value, if the field can have it."""
+    value = field.loaded(kept)
+    return field.checked(value) if field.codec is None else value

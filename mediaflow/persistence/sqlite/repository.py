@@ -11,6 +11,7 @@ from mediaflow.persistence.fields import (
     Field,
     checked_changes,
     checked_conditions,
+    checked_schema,
     checked_sort,
     fields_of,
     known_fields,
@@ -47,11 +48,14 @@ class SqliteRepository(Generic[R]):
         return found[0] if found else None
 
     def peek(self, record_id: str, fields: Sequence[str]) -> dict[str, Any] | None:
-        wanted = known_fields(self._fields, fields)
+        wanted = known_fields(self._fields, [*fields, "schema"])
         columns = listed(field.name for field in wanted)
         with self._connections.reading() as connection:
             row = connection.execute(f"SELECT {columns} FROM {self._table} WHERE id = ?", [record_id]).fetchone()  # noqa: S608
-        return None if row is None else {f.name: _read(f, value) for f, value in zip(wanted, row, strict=True)}
+        if row is None:
+            return None
+        checked_schema(record_id, row[-1])
+        return {f.name: _read(f, value) for f, value in zip(wanted, row, strict=True) if f.name in fields}
 
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
         assigned, added = checked_changes(self._fields, changes)
@@ -133,8 +137,9 @@ class SqliteRepository(Generic[R]):
         return [self._loaded(row) for row in rows]
 
     def _loaded(self, row: Sequence[Any]) -> R:
-        pairs = zip(self._fields.items(), row, strict=True)
-        return self._record(**{name: _read(field, value) for (name, field), value in pairs})
+        kept = dict(zip(self._fields, row, strict=True))
+        checked_schema(kept["id"], kept["schema"])
+        return self._record(**{name: _read(self._fields[name], value) for name, value in kept.items()})
 
 
 def _kept(field: Field, value: Any) -> Any:
@@ -146,7 +151,7 @@ def _read(field: Field, value: Any) -> Any:
         return None
     match field.kind:
         case "object" | "list":
-            return json.loads(value)
+            return field.loaded(json.loads(value))
         case "flag":
             return bool(value)
         case "number":

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import Conflict, InvalidInput, MediaflowError, NotFound, TooLarge, Unavailable
+from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
 from mediaflow.services.access.permissions import changeable, readable
@@ -110,7 +111,7 @@ class Captions:
             changes: dict[str, Any] = {"captions": captions, "updated_at": self.database.now()}
             path = None
             if asset.published is not None:
-                changes["published"], path = self._captioned(asset, captions)
+                changes["published"], path = self._captioned(asset, asset.published, captions)
             expect = {"rev": asset.rev, "generation": asset.generation, "deleted_at": None}
             changed = self.database.assets.change(asset_id, expect, changes)
             if changed is not None:
@@ -118,12 +119,12 @@ class Captions:
             self.rendering.discard(asset_id, path)
         raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
 
-    def _captioned(self, asset: Asset, captions: CaptionList) -> tuple[dict[str, Any], str | None]:
+    def _captioned(self, asset: Asset, published: Publication, captions: CaptionList) -> tuple[Publication, str | None]:
         try:
-            return self.rendering.captioned(asset.id, asset.published or {}, captions)
+            return self.rendering.captioned(asset.id, published, captions, self.database.now())
         except NotFound as error:
             if self._is_outdated(asset):
-                return asset.published or {}, None  # the compare-and-set finds out
+                return published, None  # the compare-and-set finds out
             raise Conflict(
                 "Files of this asset are missing in the storage; process it again.", code="asset.lost_files"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +12,8 @@ from urllib.parse import quote, urlsplit
 from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError, NotFound
 from mediaflow.domain.ids import derived_id
+from mediaflow.domain.mediatypes import is_shown
+from mediaflow.domain.publication import FileKind, FileType, Output, OutputKind, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import Visibility
 from mediaflow.plugin import ObjectInfo, Storage
@@ -19,65 +22,65 @@ from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader, look
 from mediaflow.services.delivery.stream_options import StreamOptions
 from mediaflow.services.delivery.stream_tokens import StreamTokens
-from mediaflow.services.pipeline.packaging import ARTIFACTS
 from mediaflow.services.ports import Database
 from mediaflow.settings import Settings
 
-CONTENT_TYPES: Final = {
-    "m3u8": "application/vnd.apple.mpegurl",
-    "mpd": "application/dash+xml",
-    "m4s": "video/mp4",
-    "mp4": "video/mp4",
-    "m4a": "audio/mp4",
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "webp": "image/webp",
-    "vtt": "text/vtt; charset=utf-8",
-    "json": "application/json",
-}
-"""By extension; everything else is bytes to keep (`application/octet-stream`), never shown by a browser."""
-OTHER_TYPE: Final = "application/octet-stream"
-MANIFEST_TYPES: Final = (CONTENT_TYPES["m3u8"], CONTENT_TYPES["mpd"])
 MANIFEST_SECONDS: Final = 10
 """Longest time that a shared cache may keep a manifest of public and unlisted assets."""
-REDIRECTED: Final = ("m4s", "m4a", "jpg", "png", "webp")
+REDIRECTED: Final[tuple[FileKind, ...]] = ("media", "image")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
+"""Not in the file name of a header: RFC 6266 (appendix D) warns of `%`, and the rest is not worth quoting."""
 REDIRECT_SECONDS: Final = 60
 """A presigned URL opens the file whatever happens to the asset meanwhile: long enough to begin to fetch, no longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """Where an asset plays: stream paths (`/stream/...`), None where there is nothing yet, and the token's end.
+    """Where an asset plays: what leaves of it, at stream paths (`/stream/...`), until the token's end.
 
-    And what viewers read beside it, who may not see the asset itself.
+    Of the asset itself viewers read its title, description, duration and captions.
     """
 
+    asset: Asset
     token: str
     expires_at: float
-    hls: str | None
-    early_hls: str | None
-    dash: str | None
-    thumbnail: str | None
-    storyboard: str | None
-    title: str
-    description: str
-    duration_seconds: float | None
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """All that has a name; nothing yet before anything is published."""
+        return () if self.asset.published is None else self.asset.published.outputs
+
+    def path(self, output: Output) -> str:
+        """The stream path of one of the outputs."""
+        return f"/stream/{self.token}/{self.asset.id}/{quote(output.path)}"
+
+    def first(self, kind: OutputKind, name: str | None = None) -> str | None:
+        """The stream path of the first output of the kind (and name), None when there is none."""
+        found = (o for o in self.outputs if o.kind == kind and name in (None, o.name))
+        return next(map(self.path, found), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a published file that may be sent lies. `shared`: anyone may see it, so shared caches may keep it."""
+    """Where a published file that may be sent lies, and what it is.
+
+    `shared`: anyone may see it, so shared caches may keep it. With `attached`, browsers keep it under that name and
+    don't open it.
+    """
 
     key: str
+    kind: FileKind
     content_type: str
     shared: bool
+    attached: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFile:
     """A published file. Its content never changes, so that `etag` needs no look at it.
 
-    `max_age_seconds` is how long others may keep it without asking again. With `internal_path`, nginx sends it.
+    `max_age_seconds` is how long others may keep it without asking again. With `attached`, browsers keep it under that
+    name and don't open it. With `internal_path`, nginx sends it.
     """
 
     key: str
@@ -86,6 +89,7 @@ class StreamFile:
     etag: str
     shared: bool
     max_age_seconds: int
+    attached: str | None = None
     internal_path: str | None = None
 
 
@@ -97,7 +101,7 @@ class StreamFacts:
     visibility: Visibility
     deleted_at: float | None
     acl_epoch: int
-    generation: int
+    published: Publication | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,47 +122,26 @@ class Delivery:
 
     def addresses(self, asset: Asset) -> Playback:
         """The stream paths of an asset that the caller may see."""
-        token, expires_at = self.stream_tokens.mint(asset)
-        published = asset.published or {}
-
-        def at(name: str) -> str | None:
-            path = published.get(name)
-            return f"/stream/{token}/{asset.id}/{path}" if path else None
-
-        return Playback(
-            token=token,
-            expires_at=expires_at,
-            hls=at("hls"),
-            early_hls=at("early_hls"),
-            dash=at("dash"),
-            thumbnail=at("thumbnail"),
-            storyboard=at("storyboard"),
-            title=asset.title,
-            description=asset.description,
-            duration_seconds=asset.duration_seconds,
-        )
+        return Playback(asset, *self.stream_tokens.mint(asset))
 
     def admit(self, token: str, asset_id: str, path: str) -> Place:
         """Where the file at that path would lie; NotFound for whatever is wrong, without saying what."""
         asset = look(self.database.assets, asset_id, StreamFacts)
         if asset is None or asset.deleted_at is not None or not self.stream_tokens.check(token, asset):
             raise _no_file()
-        generation = keys.generation_of(path)
-        if generation is None or generation > asset.generation or path.rpartition("/")[2] == ARTIFACTS:
+        what = asset.published and asset.published.file(path, self.stream_tokens.clock())
+        if not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
             raise _no_file()
-        try:
-            key = keys.checked_key(keys.asset_prefix(asset_id) + path)
-        except MediaflowError as error:
-            raise _no_file() from error
-        return Place(key, content_type_of(path), asset.visibility != "private")
+        return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
     def elsewhere(self, place: Place) -> str | None:
         """A presigned URL at which the storage itself sends the file, None when that is our business.
 
-        Only what names no other files by relative URIs, as manifests and storyboards do: those would be looked for at
-        the storage. And no `.mp4`: browsers go on for minutes with the URL that a whole film was redirected to.
+        Only files of tracks, and images. Manifests and storyboards name other files by relative URIs, which would be
+        looked for at the storage; it would not say that a file is to be kept and not opened; and browsers go on for
+        minutes with the URL that a whole film was redirected to.
         """
-        if self.options.redirect is None or place.key.rpartition(".")[2] not in REDIRECTED:
+        if self.options.redirect is None or place.kind not in REDIRECTED or place.attached is not None:
             return None
         return self.options.redirect.presign(place.key, seconds=REDIRECT_SECONDS)
 
@@ -185,6 +168,7 @@ class Delivery:
             etag=_nginx_etag(found) if prefix else derived_id(place.key, found.size_bytes),
             shared=place.shared,
             max_age_seconds=self._max_age(place),
+            attached=place.attached,
             internal_path=prefix + quote(place.key) if prefix else None,
         )
 
@@ -203,7 +187,7 @@ class Delivery:
         already), and a shared cache after a few seconds, so that nobody begins to watch what was made private.
         Segments of private assets stay in the viewer's own browser as long as their address.
         """
-        if place.content_type in MANIFEST_TYPES:
+        if place.kind == "manifest":
             return min(MANIFEST_SECONDS, self.settings.stream_cache_seconds) if place.shared else 0
         return self.settings.stream_cache_seconds if place.shared else self.settings.stream_bucket_seconds
 
@@ -213,12 +197,11 @@ def _nginx_etag(found: ObjectInfo) -> str:
     return f"{int(found.modified_at):x}-{found.size_bytes:x}"
 
 
-def content_type_of(path: str) -> str:
-    """The media type of a published path; segments of audio renditions are `audio/mp4`."""
-    *directories, name = path.split("/")
-    kind = CONTENT_TYPES.get(name.rpartition(".")[2].lower(), OTHER_TYPE)
-    is_audio = kind == "video/mp4" and any(directory.startswith("audio") for directory in directories)
-    return "audio/mp4" if is_audio else kind
+def _attached(what: FileType, path: str) -> str | None:
+    """The name under which the file is kept; None when a browser may show it."""
+    if what.kind in ("download", "file") or not is_shown(what.content_type):
+        return _UNSAFE.sub("_", path.rpartition("/")[2])
+    return None
 
 
 def _no_file() -> NotFound:

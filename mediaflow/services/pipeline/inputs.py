@@ -13,9 +13,9 @@ from typing import Any
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import HasLocalFiles, Storage
-from mediaflow.services.pipeline.packaging import ARTIFACTS
 
 
 @dataclass(frozen=True, slots=True)

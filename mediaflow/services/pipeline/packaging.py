@@ -1,18 +1,26 @@
-"""From the artifacts of a job's steps to one presentation: checked for gaps, URIs relative to the manifests. Pure."""
+"""From the artifacts of a job's steps to a presentation and outputs: nothing is missing, no name is twice. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from mediaflow.domain.errors import TaskFailed
-from mediaflow.domain.presentation import Artifact, Presentation, Rendition, Segment, Track
+from mediaflow.domain.presentation import Artifact, ArtifactRole, Presentation, Rendition, Segment, Track
+from mediaflow.domain.publication import Files, FileType, Output, OutputKind, described
 from mediaflow.services.text.languages import known_language, language_name
 
-ARTIFACTS = "artifacts.json"
-"""Beside what an attempt made lies the list of it."""
+KINDS: Final[dict[ArtifactRole, OutputKind]] = {
+    "thumbnail": "image",
+    "storyboard": "storyboard",
+    "captions": "captions",
+    "download": "download",
+    "file": "file",
+}
+"""What artifacts become that are outputs of their own; the rest is media."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +30,66 @@ class Produced:
     path: str
     artifacts: tuple[Artifact, ...]
 
+    @property
+    def task(self) -> str:
+        """The name of the task (`video-0`)."""
+        return self.path.rpartition("/")[2].rpartition(".")[0]
 
-def build_presentation(produced: Iterable[Produced], duration_seconds: float) -> Presentation:
-    """All tracks with their segments in order. TaskFailed (`job.incomplete`) names what is missing."""
-    inits: dict[str, tuple[Track, str]] = {}
-    segments: dict[str, dict[int, Segment]] = defaultdict(dict)
+    @property
+    def files(self) -> Files:
+        """What may be sent of it, and as what."""
+        types = {a.path: FileType(KINDS.get(a.role, "media"), a.content_type) for a in self.artifacts}
+        return described(f"{self.path}/", types)
+
+
+Place = Callable[[Produced, Artifact], str]
+"""The path of a file as manifests name it."""
+
+
+def beside_manifests(source: Produced, artifact: Artifact) -> str:
+    """Where the file lies as seen from manifests, which have a directory of their own beside it."""
+    return f"../{source.path.split('/', 1)[1]}/{artifact.path}"
+
+
+def outputs_of(produced: Iterable[Produced]) -> list[Output]:
+    """What steps made that has a name of its own. TaskFailed (`job.name_taken`) names the tasks that share one."""
+    makers: dict[str, str] = {}
+    outputs = []
     for source in produced:
         for artifact in source.artifacts:
-            uri = f"../{source.path.split('/', 1)[1]}/{artifact.path}"
+            if (kind := KINDS.get(artifact.role)) is None:
+                continue
+            if (other := makers.setdefault(artifact.path, source.task)) != source.task:
+                raise _taken(f"an output called {artifact.path!r}", other, source.task)
+            path, size = f"{source.path}/{artifact.path}", artifact.size_bytes
+            outputs.append(Output(artifact.path, kind, path, artifact.content_type, size, artifact.title))
+    return outputs
+
+
+def _taken(what: str, first: str, second: str) -> TaskFailed:
+    return TaskFailed(
+        f"The tasks {first!r} and {second!r} both made {what}: take one of their steps out of the profile, or give"
+        " them other names by their parameters.",
+        code="job.name_taken",
+    )
+
+
+def build_presentation(
+    produced: Iterable[Produced], duration_seconds: float, place: Place = beside_manifests
+) -> Presentation:
+    """All tracks with their segments in order. TaskFailed names what is missing (`job.incomplete`) or there twice."""
+    inits: dict[str, tuple[Track, str]] = {}
+    segments: dict[str, dict[int, Segment]] = defaultdict(dict)
+    makers: dict[tuple[str, int], str] = {}
+    for source in produced:
+        for artifact in source.artifacts:
             if artifact.role == "init" and artifact.describes is not None:
-                inits.setdefault(artifact.describes.name, (artifact.describes, uri))
+                if artifact.describes.name not in inits:
+                    inits[artifact.describes.name] = (artifact.describes, quote(place(source, artifact)))
             elif artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
-                seconds = artifact.duration_seconds or 0.0
+                if (other := makers.setdefault((artifact.track, artifact.number), source.task)) != source.task:
+                    raise _taken(f"segment {artifact.number} of a track called {artifact.track!r}", other, source.task)
+                seconds, uri = artifact.duration_seconds or 0.0, quote(place(source, artifact))
                 segments[artifact.track][artifact.number] = Segment(uri, seconds, artifact.size_bytes)
     renditions = [
         Rendition(_named(track), uri, _in_order(name, segments[name])) for name, (track, uri) in inits.items()

@@ -13,6 +13,7 @@ from mediaflow.domain.errors import Conflict, InvalidInput, Problem, TaskFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.profile import Profile, StepSpec
+from mediaflow.domain.publication import Files, Output, Publication
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.plugin import PlannedTask, Storage
 from mediaflow.plugin.wire import dump, load
@@ -20,6 +21,7 @@ from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.pipeline.jobs import SUPERSEDED, Jobs
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.packaging import outputs_of
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.ports import Database, Plugins
@@ -69,27 +71,30 @@ class Posters:
 
     def apply(self, task: Task, _lease: Lease) -> dict[str, Any]:
         """The last stage: point what is published at the new picture, if it is still wished for."""
-        path = self._picture(task)
+        picture, files = self._picture(task)
         for _ in range(TRIES):
             asset = self.documents.asset(task)
             wanted = asset.generation == task.generation and asset.poster_seconds == task.params["time_seconds"]
             if not wanted or asset.published is None:
                 return {}
-            published = {**asset.published, "thumbnail": path, "poster_seconds": asset.poster_seconds}
+            now = self.database.now()
+            until = self.rendering.watched_until(asset.published, now)
+            shown = asset.published.showing(_pictured(asset.published, picture), files, now=now, until=until)
+            published = replace(shown, poster_seconds=asset.poster_seconds)
             expect = {"rev": asset.rev, "generation": task.generation, "deleted_at": None}
-            changes = {"published": published, "updated_at": self.database.now()}
+            changes = {"published": published, "updated_at": now}
             if self.database.assets.change(asset.id, expect, changes) is not None:
-                return {"path": path}
+                return {"path": picture.path}
         raise TaskFailed("Others keep changing this asset.", code="asset.busy")
 
-    def _picture(self, task: Task) -> str:
-        """The path of the picture that the job's step made; it is in the storage, whole."""
+    def _picture(self, task: Task) -> tuple[Output, Files]:
+        """The picture that the job's step made, and its directory's files; it is in the storage, whole."""
         step = next(other for other in self.jobs.tasks(task.job_id) if other.stage == "step")
         made = self.rendering.produced(task.asset_id, (step.result or {})["path"])
-        path, size = next((f"{made.path}/{a.path}", a.size_bytes) for a in made.artifacts if a.role == "thumbnail")
-        if not self.rendering.is_stored(task.asset_id, path, size):
+        picture = next(output for output in outputs_of([made]) if output.kind == "image")
+        if not self.rendering.is_stored(task.asset_id, picture.path, picture.size_bytes or 0):
             raise TaskFailed("The picture is not in the storage as it was made.", code="storage.lost_object")
-        return path
+        return picture, made.files
 
     def _check(self, asset: Asset, time_seconds: float | None) -> None:
         if asset.published is None or asset.media is None:
@@ -139,9 +144,16 @@ class Posters:
 
 def _shows(asset: Asset, time_seconds: float | None) -> bool:
     """True when the published picture is the one of that time already."""
-    published = asset.published or {}
-    made = published.get("poster_seconds") == time_seconds
-    return asset.published is not None and made and (time_seconds is None or bool(published.get("thumbnail")))
+    published = asset.published
+    if published is None or published.poster_seconds != time_seconds:
+        return False
+    return time_seconds is None or published.first("image") is not None
+
+
+def _pictured(published: Publication, picture: Output) -> list[Output]:
+    """The outputs with that picture in the place of the one that stood for the asset."""
+    old = published.first("image")
+    return [picture if o is old else o for o in published.outputs] + ([picture] if old is None else [])
 
 
 def chosen(spec: StepSpec, time_seconds: float | None) -> StepSpec:

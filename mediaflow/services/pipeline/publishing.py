@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mediaflow.domain import keys
+from mediaflow.domain.documents import publication_document, publication_of
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.events import Event
+from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import Storage
 from mediaflow.services.pipeline.fitting import check_made
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
-from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions
+from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions, outputs_of
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
@@ -35,39 +36,30 @@ class Publishing:
     rendering: Rendering
     posters: Posters
     metrics: Metrics
-    stream_bucket_seconds: float
 
     def package(self, task: Task, _lease: Lease) -> dict[str, Any]:
-        """Check that every file is there, build the presentation, write the manifests; returns what publishing sets."""
+        """Check that every file is there, build the presentation, write the manifests; returns what is published."""
         asset, media = self.documents.asset(task), self.documents.media(task)
         tasks = self.jobs.tasks(task.job_id)
         done = [other for other in tasks if other.stage == "step" and other.state == "done"]
         produced = [self.rendering.produced(asset.id, (other.result or {})["path"]) for other in done]
         check_made((task.step or "", task.name, made.artifacts) for task, made in zip(done, produced, strict=True))
         self._verify_stored(asset, produced)
-        presentation = build_presentation(produced, media.duration_seconds)
+        presentation, outputs = build_presentation(produced, media.duration_seconds), outputs_of(produced)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
         formats = self.plugins.profiles[self.documents.job(task).profile or ""].manifests
-        entries = self.rendering.write(asset.id, path, presentation, formats)
-        images = {
-            a.role: f"{p.path}/{a.path}" for p in produced for a in p.artifacts if a.role in ("thumbnail", "storyboard")
-        }
-        return {
-            "generation": task.generation,
-            "sources": [source.path for source in produced],
-            "hls": entries.get("hls"),
-            "early_hls": None,
-            "dash": entries.get("dash"),
-            "manifests": entries,
-            "thumbnail": images.get("thumbnail"),
-            "storyboard": images.get("storyboard"),
-            "poster_seconds": next((t.result or {} for t in tasks if t.name == "plan"), {}).get("poster_seconds"),
-            "captions": [],
-            "warnings": [_left_out(other) for other in tasks if other.optional and other.state == "failed"],
-            "duration_seconds": round(presentation.duration_seconds, 3),
-            "size_bytes": sum(artifact.size_bytes for source in produced for artifact in source.artifacts),
-            "renditions": describe_renditions(presentation),
-        }
+        manifests, files = self.rendering.write(asset.id, path, presentation, formats)
+        publication = Publication(
+            generation=task.generation,
+            outputs=(*manifests, *outputs),
+            files=(*(source.files for source in produced), files),
+            duration_seconds=round(presentation.duration_seconds, 3),
+            sources=tuple(source.path for source in produced),
+            renditions=tuple(describe_renditions(presentation)),
+            warnings=tuple(_left_out(other) for other in tasks if other.optional and other.state == "failed"),
+            poster_seconds=next((t.result or {} for t in tasks if t.name == "plan"), {}).get("poster_seconds"),
+        )
+        return publication_document(publication)
 
     def _verify_stored(self, asset: Asset, produced: list[Produced]) -> None:
         """Every artifact is in the storage with its size: a full disk is found here, not by a viewer."""
@@ -87,36 +79,37 @@ class Publishing:
         picture are those of this moment: who changes them meanwhile makes this try again, or sees the new generation.
         """
         package = next(t for t in self.jobs.tasks(task.job_id) if t.name == "package")
-        packaged = package.result or {}
+        packaged = publication_of(package.result or {})
         for _ in range(PUBLISH_TRIES):
             asset = self.database.assets.get(task.asset_id)
             if asset is None or asset.deleted_at is not None:
                 return {}
             published, path = packaged, None
             if asset.captions:
-                published, path = self.rendering.captioned(asset.id, packaged, asset.captions)
+                now = self.database.now()
+                published, path = self.rendering.captioned(asset.id, packaged, asset.captions, now)
             if self._published(task, asset, published):
                 self._catch_up(task)
                 return {}
             self.rendering.discard(asset.id, path)
         raise TaskFailed("Others keep changing this asset.", code="asset.busy")
 
-    def _published(self, task: Task, seen: Asset, published: dict[str, Any]) -> bool:
+    def _published(self, task: Task, seen: Asset, published: Publication) -> bool:
         """False when the asset was changed since it was seen, and may still be published to."""
         job, now = self.documents.job(task), self.database.now()
         media = job.media or {}
-        watched = longest_watch_seconds(self.stream_bucket_seconds, published["duration_seconds"])
+        until = self.rendering.watched_until(published, now)
         changes = {
             "generation": task.generation,
-            "published": published,
+            "published": published.following(seen.published, now=now, until=until),
             "state": "ready",
             "playable": True,
             "profile": job.profile,
-            "media": {**media, "warnings": [*media.get("warnings", []), *published.get("warnings", [])]},
-            "duration_seconds": published["duration_seconds"],
+            "media": {**media, "warnings": [*media.get("warnings", []), *published.warnings]},
+            "duration_seconds": published.duration_seconds,
             "error": None,
             "updated_at": now,
-            "sweep_at": now + watched if task.generation > 1 else None,
+            "sweep_at": until if task.generation > 1 else None,
         }
         expect = {
             "job_id": task.job_id,
@@ -143,8 +136,3 @@ class Publishing:
 def _left_out(task: Task) -> str:
     """A sentence for owners about what could not be made and is not needed."""
     return f"{task.name} is left out: {(task.error or {}).get('detail', 'it could not be made')}"
-
-
-def longest_watch_seconds(bucket_seconds: float, duration_seconds: float) -> float:
-    """How long somebody who began to watch just now may go on: the longest life of a stream token."""
-    return (2 + math.ceil(duration_seconds / bucket_seconds)) * bucket_seconds

@@ -6,20 +6,32 @@ A published path never changes, so other captions are other manifests (over the 
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mediaflow.domain import keys
-from mediaflow.domain.presentation import Artifact, Presentation, Segment, TextTrack
+from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.mediatypes import is_media_type
+from mediaflow.domain.presentation import Artifact, Manifest, Presentation, Segment, TextTrack
+from mediaflow.domain.publication import ARTIFACTS, Files, FileType, Output, Publication, described
 from mediaflow.plugin import Storage
 from mediaflow.plugin.wire import load
-from mediaflow.services.pipeline.packaging import ARTIFACTS, Produced, build_presentation
+from mediaflow.services.pipeline.packaging import Produced, build_presentation
 from mediaflow.services.ports import Plugins
 from mediaflow.services.text.webvtt import as_segment
 
-TEXT_TYPE: Final = "text/vtt"
+TEXT_TYPE: Final = "text/vtt; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A manifest of the format of that name."""
+
+    format: str
+    manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +40,73 @@ class Rendering:
 
     storage: Storage
     plugins: Plugins
+    stream_bucket_seconds: float
 
     def produced(self, asset_id: str, path: str) -> Produced:
         """What the winning attempt made whose files lie there. NotFound when its list is gone."""
         data = b"".join(self.storage.read(f"{keys.asset_prefix(asset_id)}{path}/{ARTIFACTS}"))
         return Produced(path, tuple(load(Artifact, item) for item in json.loads(data)))
 
-    def write(self, asset_id: str, path: str, presentation: Presentation, formats: Iterable[str]) -> dict[str, str]:
-        """Render and store the formats; the path of each one's entry."""
-        entries: dict[str, str] = {}
+    def render(self, presentation: Presentation, formats: Iterable[str]) -> list[Rendered]:
+        """The manifests of all formats. TaskFailed when a format breaks its promise, or two write one file."""
+        found: dict[str, Rendered] = {}
         for name in formats:
-            for manifest in self.plugins.manifests[name].render(presentation):
-                self._put(asset_id, f"{path}/{manifest.path}", manifest.body, manifest.content_type)
-                if manifest.entry:
-                    entries[name] = f"{path}/{manifest.path}"
-        return entries
+            manifests = self.plugins.manifests[name].render(presentation)
+            if sum(manifest.entry for manifest in manifests) != 1:
+                raise _broken(f"The manifest format {name!r} must have exactly one entry.")
+            for manifest in manifests:
+                if not is_media_type(manifest.content_type):
+                    raise _broken(
+                        f"The manifest format {name!r} says that {manifest.path} is {manifest.content_type!r:.100},"
+                        " which is no media type; it must be like application/dash+xml."
+                    )
+                other = found.setdefault(manifest.path, Rendered(name, manifest))
+                if other.manifest is not manifest:
+                    raise _broken(f"The manifest formats {other.format!r} and {name!r} both write {manifest.path}.")
+        return list(found.values())
+
+    def write(
+        self, asset_id: str, path: str, presentation: Presentation, formats: Iterable[str]
+    ) -> tuple[list[Output], Files]:
+        """Render and store the formats: their entries, and all their files."""
+        outputs, types = [], {}
+        for each in self.render(presentation, formats):
+            manifest, place = each.manifest, f"{path}/{each.manifest.path}"
+            size = self._put(asset_id, place, manifest.body, manifest.content_type)
+            types[manifest.path] = FileType("manifest", manifest.content_type)
+            if manifest.entry:
+                outputs.append(Output(each.format, "manifest", place, manifest.content_type, size))
+        return outputs, described(f"{path}/", types)
 
     def captioned(
-        self, asset_id: str, published: dict[str, Any], captions: Sequence[dict[str, Any]]
-    ) -> tuple[dict[str, Any], str | None]:
+        self, asset_id: str, published: Publication, captions: Sequence[dict[str, Any]], now: float
+    ) -> tuple[Publication, str | None]:
         """What is to be published so that viewers get these captions, and the path under which its files now lie.
 
         What was published before captions were known of (it does not tell its `sources`) stays as it is.
         """
-        formats = [name for name in published.get("manifests", {}) if name in self.plugins.manifests]
-        if "sources" not in published or not formats:
+        formats = [output.name for output in published.of_kind("manifest") if output.name in self.plugins.manifests]
+        if not published.sources or not formats:
             return published, None
-        path = keys.captions_path(published["generation"], secrets.token_hex(8))
-        produced = [self.produced(asset_id, source) for source in published["sources"]]
-        presentation = build_presentation(produced, published["duration_seconds"])
+        path = keys.captions_path(published.generation, secrets.token_hex(8))
+        produced = [self.produced(asset_id, source) for source in published.sources]
+        presentation = build_presentation(produced, published.duration_seconds)
         shown = [self._written(asset_id, path, caption, presentation) for caption in captions]
-        presentation = replace(presentation, text=tuple(_text_track(c, presentation.duration_seconds) for c in shown))
-        entries = published["manifests"] | self.write(asset_id, path, presentation, formats)
-        known = {name: entries.get(name) for name in ("hls", "dash")}
-        return {**published, **known, "manifests": entries, "captions": shown}, path
+        tracks = (_text_track(c, o, presentation.duration_seconds) for c, o in zip(captions, shown, strict=True))
+        manifests, files = self.write(asset_id, path, replace(presentation, text=tuple(tracks)), formats)
+        renewed = {output.name: output for output in manifests}
+        outputs = [
+            renewed.get(output.name, output) if output.kind == "manifest" else output
+            for output in published.outputs
+            if output.kind != "captions" or any(output.path.startswith(f"{source}/") for source in published.sources)
+        ]
+        types = {**files.types, **{f"{o.name}.vtt": FileType("captions", o.content_type) for o in shown}}
+        until = self.watched_until(published, now)
+        return published.showing([*outputs, *shown], replace(files, types=types), now=now, until=until), path
+
+    def watched_until(self, published: Publication, now: float) -> float:
+        """When the last one is gone who begins to watch now, with an address that was told just before."""
+        return now + longest_watch_seconds(self.stream_bucket_seconds, published.duration_seconds)
 
     def is_stored(self, asset_id: str, path: str, size_bytes: int) -> bool:
         """True when the file is in the storage with that size."""
@@ -74,20 +119,29 @@ class Rendering:
             for info in list(self.storage.list(f"{keys.asset_prefix(asset_id)}{path}/")):
                 self.storage.delete(info.key)
 
-    def _written(self, asset_id: str, path: str, caption: dict[str, Any], presentation: Presentation) -> dict[str, Any]:
+    def _written(self, asset_id: str, path: str, caption: dict[str, Any], presentation: Presentation) -> Output:
         source = b"".join(self.storage.read(keys.asset_prefix(asset_id) + caption["path"])).decode()
         body = as_segment(source, presentation.media_offset_seconds)
         place = f"{path}/{caption['language']}.vtt"
-        self._put(asset_id, place, body, TEXT_TYPE)
-        return {**caption, "path": place, "size_bytes": len(body.encode())}
+        size = self._put(asset_id, place, body, TEXT_TYPE)
+        return Output(caption["language"], "captions", place, TEXT_TYPE, size, caption["label"])
 
-    def _put(self, asset_id: str, path: str, body: str, content_type: str) -> None:
+    def _put(self, asset_id: str, path: str, body: str, content_type: str) -> int:
         data = body.encode()
         self.storage.put(keys.asset_prefix(asset_id) + path, [data], size_bytes=len(data), content_type=content_type)
+        return len(data)
 
 
-def _text_track(caption: dict[str, Any], duration_seconds: float) -> TextTrack:
+def longest_watch_seconds(bucket_seconds: float, duration_seconds: float) -> float:
+    """How long somebody who began to watch just now may go on: the longest life of a stream token."""
+    return (2 + math.ceil(duration_seconds / bucket_seconds)) * bucket_seconds
+
+
+def _text_track(caption: dict[str, Any], output: Output, duration_seconds: float) -> TextTrack:
     # one file: players fetch it once, and formats that take a whole file (DASH) have it
-    name = caption["path"].rpartition("/")[2]
-    segment = Segment(name, duration_seconds, caption["size_bytes"])
+    segment = Segment(output.path.rpartition("/")[2], duration_seconds, output.size_bytes or 0)
     return TextTrack(caption["language"], caption["label"], (segment,), caption["default"])
+
+
+def _broken(sentence: str) -> TaskFailed:
+    return TaskFailed(sentence, code="plugin.failed")

@@ -14,12 +14,12 @@ from typing import Any, Final
 from mediaflow.domain import keys
 from mediaflow.domain.errors import LeaseLost
 from mediaflow.domain.presentation import Artifact
+from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import BLOCK_BYTES, StepTask, Storage
 from mediaflow.plugin.wire import dump, load
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.lease import Lease
-from mediaflow.services.pipeline.packaging import ARTIFACTS
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, original_of
 from mediaflow.services.pipeline.workdir import WorkDirectory

@@ -23,8 +23,11 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.domain.ids import new_id
+from mediaflow.domain.mediatypes import is_media_type
+from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.plugin import ENTRY_POINT_GROUP, Artifact, Limits, MediaContext
 from mediaflow.plugin.wire import load
 from mediaflow.sandbox.marks import end_marked
@@ -38,6 +41,7 @@ from mediaflow.settings import Settings
 
 _log = structlog.get_logger("mediaflow.steps")
 _STDERR_SHOWN: Final = 2000
+LONGEST_TITLE: Final = 200
 
 
 class StepOwners(Protocol):
@@ -195,12 +199,25 @@ def _check_files(name: str, artifacts: Iterable[Mapping[str, Any]], directory: P
                 f"{name} names {artifact.path!r} as its file; it must be a file in its directory, named once.",
                 code="job.step_broken",
             )
+        if problem := _unfit(artifact):
+            raise TaskFailed(f"{name} says of {artifact.path!r:.200} {problem}.", code="job.step_broken")
         if file.stat().st_size != artifact.size_bytes:
             raise TaskFailed(
                 f"{name} says that {artifact.path} has {artifact.size_bytes} bytes; it has {file.stat().st_size}.",
                 code="job.step_broken",
             )
         seen.add(file)
+
+
+def _unfit(artifact: Artifact) -> str | None:
+    """What is wrong with what an artifact says of itself: it would be found out by a viewer otherwise."""
+    if not keys.is_key(artifact.path) or PurePosixPath(artifact.path).name == ARTIFACTS:
+        return f"that this is its path; it must be of letters, digits and ._-=@+% and not be called {ARTIFACTS}"
+    if not is_media_type(artifact.content_type):
+        return f"that it is {artifact.content_type!r:.100}, which is no media type; it must be like video/mp4"
+    if artifact.title is not None and not (artifact.title.isprintable() and 0 < len(artifact.title) <= LONGEST_TITLE):
+        return f"that its title is {artifact.title!r:.100}; it must be of 1 to {LONGEST_TITLE} printable characters"
+    return None
 
 
 @cache

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -49,18 +48,9 @@ class Generations:
 
 
 def _is_left_over(asset: Asset, path: str) -> bool:
-    """True for a file of a generation that is neither published nor being made, and that nothing refers to."""
+    """True for a file of a generation that is neither published nor being made, and that nothing published needs."""
     generation = keys.generation_of(path)
     newest = asset.next_generation - (asset.state == "processing")
     if generation is None or generation == asset.generation or generation > newest:
         return False
-    return not any(path.startswith(f"{kept.rpartition('/')[0]}/") for kept in _texts([asset.published, asset.captions]))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in nested JSON: among them are the paths of what is shown, whatever makes it."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
+    return asset.published is None or not asset.published.uses(path)

@@ -6,7 +6,6 @@ import { AUTOMATIC } from './quality.js';
 import { Retry } from './retry.js';
 import { StreamAddress, renewingLoader, tokenOf, withToken } from './stream.js';
 
-const EARLY_MILLISECONDS = 5000;
 // An error of decoding this soon after the last one was mended is no accident.
 const MENDED_JUST_NOW_MILLISECONDS = 10_000;
 // hls.js tries a damaged segment again and again, without a pause (seen), and says twice each time that it can't be read.
@@ -21,8 +20,6 @@ const GONE = [401, 403, 404, 410];
  */
 export class Player extends EventTarget {
   trouble = null;
-  /** True when what plays is the early presentation of a video that is still being processed. */
-  early = false;
   /** The HlsEngine, or null while there is none and where the browser plays HLS itself. */
   engine = null;
 
@@ -34,7 +31,6 @@ export class Player extends EventTarget {
   #closed = false;
   #starts = 0;
   #retry = new Retry();
-  #earlyTimer = null;
   #mendedAt = -Infinity;
   /** How often segments of a type (`main`, `audio`) could not be read since one could. */
   #unreadable = new Map();
@@ -80,7 +76,6 @@ export class Player extends EventTarget {
         this.#say('nothing', 'This video has nothing to play yet.', true);
         return;
       }
-      this.early = !this.playback.hls_url;
       this.#video.poster = onThisOrigin(this.playback.thumbnail_url) ?? '';
       await this.#attach(this.#source, at);
       if (!isOver() && (this.#pressed ?? !paused)) await this.play();
@@ -133,7 +128,6 @@ export class Player extends EventTarget {
   close() {
     this.#closed = true;
     this.#retry.stop();
-    clearTimeout(this.#earlyTimer);
     this.#address.close();
     for (const [name, call] of this.#listeners()) this.#video.removeEventListener(name, call);
     removeEventListener('online', this.#onOnline);
@@ -173,14 +167,12 @@ export class Player extends EventTarget {
   };
 
   #wanted() {
-    return onThisOrigin(this.playback.hls_url ?? this.playback.early_hls_url);
+    return onThisOrigin(this.playback.hls_url);
   }
 
   #onRenewed() {
-    clearTimeout(this.#earlyTimer);
     this.dispatchEvent(new Event('playback'));
     if (this.#closed) return;
-    if (!this.playback.hls_url) this.#earlyTimer = setTimeout(() => this.renew(), EARLY_MILLISECONDS);
     if (this.#source === null) return;
     const wanted = this.#wanted() ?? '';
     const isSame = withToken(wanted, '') === withToken(this.#source, '');

@@ -48,7 +48,6 @@ export class WatchView {
     try {
       await followAsset(id, {
         signal,
-        // An early presentation plays while the rest is made: then the end of processing is still of interest.
         until: (asset) => isSettled(asset),
         onUpdate: (asset) => this.#showAsset(asset),
       });
@@ -98,7 +97,6 @@ export class WatchView {
     const watchable = asset.state === 'ready' || asset.playable;
     const failed = ['failed', 'rejected'].includes(asset.state);
     if (watchable && this.#player === null) this.#play(asset);
-    else if (asset.state === 'ready' && this.#player?.early) this.#player.renew();
     byId('watch-progress').hidden = watchable || failed;
     setText(byId('watch-progress-text'), progressSentence(asset));
     setProgress(byId('watch-progress-bar'), asset.state === 'processing' ? (asset.progress ?? 0) : null);
