@@ -71,6 +71,7 @@ def _runtime(out: Path) -> Iterator[tuple[Runtime, LocalWakeups]]:
         runtime = build_runtime(settings, plugins, metrics=make_metrics(plugins), wakeups=wakeups)
         try:
             runtime.start()
+            runtime.steps.prepare()
             yield runtime, wakeups
         finally:
             runtime.close()

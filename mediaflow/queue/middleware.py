@@ -67,6 +67,8 @@ class WorkerLife(dramatiq.Middleware):
         runtime, beats = self.runtime, 0
         while not runtime.stopped.wait(NUDGE_SECONDS if beats else 0):
             try:
+                if not beats:
+                    runtime.steps.prepare()
                 if beats % int(SWEEP_SECONDS / NUDGE_SECONDS) == 0:
                     runtime.reconciler.sweep()
                 elif runtime.gate.has_room:

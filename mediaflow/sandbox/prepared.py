@@ -62,6 +62,10 @@ class PreparedProcess:
                 unless_forked.pop_all()
         return ForkedProgram(pid, handle, stdout, stderr, server.collect)
 
+    def start(self) -> None:
+        """Start the prepared process, if it does not run. It imports while others go on; TaskFailed when it can't."""
+        self._ready()
+
     def close(self) -> None:
         """End the prepared process, and with it every child that it has."""
         with self._lock:

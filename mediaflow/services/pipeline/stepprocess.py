@@ -84,6 +84,10 @@ class ChildSteps:
         _check_files(told.name, artifacts, directory)
         return artifacts
 
+    def prepare(self) -> None:
+        """Start the prepared process now, so that the first step need not wait for its imports."""
+        self._prepared.start()
+
     def close(self) -> None:
         """End the prepared process."""
         self._prepared.close()
