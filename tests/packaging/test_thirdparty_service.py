@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +109,7 @@ def extras(outside: Outside, clip: Path) -> dict[str, Any]:
 def test_av1_plays_beside_h264(outside: Outside, clip: Path, tmp_path: Path) -> None:
     asset = outside.ingested(clip, "web-av1")
     playback = outside.playback(asset)
-    variants = outside.variants(playback["hls_url"])
+    variants = outside.variants(playback["manifests"]["hls"])
     shown = {variant: _facts(outside.joined(files, tmp_path)) for variant, files in variants.items()}
     expected = {
         "av01": {"codec_name": "av1", "nb_read_frames": "75"},
@@ -130,13 +129,15 @@ def _facts(file: Path) -> dict[str, Any]:
 
 
 def test_av1_that_takes_the_names_of_h264_is_refused_before_anything_is_encoded(
-    thirdparty_site: Path, clip: Path, tmp_path: Path
+    edited_site: Callable[[Callable[[Path], None]], Path], clip: Path
 ) -> None:
-    site = shutil.copytree(thirdparty_site, tmp_path / "site")
-    step = site / "mediaflow_av1" / "step.py"
-    text = step.read_text()
-    assert text.count(', suffix="av1"') == 1
-    step.write_text(text.replace(', suffix="av1"', ""))
+    def name_as_h264_does(site: Path) -> None:
+        step = site / "mediaflow_av1" / "step.py"
+        text = step.read_text()
+        assert text.count(', suffix="av1"') == 1
+        step.write_text(text.replace(', suffix="av1"', ""))
+
+    site = edited_site(name_as_h264_does)
     command = [sys.executable, "-m", "mediaflow", "plan", str(clip), "--profile", "web-av1"]
     environ = clean_environ(PYTHONPATH=str(site))
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
@@ -146,6 +147,31 @@ def test_av1_that_takes_the_names_of_h264_is_refused_before_anything_is_encoded(
 
 
 # --- mediaflow-extras
+
+
+def test_another_manifest_format_and_a_download_reach_viewers(
+    outside: Outside, extras: dict[str, Any], tmp_path: Path
+) -> None:
+    playback = outside.playback(extras)
+    url = playback["manifests"]["m3u"]
+    index, master = outside.get(url), outside.get(playback["manifests"]["hls"])
+    assert index.headers["Content-Type"].split(";")[0] == "audio/x-mpegurl"
+    assert index.headers["Cache-Control"] == master.headers["Cache-Control"]
+    assert index.text.startswith("#EXTM3U\n")
+    (listed,) = [line for line in index.text.splitlines() if line.endswith(".m3u") and not line.startswith("audio")]
+    files = [line for line in outside.get(urljoin(url, listed)).text.splitlines() if not line.startswith("#")]
+    joined = outside.joined([urljoin(urljoin(url, listed), file) for file in files], tmp_path)
+    assert _facts(joined) == {"codec_name": "h264", "nb_read_frames": "75"}
+
+    (sound,) = [output for output in playback["outputs"] if output["kind"] == "download"]
+    answer = outside.get(sound["url"])
+    assert (sound["title"], sound["content_type"]) == ("The sound alone", "audio/mp4")
+    assert answer.headers["Content-Type"] == "audio/mp4"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert len(answer.content) == sound["size_bytes"]
+    kept = tmp_path / "sound.m4a"
+    kept.write_bytes(answer.content)
+    assert _facts(kept)["codec_name"] == "aac"
 
 
 def test_a_validation_with_a_setting_of_its_own_rejects(outside: Outside, tmp_path: Path) -> None:
@@ -162,8 +188,8 @@ def test_a_storage_of_somebody_else_holds_everything(outside: Outside, extras: d
     playback = outside.playback(extras)
     assert {key.split("/")[0] for key in outside.stored()} == {"assets", "originals"}
     assert not list((outside.service.data_dir / "objects").rglob("*"))
-    segment = outside.variants(playback["hls_url"])["avc1", (320, 180)][1]
-    whole, part = outside.get(segment), outside.get(segment, Range="bytes=1000-1999")
+    (sound,) = [output for output in playback["outputs"] if output["kind"] == "download"]
+    whole, part = outside.get(sound["url"]), outside.get(sound["url"], Range="bytes=1000-1999")
     assert (part.status_code, part.content) == (206, whole.content[1000:2000])
 
 

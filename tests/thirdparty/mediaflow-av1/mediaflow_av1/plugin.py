@@ -9,6 +9,8 @@ from importlib.resources.abc import Traversable
 from mediaflow.plugin import Step, hookimpl
 from mediaflow_av1.step import Av1Video
 
+MEDIAFLOW_API = ">=1.0,<2"
+
 
 @hookimpl
 def mediaflow_register_steps() -> Iterable[Step]:

@@ -10,6 +10,8 @@ from mediaflow.plugin import ManifestFormat, MediaContext, MediaInfo, Problem, S
 from mediaflow_extras.m3u import FileLists
 from mediaflow_extras.sound import Sound
 
+MEDIAFLOW_API = ">=1.0,<2"
+
 
 @hookimpl
 def mediaflow_register_settings() -> Iterable[SettingSpec]:

@@ -63,7 +63,7 @@ class Sound:
             said = done.stderr.strip()[-300:] or "it said nothing"
             raise TaskFailed(f"{seconds:.1f} s of {wanted:.1f} s of sound came out: {said}", code="job.bad_output")
         workspace.progress(1.0)
-        return [Artifact(FILE, "file", "audio/mp4", target.stat().st_size)]
+        return [Artifact(FILE, "download", "audio/mp4", target.stat().st_size, title="The sound alone")]
 
     def _seconds(self, workspace: Workspace) -> float:
         """How long the file really is, by its packets."""

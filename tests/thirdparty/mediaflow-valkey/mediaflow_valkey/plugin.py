@@ -10,6 +10,8 @@ from redis import Redis
 from mediaflow.plugin import ConfigurationError, Storage, StorageScheme, hookimpl
 from mediaflow_valkey.storage import ValkeyStorage
 
+MEDIAFLOW_API = ">=1.0,<2"
+
 
 @hookimpl
 def mediaflow_register_storages() -> Iterable[StorageScheme]:
