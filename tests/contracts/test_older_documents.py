@@ -1,8 +1,10 @@
-"""Assets that were written before a field was there are listed and found like the others."""
+"""Assets that were written before a field was there, or in another shape, are listed, found and played like others."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from mediaflow.domain.publication import FileType, Output
 from mediaflow.persistence import open_database
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.editing import Editing
@@ -131,3 +134,115 @@ def test_older_documents_of_mongodb_are_found_by_their_words(nx_server: str) -> 
     assert {asset.rev for asset in database.assets.find({})} == {1}
     database.close()
     client.close()
+
+
+# --- what schema 1 said of what is published
+
+DOCUMENTS = Path(__file__).parents[1] / "data" / "documents"
+Age = Callable[[str, dict[str, Any]], None]
+"""Gives the asset of that id what it publishes, as schema 1 kept it."""
+HLS, VTT = "application/vnd.apple.mpegurl", "text/vtt; charset=utf-8"
+
+
+def document(name: str) -> dict[str, Any]:
+    """A document as mediaflow of schema 1 really wrote it."""
+    found: dict[str, Any] = json.loads((DOCUMENTS / name).read_text())
+    return found
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def older(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Database, Age]]:
+    if request.param == "sqlite":
+        path = tmp_path / "documents.sqlite3"
+        database = open_database(f"sqlite:{path}")
+
+        def age(asset_id: str, published: dict[str, Any]) -> None:
+            with closing(sqlite3.connect(path)) as connection:
+                values = (json.dumps(published), asset_id)
+                connection.execute("UPDATE assets SET published = ?, schema = 1 WHERE id = ?", values)
+                connection.commit()
+
+        yield database, age
+    else:
+        url = f"mongodb://{request.getfixturevalue('nx_server')}/older_publications"
+        database, client = open_database(url), MongoClient[dict[str, Any]](url)
+        assets = client.get_default_database()["assets"]
+
+        def age(asset_id: str, published: dict[str, Any]) -> None:
+            assets.update_one({"_id": asset_id}, {"$set": {"published": published, "schema": 1}})
+
+        yield database, age
+        client.close()
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "files"),
+    [
+        (
+            "published-schema-1.json",
+            [
+                Output("hls", "manifest", "g1/captions.0742ef1950b974ac/master.m3u8", HLS),
+                Output("thumbnail.jpg", "image", "g1/thumbnail.1/thumbnail.jpg", "image/jpeg"),
+                Output("en", "captions", "g1/captions.0742ef1950b974ac/en.vtt", VTT, 92, "English"),
+            ],
+            {
+                "g1/captions.0742ef1950b974ac/90p.m3u8": FileType("manifest", HLS),
+                "g1/captions.0742ef1950b974ac/en.vtt": FileType("captions", VTT),
+                "g1/thumbnail.1/thumbnail.jpg": FileType("image", "image/jpeg"),
+                "g1/video-0.1/90p/00000.m4s": FileType("media", "video/mp4"),
+                "g1/audio.1/audio-64k/00000.m4s": FileType("media", "audio/mp4"),
+                "g1/audio.1/audio-64k/init.mp4": FileType("media", "audio/mp4"),
+                # a step's page, as it was sent then: to be kept
+                "g1/video-0.1/page.html": FileType("file", "application/octet-stream"),
+                # who began before the captions came
+                "g1/package.1/master.m3u8": FileType("manifest", HLS),
+                "g1/video-0.2/90p/00000.m4s": None,
+                "g1/video-0.1/artifacts.json": None,
+                "g2/video-0.1/90p/00000.m4s": None,
+            },
+        ),
+        (
+            "published-schema-1-oldest.json",
+            [
+                Output("hls", "manifest", "g2/publish.1/master.m3u8", HLS),
+                Output("dash", "manifest", "g2/publish.1/manifest.mpd", "application/dash+xml"),
+                Output("thumbnail.jpg", "image", "g2/thumbnail.1/thumbnail.jpg", "image/jpeg"),
+                Output("storyboard.vtt", "storyboard", "g2/storyboard.1/storyboard.vtt", VTT),
+            ],
+            {
+                "g2/publish.1/1080p.m3u8": FileType("manifest", HLS),
+                "g2/video-0.1/1080p/00000.m4s": FileType("media", "video/mp4"),
+                "g2/audio.1/a/00000.m4s": FileType("media", "audio/mp4"),
+                # the generation before, until it is swept
+                "g1/audio.1/a/00000.m4s": FileType("media", "audio/mp4"),
+                "g1/publish.1/master.m3u8": FileType("manifest", HLS),
+                "g3/publish.1/master.m3u8": None,
+                "g01/publish.1/master.m3u8": None,
+                "g2/video-0.1/artifacts.json": None,
+            },
+        ),
+    ],
+)
+def test_what_schema_1_published_is_published(
+    older: tuple[Database, Age], name: str, outputs: list[Output], files: dict[str, FileType | None]
+) -> None:
+    database, age = older
+    asset = an_asset(generation=2)
+    database.assets.insert(asset)
+    age(asset.id, document(name))
+
+    found = database.assets.get(asset.id)
+    assert found is not None
+    assert (found.schema, database.assets.peek(asset.id, ("published",))) == (1, {"published": found.published})
+    assert found.published is not None
+    assert list(found.published.outputs) == outputs
+    assert {path: found.published.file(path, 1e10) for path in files} == files
+
+    # a change of something else leaves it as it is, one of this writes it anew
+    other = database.assets.change(asset.id, {}, {"title": "Winter"})
+    assert other is not None
+    assert (other.schema, other.published) == (1, found.published)
+    anew = database.assets.change(asset.id, {}, {"published": found.published})
+    assert anew is not None
+    assert (anew.schema, anew.published) == (2, found.published)

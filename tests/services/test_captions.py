@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import m3u8
 import pytest
 
 from mediaflow.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, TooLarge
+from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import ObjectInfo
 from mediaflow.services.access.principals import Principal
@@ -26,6 +31,8 @@ from tests.services.world import World
 
 ANN, BOB = Principal("ann", "user"), Principal("bob", "user")
 HELLO = b"WEBVTT\n\n00:00.500 --> 00:01.500\nHello\n"
+SCHEMA_1 = Path(__file__).parents[1] / "data" / "documents" / "published-schema-1.json"
+FIRST = "g1/package.1/master.m3u8"
 REGIONS = re.findall("..", "AUBECACHDEDKESFIFRGBIEINITJPLUMCNLNONZPLPTSESGUSZA")
 HALLO = b"1\n00:00:00,500 --> 00:00:01,500\nHallo\n"
 
@@ -228,6 +235,47 @@ def test_what_was_published_before_captions_were_known_of_stays_as_it_is(world: 
 
     assert changed.published == asset.published
     assert len(changed.captions) == 1
+
+
+def test_an_asset_of_schema_1_plays_and_gets_captions_and_another_picture(house: World, published: str) -> None:
+    """Its document as it was written then, its files as they were made then."""
+    runtime, new = house.runtime, new_id()
+    for info in list(runtime.storage.list(f"assets/{published}/g1/")):
+        data = b"".join(runtime.storage.read(info.key))
+        key = info.key.replace(published, new)
+        runtime.storage.put(key, [data], size_bytes=len(data), content_type="text/plain")
+    fresh: dict[str, Any] = {
+        "generation": 1,
+        "next_generation": 1,
+        "captions": [],
+        "poster_seconds": None,
+        "published": None,
+        "rev": 1,
+    }
+    runtime.database.assets.insert(replace(asset_of(house, published), id=new, **fresh))
+    document = json.loads(SCHEMA_1.read_text())
+    document |= {"hls": FIRST, "manifests": {"hls": FIRST}, "captions": []}
+    with closing(sqlite3.connect(Path(runtime.settings.data_dir) / "mediaflow.db")) as connection:
+        connection.execute("UPDATE assets SET published = ?, schema = 1 WHERE id = ?", (json.dumps(document), new))
+        connection.commit()
+    assert shown(house, new) == {}
+    made = {info.key: info.modified_at for info in runtime.storage.list(f"assets/{new}/g1/")}
+
+    put(house, new, "en")
+    assert shown(house, new).keys() == {"en"}
+    runtime.posters.choose(ANN, new, 0.5)
+    work(house)
+
+    asset = asset_of(house, new)
+    assert shown(house, new).keys() == {"en"}
+    assert asset.schema == 2
+    picture = asset.published and asset.published.first("image")
+    assert picture
+    assert picture.path.startswith("g1/poster-")
+    for path in (FIRST, "g1/thumbnail.1/thumbnail.jpg", picture.path):
+        assert published_file(house, asset, path), "who watches goes on"
+    after = {info.key: info.modified_at for info in runtime.storage.list(f"assets/{new}/g1/")}
+    assert after.items() >= made.items(), "nothing was made again"
 
 
 def test_captions_of_a_deleted_asset_are_refused_and_nothing_is_left(house: World, asset_id: str) -> None:

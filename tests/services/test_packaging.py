@@ -9,7 +9,8 @@ import pytest
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.presentation import Artifact, Track
-from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions
+from mediaflow.domain.publication import FileType, Output
+from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions, outputs_of
 
 
 def track(name: str, height: int) -> Track:
@@ -94,3 +95,53 @@ def test_a_gap_is_named(artifacts: tuple[Artifact, ...], sentence: str) -> None:
     with pytest.raises(TaskFailed, match=sentence) as caught:
         build_presentation([Produced("g1/x.1", artifacts)], 4.0)
     assert caught.value.code == "job.incomplete"
+
+
+# --- what has a name of its own
+
+
+SOUND = Artifact("extra/sound.m4a", "download", "audio/mp4", 500, title="The sound alone")
+
+
+def test_everything_but_media_becomes_an_output() -> None:
+    artifacts = (
+        Artifact("picture.jpg", "thumbnail", "image/jpeg", 100),
+        Artifact("board.vtt", "storyboard", "text/vtt", 200),
+        Artifact("said.vtt", "captions", "text/vtt", 300),
+        Artifact("notes", "file", "text/plain", 400),
+        SOUND,
+    )
+    high = track("720p", 720)
+    produced = [Produced("g1/video-0.2", (init(high), segment("720p", 0))), Produced("g1/extras.1", artifacts)]
+
+    assert outputs_of(produced) == [
+        Output("picture.jpg", "image", "g1/extras.1/picture.jpg", "image/jpeg", 100),
+        Output("board.vtt", "storyboard", "g1/extras.1/board.vtt", "text/vtt", 200),
+        Output("said.vtt", "captions", "g1/extras.1/said.vtt", "text/vtt", 300),
+        Output("notes", "file", "g1/extras.1/notes", "text/plain", 400),
+        Output("extra/sound.m4a", "download", "g1/extras.1/extra/sound.m4a", "audio/mp4", 500, "The sound alone"),
+    ]
+
+
+def test_two_tasks_with_one_output_are_both_named() -> None:
+    with pytest.raises(
+        TaskFailed, match=r"'one-0' and 'two-0' both made an output called 'extra/sound\.m4a'"
+    ) as caught:
+        outputs_of([Produced("g1/one-0.1", (SOUND,)), Produced("g1/two-0.3", (SOUND,))])
+    assert caught.value.code == "job.name_taken"
+
+
+def test_thousands_of_segments_are_told_in_a_few_words() -> None:
+    high, strange = track("720p", 720), replace(segment("720p", 7), content_type="video/x-strange")
+    segments = [segment("720p", number) for number in range(3000) if number != 7]
+    files = Produced("g1/video-0.1", (init(high), *segments, strange, SOUND)).files
+
+    assert files.prefix == "g1/video-0.1/"
+    assert files.types == {
+        "720p/*.m4s": FileType("media", "video/iso.segment"),
+        "720p/00007.m4s": FileType("media", "video/x-strange"),
+        "720p/init.mp4": FileType("media", "video/mp4"),
+        "extra/sound.m4a": FileType("download", "audio/mp4"),
+    }
+    told = {path: files.what(f"g1/video-0.1/{path}") for path in ("720p/00007.m4s", "720p/02999.m4s", "other/0.m4s")}
+    assert [what and what.content_type for what in told.values()] == ["video/x-strange", "video/iso.segment", None]

@@ -192,6 +192,11 @@ def test_a_step_sees_its_settings_and_no_secret_of_the_environment(bench: Bench)
         ("os.symlink('/etc/passwd', here / 'l'); return [Artifact('l', 'file', 'text/plain', 4)]", "names 'l'"),
         ("made('a'); return [Artifact('a', 'file', 'text/plain', 5)]", "says that a has 5 bytes; it has 4"),
         ("return [made('a'), made('a')]", "named once"),
+        ("made('a b'); return [Artifact('a b', 'file', 'text/plain', 4)]", "says of 'a b' that this is its path"),
+        ("made('artifacts.json'); return [Artifact('artifacts.json', 'file', 'text/plain', 4)]", "not be called artif"),
+        ("made('a'); return [Artifact('a', 'file', 'text', 4)]", "says of 'a' that it is 'text', which is no media"),
+        ("made('a'); return [Artifact('a', 'file', 'text/html\\r\\nX: y', 4)]", "which is no media type"),
+        ("made('a'); return [Artifact('a', 'file', 'text/plain', 4, title='a\\nb')]", "that its title is"),
         # something that looks for our channel and writes nonsense to it
         ("[os.write(n, b'{]\\n') for n in map(int, os.listdir('/proc/self/fd')) if n > 2 and 'pipe' in "
          "os.readlink(f'/proc/self/fd/{n}')]; time.sleep(9)", "sent something that is no answer: '{]'"),

@@ -60,35 +60,28 @@ def outputs_of(produced: Iterable[Produced]) -> list[Output]:
             if (kind := KINDS.get(artifact.role)) is None:
                 continue
             if (other := makers.setdefault(artifact.path, source.task)) != source.task:
-                raise _taken(f"an output called {artifact.path!r}", other, source.task)
+                raise TaskFailed(
+                    f"The tasks {other!r} and {source.task!r} both made an output called {artifact.path!r}: take one of"
+                    " their steps out of the profile, or have it call its file otherwise.",
+                    code="job.name_taken",
+                )
             path, size = f"{source.path}/{artifact.path}", artifact.size_bytes
             outputs.append(Output(artifact.path, kind, path, artifact.content_type, size, artifact.title))
     return outputs
 
 
-def _taken(what: str, first: str, second: str) -> TaskFailed:
-    return TaskFailed(
-        f"The tasks {first!r} and {second!r} both made {what}: take one of their steps out of the profile, or give"
-        " them other names by their parameters.",
-        code="job.name_taken",
-    )
-
-
 def build_presentation(
     produced: Iterable[Produced], duration_seconds: float, place: Place = beside_manifests
 ) -> Presentation:
-    """All tracks with their segments in order. TaskFailed names what is missing (`job.incomplete`) or there twice."""
+    """All tracks with their segments in order. TaskFailed (`job.incomplete`) names what is missing."""
     inits: dict[str, tuple[Track, str]] = {}
     segments: dict[str, dict[int, Segment]] = defaultdict(dict)
-    makers: dict[tuple[str, int], str] = {}
     for source in produced:
         for artifact in source.artifacts:
             if artifact.role == "init" and artifact.describes is not None:
                 if artifact.describes.name not in inits:
                     inits[artifact.describes.name] = (artifact.describes, quote(place(source, artifact)))
             elif artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
-                if (other := makers.setdefault((artifact.track, artifact.number), source.task)) != source.task:
-                    raise _taken(f"segment {artifact.number} of a track called {artifact.track!r}", other, source.task)
                 seconds, uri = artifact.duration_seconds or 0.0, quote(place(source, artifact))
                 segments[artifact.track][artifact.number] = Segment(uri, seconds, artifact.size_bytes)
     renditions = [
