@@ -51,8 +51,13 @@ class Viewer:
         self.until_playing()
 
     def until_playing(self, seconds: float = 15) -> None:
+        """It plays, or has played to its end: on a busy machine a clip of 3 s does so between two looks."""
         before = self.place
-        until(self.page, lambda: not self.video("paused") and self.place > max(before, 0.1), seconds)
+
+        def plays() -> bool:
+            return self.place > max(before, 0.1) and (not self.video("paused") or self.video("ended"))
+
+        until(self.page, plays, seconds)
 
     def video(self, member: str) -> Any:
         return self.page.evaluate(f"{VIDEO}.{member}")
