@@ -9,6 +9,7 @@ import itertools
 import os
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def film(directory: Path) -> Path:
 
 
 def as_user(service: Service, user: str) -> Service:
-    command = ["python", "-m", "mediaflow", "token", "--user", user]
+    command = [sys.executable, "-m", "mediaflow", "token", "--user", user]
     done = subprocess.run(
         command,
         env=clean_environ(MEDIAFLOW_DATA_DIR=str(service.data_dir)),
