@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from mediaflow.domain.errors import Conflict, MediaflowError
+from mediaflow.domain.errors import Conflict, MediaflowError, TaskFailed
 
 TRIES: Final = 10
 
@@ -15,6 +15,11 @@ T = TypeVar("T")
 def busy() -> MediaflowError:
     """What is said when others were faster each time."""
     return Conflict("Others keep changing this asset; try again.", code="asset.busy")
+
+
+def kept_busy() -> MediaflowError:
+    """The same of a task, which is tried again."""
+    return TaskFailed("Others keep changing this asset.", code="asset.busy")
 
 
 def until_done(attempt: Callable[[], T | None], otherwise: Callable[[], MediaflowError] = busy) -> T:

@@ -19,6 +19,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
 from mediaflow.services.access.permissions import changeable, readable
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.changing import until_done
 from mediaflow.services.pipeline.rendering import TEXT_TYPE, Rendering
 from mediaflow.services.ports import Database
 from mediaflow.services.text.languages import canonical_language, known_language, language_name
@@ -28,7 +29,6 @@ LARGEST_BYTES: Final = 512 * 1024
 """Two hours of a film have about 150 KiB, and a file of nothing but markup costs seconds of parsing a megabyte."""
 MOST_LANGUAGES: Final = 50
 LONGEST_LABEL: Final = 100
-TRIES: Final = 8
 
 CaptionList = list[dict[str, Any]]
 
@@ -105,7 +105,8 @@ class Captions:
         self, principal: Principal, asset_id: str, edit: Callable[[CaptionList], CaptionList]
     ) -> tuple[Asset, Asset]:
         """The asset before and after one change of its captions and of what is published."""
-        for _ in range(TRIES):
+
+        def attempt() -> tuple[Asset, Asset] | None:
             asset = changeable(principal, self.database.assets.get(asset_id))
             captions = edit(asset.captions)
             changes: dict[str, Any] = {"captions": captions, "updated_at": self.database.now()}
@@ -114,10 +115,12 @@ class Captions:
                 changes["published"], path = self._captioned(asset, asset.published, captions)
             expect = {"rev": asset.rev, "generation": asset.generation, "deleted_at": None}
             changed = self.database.assets.change(asset_id, expect, changes)
-            if changed is not None:
-                return asset, changed
-            self.rendering.discard(asset_id, path)
-        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
+            if changed is None:
+                self.rendering.discard(asset_id, path)
+                return None
+            return asset, changed
+
+        return until_done(attempt)
 
     def _captioned(self, asset: Asset, published: Publication, captions: CaptionList) -> tuple[Publication, str | None]:
         try:

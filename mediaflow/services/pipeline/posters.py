@@ -19,6 +19,7 @@ from mediaflow.plugin import PlannedTask, Storage
 from mediaflow.plugin.wire import dump, load
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.changing import kept_busy, until_done
 from mediaflow.services.pipeline.jobs import SUPERSEDED, Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.packaging import outputs_of
@@ -28,7 +29,6 @@ from mediaflow.services.ports import Database, Plugins
 
 STEP: Final = "image.thumbnail"
 """The step that makes pictures. Its parameter `at_seconds` is a time of the presentation."""
-TRIES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Posters:
 
         InvalidInput outside of the video; Conflict while there is nothing to take a picture from.
         """
-        for _ in range(TRIES):
+
+        def attempt() -> Asset | None:
             asset = changeable(principal, self.database.assets.get(asset_id))
             if asset.poster_seconds == time_seconds and _shows(asset, time_seconds):
                 return asset
@@ -57,11 +58,13 @@ class Posters:
             changes = {"poster_seconds": time_seconds, "updated_at": self.database.now()}
             expect = {"rev": asset.rev, "generation": asset.generation, "deleted_at": None}
             changed = self.database.assets.change(asset_id, expect, changes)
-            if changed is not None:
+            if changed is None:
+                self.jobs.end(job, "cancelled", SUPERSEDED)
+            else:
                 self.jobs.advance(job.id)
-                return changed
-            self.jobs.end(job, "cancelled", SUPERSEDED)
-        raise Conflict("Others keep changing this asset; try again.", code="asset.busy")
+            return changed
+
+        return until_done(attempt)
 
     def catch_up(self, asset: Asset) -> None:
         """Start the job that makes the wished picture, when the published one is another. Repeating does no harm."""
@@ -72,7 +75,8 @@ class Posters:
     def apply(self, task: Task, _lease: Lease) -> dict[str, Any]:
         """The last stage: point what is published at the new picture, if it is still wished for."""
         picture, files = self._picture(task)
-        for _ in range(TRIES):
+
+        def attempt() -> dict[str, Any] | None:
             asset = self.documents.asset(task)
             wanted = asset.generation == task.generation and asset.poster_seconds == task.params["time_seconds"]
             if not wanted or asset.published is None:
@@ -83,9 +87,10 @@ class Posters:
             published = replace(shown, poster_seconds=asset.poster_seconds)
             expect = {"rev": asset.rev, "generation": task.generation, "deleted_at": None}
             changes = {"published": published, "updated_at": now}
-            if self.database.assets.change(asset.id, expect, changes) is not None:
-                return {"path": picture.path}
-        raise TaskFailed("Others keep changing this asset.", code="asset.busy")
+            done = self.database.assets.change(asset.id, expect, changes)
+            return None if done is None else {"path": picture.path}
+
+        return until_done(attempt, kept_busy)
 
     def _picture(self, task: Task) -> tuple[Output, Files]:
         """The picture that the job's step made, and its directory's files; it is in the storage, whole."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from mediaflow.domain import keys
 from mediaflow.domain.documents import publication_document, publication_of
@@ -12,6 +12,7 @@ from mediaflow.domain.events import Event
 from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import Storage
+from mediaflow.services.changing import kept_busy, until_done
 from mediaflow.services.pipeline.fitting import check_made
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
@@ -20,8 +21,6 @@ from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.ports import Below, Database, Metrics, Plugins
-
-PUBLISH_TRIES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,8 @@ class Publishing:
         """
         package = next(t for t in self.jobs.tasks(task.job_id) if t.name == "package")
         packaged = publication_of(package.result or {})
-        for _ in range(PUBLISH_TRIES):
+
+        def attempt() -> dict[str, Any] | None:
             asset = self.database.assets.get(task.asset_id)
             if asset is None or asset.deleted_at is not None:
                 return {}
@@ -92,7 +92,9 @@ class Publishing:
                 self._catch_up(task)
                 return {}
             self.rendering.discard(asset.id, path)
-        raise TaskFailed("Others keep changing this asset.", code="asset.busy")
+            return None
+
+        return until_done(attempt, kept_busy)
 
     def _published(self, task: Task, seen: Asset, published: Publication) -> bool:
         """False when the asset was changed since it was seen, and may still be published to."""
