@@ -243,13 +243,14 @@ def test_a_worker_that_lost_its_lease_writes_nothing(world: World) -> None:
 
 def test_a_task_whose_workers_keep_dying_is_failed_as_poison_and_others_go_on(world: World) -> None:
     job, other = started(world), started(world)
-    claims = Claims(world.runtime.database, LoadGate(99), "dies")
     for _ in range(MAX_ATTEMPTS):
+        claims = Claims(world.runtime.database, LoadGate(99), "dies")
         claimed = claims.best("probe")
         assert claimed is not None
         if claimed.job_id != job.id:  # the other one: put it back untouched
             world.runtime.database.tasks.change(claimed.id, {}, {"state": "pending", "failures": 0})
             claimed = claims.best("probe")
+            claims.gate.give_back(task_of(world, other, "probe"))
             assert claimed is not None
         world.runtime.database.tasks.change(task_of(world, job, "probe").id, {}, {"lease_until": 1.0})
         world.runtime.reconciler.sweep()
