@@ -31,7 +31,8 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def encoding(service: Service) -> set[int]:
-    return find(service, "ffmpeg")
+    # what steps are forked from names the plugin too
+    return find(service, "ffmpeg", "-nostdin")
 
 
 def files(service: Service) -> set[Path]:

@@ -252,7 +252,7 @@ def test_nobody_is_left_behind(tmp_path: Path, clip: Path, number: int, seconds:
     with running_service(tmp_path / "data") as service:
         upload = service.upload(clip)
         assert upload.status_code == 201
-        assert eventually(lambda: find(service, "ffmpeg"), 30)
+        assert eventually(lambda: find(service, "ffmpeg", "-nostdin"), 30)
         everybody = descendants(service.pid)
         assert len(everybody) >= 5
 
