@@ -6,7 +6,7 @@ from typing import Any
 
 from mediaflow.api.http.context import BASE, caller_if_any, runtime
 from mediaflow.api.http.resource import Resource
-from mediaflow.api.schemas.assets import PlaybackSchema, playback_document
+from mediaflow.api.schemas.playback import PlaybackSchema, playback_document
 
 blueprint = Resource("playback", __name__, url_prefix=f"{BASE}/assets", description="Watching.")
 
