@@ -14,6 +14,7 @@ REPEATING_CODES: Final = frozenset(
         "job.bad_plan",
         "job.bad_task",
         "job.incomplete",
+        "job.name_taken",
         "job.output_too_large",
         "job.unknown_profile",
     )

@@ -26,10 +26,12 @@ UPLOAD_ENDED: Final[tuple[UploadState, ...]] = ("failed", "expired", "aborted")
 WORK_ENDED: Final[tuple[WorkState, ...]] = ("done", "failed", "cancelled")
 
 LONG_SECONDS: Final = 120.0
-"""A task that is expected to keep a core busy for longer than this has the lane `long`, so that nobody waits behind it.
-
-Tasks without load units are `bookkeeping` and never wait for a core; the others are `short`.
+"""A job whose steps are expected to keep a core busy for longer than this is long, and so are its tasks (lane `long`),
+but for those that are over soon, so that nobody waits behind it. Tasks without load units are `bookkeeping` and never
+wait for a core; the others are `short`.
 """
+BRIEF_SECONDS: Final = 10.0
+"""A task of a long job that is expected to take less is short all the same."""
 
 LEASE_SECONDS: Final = 30.0
 LEASE_RENEW_SECONDS: Final = 10.0

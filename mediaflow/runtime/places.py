@@ -33,7 +33,7 @@ def worker_units(settings: Settings) -> int:
 
 
 def worker_threads(settings: Settings) -> int:
-    """How many tasks a worker process holds at once: a thread for each load unit, one for the express of
-    `LoadGate`, and the others for bookkeeping, which never waits behind encodes.
+    """How many tasks a worker process holds at once: a thread for each that `LoadGate` lets pass, and the others for
+    bookkeeping, which never waits behind encodes.
     """
-    return settings.worker_threads or worker_units(settings) + 1 + BOOKKEEPING_THREADS
+    return settings.worker_threads or 2 * worker_units(settings) + 1 + BOOKKEEPING_THREADS

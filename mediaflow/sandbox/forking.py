@@ -26,7 +26,7 @@ from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 from mediaflow.sandbox.capabilities import CapabilitySets
-from mediaflow.sandbox.kernel import die_with, enter_namespace, gain_no_privileges, overwrite_environment
+from mediaflow.sandbox.kernel import die_with, enter_namespace, gain_no_privileges, give_way, overwrite_environment
 from mediaflow.sandbox.marks import MARK_VARIABLE
 
 MESSAGE_BYTES: Final = 64 * 1024
@@ -81,7 +81,7 @@ def _become(request: Mapping[str, Any], files: Sequence[int], parent: int) -> No
     for standard, file in enumerate((stdin, stdout, stderr)):
         os.dup2(file, standard)
     overwrite_environment(MARK_VARIABLE, request["mark"])
-    os.nice(request["nice"])
+    give_way(request["nice"])
     for namespace in namespaces:
         enter_namespace(namespace)
     # the socket among them, and whatever a module opened when it was imported: a directory would be a way out

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
+from pathlib import Path
 from typing import Any, Final
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -12,6 +14,9 @@ _LIBC.getenv.restype = ctypes.c_void_p
 # linux/prctl.h
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
+
+_AUTOGROUP_SECONDS: Final = 0.1
+_AUTOGROUP_TRIES: Final = 5
 
 
 def call(function: str, *arguments: Any) -> None:
@@ -34,6 +39,24 @@ def enter_namespace(file: int) -> None:
 def gain_no_privileges() -> None:
     """No program that is started from now on has more rights than we, whatever its file says."""
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def give_way(nice: int) -> None:
+    """Let others have the cores first, by so much (nice(2)): this process, what it starts, and its session.
+
+    Where sessions are weighed against one another (sched(7), autogroup: seen to be on by default), a process's own
+    figure counts within its session only. A kernel without them has no such file; an ordinary user may change one only
+    every 100 ms, whoever did so last.
+    """
+    os.nice(nice)
+    for _ in range(_AUTOGROUP_TRIES if nice else 0):
+        try:
+            Path("/proc/self/autogroup").write_text(str(nice))
+            return
+        except BlockingIOError:
+            time.sleep(_AUTOGROUP_SECONDS)
+        except OSError:
+            return
 
 
 def die_with(parent: int, number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -79,4 +80,5 @@ class PreparedProcess:
                 if self._server is not None:
                     self._server.end()
                 self._server = ForkServer.started(self._command(), self._environment())
+                weakref.finalize(self, self._server.end)  # whoever forgets to close, or is interrupted, leaves nothing
             return self._server

@@ -132,9 +132,12 @@ def _in_bubblewrap(command: Sequence[str], reads: Sequence[Path], writes: Path |
         # killed with us, and everything inside with it; not so in the millisecond before it has set this up for itself,
         # then the program ends at its next write to a pipe that nobody reads, or at its limit of processor time
         "--die-with-parent",
-        "--new-session",  # no terminal to type into
         "--cap-drop", "ALL",
     ]  # fmt: skip
+    if os.getsid(0) != os.getpid():
+        # no terminal to type into; a step's child began a session of its own, whose programs stay in it, since the
+        # kernel weighs sessions against one another
+        argv.append("--new-session")
     for place in _SYSTEM:
         argv += ["--ro-bind-try", place, place]
     argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a fresh one, inside

@@ -50,7 +50,9 @@ class Settings:
     web_processes: int = _setting(1, "Web processes.", minimum=1)
     worker_processes: int = _setting(1, "Worker processes of `mediaflow worker` and `mediaflow up`.", minimum=1)
     worker_threads: int = _setting(
-        0, "Tasks that a worker process holds at once, bookkeeping among them; 0 means its load units and 3.", minimum=0
+        0,
+        "Tasks that a worker process holds at once, bookkeeping among them; 0 means as many as its load units take.",
+        minimum=0,
     )
     worker_load: int = _setting(
         0, "Load units (cores) that a worker process fills; 0 means the cores of this machine.", minimum=0

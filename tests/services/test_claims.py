@@ -49,6 +49,9 @@ LOADS: tuple[tuple[str, int, Sequence[tuple[str, str, int]], list[str]], ...] = 
     ("short ones fill the units; one more has the express, its owner being another", 2,
      [("a", "short", 1), ("a", "short", 1), ("a", "short", 1), ("b", "short", 1), ("c", "short", 1)], ["a", "a", "b"]),
     ("a film of the only unit lets its owner's short one pass", 1, [("a", "long", 1), ("a", "short", 1)], ["a", "a"]),
+    ("short ones find all units, whatever long ones run", 2,
+     [("a", "long", 1), ("a", "long", 1), ("a", "long", 1), *[("a", "short", 1)] * 3, ("b", "short", 1)],
+     ["a", "a", "a", "a", "b"]),
     ("long ones have no express", 1, [("a", "long", 1), ("b", "long", 1)], ["a"]),
     ("what is larger than the process runs alone", 2,
      [("a", "short", 8), ("b", "short", 1), ("c", "short", 2)], ["a", "b"]),
@@ -71,12 +74,12 @@ def test_how_much_a_process_takes_on(
     assert gate.take(made[-1])
 
 
-def test_a_film_takes_one_lane_and_short_ones_the_other(world: World) -> None:
+def test_a_film_goes_on_and_short_ones_find_all_units(world: World) -> None:
     for number in range(3):
         waiting(world, f"film-{number}", lane="long", age=100)
         waiting(world, f"clip-{number}")
     claims = claims_of(world, units=2)
-    assert claimed(claims, 6) == ["film-0", "clip-0"]
+    assert claimed(claims, 6) == ["film-0", "clip-0", "clip-1"]
 
 
 def test_what_one_kind_leaves_free_the_other_takes(world: World) -> None:

@@ -53,3 +53,9 @@ def test_what_is_only_said_of_an_input_is_final_the_second_time() -> None:
     }
     assert set(waits.values()) == {None}
     assert waits.keys() <= REPEATING_CODES
+
+
+def test_an_optional_task_does_not_keep_the_others_waiting() -> None:
+    assert seconds_to_next(1, None, AWAY, optional=True) == 1.0
+    assert seconds_to_next(2, AWAY, AWAY, optional=True) is None
+    assert seconds_to_next(2, BAD, AWAY, optional=True) == 5.0

@@ -327,6 +327,16 @@ def test_a_step_reaches_nothing_of_the_process_that_it_is_forked_from(bench: Ben
     assert (directory, nice) == (str(bench.directory), 3)
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not weigh sessions")
+def test_what_a_step_runs_gives_way_as_a_session_too(bench: Bench) -> None:
+    bench.run(
+        "ran = workspace.processes.run(['cat', '/proc/self/autogroup'], limits=Limits(5))\n"
+        "return [made('out', ran.stdout)]",
+        nice=7,
+    )
+    assert (bench.directory / "out").read_text().split()[1:] == ["nice", "7"]
+
+
 def test_what_a_step_forks_into_a_session_of_its_own_ends_with_it(bench: Bench) -> None:
     # given a plugin that makes itself a daemon, which starts no program: only its memory tells whose it is
     bench.run(

@@ -84,7 +84,7 @@ class Execution:
         trace = None if isinstance(error, MediaflowError) else error  # ours say it in a sentence
         _log.warning("task failed", task=task.name, attempt=task.attempt, exc_info=trace, **document)
         counted = {"error": document, "failures": Increment(1)}
-        wait = seconds_to_next(task.failures + 1, task.error, document)
+        wait = seconds_to_next(task.failures + 1, task.error, document, optional=task.optional)
         if wait is None:
             return self._end(lease, {"state": "failed", **counted}, "failed")
         later = {"state": "pending", **counted, "not_before": self.claims.database.now() + wait}

@@ -26,11 +26,11 @@ class _Held:
 class LoadGate:
     """The load units (cores) of a process, and who has them.
 
-    Bookkeeping always passes. A task that is larger than all units counts as all of them. Half of the units (one at
-    least) go to long tasks first, the others to short ones first, and what one kind leaves free the other takes: so a
-    film goes on under a stream of short clips, and never holds them all while something short waits. One short task
-    more than there are units (the express) passes for an owner of whom no other short one runs here: a full process
-    does not keep a newcomer waiting.
+    Bookkeeping always passes. A task that is larger than all units counts as all of them. Long tasks take units that
+    are free; half of the units (one at least) go to them first. They give way to others on the cores, so short ones
+    find all units whatever long ones run: nobody waits behind a film, and the film goes on. One short task more than
+    there are units (the express) passes for an owner of whom no other short one runs here: a full process does not keep
+    a newcomer waiting. At most twice the units and one run at once.
     """
 
     units: int
@@ -41,11 +41,13 @@ class LoadGate:
     def lanes(self) -> tuple[Lane, ...]:
         """The kinds of tasks of which one may pass now, in the order in which to look for one."""
         with self._lock:
+            found: list[Lane] = ["bookkeeping"]
+            if self._used("short") < self.units or not self._express_runs():
+                found.append("short")
             if self._used() < self.units:
-                long = sum(held.units for held in self._held.values() if held.lane == "long")
-                first: tuple[Lane, ...] = ("long", "short") if long < max(1, self.units // 2) else ("short", "long")
-                return ("bookkeeping", *first)
-            return ("bookkeeping",) if self._express_runs() else ("bookkeeping", "short")
+                first = self._used("long") < max(1, self.units // 2)
+                found.insert(1 if first else len(found), "long")
+            return tuple(found)
 
     def take(self, task: Task) -> bool:
         """Reserve the task's units; False when they are not free, or another thread has the task. `give_back` returns
@@ -55,7 +57,8 @@ class LoadGate:
             if task.id in self._held:
                 return False
             units = min(task.load_units, self.units)
-            fits = self._used() + units <= self.units and not self._is_kept_for_another(task)
+            used = self._used("short") if task.lane == "short" else self._used()
+            fits = used + units <= self.units and not self._is_kept_for_another(task)
             express = units > 0 and not fits
             if express and not self._may_pass_express(task, units):
                 return False
@@ -74,12 +77,13 @@ class LoadGate:
 
     @property
     def has_room(self) -> bool:
-        """True while a unit is free."""
+        """True while a unit is free for short tasks."""
         with self._lock:
-            return self._used() < self.units
+            return self._used("short") < self.units
 
-    def _used(self) -> int:
-        return sum(held.units for held in self._held.values() if not held.express)
+    def _used(self, lane: Lane | None = None) -> int:
+        held = (each for each in self._held.values() if not each.express and lane in (None, each.lane))
+        return sum(each.units for each in held)
 
     def _is_kept_for_another(self, task: Task) -> bool:
         wanted, until = self._reserved

@@ -13,7 +13,7 @@ from typing import Any, Final
 from mediaflow.domain.events import Event
 from mediaflow.domain.ids import job_id, task_id
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.domain.states import LONG_SECONDS, WORK_ENDED, JobKind, Lane, Stage, WorkState
+from mediaflow.domain.states import BRIEF_SECONDS, LONG_SECONDS, WORK_ENDED, JobKind, Lane, Stage, WorkState
 from mediaflow.plugin import PlannedTask
 from mediaflow.plugin.wire import load
 from mediaflow.services.pipeline.tenure import Tenure
@@ -129,7 +129,7 @@ class Jobs:
             created_at=now,
             updated_at=now,
             load_units=load_units,
-            lane=_lane(load_units, fields.get("weight", 0.0)),
+            lane=_lane(load_units, fields.get("weight", 0.0), fields.get("job_weight", 0.0)),
             **fields,
         )
         self.database.tasks.insert(task)
@@ -203,10 +203,10 @@ class Jobs:
                 self.database.tasks.change(task.id, {"state": OneOf(("pending", "running"))}, cancelled)
 
 
-def _lane(load_units: int, weight: float) -> Lane:
+def _lane(load_units: int, weight: float, job_weight: float) -> Lane:
     if load_units == 0:
         return "bookkeeping"
-    return "long" if weight > LONG_SECONDS else "short"
+    return "long" if job_weight > LONG_SECONDS and weight > BRIEF_SECONDS else "short"
 
 
 def progress_of(asset: Asset, tasks: list[Task]) -> float:

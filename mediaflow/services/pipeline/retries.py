@@ -12,14 +12,18 @@ RETRY_SECONDS: Final = (1.0, 5.0, 15.0, 60.0)
 """Waits before the second, third, ... attempt."""
 
 
-def seconds_to_next(failures: int, before: Mapping[str, Any] | None, error: Mapping[str, Any]) -> float | None:
+def seconds_to_next(
+    failures: int, before: Mapping[str, Any] | None, error: Mapping[str, Any], *, optional: bool = False
+) -> float | None:
     """How long the task waits for its next attempt; None when there is none, because `error` is its end.
 
     `failures` counts the attempts that failed, this one too. `error` and `before`, the failure before it, are
     `{code, detail}` as the task's document keeps them. What is a function of the input (`REPEATING_CODES`) and was said
-    twice in a row, word for word, would be said a third time.
+    twice in a row, word for word, would be said a third time. An `optional` task does not keep what others made waiting
+    for it: for that, anything said twice is its end.
     """
-    if failures >= MAX_ATTEMPTS or (error["code"] in REPEATING_CODES and _same(before, error)):
+    repeats = optional or error["code"] in REPEATING_CODES
+    if failures >= MAX_ATTEMPTS or (repeats and _same(before, error)):
         return None
     return RETRY_SECONDS[min(max(failures, 1), len(RETRY_SECONDS)) - 1]
 
