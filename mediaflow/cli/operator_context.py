@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -24,9 +25,17 @@ def operator_context(settings: Settings) -> Callable[[MediaContext], ServiceCont
     @cache
     def database() -> Database:
         from mediaflow.persistence import open_database
+        from mediaflow.plugin import ConfigurationError
         from mediaflow.runtime import database_url
 
-        opened = open_database(database_url(settings))
+        url = database_url(settings)
+        if not settings.database_url and not Path(url.removeprefix("sqlite:")).exists():
+            # a new, empty library would tell of no assets, as if there were none
+            raise ConfigurationError(
+                f"there is no database in the data directory {settings.data_path}; set MEDIAFLOW_DATA_DIR to the"
+                " directory that `mediaflow up --data-dir` was given, or start `mediaflow up` first"
+            )
+        opened = open_database(url)
         click.get_current_context().call_on_close(opened.close)
         return opened
 

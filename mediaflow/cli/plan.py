@@ -27,15 +27,13 @@ def plan(file: Path, profile: str | None, as_json: bool) -> None:
     from mediaflow import registry
     from mediaflow.plugin import plan_encode
     from mediaflow.services.pipeline.fitting import fitted
+    from mediaflow.services.pipeline.stepplans import plans_of
 
     settings, plugins = registry.load(os.environ)
     media = _probed(file, settings, plugins)
     chosen = _profile(file, profile, media, settings, plugins)
     encode = plan_encode(media, chosen)
-    tasks: Planned = fitted(
-        [(spec.step, task) for spec in chosen.steps for task in plugins.steps[spec.step].plan(media, spec, chosen)],
-        chosen,
-    )
+    tasks: Planned = fitted([each for spec in chosen.steps for each in plans_of(plugins, spec, media, chosen)], chosen)
     if as_json:
         print_json(_document(media, chosen, encode, tasks))
     else:
@@ -104,10 +102,12 @@ def _show(file: Path, media: MediaInfo, profile: Profile, encode: EncodePlan, ta
         renditions.add_row(audio.name, shape, f"{audio.bitrate_bps / 1000:g} kbit/s", "")
     out.print(renditions)
     out.print()
-    rows = table("Task", "Step", "Cores", "Core seconds", "After")
+    rows = table("Task", "Step", "Cores", "Core seconds", "After", "Makes")
     for step, task in tasks:
         name = task.name + (" (optional)" if task.optional else "")
-        rows.add_row(name, step, str(task.load_units), f"{task.weight:.1f}", ", ".join(task.needs))
+        rows.add_row(
+            name, step, str(task.load_units), f"{task.weight:.1f}", ", ".join(task.needs), ", ".join(task.makes)
+        )
     out.print(rows)
 
 

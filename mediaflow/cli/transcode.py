@@ -41,6 +41,8 @@ def transcode(file: Path, out: Path, profile: str | None, as_json: bool) -> None
         print_json({**asset, "directory": str(out.absolute())})
     else:
         click.echo("\n".join(_described(out, asset)))
+        for warning in asset["warnings"]:
+            click.echo(f"Warning: {warning}", err=True)
 
 
 def _described(out: Path, asset: Mapping[str, Any]) -> list[str]:

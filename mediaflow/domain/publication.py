@@ -25,7 +25,8 @@ class Output:
     """Something with a name that viewers get. The name is unique among the outputs of its kind.
 
     A manifest is called by its format (`hls`), captions by their language, the rest by the path that its step gave it.
-    `title` is for people. `size_bytes` is None where an older version of mediaflow did not keep it.
+    `title` is for people. `size_bytes` is None where an older version of mediaflow did not keep it. What is `apart` is
+    one of its kind and never stands for the asset, as an image that is not its picture.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Output:
     content_type: str
     size_bytes: int | None = None
     title: str | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,8 @@ class Publication:
         return tuple(output for output in self.outputs if output.kind == kind)
 
     def first(self, kind: OutputKind) -> Output | None:
-        """The first output of the kind: of several images, the one that stands for the asset."""
-        return next(iter(self.of_kind(kind)), None)
+        """The first output of the kind that is not apart: of several images, the one that stands for the asset."""
+        return next((output for output in self.of_kind(kind) if not output.apart), None)
 
     def manifest(self, name: str) -> Output | None:
         """The manifest of the format of that name."""

@@ -23,6 +23,7 @@ from mediaflow.domain.errors import (
     NotFound,
     Problem,
     TaskFailed,
+    Unauthenticated,
     Unavailable,
 )
 from mediaflow.domain.events import Event
@@ -135,6 +136,7 @@ __all__ = [
     "TaskFiles",
     "TextTrack",
     "Track",
+    "Unauthenticated",
     "Unavailable",
     "UploadDraft",
     "VideoRendition",

@@ -65,6 +65,6 @@ class ServiceContext(Protocol):
     def assets(self, *, page: int = 1, page_size: int = 20) -> Sequence[AssetView]:
         """The caller's own assets (an admin's: everybody's), newest first; none beyond the last page.
 
-        Unauthenticated when nobody is known.
+        A page has 1 to 100 assets; `page` counts from 1. InvalidInput for others, Unauthenticated when nobody is known.
         """
         ...

@@ -70,7 +70,7 @@ class PlannedTask:
     expected cost in seconds of one core (progress bars use it); an `optional` task may fail without failing the job.
 
     `makes` are the tracks that it will make, by name, and its other outputs, by path. What two steps of a profile say
-    that they make is refused at planning; what they do not say is refused when it is there, after the work.
+    that they make is refused at planning; a clash that no `makes` told of is refused after the work.
     """
 
     name: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final, TypeVar
 
@@ -24,6 +26,33 @@ def get_ready(*kinds: type) -> None:
 def dump(value: Any) -> Any:
     """A value as JSON types."""
     return _converter.unstructure(value)
+
+
+def unfit_params(task: str, params: Mapping[str, Any]) -> str | None:
+    """What is wrong with the parameters of a planned task, as the rest of a sentence; None when all are JSON."""
+    for name, value in params.items():
+        if (found := _no_json(value)) is not None:
+            return f"planned {task!r} with a parameter {name!r} that is no JSON ({found}); see to_json"
+    return None
+
+
+def _no_json(value: Any) -> str | None:
+    """What of a value is no JSON (a tuple becomes a list), None when all of it is."""
+    if value is None or isinstance(value, (str, int)):
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else repr(value)
+    inner: Iterable[Any]
+    if isinstance(value, dict):
+        strange = next((key for key in value if not isinstance(key, str)), None)
+        inner = value.values()
+        if strange is not None:
+            return f"the key {strange!r:.100}"
+    elif isinstance(value, (list, tuple)):
+        inner = value
+    else:
+        return type(value).__name__
+    return next((found for found in map(_no_json, inner) if found is not None), None)
 
 
 def load(kind: type[T], data: Any) -> T:

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError, MediaRejected, TaskFailed
 from mediaflow.domain.presentation import Artifact
-from mediaflow.domain.publication import Publication
+from mediaflow.domain.publication import Output, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import WORK_ENDED, Stage
 from mediaflow.plugin import BLOCK_BYTES, Storage
@@ -192,12 +192,17 @@ def _lay_out(runtime: LocalRuntime, asset: Asset, published: Publication, out: P
         _write(out / each.manifest.path, iter([each.manifest.body.encode()]))
     entries = {each.format: each.manifest.path for each in here if each.manifest.entry}
     outputs = [
-        {**asdict(o), "path": entries[o.name] if o.kind == "manifest" else layout.places[o.path]}
+        {**_told(o), "path": entries[o.name] if o.kind == "manifest" else layout.places[o.path]}
         for o in published.outputs
     ]
     document = _asset_document(asset, published, entries, outputs)
     (out / ASSET_FILE).write_text(json.dumps(document, indent=2) + "\n")
     return document
+
+
+def _told(output: Output) -> dict[str, Any]:
+    """The members of an output that the API tells too."""
+    return {name: value for name, value in asdict(output).items() if name != "apart"}
 
 
 def _write(path: Path, blocks: Iterator[bytes]) -> None:
@@ -210,6 +215,7 @@ def _write(path: Path, blocks: Iterator[bytes]) -> None:
 def _asset_document(
     asset: Asset, published: Publication, manifests: dict[str, str], outputs: list[dict[str, Any]]
 ) -> dict[str, Any]:
+    picture = published.first("image")
     return {
         "filename": asset.filename,
         "sha256": asset.sha256,
@@ -220,5 +226,6 @@ def _asset_document(
         "renditions": list(published.renditions),
         "manifests": manifests,
         "outputs": outputs,
-        "thumbnail": next((output["path"] for output in outputs if output["kind"] == "image"), None),
+        "thumbnail": None if picture is None else outputs[published.outputs.index(picture)]["path"],
+        "warnings": list(published.warnings),
     }

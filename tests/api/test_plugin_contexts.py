@@ -46,6 +46,7 @@ def mediaflow_register_commands(cli, context):
     @click.argument("asset_id")
     def shelf(asset_id):
         click.echo(f"{context.caller().role} {context.asset(asset_id).owner} {len(context.assets())}")
+        context.assets(page=0, page_size=101)
 """
 
 
@@ -99,5 +100,12 @@ def test_a_plugin_sees_what_its_caller_may_see(tmp_path: Path, monkeypatch: pyte
     # and on the command line, as the operator of the same documents
     world.runtime.close()
     monkeypatch.setenv("MEDIAFLOW_DATA_DIR", str(tmp_path / "data"))
-    said = CliRunner().invoke(CommandGroup(), ["shelf", private.id], catch_exceptions=False)
+    said = CliRunner().invoke(CommandGroup(), ["shelf", private.id])
     assert said.output == "admin ann 3\n"
+    assert str(said.exception) == "page: must be 1 to 1000000, not 0; page_size: must be 1 to 100, not 101"
+
+    # where no service keeps anything, none is begun
+    monkeypatch.setenv("MEDIAFLOW_DATA_DIR", str(tmp_path / "elsewhere"))
+    lost = CliRunner().invoke(CommandGroup(), ["shelf", private.id])
+    assert "set MEDIAFLOW_DATA_DIR to the directory that `mediaflow up --data-dir` was given" in str(lost.exception)
+    assert not (tmp_path / "elsewhere").exists()

@@ -108,6 +108,7 @@ def test_a_plan_is_a_table_for_people(run: Run, clip: Path) -> None:
     assert out.startswith("a 'clip' [b].mp4: 2.0 s, h264 640x360")
     assert "360p" in out
     assert "640x360" in out
+    assert "thumbnail.jpg" in out, "what the tasks make"
 
 
 def test_a_plan_is_made_of_a_file_beside_us(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

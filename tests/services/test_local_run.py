@@ -77,7 +77,7 @@ def test_files_of_one_name_make_room_and_manifests_are_rendered_for_where_they_l
         Output("line", "manifest", "g1/package.1/all.mpd", "application/dash+xml", 1),
         *(Output(path, "file", path, "text/plain", 1) for path in files),
     )
-    published = Publication(1, outputs, (), 2.0, sources=tuple(made))
+    published = Publication(1, outputs, (), 2.0, sources=tuple(made), warnings=("No picture.",))
 
     document = _lay_out(runtime, an_asset(id="0" * 32), published, tmp_path / "out")
 
@@ -90,6 +90,7 @@ def test_files_of_one_name_make_room_and_manifests_are_rendered_for_where_they_l
         "g1/video-1.2/a/1.m4s",
     ]
     assert document["manifests"] == {"line": "all.mpd"}
+    assert document["warnings"] == ["No picture."]
     told = {output["name"]: output["path"] for output in document["outputs"] if output["kind"] == "file"}
     assert {name: (out / path).read_text() for name, path in told.items()} == {path: path for path in files}
     assert json.loads((out / "asset.json").read_text()) == document

@@ -9,7 +9,7 @@ import pytest
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.presentation import Artifact, Track
-from mediaflow.domain.publication import FileType, Output
+from mediaflow.domain.publication import FileType, Output, Publication
 from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions, outputs_of
 
 
@@ -105,6 +105,7 @@ SOUND = Artifact("extra/sound.m4a", "download", "audio/mp4", 500, title="The sou
 
 def test_everything_but_media_becomes_an_output() -> None:
     artifacts = (
+        Artifact("frame.png", "image", "image/png", 150),
         Artifact("picture.jpg", "thumbnail", "image/jpeg", 100),
         Artifact("board.vtt", "storyboard", "text/vtt", 200),
         Artifact("said.vtt", "captions", "text/vtt", 300),
@@ -114,13 +115,21 @@ def test_everything_but_media_becomes_an_output() -> None:
     high = track("720p", 720)
     produced = [Produced("g1/video-0.2", (init(high), segment("720p", 0))), Produced("g1/extras.1", artifacts)]
 
-    assert outputs_of(produced) == [
+    outputs = outputs_of(produced)
+
+    assert outputs == [
+        Output("frame.png", "image", "g1/extras.1/frame.png", "image/png", 150, apart=True),
         Output("picture.jpg", "image", "g1/extras.1/picture.jpg", "image/jpeg", 100),
         Output("board.vtt", "storyboard", "g1/extras.1/board.vtt", "text/vtt", 200),
         Output("said.vtt", "captions", "g1/extras.1/said.vtt", "text/vtt", 300),
         Output("notes", "file", "g1/extras.1/notes", "text/plain", 400),
         Output("extra/sound.m4a", "download", "g1/extras.1/extra/sound.m4a", "audio/mp4", 500, "The sound alone"),
     ]
+    # the picture of the asset is a thumbnail, whatever images there are before it
+    for shown, first in ((outputs, "picture.jpg"), (outputs[:1], None)):
+        publication = Publication(1, tuple(shown), (), 4.0)
+        output = publication.first("image")
+        assert (output and output.name) == first
 
 
 def test_two_tasks_with_one_output_are_both_named() -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from marshmallow import Schema, ValidationError, fields
 
 from mediaflow.api.http.fields import Body, number
-from mediaflow.services.paging import Page
+from mediaflow.services.paging import LARGEST_PAGE, LAST_PAGE, Page
 
 T = TypeVar("T")
-
-LARGEST_PAGE: Final = 100
-LAST_PAGE: Final = 1_000_000
 
 
 class FaultSchema(Schema):

@@ -14,6 +14,7 @@ from mediaflow.services.access.permissions import may_read, watchable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader
 from mediaflow.services.assets.listing import AssetQuery, Listing
+from mediaflow.services.paging import check_page
 from mediaflow.services.ports import Database
 
 
@@ -46,6 +47,7 @@ class PluginContext:
         principal = self.who()
         if principal is None:
             raise Unauthenticated("This needs a token: send `Authorization: Bearer ...`, or sign in.")
+        check_page(page, page_size)
         found = Listing(self.database()).assets(principal, AssetQuery(page=page, page_size=page_size))
         return [_view(asset, principal) for asset in found.items]
 

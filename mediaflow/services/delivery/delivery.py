@@ -55,8 +55,8 @@ class Playback:
         return f"/stream/{self.token}/{self.asset.id}/{quote(output.path)}"
 
     def first(self, kind: OutputKind, name: str | None = None) -> str | None:
-        """The stream path of the first output of the kind (and name), None when there is none."""
-        found = (o for o in self.outputs if o.kind == kind and name in (None, o.name))
+        """The stream path of the first output of the kind (and name) that is not apart, None when there is none."""
+        found = (o for o in self.outputs if o.kind == kind and name in (None, o.name) and not o.apart)
         return next(map(self.path, found), None)
 
 

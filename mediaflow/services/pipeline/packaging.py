@@ -15,6 +15,7 @@ from mediaflow.services.text.languages import known_language, language_name
 
 KINDS: Final[dict[ArtifactRole, OutputKind]] = {
     "thumbnail": "image",
+    "image": "image",
     "storyboard": "storyboard",
     "captions": "captions",
     "download": "download",
@@ -66,7 +67,8 @@ def outputs_of(produced: Iterable[Produced]) -> list[Output]:
                     code="job.name_taken",
                 )
             path, size = f"{source.path}/{artifact.path}", artifact.size_bytes
-            outputs.append(Output(artifact.path, kind, path, artifact.content_type, size, artifact.title))
+            apart = artifact.role == "image"
+            outputs.append(Output(artifact.path, kind, path, artifact.content_type, size, artifact.title, apart))
     return outputs
 
 

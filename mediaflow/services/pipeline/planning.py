@@ -18,6 +18,7 @@ from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.posters import chosen
 from mediaflow.services.pipeline.sources import Sources
+from mediaflow.services.pipeline.stepplans import plans_of
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, draft_of, original_of
 from mediaflow.services.ports import Database, Plugins
 from mediaflow.settings import Settings
@@ -85,9 +86,9 @@ class Planning:
     ) -> list[tuple[str, PlannedTask]]:
         """All tasks that the profile's steps plan for the source, each with its step's name; see `fitted`."""
         planned = [
-            (spec.step, task)
+            each
             for spec in (chosen(spec, poster_seconds) for spec in profile.steps)
-            for task in self.plugins.steps[spec.step].plan(media, spec, profile)
+            for each in plans_of(self.plugins, spec, media, profile)
         ]
         if all(task.optional for _, task in planned):
             detail = f"Profile {profile.name!r} makes nothing to play of this {media.kind} file; choose another."

@@ -96,7 +96,7 @@ class Posters:
         """The picture that the job's step made, and its directory's files; it is in the storage, whole."""
         step = next(other for other in self.jobs.tasks(task.job_id) if other.stage == "step")
         made = self.rendering.produced(task.asset_id, (step.result or {})["path"])
-        picture = next(output for output in outputs_of([made]) if output.kind == "image")
+        picture = next(output for output in outputs_of([made]) if output.kind == "image" and not output.apart)
         if not self.rendering.is_stored(task.asset_id, picture.path, picture.size_bytes or 0):
             raise TaskFailed("The picture is not in the storage as it was made.", code="storage.lost_object")
         return picture, made.files

@@ -40,7 +40,7 @@ class Publishing:
         """Check that every file is there, build the presentation, write the manifests; returns what is published."""
         asset, media = self.documents.asset(task), self.documents.media(task)
         tasks = self.jobs.tasks(task.job_id)
-        done = [other for other in tasks if other.stage == "step" and other.state == "done"]
+        done = self.documents.needed(task)  # in the profile's order, which says what comes first of a kind
         produced = [self.rendering.produced(asset.id, (other.result or {})["path"]) for other in done]
         check_made((task.step or "", task.name, made.artifacts) for task, made in zip(done, produced, strict=True))
         self._verify_stored(asset, produced)
