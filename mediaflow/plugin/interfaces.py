@@ -7,11 +7,13 @@ tests.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.presentation import Artifact, Manifest, Presentation
 from mediaflow.domain.profile import Profile, StepSpec
@@ -101,6 +103,23 @@ class TaskFiles:
     def path(self, artifact: Artifact) -> Path:
         """The artifact's file."""
         return self.directory / artifact.path
+
+    def joined(self, track: str, target: Path) -> Path:
+        """Write what the task made of a track into one file, the init segment and its segments by number, and return
+        it: a fragmented MP4, as programs read it. TaskFailed (`job.incomplete`) when the init segment or all segments
+        are missing. (A track that several tasks made parts of has its parts in several `TaskFiles`.)
+        """
+        inits = [a for a in self.artifacts if a.describes is not None and a.describes.name == track]
+        mine = (a for a in self.artifacts if a.role == "segment" and a.track == track)
+        segments = sorted(mine, key=lambda segment: segment.number or 0)
+        if not inits or not segments:
+            tracks = ", ".join(sorted({a.describes.name for a in self.artifacts if a.describes is not None})) or "none"
+            raise TaskFailed(f"There is no track {track!r} to join; the task made: {tracks}.", code="job.incomplete")
+        with target.open("wb") as file:
+            for artifact in (inits[0], *segments):
+                with self.path(artifact).open("rb") as part:
+                    shutil.copyfileobj(part, file)
+        return target
 
 
 @dataclass(frozen=True, slots=True)

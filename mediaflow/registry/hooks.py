@@ -4,6 +4,7 @@ exception names the plugin that raised it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -68,11 +69,13 @@ class Hooks:
         """The elements of all answers (None counts as an empty one), each of them a `kind`."""
         found: list[tuple[FoundPlugin, T]] = []
         for plugin, answer in self.answers(hook, **arguments):
+            if isinstance(answer, kind):
+                raise PluginFailed(f"{plugin}: {hook} answered one {kind.__name__}; it must be a list, as [it]")
             with failures_named(plugin, hook):
                 elements = [] if answer is None else list(answer)
-                wrong = [element for element in elements if not isinstance(element, kind)]
-            if wrong:
-                raise PluginFailed(f"{plugin}: {hook} answered {type(wrong[0]).__name__}; it must be {kind.__name__}")
+                wrong = next((said for element in elements if (said := _unfit(element, kind)) is not None), None)
+            if wrong is not None:
+                raise PluginFailed(f"{plugin}: {hook} answered {wrong}")
             found += [(plugin, element) for element in elements]
         return found
 
@@ -87,3 +90,16 @@ class Hooks:
         except (ValueError, pluggy.PluginValidationError) as error:
             raise ConfigurationError(f"{plugin.found} can't be registered: {cause(error)}") from error
         self._found[plugin.found.name] = plugin.found
+
+
+def _unfit(element: object, kind: type) -> str | None:
+    """What is wrong with an element, as the end of a sentence; None for one that is a `kind`."""
+    if inspect.isclass(element):
+        return f"the class {element.__name__}; it must be an instance, {element.__name__}()"
+    if isinstance(element, kind):
+        return None
+    name, members = type(element).__name__, [name for name in vars(kind) if not name.startswith("_")]
+    missing = [member for member in members if not hasattr(element, member)]
+    if not getattr(kind, "_is_protocol", False) or len(missing) in (0, len(members)):
+        return f"{name}; it must be {kind.__name__}"
+    return f"{name}, which has no {' and no '.join(missing)}; a {kind.__name__} has {', '.join(members)}"

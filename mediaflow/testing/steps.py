@@ -2,10 +2,17 @@
 
 class TestMyStep(StepContract):
     bad_params = {"speed": "sideways"}
+    settings = {"mine_url": "http://127.0.0.1:9"}  # when `run` looks at a setting
 
     @pytest.fixture
     def step(self) -> Step:
         return MyStep()
+
+    @pytest.fixture
+    def inputs(self, media, source, tmp_path, processes) -> Mapping[str, TaskFiles]:  # when a task has `needs`
+        directory = tmp_path / "needed"
+        made = run_task(Other(), PlannedTask("other-0"), media, source, directory, processes)
+        return {"other-0": TaskFiles(directory, tuple(made))}
 """
 
 # ruff: noqa: S101
@@ -37,6 +44,7 @@ from mediaflow.plugin import (
     TaskFiles,
     Workspace,
 )
+from mediaflow.plugin.wire import unfit_params
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing import clips
 
@@ -82,7 +90,9 @@ class RunAll(Protocol):
 
 
 class StepContract:
-    """Give it the fixture `step`; override `good_params`, `bad_params` and `source` where they do not fit."""
+    """Give it the fixture `step`; override `good_params`, `bad_params` and `source` where they do not fit, `settings`
+    when the step looks at some, and the fixture `inputs` when its tasks need what other steps made.
+    """
 
     good_params: ClassVar[Mapping[str, Any]] = {}
     """Parameters that `check` has nothing to say about."""
@@ -90,6 +100,8 @@ class StepContract:
     """Parameters of which each has a value that it can't have."""
     settings: ClassVar[Mapping[str, Any]] = {}
     """The settings that the step finds in its workspace, by name: its plugin's own (`{"mine_url": "..."}`)."""
+    may_plan_nothing: ClassVar[bool] = False
+    """True when there is nothing to do for the `source`, and that is what is to be tested."""
 
     @pytest.fixture
     def step(self) -> Step:
@@ -144,13 +156,21 @@ class StepContract:
 
         assert list(step.plan(media, spec, profile)) == list(step.plan(media, spec, profile))
 
-    def test_planned_tasks_are_well_formed(self, planned: list[PlannedTask]) -> None:
+    def test_something_is_planned_for_the_source(self, planned: list[PlannedTask]) -> None:
+        assert planned or self.may_plan_nothing, (
+            "`plan` gives no task for the source, so that nothing else is tested; override the fixture `source` with a"
+            " file that the step has work for, or set `may_plan_nothing = True`"
+        )
+
+    def test_planned_tasks_are_well_formed(self, step: Step, planned: list[PlannedTask]) -> None:
         names = [task.name for task in planned]
 
         assert len(set(names)) == len(names)
         for task in planned:
             assert re.fullmatch(r"[a-z0-9-]{1,40}", task.name)
-            assert json.loads(json.dumps(dict(task.params))) == dict(task.params), "parameters must be plain JSON"
+            problem = unfit_params(task.name, task.params)
+            assert problem is None, f"the step {step.name!r} {problem}"
+            assert json.loads(json.dumps(dict(task.params))) == dict(task.params), "tuples become lists; see to_json"
             assert task.name not in task.needs
             assert all(re.fullmatch(r"[a-z0-9.-]+", need) for need in task.needs), "a need is a task or a step"
             assert task.load_units >= 0
@@ -168,7 +188,8 @@ class StepContract:
     ) -> RunAll:
         def run(root: Path, progress: Callable[[float], None] = lambda _: None) -> dict[str, list[Artifact]]:
             found, made, by_name = dict(inputs), {}, {task.name: task for task in planned}
-            for name in TopologicalSorter({task.name: task.needs for task in planned}).static_order():
+            needs = {task.name: _needs(task, step, planned, inputs) for task in planned}
+            for name in TopologicalSorter(needs).static_order():
                 if name in by_name:
                     made[name] = run_task(
                         step,
@@ -178,7 +199,7 @@ class StepContract:
                         root / name,
                         processes,
                         settings=self.settings,
-                        inputs=found,
+                        inputs={need: found[need] for need in needs[name] if need in found},
                         progress=progress,
                     )
                     found[name] = TaskFiles(root / name, tuple(made[name]))
@@ -216,6 +237,19 @@ class StepContract:
         run_all(tmp_path / "work", seen.append)
 
         assert all(0.0 <= fraction <= 1.0 for fraction in seen)
+
+
+def _needs(task: PlannedTask, step: Step, planned: list[PlannedTask], inputs: Mapping[str, TaskFiles]) -> list[str]:
+    """The names of the tasks that the task needs. Which tasks another step has is not known here: it is given all of
+    the fixture `inputs`.
+    """
+    found: list[str] = []
+    for need in task.needs:
+        if need == step.name:
+            found += [other.name for other in planned if other.name != task.name]
+        else:
+            found += inputs if "." in need else [need]
+    return list(dict.fromkeys(found))
 
 
 def _check_file(artifact: Artifact, directory: Path) -> None:

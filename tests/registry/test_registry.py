@@ -162,6 +162,15 @@ def test_plugins_are_listed_with_what_they_offer(site: Site) -> None:
             "@hookimpl\ndef mediaflow_register_steps(): return [7]",
             "mediaflow_register_steps answered int; it must be Step",
         ),
+        (STEP.replace("NAME", "odd").replace("Step()", "Step"), "answered the class oddStep; it must be an instance"),
+        (
+            STEP.replace("NAME", "odd").replace("def run(", "def go("),
+            "mediaflow_register_steps answered oddStep, which has no run; a Step has name, check, plan, run",
+        ),
+        (
+            "@hookimpl\ndef mediaflow_register_profiles(): return Path(__file__)",
+            "mediaflow_register_profiles answered one Traversable; it must be a list, as [it]",
+        ),
         ("@hookimpl\ndef mediaflow_register_settings(): return ['x']", "answered str; it must be SettingSpec"),
         ("@hookimpl\ndef mediaflow_register_settings(): 1 / 0", "failed in mediaflow_register_settings: ZeroDivision"),
         (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mediaflow.domain import keys
-from mediaflow.plugin import Artifact, ObjectInfo, Storage, TaskFailed
+from mediaflow.plugin import Artifact, ObjectInfo, Storage, TaskFailed, TaskFiles, Track
 from mediaflow.plugin.wire import dump
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.testing.clips import make_clip
@@ -119,6 +119,23 @@ class Remote:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         return self._storage.list(prefix)
+
+
+def test_a_track_is_joined_in_the_order_of_its_numbers(tmp_path: Path) -> None:
+    tracks = {name: Track(name, "video", "av01.0.04M.08", 12800) for name in ("a", "b")}
+    artifacts = [
+        *(Artifact(f"{n}.m4s", "segment", "video/mp4", 2, track="a", number=n) for n in (10, 9, 8)),
+        Artifact("x.m4s", "segment", "video/mp4", 2, track="b", number=0),
+        *(Artifact(f"{name}.mp4", "init", "video/mp4", 2, describes=track) for name, track in tracks.items()),
+    ]
+    for artifact in artifacts:
+        (tmp_path / artifact.path).write_text(f"<{artifact.path}>")
+    files = TaskFiles(tmp_path, tuple(artifacts))
+
+    assert files.joined("a", tmp_path / "whole").read_text() == "<a.mp4><8.m4s><9.m4s><10.m4s>"
+    with pytest.raises(TaskFailed, match="There is no track 'c' to join; the task made: a, b"):
+        files.joined("c", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("kind", [LocalStorage, lambda directory: Remote(LocalStorage(directory))])

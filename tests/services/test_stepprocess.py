@@ -197,6 +197,13 @@ def test_a_step_sees_its_settings_and_no_secret_of_the_environment(bench: Bench)
         ("made('a'); return [Artifact('a', 'file', 'text', 4)]", "says of 'a' that it is 'text', which is no media"),
         ("made('a'); return [Artifact('a', 'file', 'text/html\\r\\nX: y', 4)]", "which is no media type"),
         ("made('a'); return [Artifact('a', 'file', 'text/plain', 4, title='a\\nb')]", "that its title is"),
+        ("made('a')", "returned None; it must return Artifacts"),
+        ("return made('a')", "returned one Artifact; it must return Artifacts"),
+        ("return [here / 'a']", "among its artifacts; it must be an Artifact"),
+        ("made('a'); return [Artifact('a', 'picture', 'image/png', 4)]", "says of 'a' that its role is 'picture';"
+         " it must be one of init, segment, thumbnail, image, storyboard, captions, download, file"),
+        ("made('a'); return [Artifact('a', 'file', 'text/plain', 4, width=2.5)]", "its width is 2.5; it must be int"),
+        ("return [Artifact(here / 'a', 'file', 'text/plain', 4)]", "a'); it must be str"),
         # something that looks for our channel and writes nonsense to it
         ("[os.write(n, b'{]\\n') for n in map(int, os.listdir('/proc/self/fd')) if n > 2 and 'pipe' in "
          "os.readlink(f'/proc/self/fd/{n}')]; time.sleep(9)", "sent something that is no answer: '{]'"),

@@ -36,6 +36,7 @@ from mediaflow.plugin import (
 from mediaflow.plugin.wire import dump, get_ready, load
 from mediaflow.sandbox.forking import serve
 from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.services.pipeline.stepanswers import checked_artifacts
 
 _PROGRESS_SECONDS: Final = 0.2
 
@@ -82,7 +83,8 @@ def _run(request: Mapping[str, Any], answer: _Answer) -> None:
         inputs={name: _files(made) for name, made in request["inputs"].items()},
     )
     step = find_step(request["plugin"], request["entry_point"], request["step"])
-    artifacts = step.run(load(StepTask, request["task"]), workspace)
+    name = f"The step {request['step']!r} of the plugin {request['plugin']!r}"
+    artifacts = checked_artifacts(name, step.run(load(StepTask, request["task"]), workspace))
     for artifact in artifacts:
         answer.line({"artifact": dump(artifact)})
     answer.line({"done": len(artifacts)})

@@ -194,7 +194,9 @@ def _check_files(name: str, artifacts: Iterable[Mapping[str, Any]], directory: P
         try:
             artifact = load(Artifact, document)
         except Exception as error:  # cattrs raises groups of many kinds
-            raise TaskFailed(f"{name} sent an artifact of a wrong shape.", code="job.step_broken") from error
+            raise TaskFailed(
+                f"{name} sent an artifact of a wrong shape: {document!r:.300}.", code="job.step_broken"
+            ) from error
         path = PurePosixPath(artifact.path)
         file = (directory / path).resolve()
         inside = not path.is_absolute() and ".." not in path.parts and file == root / path
