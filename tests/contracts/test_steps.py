@@ -61,9 +61,9 @@ def test_a_contract_that_fails_shows_the_values() -> None:
 
 
 def test_no_work_and_parameters_that_are_no_json_are_told_in_a_sentence() -> None:
-    with pytest.raises(AssertionError, match="gives no task for the source, .* `may_plan_nothing = True`"):
+    with pytest.raises(AssertionError, match=r"gives no task for the source, .* `may_plan_nothing = True`"):
         StepContract().test_something_is_planned_for_the_source([])
-    with pytest.raises(AssertionError, match="'video.h264' planned 'a' with a parameter 'r' that is no JSON"):
+    with pytest.raises(AssertionError, match=r"'video\.h264' planned 'a' with a parameter 'r' that is no JSON"):
         StepContract().test_planned_tasks_are_well_formed(H264Video(), [PlannedTask("a", {"r": Fraction(1)})])
 
 
