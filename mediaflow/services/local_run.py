@@ -62,10 +62,9 @@ class LocalRuntime(Protocol):
     jobs: Jobs
     execution: Execution
     gate: LoadGate
+    posters: Posters
 
     def stop(self) -> None: ...
-
-    posters: Posters
 
 
 def transcode_file(
