@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ CONFIG_NAME: Final = "supervisord.conf"
 LOG_NAME: Final = "supervisord.log"
 STOP_SECONDS: Final = 8
 """How long a program may take to end in order; then it is killed with its whole process group."""
+ASK_SECONDS: Final = 0.05
+"""How often a supervisord that stops is asked how far it is."""
 SETTLE_SECONDS: Final = 1
 """A program that lives this long counts as started."""
 SOCKET_PATH_BYTES: Final = 100
@@ -95,15 +98,24 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self.alive:
-                self._process.terminate()
-            self._process.wait(timeout=3 * STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
+            self._stop()
         finally:
             self._rpc("close")()
             if self._socket_directory:
                 self._socket_directory.cleanup()
+
+    def _stop(self) -> None:
+        """End everything in order, or at once when that takes too long."""
+        deadline = time.monotonic() + 3 * STOP_SECONDS
+        if self.alive:
+            self._process.terminate()
+        self._rpc("close")()  # the signal that ends us may have interrupted a question
+        while self.alive and time.monotonic() < deadline:
+            # supervisord looks at signals and ended children once a second; a question wakes it
+            self.states()
+            time.sleep(ASK_SECONDS)
+        if self.alive:
+            self.kill()
 
     def kill(self) -> None:
         """End everything at once: the programs are tied to supervisord's life."""
