@@ -69,7 +69,8 @@ def wait_ready(url: str, log: Path) -> None:
         try:
             if requests.get(f"{url}/readyz", timeout=5).status_code == 200:
                 return
-        except requests.ConnectionError:
+        # the socket is open before the worker that answers has started
+        except (requests.ConnectionError, requests.Timeout):
             pass
         time.sleep(0.2)
     pytest.fail(f"not ready: {log.read_text()[-3000:]}")

@@ -68,8 +68,11 @@ class Viewer:
         return place
 
     def seek(self, seconds: float) -> None:
-        self.page.evaluate(f"{VIDEO}.currentTime = {seconds}")
-        until(self.page, lambda: not self.video("seeking"))
+        # the event, not the property: what the page does about it is done then
+        self.page.evaluate(
+            f"new Promise((done) => {{ {VIDEO}.addEventListener('seeked', done, {{ once: true }});"
+            f" {VIDEO}.currentTime = {seconds}; }}).then(() => null)"
+        )
 
     def pause(self) -> None:
         self.page.evaluate(f"{VIDEO}.pause()")
