@@ -1,14 +1,14 @@
 # `make` lists what can be done. Everything runs in .venv, which `make setup` keeps up to date.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all bench lint clean
+.PHONY: help setup lock run test test-all bench lint dist clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Newer than everything that decides what is installed: a second `make setup` does nothing.
 STAMP := $(VENV)/.setup-done
-INPUTS := setup.cfg pyproject.toml mediaflow/web/package.json mediaflow/web/package-lock.json .ci/setup-system
+INPUTS := setup.cfg pyproject.toml .ci/requirements.txt mediaflow/web/package.json mediaflow/web/package-lock.json .ci/setup-system
 
 # The unexpanded text, by way of the environment: a file's name may hold spaces, quotes and dollar signs.
 export VIDEO_FILE := $(value VIDEO)
@@ -26,9 +26,18 @@ $(STAMP): $(INPUTS)
 	@PYTHON='$(PYTHON)' .ci/setup-system
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'Installing into $(VENV) ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,test,quality]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m mediaflow.web.vendor
 	@touch $@
+
+# What each of setup.cfg's pins needs in turn, with the hash of every file: .ci/ for us, deploy/ for a server.
+COMPILE := $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command 'make lock' --extra embedded
+
+lock: setup ## Resolve all packages anew (LOCK_ARGS='--upgrade' takes newer ones)
+	@$(COMPILE) --extra test --extra quality $(LOCK_ARGS) -o .ci/requirements.txt
+	@$(COMPILE) --constraint .ci/requirements.txt --no-annotate -o deploy/requirements.txt
 
 run: setup ## Run mediaflow and send it a video: VIDEO=file, or a made-up clip
 	@MEDIAFLOW_LOG_LEVEL="$${MEDIAFLOW_LOG_LEVEL:-warning}" exec $(BIN)/mediaflow up --ingest="$$VIDEO_FILE"
@@ -57,6 +66,11 @@ lint: setup ## Check style, types and who imports whom
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+dist: setup ## Build wheel, sdist and SBOM (CycloneDX) into dist/
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation . >/dev/null
+	@$(BIN)/python .ci/sbom.py dist
 
 clean: ## Remove .venv and what was built; your data stays
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache mediaflow/web/static/vendor
