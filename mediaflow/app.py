@@ -21,7 +21,7 @@ from mediaflow.api.http.context import BASE, caller_if_any, install, request_id
 from mediaflow.api.http.context import runtime as current_runtime
 from mediaflow.api.http.converters import register_converters
 from mediaflow.api.http.errors import register_error_handlers
-from mediaflow.api.http.headers import check_host, finish_headers
+from mediaflow.api.http.headers import check_host, check_lengths, finish_headers
 from mediaflow.api.http.idempotency import abandon, begin_once, finish_once
 from mediaflow.api.http.limiting import limit_requests, with_limits
 from mediaflow.api.resources import (
@@ -162,6 +162,7 @@ def _begin() -> None:
     subjects = {name: str(value) for name, value in (request.view_args or {}).items() if name in SUBJECTS}
     g.bound = ExitStack()
     g.bound.enter_context(bind_ids(request_id=request_id(), **subjects))
+    check_lengths()
     check_host()
 
 

@@ -58,7 +58,8 @@ _REFUSED: Final[tuple[tuple[bytes, str], ...]] = (
     (rb"\s*#EXTM3U", "an HLS playlist"),
     (rb"ffconcat ", "a list of other files"),
     (rb"\s*<(!doctype html|html|head|script|body)", "a web page"),
-    (rb"\s*(<\?xml[^>]*>\s*)?<(!--.*?-->\s*)*svg", "an image (SVG)"),
+    # atomic: a comment ends at its first `-->`, or the ways to read a file of nothing else double with each of them
+    (rb"\s*+(<\?xml[^>]*+>\s*+)?+(?><!--.*?-->\s*+)*+<svg", "an image (SVG)"),
     (rb"\s*(<\?xml[^>]*>\s*)?<MPD", "a DASH manifest"),
     (rb"\s*<", "an XML or HTML document"),
     (rb"PK[\x03\x05\x07]|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "an archive"),

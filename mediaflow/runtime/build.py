@@ -63,7 +63,12 @@ def _outside_tokens(settings: Settings) -> OutsideTokens | None:
 
 def _rate_limits(settings: Settings, redis: RedisConnection | None) -> RateLimits:
     counters = MemoryCounters() if redis is None else SharedCounters(redis)
-    return RateLimits(counters, settings.rate_limit_per_minute, settings.login_failures_per_minute)
+    return RateLimits(
+        counters,
+        settings.rate_limit_per_minute,
+        settings.login_failures_per_minute,
+        settings.anonymous_requests_per_minute,
+    )
 
 
 def _asset_reader(

@@ -110,6 +110,15 @@ class Settings:
         "Refused credentials of one address in a minute, before it is told to wait; 0 means any number.",
         minimum=0,
     )
+    anonymous_requests_per_minute: int = _setting(
+        6000,
+        "Requests without a credential that look something up (signing in, public assets), of one address in a minute;"
+        " 0 means any number.",
+        minimum=0,
+    )
+    anonymous_body_bytes: int = _setting(
+        16 * 1024, "Largest body of a request without a credential (413 beyond).", minimum=1, maximum=1024**2
+    )
     quota_bytes: int = _setting(0, "Bytes of originals that a user may have; 0 means any number.", minimum=0)
     quota_assets: int = _setting(0, "Assets that a user may have; 0 means any number.", minimum=0)
     idempotency_seconds: int = _setting(

@@ -36,7 +36,7 @@ def clock() -> Clock:
 
 
 def limits(clock: Clock, requests: int = 3, failures: int = 2) -> RateLimits:
-    return RateLimits(MemoryCounters(), requests, failures, clock)
+    return RateLimits(MemoryCounters(), requests, failures, clock=clock)
 
 
 # --- rates

@@ -30,25 +30,26 @@ def register_authentication(app: Flask) -> None:
 
 def authenticate() -> None:
     """Find the caller; Unauthenticated when there is none and the operation needs one."""
-    policy = _policy()
-    if policy.access == "open" or request.method == "OPTIONS":
+    declared = policy()
+    if declared.access == "open" or request.method == "OPTIONS":
         return
     g.principal = _bearer() if "Authorization" in request.headers else _cookie()
     if g.principal is not None:
-        _allow(g.principal, policy)
-    elif policy.access == "required":
+        _allow(g.principal, declared)
+    elif declared.access == "required":
         raise Unauthenticated("This needs a token: send `Authorization: Bearer ...`, or sign in.")
 
 
-def _allow(principal: Principal, policy: Policy) -> None:
+def _allow(principal: Principal, declared: Policy) -> None:
     """Forbidden when the operation is not for this principal's role, or not for this credential."""
-    if policy.admin and not principal.is_admin:
+    if declared.admin and not principal.is_admin:
         raise Forbidden("This is for admins only.", code="auth.role")
-    if policy.scope is not None and policy.scope not in principal.scopes:
-        raise Forbidden(f"This credential does not open `{policy.scope}`; use one that does.", code="auth.scope")
+    if declared.scope is not None and declared.scope not in principal.scopes:
+        raise Forbidden(f"This credential does not open `{declared.scope}`; use one that does.", code="auth.scope")
 
 
-def _policy() -> Policy:
+def policy() -> Policy:
+    """What was declared of the operation that this request is for."""
     rule = request.url_rule
     if rule is None:
         return OPEN  # there is nothing at this address, which is what the answer will say

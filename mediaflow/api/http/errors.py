@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -42,6 +43,7 @@ HTTP_CODES: Final[Mapping[int, str]] = {
     415: "request.media_type",
     416: "request.range",
     422: "request.invalid",
+    431: "request.headers_too_large",
 }
 """Codes of errors that Flask itself raises."""
 
@@ -50,6 +52,12 @@ MISSING_FIELD: Final = "is required"
 FIELD_CODES: Final = {UNKNOWN_FIELD: "request.unknown_field", MISSING_FIELD: "request.missing_field"}
 PUBLIC_FACTS: Final = ("missing", "limit", "used", "asked")
 """Facts of errors that go into the problem document as members of their own; the others are for logs."""
+MOST_PROBLEMS: Final = 20
+"""So many are told; whoever has more made the same mistake again and again, or looks for a large answer."""
+LONGEST_DETAIL: Final = 1000
+LONGEST_NAME: Final = 100
+LONGEST_POINTER: Final = 4 * LONGEST_NAME
+"""Characters. What a client sent comes back in them."""
 SERVER_FAULT: Final = "Something went wrong on our side; the request id finds it in the logs."
 
 
@@ -73,14 +81,17 @@ def problem(
     problems: list[dict[str, Any]] | None = None,
     members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """A problem document. `type` is a URN of the code: there is nothing to fetch there, it identifies."""
+    """A problem document. `type` is a URN of the code: there is nothing to fetch there, it identifies.
+
+    However much is wrong, it stays small: the first `MOST_PROBLEMS` of `problems`, each shortened.
+    """
     document = {
         "type": f"urn:mediaflow:{code}",
         "title": _phrase(status),
         "status": status,
-        "detail": detail,
+        "detail": _shortened(detail, LONGEST_DETAIL),
         "code": code,
-        "errors": problems or [],
+        "errors": [_short(each) for each in (problems or [])[:MOST_PROBLEMS]],
         "request_id": request_id(),
         **(members or {}),
     }
@@ -118,8 +129,9 @@ def _of_flask(error: HTTPException) -> ResponseReturnValue:
     if status == 500:
         return _of_nobody(error)
     messages = (getattr(error, "data", None) or {}).get("messages") or {}
-    problems = list(_flattened(messages)) if status == 422 else []
-    detail = _summary(problems) if problems else (error.description or _phrase(status))
+    found = _flattened(messages) if status == 422 else iter(())
+    problems = list(islice(found, MOST_PROBLEMS))
+    detail = _summary(problems, sum(1 for _ in found)) if problems else (error.description or _phrase(status))
     code = getattr(error, "code_of_problem", None) or HTTP_CODES.get(status, f"request.http_{status}")
     response = problem(status, code, detail, problems=problems)
     for name, value in error.get_headers():
@@ -154,10 +166,20 @@ def _below(pointer: str, messages: Any) -> Iterator[dict[str, Any]]:
 
 
 def _escaped(name: object) -> str:
-    return str(name)[:100].replace("~", "~0").replace("/", "~1")
+    return str(name)[:LONGEST_NAME].replace("~", "~0").replace("/", "~1")
 
 
-def _summary(problems: list[dict[str, Any]]) -> str:
-    first = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+def _summary(problems: list[dict[str, Any]], untold: int) -> str:
+    """The first problem, and how many there are besides; `untold` of them are not in the list."""
+    first, others = problems[0], len(problems) - 1 + untold
+    more = f" (and {others} more{f', of which {untold} are not listed' if untold else ''})" if others else ""
     return f"{first['pointer'] or 'the request'}: {first['detail']}{more}"
+
+
+def _short(told: dict[str, Any]) -> dict[str, Any]:
+    pointer, detail = (str(told[name]) for name in ("pointer", "detail"))
+    return {**told, "pointer": _shortened(pointer, LONGEST_POINTER), "detail": _shortened(detail, LONGEST_DETAIL)}
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}\u2026"

@@ -1,8 +1,8 @@
-"""Limits around every request: a user's requests a minute, an address's refused credentials a minute.
+"""Limits around every request: a user's requests a minute; of an address those without a credential, and those refused.
 
 Told in the headers of draft-ietf-httpapi-ratelimit-headers (`RateLimit-Policy: "user";q=<limit>;w=<seconds>`,
-`RateLimit: "user";r=<remaining>;t=<seconds until the reset>`). Only who is known is limited here: streams, probes and
-the page's files need nobody, and are not counted.
+`RateLimit: "user";r=<remaining>;t=<seconds until the reset>`). Streams, probes, the page's files and the API's
+documents need nobody, cost next to nothing, and are not counted.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import Final
 
 from flask import Response, g, request
 
+from mediaflow.api.http.auth import policy
 from mediaflow.api.http.context import caller_if_any, runtime
 from mediaflow.api.http.errors import problem
-from mediaflow.domain.errors import LimitReached
+from mediaflow.domain.errors import LimitReached, TooLarge
 from mediaflow.services.requests.rate_limits import WINDOW_SECONDS, Standing
 
 POLICY: Final = "user"
@@ -24,11 +25,37 @@ STREAMS: Final = "stream."
 
 
 def limit_requests() -> None:
-    """Count the request of whoever is known; LimitReached when it is one too many."""
+    """Count the request of whoever is known, or of the address; LimitReached when it is one too many.
+
+    TooLarge for a stranger's large body, which then is not read.
+    """
+    if caller_if_any() is None:
+        _limit_strangers()
+        return
     standing = _standing()
     if standing is not None and standing.exceeded:
         raise LimitReached(
             f"You may make {standing.limit} requests a minute; wait {standing.reset_seconds} s.",
+            retry_after_seconds=standing.reset_seconds,
+            limit=standing.limit,
+        )
+
+
+def _limit_strangers() -> None:
+    if request.endpoint is None or request.method == "OPTIONS":
+        return
+    longest = runtime().settings.anonymous_body_bytes
+    if (request.content_length or 0) > longest:
+        raise TooLarge(f"Without a credential, a body may have at most {longest} bytes.", limit=longest)
+    request.max_content_length = longest  # of a body that does not say how long it is
+    if request.endpoint not in SIGNING_IN and policy().access == "open":
+        return
+    standing = runtime().rate_limits.stranger(request.remote_addr or "")
+    if standing is not None and standing.exceeded:
+        raise LimitReached(
+            f"Without a credential, {standing.limit} requests a minute are answered to one address; wait "
+            f"{standing.reset_seconds} s, or send a token.",
+            code="limit.anonymous",
             retry_after_seconds=standing.reset_seconds,
             limit=standing.limit,
         )

@@ -5,6 +5,7 @@ flask-smorest and webargs are used here and in `openapi.py` only, so that views 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from flask_smorest import Blueprint  # type: ignore[import-untyped]
 from marshmallow import RAISE, Schema, ValidationError
 from webargs import core
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from mediaflow.services.access.principals import Scope
 
@@ -74,6 +75,8 @@ class StrictParser(FlaskParser):
             raise UnsupportedMediaType("The body must be JSON, with `Content-Type: application/json`.")
         if (arrived := len(req.get_data())) < (req.content_length or 0):
             raise BadRequest(f"The connection ended after {arrived} of {req.content_length} bytes of the body.")
+        if req.content_length is None and arrived >= (req.max_content_length or math.inf):
+            raise RequestEntityTooLarge  # werkzeug stops reading there and does not say it
         try:
             return super().load_json(req, schema)
         except RecursionError as error:

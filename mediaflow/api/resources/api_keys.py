@@ -37,7 +37,8 @@ class NewApiKeyBody(Body):
     role = choice(*ROLES, load_default="user", metadata={"description": "`admin` for keys of admins only."})
     scopes = listed(
         choice(*SCOPES),
-        validate=validate.Length(1, len(SCOPES), error="must have {min} to {max} elements"),
+        least=1,
+        most=len(SCOPES),
         metadata={"description": "What it opens; all that its maker's credential opens when left out."},
     )
     expires_at = Moment(metadata={"description": "When it ends; never when left out."})

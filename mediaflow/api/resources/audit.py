@@ -98,4 +98,4 @@ def _detail(response: Response) -> dict[str, Any]:
     body = request.get_json(silent=True) if request.is_json else None
     if not isinstance(body, dict) or not body:
         return {}
-    return {"fields": [sanitised(name)[:LONGEST_NAME] for name in sorted(body)[:MOST_FIELDS]]}
+    return {"fields": [sanitised(name[:LONGEST_NAME]) for name in sorted(body)[:MOST_FIELDS]]}

@@ -29,8 +29,8 @@ class SharesBody(Body):
 
     users = listed(
         _user(),
+        most=MAX_SHARES,
         required=True,
-        validate=validate.Length(0, MAX_SHARES, error="must have at most {max} elements"),
         metadata={"description": "Names of users, in any order. The owner needs no share and is left out."},
     )
 

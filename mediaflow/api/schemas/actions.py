@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from mediaflow.api.http.errors import MISSING_FIELD
 from mediaflow.api.http.fields import Body, Text, choice, inner, listed, matching, switch
@@ -72,8 +72,10 @@ class BulkBody(Body):
     action = choice(*ACTIONS, required=True, metadata={"description": "What to do with each asset."})
     ids = listed(
         matching(ID_PATTERN.strip("^$"), "must be an id: 32 digits 0-9 and a-f"),
+        least=1,
+        most=MOST_IDS,
         required=True,
-        validate=[validate.Length(1, MOST_IDS, error=f"must have 1 to {MOST_IDS} ids"), lambda ids: _unique(ids)],
+        validate=lambda ids: _unique(ids),
         metadata={"uniqueItems": True, "description": "The assets, each once."},
     )
     changes = inner(BulkChangesBody)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields
 
 from mediaflow.api.http.fields import Body, Text, Timestamp, Truth, choice, inner, listed, matching, whole
 from mediaflow.api.schemas.common import FaultSchema
@@ -35,9 +35,7 @@ def _chunk_size(value: int) -> None:
 
 def tags_field() -> fields.List[Any]:
     """A list of short texts."""
-    error = f"must have at most {MOST_TAGS} tags"
-    most = validate.Length(max=MOST_TAGS, error=error)
-    return listed(Text(shortest=1, longest=LONGEST_TAG), validate=most)
+    return listed(Text(shortest=1, longest=LONGEST_TAG), most=MOST_TAGS)
 
 
 def without_repeats(tags: list[str]) -> list[str]:

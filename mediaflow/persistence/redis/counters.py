@@ -55,6 +55,7 @@ class SharedCounters:
         self._alone = MemoryCounters()
         self._lock = threading.Lock()
         self._tallies: dict[str, _Tally] = {}
+        self._swept_at = MANY
         # the URL only tells which client library it is: the connections are ours, with their short time-outs
         self._storage = RedisStorage(
             "redis://", connection_pool=connection.client.connection_pool, key_prefix=f"{NAMESPACE}limit"
@@ -83,7 +84,9 @@ class SharedCounters:
         now = monotonic()
         tally = self._tallies.get(key)
         if tally is None or tally.ends < now:
-            if len(self._tallies) >= MANY:
+            if len(self._tallies) >= self._swept_at:
                 self._tallies = {name: one for name, one in self._tallies.items() if one.ends >= now}
+                # not again before as many have come as there are: else each of many addresses would cost them all
+                self._swept_at = max(MANY, 2 * len(self._tallies))
             tally = self._tallies[key] = _Tally(now + seconds)
         return tally

@@ -1,4 +1,4 @@
-"""How often is too often: requests of a user, refused credentials of an address.
+"""How often is too often: requests of a user, requests without a credential and refused credentials of an address.
 
 The same limits hold for users and admins: an admin's stolen token must not be worth more.
 """
@@ -58,11 +58,16 @@ class RateLimits:
     counters: Counters
     requests: int
     failures: int
+    anonymous: int = 0
     clock: Callable[[], float] = time.time
 
     def request(self, user: str) -> Standing | None:
         """Count a request of that user; None when there is no limit."""
         return self._counted("user", user, self.requests) if self.requests else None
+
+    def stranger(self, address: str) -> Standing | None:
+        """Count a request without a credential of that address; None when there is no limit."""
+        return self._counted("stranger", _network(address), self.anonymous) if self.anonymous else None
 
     def refused(self, address: str, *, counts: bool) -> Standing | None:
         """Where an address stands whose credentials are refused, after this one if it `counts`; None: no limit."""

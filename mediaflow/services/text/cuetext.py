@@ -23,6 +23,8 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _OVERRIDE: Final = re.compile(r"\{\\[^{}]*\}")
 """`{\\an8}` and the like: commands of another format that SubRip files carry along."""
 _LONGEST_VOICE: Final = 200
+_NO_CHARACTER: Final = re.compile(r"&#[0-9]{20,};?")
+"""A reference to a number beyond all characters; Python refuses to read one of more than 4,300 digits."""
 
 
 def webvtt_text(payload: str) -> str:
@@ -64,12 +66,12 @@ class _Writer:
         return "\n".join(line for line in lines if line) if self._visible else ""
 
     def _text(self, raw: str) -> None:
-        text = _plain(html.unescape(raw) if self._references else raw)
+        text = _plain(_unescaped(raw) if self._references else raw)
         self._visible = self._visible or bool(text.strip())
         self._parts.append(escaped(text))
 
     def _begin(self, name: str, match: re.Match[str]) -> None:
-        annotation = " ".join(_plain(html.unescape(match["annotation"] or "")).split())[:_LONGEST_VOICE]
+        annotation = " ".join(_plain(_unescaped(match["annotation"] or "")).split())[:_LONGEST_VOICE]
         if len(self._open) >= _DEEPEST or not _makes_sense(name, annotation, self._open):
             return
         classes = "".join(f".{name}" for name in match["classes"].split(".") if _CLASS.fullmatch(name))
@@ -92,6 +94,10 @@ def _makes_sense(name: str, annotation: str, inside: list[str]) -> bool:
     if name == "lang":
         return _LANGUAGE.fullmatch(annotation) is not None
     return name != "rt" or inside[-1:] == ["ruby"]
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", text))
 
 
 def _plain(text: str) -> str:

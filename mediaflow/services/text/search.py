@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from mediaflow.domain.marks import with_few_marks
+
 SEARCHED: Final = ("title", "description", "tags")
 """The fields of an asset that `words_of` takes."""
 MAX_WORDS: Final = 500
@@ -62,7 +64,8 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def _normalised(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    # here too: what was kept before marks were counted is read again when a database is migrated
+    folded = unicodedata.normalize("NFKC", with_few_marks(text)).casefold()
     bare = _ACCENTS.sub("", unicodedata.normalize("NFD", folded))
     return unicodedata.normalize("NFKC", bare)
 
