@@ -23,6 +23,13 @@ USUAL_RATES: Final = tuple(
 RATE_TOLERANCE: Final = 0.004
 """A measured rate this near to a usual one is that one: short clips can't be measured better."""
 MIN_RATE: Final = Fraction(5)
+SPARSE_RATE: Final = Fraction(1)
+MOST_REPEATS: Final = 100
+"""A frame is shown as often as this, on average, before the rate goes below what the shortest gaps would want: screens
+that are recorded when they change have long gaps and short ones, a file made to cost much has almost nothing but gaps.
+"""
+THINNED_FRAMES: Final = 1000
+"""So many frames are made of any source."""
 AUDIO_RATES_HZ: Final = (44100, 48000)
 PRIMING_SECONDS: Final = 0.05
 """Audio this much before the video is not worth a frame."""
@@ -52,14 +59,27 @@ def segment_grid(video: VideoStream, duration_seconds: float, profile: Profile) 
 def output_frame_rate(video: VideoStream, maximum: int) -> Fraction:
     """The source's measured rate, rounded to a usual one when it is near; halved until it is under the cap; at least 5.
 
-    Interlaced video keeps one frame for two fields. Under 5 frames a second players' seeking suffers, so frames repeat.
+    Interlaced video keeps one frame for two fields. Under 5 frames a second players' seeking suffers, so frames repeat;
+    but a source with few frames for its length has no more than it is worth (`is_sparse`), down to 1 a second.
     """
     # before halving, so that 60.01 is not over a cap of 60; after it too, so that 119.88 becomes 60000/1001
     rate = _usual(min(video.frame_rate, Fraction(1000)))
     while rate > maximum:
         rate = _usual(rate / 2)
     rate = max(rate, min(MIN_RATE, Fraction(maximum)))
+    if is_sparse(video, rate):
+        rate = max(SPARSE_RATE, _worth(video))
     return rate if rate.denominator in (1, 1001) else Fraction(round(rate * 100), 100)
+
+
+def is_sparse(video: VideoStream, rate: Fraction) -> bool:
+    """Whether almost all frames would be repeated ones, at that rate."""
+    return rate > max(SPARSE_RATE, _worth(video)) and rate * Fraction(video.duration_seconds) > THINNED_FRAMES
+
+
+def _worth(video: VideoStream) -> Fraction:
+    """The rate at which each frame is shown `MOST_REPEATS` times."""
+    return Fraction(MOST_REPEATS * video.frame_count) / max(Fraction(video.duration_seconds), Fraction(1))
 
 
 def _usual(rate: Fraction) -> Fraction:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
@@ -18,10 +19,14 @@ MAX_PACKETS: Final = 20_000_000
 JUMP_SECONDS: Final = 10.0
 """ffmpeg's own `dts_delta_threshold`: a larger step in a format of broadcasts is a splice, not a pause."""
 SPLICED_FORMATS: Final = frozenset(("mpegts", "mpeg", "ogg"))
+LEAP_SECONDS: Final = 3600.0
+LEAP_FACTOR: Final = 100
+"""What comes after a gap of an hour, and a hundred times longer than all before it, does not belong to it."""
 _LAST_SECONDS: Final = 10.0
 """No last frame is believed to stay longer than this: its duration comes from a header alone."""
 _MAX_VARIABLE_RATE: Final = 60.0
 _FALLBACK_RATE: Final = Fraction(25)
+_LEAST_RATE: Final = Fraction(1, 1001)
 _BURST_SECONDS: Final = 0.5
 
 
@@ -43,6 +48,18 @@ class StreamPackets:
             self.longest = max(self.longest, seconds)
             self.last = seconds
             self.total += seconds
+
+    def before(self, end: float | None) -> StreamPackets:
+        """Those that are shown before that time; all when it is None."""
+        if end is None:
+            return self
+        kept = [
+            (pts, dts)
+            for pts, dts in zip(self.pts, self.dts, strict=True)
+            if not (dts if math.isnan(pts) else pts) >= end
+        ]
+        pts, dts = ([pair[place] for pair in kept] for place in (0, 1))
+        return replace(self, pts=array("d", pts), dts=array("d", dts), last=min(self.last, self.longest))
 
     @property
     def count(self) -> int:
@@ -90,6 +107,21 @@ class PacketLog:
         self._next[index] = dts + self._shift + (0.0 if math.isnan(seconds) else seconds)
 
 
+def first_leap(streams: Iterable[StreamPackets]) -> float | None:
+    """When what does not belong to the rest begins: after a gap of all streams in which nobody waits (seen: 71 frames
+    of a second, and one a day later). None: there is no such gap.
+    """
+    shown = [times for times in (stream.times() for stream in streams) if times]
+    if not shown or max(times[-1] for times in shown) - min(times[0] for times in shown) <= LEAP_SECONDS:
+        return None
+    begin: float | None = None
+    for before, after in pairwise(heapq.merge(*shown)):
+        begin = before if begin is None else begin
+        if after - before > max(LEAP_SECONDS, LEAP_FACTOR * (before - begin)):
+            return after
+    return None
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -121,7 +153,7 @@ def measured_rate(times: list[float], declared: Iterable[Fraction]) -> Fraction:
     matching = [usual for usual in candidates if abs(usual / rate - 1) <= 0.02]
     if matching:
         return min(matching, key=lambda usual: (usual not in USUAL_RATES, abs(usual - rate)))
-    return Fraction(rate).limit_denominator(1001)
+    return max(Fraction(rate).limit_denominator(1001), _LEAST_RATE)
 
 
 def _dense_rate(times: list[float]) -> float:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
 from mediaflow.domain.errors import MediaRejected
+from mediaflow.domain.ladder import MIN_RATE, is_sparse
 from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
-from mediaflow.media.packets import PacketLog, StreamPackets, measured_rate
+from mediaflow.media.packets import PacketLog, StreamPackets, first_leap, measured_rate
 
 _COVER_CODECS: Final = frozenset(("png", "mjpeg", "bmp", "gif", "webp"))
 _ENCRYPTED_TAGS: Final = frozenset(("encv", "enca", "drms", "drmi"))
@@ -44,8 +45,14 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
     if video_facts is None and audio_facts is None:
         raise _nothing_to_play(streams)
     start = _start(form)
-    video = None if video_facts is None else _video(video_facts, packets.streams[video_facts["index"]], start)
-    audio = None if audio_facts is None else _audio(audio_facts, packets.streams[audio_facts["index"]], start)
+    used = [packets.streams[facts["index"]] for facts in (video_facts, audio_facts) if facts is not None]
+    end = first_leap(used)
+
+    def kept(facts: Mapping[str, Any]) -> StreamPackets:
+        return packets.streams[facts["index"]].before(end)
+
+    video = None if video_facts is None else _video(video_facts, kept(video_facts), start)
+    audio = None if audio_facts is None else _audio(audio_facts, kept(audio_facts), start)
     more = [] if audio_facts is None else choose_more_audio(streams, packets, audio_facts)
     duration = max(stream.start_seconds + stream.duration_seconds for stream in (video, audio) if stream is not None)
     declared = _number(form.get("duration"))
@@ -60,8 +67,8 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
         video=video,
         audio=audio,
         encrypted=source.protected or any(_looks_encrypted(stream) for stream in streams),
-        warnings=_warnings(duration, declared, packets, len(more)),
-        more_audio=tuple(_audio(facts, packets.streams[facts["index"]], start) for facts in more[: MOST_LANGUAGES - 1]),
+        warnings=(*_warnings(duration, declared, packets, len(more)), *_gaps(end, video)),
+        more_audio=tuple(_audio(facts, kept(facts), start) for facts in more[: MOST_LANGUAGES - 1]),
     )
 
 
@@ -246,6 +253,13 @@ def _warnings(duration: float, declared: float | None, packets: PacketLog, more_
     if more_languages >= MOST_LANGUAGES:
         warnings.append(f"The sound is there in {more_languages + 1} languages; the first {MOST_LANGUAGES} are used.")
     return tuple(warnings)
+
+
+def _gaps(end: float | None, video: VideoStream | None) -> Iterator[str]:
+    if end is not None:
+        yield f"What comes after {end:.0f} s, and a gap of more than an hour, is left out."
+    if video is not None and is_sparse(video, max(video.frame_rate, MIN_RATE)):
+        yield f"The video has only {video.frame_count} frames, so that it is made with few frames a second."
 
 
 def _number(value: object) -> float | None:

@@ -10,6 +10,9 @@ from mediaflow_validation.names import refused_content_type, refused_extension
 
 MAX_FRAME_RATE: Final = 240
 """Frames a second: the fastest slow motion that phones record."""
+MOST_REPEATED: Final = 7200
+REPEATED_PER_FRAME: Final = 500
+"""So many seconds of pictures, and so many more for each that the file has, are made by showing pictures again."""
 MIN_SIDE: Final = 2
 """Pixels: 4:2:0 video has no smaller picture."""
 
@@ -74,6 +77,12 @@ def _picture(video: VideoStream, context: MediaContext) -> Iterator[Problem]:
         yield Problem("media.unsupported", f"The picture is only {width} x {height} pixels large.")
     if width * height > most:
         yield Problem("media.too_large", f"The picture has {width} x {height} pixels; at most {most} are accepted.")
+    if video.duration_seconds > MOST_REPEATED + REPEATED_PER_FRAME * video.frame_count:
+        yield Problem(
+            "media.too_costly",
+            f"The video has only {video.frame_count} frames for {video.duration_seconds:.0f} s, so that nearly all"
+            " would be repeated ones; give it at least a frame every eight minutes.",
+        )
     if video.frame_rate > MAX_FRAME_RATE:
         yield Problem(
             "media.too_large",

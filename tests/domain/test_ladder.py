@@ -129,6 +129,27 @@ def test_the_frame_rate_is_kept_up_to_the_cap_and_rounded_to_a_usual_one(
 
 
 @pytest.mark.parametrize(
+    ("rate", "frames", "seconds", "expected"),
+    [
+        (60, 72, 85_000, "1"),  # was 5,100,000 frames
+        (60, 72, 1_000, "36/5"),
+        (60, 3_000, 3_600, "60"),  # a screen that is recorded when it changes
+        (60, 72, 1.2, "60"),
+        (60, 2, 10, "60"),
+        (5, 2, 7_200, "1"),
+        (1, 72, 720, "5"),
+    ],
+)
+def test_a_source_with_few_frames_for_its_length_gets_few(
+    rate: int, frames: int, seconds: float, expected: str
+) -> None:
+    video = replace(VIDEO, frame_rate=Fraction(rate), frame_count=frames, duration_seconds=seconds)
+
+    assert output_frame_rate(video, 60) == Fraction(expected)
+    assert output_frame_rate(video, 60) * Fraction(seconds) <= max(1000, 100 * frames, seconds)
+
+
+@pytest.mark.parametrize(
     ("rate", "segment_seconds", "frames", "seconds"),
     [
         ("25", 4.0, 100, "4"),

@@ -197,6 +197,29 @@ def test_no_last_packet_is_believed_to_last_for_hours() -> None:
     assert parsed([VIDEO], packets(25, more="0,1.000000,1.000000,143165.0,K_")).duration_seconds == 1.04
 
 
+@pytest.mark.parametrize(
+    ("late", "sound", "seconds", "frames"),
+    [
+        ("0,85000.0,85000.0,0.04,K_", 0, 4.0, 100),  # seen: 9 KB that claimed a day of video
+        ("0,3000.0,3000.0,0.04,K_", 0, 3000.04, 101),  # a pause within an hour is a pause
+        ("0,9000.0,9000.0,0.04,K_ 1,9000.0,9000.0,0.02,K_", 200, 4.0, 100),
+    ],
+)
+def test_what_comes_after_a_leap_in_time_is_left_out(late: str, sound: int, seconds: float, frames: int) -> None:
+    media = parsed([VIDEO, AUDIO], packets(video=100, audio=sound, late=late))
+    assert media.video is not None
+    assert media.duration_seconds == pytest.approx(seconds)
+    assert media.video.frame_count == frames
+    assert any("left out" in warning for warning in media.warnings) == (frames == 100)
+
+
+def test_a_picture_that_stays_as_long_as_its_sound_is_no_leap() -> None:
+    media = parsed([VIDEO, AUDIO], packets(video=1, audio=400_000, last="0,7999.0,7999.0,0.04,K_"))
+    assert media.video is not None
+    assert media.video.duration_seconds > 7999
+    assert any("only 2 frames" in warning for warning in media.warnings)
+
+
 def test_jumps_of_a_broadcasts_clock_are_closed() -> None:
     log = packets(50, 100, spliced=True)
     for index in range(25):

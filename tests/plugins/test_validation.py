@@ -69,6 +69,11 @@ def test_an_ordinary_clip_has_no_problem() -> None:
         (replace(CLIP, video=replace(VIDEO, width=4000)), "media.too_large", "4000 x 360"),
         (replace(CLIP, video=replace(VIDEO, height=1)), "media.unsupported", "640 x 1 pixels"),
         (replace(CLIP, video=replace(VIDEO, frame_rate=Fraction(1000))), "media.too_large", "1000 frames a second"),
+        (
+            replace(CLIP, video=replace(VIDEO, frame_count=72, duration_seconds=85_000.0)),
+            "media.too_costly",
+            "only 72 frames for 85000 s",
+        ),
     ],
 )
 def test_what_cannot_become_a_stream_is_rejected_with_the_reason(media: MediaInfo, code: str, words: str) -> None:
