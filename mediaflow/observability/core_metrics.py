@@ -14,6 +14,7 @@ WORK_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 150.0, 300.0, 
 UPLOAD_OUTCOMES: Final = ("initialized", "stored", "failed", "expired", "aborted")
 JOB_OUTCOMES: Final = ("pending", "done", "failed", "cancelled")
 TASK_OUTCOMES: Final = ("done", "failed")
+SIGN_INS: Final = (("token", "done"), ("token", "refused"), ("link", "done"), ("link", "refused"))
 
 
 def _counter(name: str, help: str, *labels: str, initial: tuple[tuple[str, ...], ...] = ()) -> MetricSpec:
@@ -69,6 +70,13 @@ CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
         initial=tuple((outcome,) for outcome in CACHE_OUTCOMES),
     ),
     _counter("mediaflow_hints_failed_total", "Wake-up messages that could not be sent; work is found later.", "actor"),
+    _counter(
+        "mediaflow_sign_ins_total",
+        "Sign-ins by what was shown (a token or a login link's code) and how they ended.",
+        "credential",
+        "outcome",
+        initial=SIGN_INS,
+    ),
     _counter("mediaflow_audit_failures_total", "Entries of the audit log that could not be written."),
     _counter("mediaflow_event_listener_failures_total", "Exceptions of plugins' event listeners.", "plugin"),
 )

@@ -32,6 +32,7 @@ from mediaflow.services.ports import Database, Metrics, Wakeups
 from mediaflow.services.requests.audit import Audit
 from mediaflow.services.requests.idempotency import Idempotency
 from mediaflow.services.requests.rate_limits import RateLimits
+from mediaflow.services.requests.refusals import Refusals
 from mediaflow.services.upkeep.reconcile import Reconciler
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
@@ -93,7 +94,7 @@ class Runtime:
         self.bulk = Bulk(database, self.trash, self.editing, self.reprocess)
         self.quotas = Quotas.of(database, settings)
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
-        self.audit = Audit(database, self.metrics)
+        self.audit = Audit(database, self.metrics, Refusals(database))
         self.captions = Captions(database, self.storage, self.posters.rendering)
 
     def start(self) -> None:
@@ -110,6 +111,7 @@ class Runtime:
         self.plugins.shutdown()
         self.steps.close()
         self.work.close()
+        self.audit.close()
         self.database.close()
         if self.redis is not None:
             self.redis.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import pytest
 from flask import Blueprint
@@ -21,6 +21,7 @@ from mediaflow.domain.errors import (
     TaskFailed,
     Unavailable,
 )
+from mediaflow.observability.metrics import PrometheusMetrics
 from mediaflow.registry import Registry
 from tests.api.site import Api, Site, is_problem
 
@@ -38,6 +39,23 @@ def signed_in(site: Site, browser: FlaskClient, user: str = "ann") -> FlaskClien
     answer = browser.post("/api/v1/session", json={"token": site.as_user(user).token})
     assert answer.status_code == 200, answer.text
     return browser
+
+
+def sign_ins(site: Site) -> dict[str, float]:
+    """How many there were, by credential and outcome; what never happened is left out."""
+    metrics = cast(PrometheusMetrics, site.world.runtime.metrics)
+    family = next(each for each in metrics.registry.collect() if each.name == "mediaflow_sign_ins")
+    return {" ".join(sample.labels.values()): sample.value for sample in family.samples if sample.value}
+
+
+def test_sign_ins_are_counted_done_or_refused(site: Site, browser: FlaskClient) -> None:
+    code = site.world.runtime.login_codes.create("ann", "user", 60)
+    signed_in(site, browser)
+    for _ in range(2):
+        site.client.post("/api/v1/session", json={"token": "x"})
+        site.client.get(f"/login/{code}")
+    site.client.post("/api/v1/session", json={"token": "x" * 43})
+    assert sign_ins(site) == {"token done": 1, "token refused": 2, "link done": 1, "link refused": 2}
 
 
 # --- bearer

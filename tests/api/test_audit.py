@@ -8,8 +8,10 @@ from typing import Any, NoReturn
 import pytest
 from flask.testing import FlaskClient
 
+from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import AuditEntry
 from mediaflow.services.requests.audit import Audit
+from mediaflow.services.requests.refusals import MOST_ADDRESSES, Refusals
 from tests.api.site import Api, Site, is_problem
 
 PAGE = {"X-Requested-With": "mediaflow"}
@@ -87,6 +89,61 @@ def test_refused_credentials_are_told_without_them(site: Site, stranger: Api) ->
     assert "hunter2" not in repr(found)
 
 
+def refused(stranger: Api, times: int, address: str = "192.0.2.1", path: str = "/assets") -> None:
+    for number in range(times):
+        headers = {"Authorization": f"Bearer a.{number}.c"}
+        stranger.get(path, headers=headers, environ_overrides={"REMOTE_ADDR": address})
+
+
+def test_many_refused_credentials_of_an_address_are_one_entry_with_a_count(
+    site: Site, stranger: Api, admin: Api
+) -> None:
+    refused(stranger, 50)
+    refused(stranger, 50, path="/jobs")
+    refused(stranger, 1, "192.0.2.2")
+    refused(stranger, 3, "2001:db8::1")
+    refused(stranger, 3, "2001:db8::2")  # the same host, as likely as not
+    told = admin.get("/audit?action=listAssets").get_json()["items"]
+    counts: dict[str, int] = {}
+    for entry in told:
+        counts[entry["address"]] = counts.get(entry["address"], 0) + entry["detail"].get("count", 1)
+        assert (entry["user"], entry["status"], entry["detail"]["code"]) == ("", 401, "auth.bad_token")
+    assert counts == {"192.0.2.1": 100, "192.0.2.2": 1, "2001:db8::1": 6}
+    assert len(told) <= 6  # three, and as many when a minute ended meanwhile
+
+
+def test_the_log_does_not_grow_with_the_number_of_refused_credentials_or_addresses(site: Site, stranger: Api) -> None:
+    for number in range(MOST_ADDRESSES + 50):
+        refused(stranger, 1, f"198.51.{number // 250}.{number % 250}")
+    site.world.runtime.audit.close()
+    found = entries(site)
+    assert len(found) <= 2 * (MOST_ADDRESSES + 1)
+    assert sum(entry.detail.get("count", 1) for entry in found) == MOST_ADDRESSES + 50
+    assert any(entry.address is None for entry in found)
+
+
+def test_counts_are_written_while_refusals_go_on_and_add_up_over_processes(site: Site) -> None:
+    database, now = site.world.runtime.database, [600_000_000.0]
+
+    def made() -> AuditEntry:
+        return AuditEntry(id=new_id(), at=1.0, user="", role="", action="a", status=401, request_id="r")
+
+    one, two = (Refusals(database, lambda: now[0]) for _ in range(2))
+    for _ in range(3):
+        one.add("192.0.2.1", "token", made)
+        two.add("192.0.2.1", "token", made)
+    (entry,) = entries(site)
+    assert entry.detail == {"count": 2}  # the first of each
+    now[0] += 10
+    for each in (one, two):
+        each.add("192.0.2.1", "token", made)
+    assert entries(site)[0].detail == {"count": 6}
+    now[0] += 60
+    one.add("192.0.2.2", "token", made)
+    two.write()
+    assert sorted(entry.detail.get("count", 1) for entry in entries(site)) == [1, 8]
+
+
 def test_signing_in_and_out_is_told(site: Site, ann: Api) -> None:
     browser: FlaskClient = site.client.application.test_client()
     browser.post("/api/v1/session", json={"token": ann.token})
@@ -118,7 +175,7 @@ def test_a_log_that_can_not_be_written_harms_nobody(site: Site, ann: Api, monkey
 
     broken: Any = Broken()
     counting: Any = Counting()
-    runtime.audit = Audit(broken, counting)
+    runtime.audit = Audit(broken, counting, Refusals(broken))
     ann.announce()
     assert counted == ["mediaflow_audit_failures_total"]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from apispec import APISpec
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.api.site import Site
@@ -26,6 +27,22 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
         for method in METHODS:
             if method in item:
                 yield f"{method.upper()} {path}", item[method]
+
+
+def test_it_is_rendered_once_and_has_a_tag(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = site.client.get("/api/v1/openapi.json")
+    page = site.client.get("/api/v1/docs")
+
+    def rendered(_: APISpec) -> NoReturn:
+        raise AssertionError("rendered again")
+
+    monkeypatch.setattr(APISpec, "to_dict", rendered)
+    again = site.client.get("/api/v1/openapi.json")
+    assert (again.data, again.headers["ETag"]) == (first.data, first.headers["ETag"])
+    assert again.headers["Cache-Control"] == "no-cache"
+    known = site.client.get("/api/v1/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    assert (known.status_code, known.data) == (304, b"")
+    assert site.client.get("/api/v1/docs").data == page.data
 
 
 def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:

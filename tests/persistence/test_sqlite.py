@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
 import threading
 import time
@@ -45,6 +46,32 @@ def database(path: Path) -> Iterator[SqliteDatabase]:
 def asked(path: Path, sql: str) -> list[Any]:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(sql).fetchall()
+
+
+class TestPrivacy:
+    def modes(self, path: Path) -> dict[str, int]:
+        return {each.name.removeprefix(path.name): each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+
+    def test_nobody_else_reads_the_file_its_log_and_its_shared_memory(self, path: Path) -> None:
+        before = os.umask(0)
+        try:
+            database = SqliteDatabase(path)
+            database.ping()
+            assert self.modes(path) == {"": 0o600, "-wal": 0o600, "-shm": 0o600}
+        finally:
+            os.umask(before)
+        database.close()
+
+    def test_a_file_that_everybody_could_read_is_closed_to_them(self, path: Path) -> None:
+        older = SqliteDatabase(path)
+        older.ping()
+        for each in path.parent.iterdir():
+            each.chmod(0o644)
+        database = SqliteDatabase(path)
+        database.ping()
+        assert set(self.modes(path).values()) == {0o600}
+        older.close()
+        database.close()
 
 
 class TestDurability:

@@ -10,7 +10,7 @@ from mediaflow.api.http.auth import READING
 from mediaflow.api.http.context import BASE, caller_if_any, request_id, runtime
 from mediaflow.api.http.fields import sanitised
 from mediaflow.api.http.idempotency import was_replayed
-from mediaflow.api.http.limiting import shows_credential
+from mediaflow.api.http.limiting import SIGNING_IN, shows_credential
 from mediaflow.api.http.resource import Resource, operation_id
 from mediaflow.api.schemas.audit import AuditPageSchema, AuditQuerySchema, audit_document
 from mediaflow.api.schemas.common import page_document
@@ -32,8 +32,8 @@ LONGEST_NAME: Final = 64
 def list_audit(query: dict[str, Any]) -> dict[str, Any]:
     """List who did what, newest first.
 
-    Every operation that changes something is here, done or refused, and every refused credential; chunks of uploads,
-    and what only reads, are not.
+    Every operation that changes something is here, done or refused, and every refused credential (those of one address
+    and kind within a minute in one entry, with their `count`); chunks of uploads, and what only reads, are not.
     """
     return page_document(runtime().audit.page(AuditQuery(**query)), audit_document)
 
@@ -48,7 +48,12 @@ def note(*, subject: str | None = None, asset_id: str | None = None, **facts: An
 def audit_request(response: Response) -> None:
     """Write the entry of a request that changed something, or whose credential was refused. Never raises."""
     principal = cast("Principal | None", g.get("signed_in") or caller_if_any())
-    if _is_told(response.status_code, principal):
+    if not _is_told(response.status_code, principal):
+        return
+    if principal is None:
+        kind = _action() if request.endpoint in SIGNING_IN else "token"
+        runtime().audit.record_refused(request.remote_addr or "", kind, lambda: _entry(response, None))
+    else:
         runtime().audit.record(lambda: _entry(response, principal))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, render_template_string, url_for
+from flask import Blueprint, Flask, Response, render_template_string, request, url_for
 from flask_smorest import Api  # type: ignore[import-untyped]
 from marshmallow import INCLUDE, Schema, fields
 
@@ -189,19 +191,31 @@ def make_document(app: Flask) -> Document:
     document.register_field(Timestamp, "string", "date-time")
     for name, scheme in SECURITY_SCHEMES.items():
         document.spec.components.security_scheme(name, scheme)
-    app.view_functions[SPECIFICATION] = _opened(app.view_functions[SPECIFICATION])
+    app.view_functions[SPECIFICATION] = _rendered_once(app, document)
     app.register_blueprint(_docs_page(document))
     return document
 
 
-def _opened(view: Callable[..., Any]) -> Callable[..., Any]:
-    """The view (a method, which takes no attributes) as one that needs no token."""
+def _rendered_once(app: Flask, document: Document) -> Callable[[], Response]:
+    """The document, rendered at the first request and then sent as it is: rendering takes 15 ms.
 
-    def opened() -> Any:
-        return view()
+    Nothing is declared after that, and it is the same for everybody.
+    """
 
-    setattr(opened, POLICY_ATTRIBUTE, OPEN)
-    return opened
+    @cache
+    def rendered() -> tuple[bytes, str]:
+        text = app.json.dumps(document.spec.to_dict(), indent=2).encode()
+        return text, hashlib.sha256(text).hexdigest()[:32]
+
+    def openapi_json() -> Response:
+        text, tag = rendered()
+        response = Response(text, mimetype="application/json", headers={"Cache-Control": "no-cache"})
+        response.set_etag(tag)
+        response.make_conditional(request)
+        return response
+
+    setattr(openapi_json, POLICY_ATTRIBUTE, OPEN)
+    return openapi_json
 
 
 # --- the page
@@ -242,15 +256,18 @@ _PAGE_POLICY: Final = (
 def _docs_page(document: Document) -> Blueprint:
     pages = Blueprint("docs", __name__, url_prefix=f"{BASE}/docs")
 
-    def docs() -> Response:
+    @cache
+    def rendered() -> str:
         paths = document.spec.to_dict()["paths"]
-        text = render_template_string(
+        return render_template_string(
             _PAGE,
             specification=url_for(SPECIFICATION),
             script=url_for("docs.docs_script"),
             operations=list(_operations(paths)),
         )
-        return Response(text, mimetype="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
+
+    def docs() -> Response:
+        return Response(rendered(), mimetype="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
 
     def docs_script() -> Response:
         return Response(_SCRIPT, mimetype="text/javascript")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from flask import Response, jsonify, request
@@ -62,9 +64,11 @@ def create_session(body: dict[str, Any]) -> Response:
     """
     longest, token = float(runtime().settings.session_seconds), body["token"].strip(" \t\r\n")
     if _CODE.fullmatch(token) and not token.startswith(PREFIX):
-        principal = runtime().login_codes.redeem(token)
+        with _counted("link"):
+            principal = runtime().login_codes.redeem(token)
     else:
-        principal, ends = runtime().credentials.read_token(token)
+        with _counted("token"):
+            principal, ends = runtime().credentials.read_token(token)
         longest = min(longest, ends - time.time())
     response = jsonify(_document(principal))
     sign_in(response, principal, longest)
@@ -102,11 +106,25 @@ def use_login_link(code: str) -> Response:
     response = Response(status=303, headers={"Location": target, "Cache-Control": "no-store"})
     if caller_if_any() is None and request.method != "HEAD":  # programs that preview links must not use it up
         try:
-            principal = runtime().login_codes.redeem(code)
+            with _counted("link"):
+                principal = runtime().login_codes.redeem(code)
         except Unauthenticated as error:
             return _failed(error)
         sign_in(response, principal, float(runtime().settings.session_seconds))
     return response
+
+
+@contextmanager
+def _counted(credential: str) -> Iterator[None]:
+    """Count the sign-in that is tried in the block, which raises Unauthenticated when it is refused."""
+    outcome = "done"
+    try:
+        yield
+    except Unauthenticated:
+        outcome = "refused"
+        raise
+    finally:
+        runtime().metrics.count("mediaflow_sign_ins_total", credential=credential, outcome=outcome)
 
 
 def _failed(error: Unauthenticated) -> Response:

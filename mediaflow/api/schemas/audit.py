@@ -47,7 +47,8 @@ class AuditEntrySchema(Schema):
     detail = fields.Dict(
         required=True,
         metadata={
-            "description": "Small facts: the `fields` that were sent (names, never values), the `code` of an error.",
+            "description": "Small facts: the `fields` that were sent (names, never values), the `code` of an error, "
+            "the `count` of refused credentials that one entry stands for (1 when it is not there).",
             "examples": [{"fields": ["title", "visibility"]}],
         },
     )

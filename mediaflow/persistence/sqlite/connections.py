@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -18,6 +20,8 @@ from mediaflow.persistence.sqlite.schema import prepare
 
 BUSY_SECONDS: Final = 15.0
 """How long an operation waits for another process's write; one takes a few milliseconds."""
+PRIVATE: Final = 0o600
+BESIDE: Final = ("-wal", "-shm")
 _STATEMENTS_KEPT: Final = 256
 _MAPPED_BYTES: Final = 1 << 30
 """Long listings read from the system's cache of the file, which all threads share: each connection's own starts empty
@@ -119,6 +123,8 @@ class Connections:
         return slot.connection
 
     def _opened(self) -> sqlite3.Connection:
+        if not self._prepared:
+            _keep_private(self._path)
         connection = sqlite3.connect(
             self._path,
             timeout=BUSY_SECONDS,
@@ -139,6 +145,24 @@ class Connections:
             connection.close()
             raise
         return connection
+
+
+def _keep_private(path: Path) -> None:
+    """Make a new file readable by its owner only, and one of ours that others can read as well.
+
+    SQLite gives its log and its shared memory the file's mode. The file is never opened here when it is there already:
+    closing any descriptor of it would end every lock that this process holds on it (sqlite.org/howtocorrupt.html, 2.2).
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+    except FileExistsError:
+        for name in (path, *(path.with_name(path.name + suffix) for suffix in BESIDE)):
+            with contextlib.suppress(FileNotFoundError):
+                found = name.stat()
+                if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+                    name.chmod(PRIVATE)
+    except OSError:
+        return  # what is wrong with its directory is said by SQLite, in the next moment
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

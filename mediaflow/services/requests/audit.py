@@ -11,6 +11,7 @@ import structlog
 from mediaflow.domain.records import AuditEntry
 from mediaflow.services.paging import Page
 from mediaflow.services.ports import Between, Database, Metrics
+from mediaflow.services.requests.refusals import Refusals
 
 _log = structlog.get_logger(__name__)
 
@@ -34,19 +35,41 @@ class Audit:
 
     database: Database
     metrics: Metrics
+    refusals: Refusals
 
     def record(self, make: Callable[[], AuditEntry]) -> None:
         """Make and keep an entry. What was done is done: a failure is logged and counted, and never raised."""
+        self._kept(make, lambda made: self.database.audit.insert(made()))
+
+    def record_refused(self, address: str, kind: str, make: Callable[[], AuditEntry]) -> None:
+        """The same for a refused credential, of which many make one entry (`refusals.py`)."""
+        self._kept(make, lambda made: self.refusals.add(address, kind, made))
+
+    def _kept(self, make: Callable[[], AuditEntry], keep: Callable[[Callable[[], AuditEntry]], object]) -> None:
         entry: AuditEntry | None = None
-        try:
+
+        def made() -> AuditEntry:
+            nonlocal entry
             entry = make()
-            self.database.audit.insert(entry)
-        except Exception as error:  # noqa: BLE001 - see above
+            return entry
+
+        try:
+            keep(made)
+        except Exception as error:  # noqa: BLE001 - what was done is done
             self.metrics.count("mediaflow_audit_failures_total")
             _log.error("audit entry lost", reason=f"{type(error).__name__}: {error}", entry=entry and asdict(entry))
 
+    def close(self) -> None:
+        """Write what is only counted yet. Never raises, for the process ends."""
+        try:
+            self.refusals.write()
+        except Exception as error:  # noqa: BLE001 - see above
+            self.metrics.count("mediaflow_audit_failures_total")
+            _log.error("counts of refused credentials lost", reason=f"{type(error).__name__}: {error}")
+
     def page(self, query: AuditQuery) -> Page[AuditEntry]:
         """One page, newest first."""
+        self.refusals.write()
         where: dict[str, Any] = {
             name: value for name in ("user", "action", "asset_id") if (value := getattr(query, name)) is not None
         }

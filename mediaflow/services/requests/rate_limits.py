@@ -67,13 +67,13 @@ class RateLimits:
 
     def stranger(self, address: str) -> Standing | None:
         """Count a request without a credential of that address; None when there is no limit."""
-        return self._counted("stranger", _network(address), self.anonymous) if self.anonymous else None
+        return self._counted("stranger", network_of(address), self.anonymous) if self.anonymous else None
 
     def refused(self, address: str, *, counts: bool) -> Standing | None:
         """Where an address stands whose credentials are refused, after this one if it `counts`; None: no limit."""
         if not self.failures:
             return None
-        network = _network(address)
+        network = network_of(address)
         if counts:
             return self._counted("refused", network, self.failures)
         key, reset = self._window("refused", network)
@@ -90,7 +90,7 @@ class RateLimits:
         return f"{kind}:{digest}:{now // WINDOW_SECONDS}", WINDOW_SECONDS - now % WINDOW_SECONDS
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """What counts as one client: an IPv4 address, or the /64 that an IPv6 host chooses its addresses from."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
