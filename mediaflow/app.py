@@ -16,7 +16,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mediaflow import registry
 from mediaflow.api.http.auth import register_authentication
-from mediaflow.api.http.bodies import drain
 from mediaflow.api.http.context import BASE, caller_if_any, install, request_id
 from mediaflow.api.http.context import runtime as current_runtime
 from mediaflow.api.http.converters import register_converters
@@ -167,8 +166,6 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    if response.status_code >= 400:
-        drain(busy=response.status_code == 503)
     finish_once(response)
     response = with_limits(response)
     audit_request(response)

@@ -46,7 +46,26 @@ class Settings:
     port: int = _setting(8080, "Port that the web server binds; 0 takes a free one.", minimum=0, maximum=65535)
     public_url: str = _setting("", "Base URL that clients use, when it is not the address above (behind a proxy).")
     metrics_bind: str = _setting("127.0.0.1:9464", "Address of the Prometheus metrics; `off` serves none.")
-    web_threads: int = _setting(32, "Threads of a web process; slow uploads each hold one.", minimum=1)
+    web_threads: int = _setting(32, "Threads of a web process; each chunk that arrives holds one.", minimum=1)
+    web_connections: int = _setting(
+        4096, "Connections that a web process holds at once; the idle ones hold no thread.", minimum=1
+    )
+    web_connections_per_address: int = _setting(
+        256,
+        "Connections of one address (64 bits of IPv6) at once; behind trusted proxies, requests; 0 means any number.",
+        minimum=0,
+    )
+    request_seconds: int = _setting(
+        15, "Within so long a request's head and its JSON must have arrived (408 otherwise).", minimum=1
+    )
+    least_bytes_per_second: int = _setting(
+        1024, "Chunks that arrive more slowly (over 20 s), and answers that are read more slowly, are cut.", minimum=0
+    )
+    chunks_per_user: int = _setting(
+        8,
+        "Chunks of one user that a web process receives at once (429 for more); a place is left for others.",
+        minimum=1,
+    )
     web_processes: int = _setting(1, "Web processes.", minimum=1)
     worker_processes: int = _setting(1, "Worker processes of `mediaflow worker` and `mediaflow up`.", minimum=1)
     worker_threads: int = _setting(

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Final
 
-from mediaflow.plugin import BLOCK_BYTES, ObjectInfo, Unavailable
+from mediaflow.plugin import ObjectInfo, Unavailable
 from mediaflow_local.errors import storage_errors
 from mediaflow_local.tree import Tree
 
+READ_BYTES: Final = 128 * 1024
+"""Less than a storage may give at once: the web server keeps a block for each client that reads slowly."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_%=@+-][A-Za-z0-9._%=@+-]*")
 
 
@@ -30,7 +32,7 @@ class FileBlocks(Iterator[bytes]):
             self.close()
             raise StopIteration
         with storage_errors():
-            block = os.pread(self._descriptor, min(BLOCK_BYTES, self._end - self._position), self._position)
+            block = os.pread(self._descriptor, min(READ_BYTES, self._end - self._position), self._position)
         if not block:
             self.close()
             raise Unavailable("An object's file was cut off while it was read.")

@@ -11,10 +11,12 @@ from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from mediaflow.plugin import BLOCK_BYTES, Unavailable
+from mediaflow.plugin import Unavailable
 from mediaflow_minio.connection import Connection
 from mediaflow_minio.errors import BAD_RANGE, s3_errors
 
+READ_BYTES: Final = 128 * 1024
+"""Less than a storage may give at once: the web server keeps a block for each client that reads slowly."""
 _RESUMPTIONS: Final = 3
 # What one answer of ListObjectsV2 holds at most.
 _PAGE: Final = 1000
@@ -49,7 +51,7 @@ class ObjectBlocks(Iterator[bytes]):
     def __next__(self) -> bytes:
         while self._response is not None and self._position < self._end:
             try:
-                block: bytes = self._response.read(BLOCK_BYTES)
+                block: bytes = self._response.read(READ_BYTES)
             except HTTPError as error:
                 self._resume(error)
                 continue

@@ -36,11 +36,14 @@ class Server:
 
     @property
     def token(self) -> str:
-        return Tokens(KEY.encode(), "mediaflow", "mediaflow").mint("ann", "user", 600)
+        return self.token_of("ann")
 
     @property
     def admin_token(self) -> str:
         return Tokens(KEY.encode(), "mediaflow", "mediaflow").mint("root", "admin", 600)
+
+    def token_of(self, user: str) -> str:
+        return Tokens(KEY.encode(), "mediaflow", "mediaflow").mint(user, "user", 600)
 
     def session(self) -> requests.Session:
         """A client with a token that keeps its connection."""

@@ -21,7 +21,8 @@ from tests.api.server import ROOT, Server, clean_environ, free_port, gunicorn_co
 
 MIB = 1024 * 1024
 THREADS = 4
-SLOTS = 3
+LONG = 100_000
+"""Bytes of a body that is read while it comes; shorter ones are awaited."""
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +38,10 @@ def session(server: Server) -> Iterator[requests.Session]:
         yield opened
 
 
-def announced(server: Server, session: requests.Session, size: int, chunk: int = MIB) -> dict[str, Any]:
-    body = {"filename": "clip.mp4", "size_bytes": size, "chunk_size_bytes": chunk}
-    answer = session.post(f"{server.url}/api/v1/uploads", json=body, timeout=20)
+def announced(server: Server, session: requests.Session, size: int, token: str | None = None) -> dict[str, Any]:
+    body = {"filename": "clip.mp4", "size_bytes": size, "chunk_size_bytes": MIB}
+    headers = {"Authorization": f"Bearer {token or server.token}"}
+    answer = session.post(f"{server.url}/api/v1/uploads", json=body, headers=headers, timeout=20)
     assert answer.status_code == 201, answer.text
     document: dict[str, Any] = answer.json()
     return document
@@ -47,6 +49,11 @@ def announced(server: Server, session: requests.Session, size: int, chunk: int =
 
 def chunk_url(server: Server, upload: dict[str, Any], index: int) -> str:
     return f"{server.url}/api/v1/uploads/{upload['upload_id']}/chunks/{index}"
+
+
+def put_long(server: Server, upload: dict[str, Any], token: str) -> requests.Response:
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.put(chunk_url(server, upload, 0), data=b"x" * LONG, headers=headers, timeout=20)
 
 
 def request_head(server: Server, upload: dict[str, Any], *more: str, index: int = 0, token: str | None = None) -> bytes:
@@ -168,41 +175,51 @@ def test_a_client_that_goes_away_leaves_its_chunk_free(server: Server, session: 
 
 
 def test_stalled_bodies_leave_threads_for_everybody_else(server: Server, session: requests.Session) -> None:
-    uploads = [announced(server, session, 1000) for _ in range(SLOTS + 1)]
+    # given places for three long bodies, of which a user may have two
+    ann, bob = (server.token_of(name) for name in ("ann", "bob"))
     with ExitStack() as stack:
-        for upload in uploads[:SLOTS]:
+        for token in (ann, ann, bob):
+            upload = announced(server, session, LONG, token=token)
             connection = stack.enter_context(server.connection())
-            connection.sendall(request_head(server, upload, "Content-Length: 1000") + b"x")
+            connection.sendall(request_head(server, upload, f"Content-Length: {LONG}", token=token) + b"x")
         time.sleep(0.5)
         began = time.monotonic()
         for _ in range(5):
             assert requests.get(f"{server.url}/livez", timeout=5).status_code == 200
-        answer = session.put(chunk_url(server, uploads[SLOTS], 0), data=b"x" * 1000, timeout=20)
-        assert (answer.status_code, answer.json()["code"]) == (503, "limit.concurrent_uploads")
+        for token, status in ((ann, 429), (server.token_of("eve"), 503)):
+            upload = announced(server, session, LONG, token=token)
+            answer = put_long(server, upload, token)
+            assert (answer.status_code, answer.json()["code"]) == (status, "limit.concurrent_uploads")
+            assert answer.headers["Retry-After"] == "1"
         assert time.monotonic() - began < 5
     time.sleep(0.5)
-    assert session.put(chunk_url(server, uploads[SLOTS], 0), data=b"x" * 1000, timeout=20).status_code == 200
+    assert put_long(server, upload, token).status_code == 200
 
 
 def test_a_connection_that_stalls_is_given_up(tmp_path: Path) -> None:
     impatient = "\n".join(
         (
             "from mediaflow import serving",
-            "serving.STALL_SECONDS = 1",
+            "from mediaflow.serving import wire",
+            "wire.WINDOW_SECONDS = 1",
             "raise SystemExit(serving.run(serving.settings_or_exit()))",
         )
     )
-    with running_server(tmp_path, [sys.executable, "-c", impatient]) as server, server.session() as session:
-        upload = announced(server, session, 1000)
-        with server.connection() as silent, server.connection() as halfway:
+    command = [sys.executable, "-c", impatient]
+    with running_server(tmp_path, command, request_seconds="1") as server, server.session() as session:
+        upload, long = announced(server, session, 1000), announced(server, session, LONG)
+        with server.connection() as silent, server.connection() as halfway, server.connection() as slow:
             silent.sendall(b"GET /livez HTTP/1.1\r\nHost:")
             halfway.sendall(request_head(server, upload, "Content-Length: 1000") + b"x" * 500)
+            slow.sendall(request_head(server, long, f"Content-Length: {LONG}") + b"x" * 500)
             began = time.monotonic()
-            status, problem = answer_of(halfway)
-            assert (status, problem["code"]) == (408, "request.timeout")
-            assert silent.recv(1000) == b""
+            for connection in (silent, halfway, slow):
+                status, problem = answer_of(connection)
+                assert (status, problem["code"]) == (408, "request.timeout")
+                assert connection.recv(1000) == b""
             assert time.monotonic() - began < 10
         assert session.put(chunk_url(server, upload, 0), data=b"x" * 1000, timeout=20).status_code == 200
+        assert put_long(server, long, server.token).status_code == 200
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(15) == 0
     assert "Traceback" not in server.log.read_text()

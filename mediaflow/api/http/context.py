@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from dataclasses import dataclass
 from typing import Final, cast
@@ -11,6 +10,7 @@ from typing import Final, cast
 from flask import Flask, current_app, g, request
 
 from mediaflow.api.http.readiness import Readiness, readiness_of
+from mediaflow.api.http.slots import BodySlots
 from mediaflow.domain.errors import Unauthenticated
 from mediaflow.domain.ids import new_id
 from mediaflow.runtime import Runtime
@@ -28,14 +28,14 @@ _EXTENSION: Final = "mediaflow"
 class WebProcess:
     """What one web process holds besides Flask.
 
-    `body_slots` are the uploads that it receives at once: some threads stay free for everybody else, however slow the
-    uploading clients are. `public_url` (without a slash at its end) is empty where clients' own idea of our address
-    counts. Pages of `api_origins` may call the API. `started` is a time of the monotonic clock.
+    `body_slots` are the long bodies that it receives at once. `public_url` (without a slash at its end) is empty where
+    clients' own idea of our address counts. Pages of `api_origins` may call the API. `started` is a time of the
+    monotonic clock.
     """
 
     runtime: Runtime
     sessions: Sessions
-    body_slots: threading.BoundedSemaphore
+    body_slots: BodySlots
     readiness: Readiness
     public_url: str
     api_origins: frozenset[str]
@@ -48,7 +48,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     app.extensions[_EXTENSION] = WebProcess(
         runtime,
         runtime.sessions,
-        threading.BoundedSemaphore(slots),
+        BodySlots(slots, runtime.settings.chunks_per_user),
         readiness_of(runtime),
         checked_public_url(runtime.settings.public_url),
         parse_origins("MEDIAFLOW_API_ORIGINS", runtime.settings.api_origins),

@@ -19,6 +19,7 @@ from webargs import core
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from mediaflow.api.http.bodies import whole
 from mediaflow.services.access.principals import Scope
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -73,8 +74,7 @@ class StrictParser(FlaskParser):
             return {}
         if not core.is_json(req.mimetype):
             raise UnsupportedMediaType("The body must be JSON, with `Content-Type: application/json`.")
-        if (arrived := len(req.get_data())) < (req.content_length or 0):
-            raise BadRequest(f"The connection ended after {arrived} of {req.content_length} bytes of the body.")
+        arrived = len(whole())
         if req.content_length is None and arrived >= (req.max_content_length or math.inf):
             raise RequestEntityTooLarge  # werkzeug stops reading there and does not say it
         try:
