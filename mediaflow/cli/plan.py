@@ -44,9 +44,11 @@ def _probed(file: Path, settings: Settings, plugins: Registry) -> MediaInfo:
     from mediaflow.media.probe import probe
     from mediaflow.plugin import MediaRejected
     from mediaflow.sandbox.runner import SandboxedRunner
+    from mediaflow.services.pipeline.budgets import memory_ceiling, probe_budget
 
+    budget = probe_budget(memory_ceiling(settings.task_memory_bytes))
     # "off" and "bwrap" are the choices of the setting
-    runner = SandboxedRunner(settings.sandbox)  # type: ignore[arg-type]
+    runner = SandboxedRunner(settings.sandbox, budget=budget)  # type: ignore[arg-type]
     try:
         media = probe(file, runner, max_streams=settings.max_streams, max_pixels=settings.max_pixels)
     except OSError as error:

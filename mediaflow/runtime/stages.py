@@ -11,6 +11,7 @@ from mediaflow.plugin import ProcessRunner, Storage
 from mediaflow.registry import Registry
 from mediaflow.runtime.places import work_root
 from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.services.pipeline.budgets import memory_ceiling, probe_budget
 from mediaflow.services.pipeline.execution import StageHandler
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.jobs import Jobs
@@ -29,7 +30,8 @@ from mediaflow.settings import Settings
 
 def _runners(settings: Settings) -> Callable[[Callable[[], str | None]], ProcessRunner]:
     sandbox: Literal["bwrap", "off"] = "off" if settings.sandbox == "off" else "bwrap"
-    return lambda stop: SandboxedRunner(sandbox, stop)
+    budget = probe_budget(memory_ceiling(settings.task_memory_bytes))
+    return lambda stop: SandboxedRunner(sandbox, stop, budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,11 @@ def build_stages(on: Ground) -> Stages:
     sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes)
     rendering = Rendering(storage, plugins, settings.stream_bucket_seconds)
     posters = Posters(database, documents, storage, plugins, jobs, rendering)
-    steps = ChildSteps(settings, plugins)
+    steps, memory = ChildSteps(settings, plugins), memory_ceiling(settings.task_memory_bytes)
     return Stages(
         steps=steps,
         planning=Planning(database, documents, sources, plugins, jobs, _runners(settings), settings),
-        stepping=Stepping(documents, storage, sources, Inputs(storage), steps, on.metrics, on.work),
+        stepping=Stepping(documents, storage, sources, Inputs(storage), steps, on.metrics, on.work, memory),
         rendering=rendering,
         posters=posters,
         publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics),

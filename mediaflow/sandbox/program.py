@@ -19,6 +19,11 @@ class Program(Protocol):
     """A program while it runs, and after. Its number stays its own until `end`, so that no stranger is killed."""
 
     @property
+    def pid(self) -> int:
+        """Its number on this machine; what it starts are its descendants."""
+        ...
+
+    @property
     def stdout(self) -> int:
         """Where its stdout is read: a pipe's file descriptor."""
         ...
@@ -49,6 +54,11 @@ class StartedProgram:
     handle: int
     stdout: int
     stderr: int
+
+    @property
+    def pid(self) -> int:
+        """See `Program`."""
+        return self.process.pid
 
     def has_ended(self, within_seconds: float = 0.0) -> bool:
         """See `Program`."""

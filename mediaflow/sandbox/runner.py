@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.sandbox.bubblewrap import binds
+from mediaflow.sandbox.budget import Budget
 from mediaflow.sandbox.process import Completed, Limits
 from mediaflow.sandbox.program import program_path
 from mediaflow.sandbox.watchdog import STDERR_KEPT_BYTES, Watch, watched
@@ -35,7 +36,8 @@ _CPU_GRACE_SECONDS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class SandboxedRunner:
-    """The `ProcessRunner` of mediaflow. `stop` is asked about five times a second; a reason ends the program.
+    """The `ProcessRunner` of mediaflow. `stop` is asked about five times a second; a reason ends the program. So does a
+    program that takes more than its `budget` (None: whoever started us looks after that).
 
     With `off` a program still has its own group, a clean environment, limits and watchdogs, and dies with us; it can
     read and write whatever we can, and what it starts in a session of its own outlives a kill.
@@ -43,6 +45,7 @@ class SandboxedRunner:
 
     sandbox: SandboxMode
     stop: Callable[[], str | None] | None = None
+    budget: Budget | None = None
 
     def run(
         self,
@@ -53,11 +56,13 @@ class SandboxedRunner:
         limits: Limits,
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
-        """See `ProcessRunner.run`. Also raises TaskFailed `job.stopped` and `job.sandbox_failed`."""
+        """See `ProcessRunner.run`. Also raises TaskFailed `job.stopped` and `job.sandbox_failed`, and MediaRejected
+        `media.too_costly`.
+        """
         name = Path(argv[0]).name
         command = [program_path(argv[0]), *argv[1:]]
         confined = _CONFINERS[self.sandbox](command, reads, writes, limits)
-        watch = Watch(name, limits, on_line, self.stop)
+        watch = Watch(name, limits, on_line, self.stop, budget=self.budget)
         ended = watched(confined, watch, env=CLEAN_ENVIRONMENT, cwd=Path("/") if writes is None else writes)
         stderr = readable_stderr(ended.stderr, [*reads, *([writes] if writes else [])])
         _raise_for_limits(name, ended.returncode)

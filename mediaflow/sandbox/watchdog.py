@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from mediaflow.domain.errors import TaskFailed
+from mediaflow.sandbox.budget import LOOK_SECONDS, Budget, Meter
 from mediaflow.sandbox.process import Limits
 from mediaflow.sandbox.program import Program, start_program
 
@@ -45,7 +46,7 @@ class Watch:
     """What to watch while a program runs. `name` is how messages call it.
 
     `stop` is asked about five times a second and answers with a reason, or None. `stdin` is what the program reads
-    there (empty: nothing).
+    there (empty: nothing). `budget` is what it may use, with all that it starts.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Watch:
     on_line: Callable[[str], None] | None = None
     stop: Callable[[], str | None] | None = None
     stdin: bytes = b""
+    budget: Budget | None = None
 
 
 def watched(argv: Sequence[str], watch: Watch, *, env: Mapping[str, str], cwd: Path) -> Ended:
@@ -63,9 +65,10 @@ def watched(argv: Sequence[str], watch: Watch, *, env: Mapping[str, str], cwd: P
 def watch_to_end(program: Program, watch: Watch) -> Ended:
     """Watch a program to its end. Whatever happens, nothing of its group is left when this returns or raises.
 
-    Raises TaskFailed (`job.timeout`, `job.stalled`, `job.stopped`, `job.output_too_large`), or what `on_line` raises.
+    Raises TaskFailed (`job.timeout`, `job.stalled`, `job.stopped`, `job.output_too_large`), MediaRejected
+    (`media.too_costly`), or what `on_line` raises.
     """
-    run = _Run(program, watch)
+    run = _Run(program, watch, None if watch.budget is None else Meter(watch.name, watch.budget))
     try:
         run.to_end()
     finally:
@@ -80,6 +83,7 @@ class _Run:
 
     program: Program
     watch: Watch
+    meter: Meter | None
     started: float = field(default_factory=time.monotonic)
     heard: float = field(default_factory=time.monotonic)
     asked: float = 0.0
@@ -93,14 +97,14 @@ class _Run:
                 os.set_blocking(pipe, False)
                 selector.register(pipe, selectors.EVENT_READ, take)
             while selector.get_map():
-                for key, _ in selector.select(_POLL_SECONDS):
+                for key, _ in selector.select(self._wait_seconds):
                     _pump(selector, key.fd, key.data)
                 if ended_at is None:
                     self._check()
                     ended_at = time.monotonic() if self.program.has_ended() else None
                 elif time.monotonic() - ended_at > _LINGER_SECONDS:
                     break
-        while not self.program.has_ended(_POLL_SECONDS):  # it closed its pipes and goes on
+        while not self.program.has_ended(self._wait_seconds):  # it closed its pipes and goes on
             self._check()
         self._finish_line()
 
@@ -129,7 +133,13 @@ class _Run:
         self.stderr += data
         del self.stderr[:-STDERR_KEPT_BYTES]
 
+    @property
+    def _wait_seconds(self) -> float:
+        return _POLL_SECONDS if self.meter is None else LOOK_SECONDS
+
     def _check(self) -> None:
+        if self.meter is not None:
+            self.meter.check(self.program.pid)
         now, limits = time.monotonic(), self.watch.limits
         if now - self.started > limits.wall_seconds:
             raise self._failure("job.timeout", f"did not end within {limits.wall_seconds:g} seconds")

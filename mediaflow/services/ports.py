@@ -12,6 +12,7 @@ from mediaflow.domain.profile import Profile
 from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
 from mediaflow.domain.states import Stage
 from mediaflow.plugin import ManifestFormat, MediaContext, Problem, Step, Storage, UploadDraft
+from mediaflow.sandbox.budget import Budget
 
 R = TypeVar("R")
 
@@ -206,7 +207,8 @@ class StepRequest:
     """What the child gets: the step, its task as JSON, the source and the directory that it may write to.
 
     `inputs` are what needed tasks made, by name, to be read only: `{"directory": ..., "artifacts": [...]}` each.
-    `nice` is how far it, and all that it starts, give way to other programs: 0 (not at all) to 19, see nice(2).
+    `nice` is how far it, and all that it starts, give way to other programs: 0 (not at all) to 19, see nice(2);
+    `budget` is what they may use.
     """
 
     step: str
@@ -216,6 +218,7 @@ class StepRequest:
     time_limit_seconds: float
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     nice: int = 0
+    budget: Budget | None = None
 
 
 class StepHooks(Protocol):

@@ -157,6 +157,11 @@ class Settings:
     max_duration_seconds: int = _setting(24 * 3600, "Longest accepted media.", minimum=1)
     max_pixels: int = _setting(75_000_000, "Largest accepted picture, in pixels.", minimum=1)
     max_streams: int = _setting(32, "Most streams that an accepted file may have.", minimum=1)
+    task_memory_bytes: int = _setting(
+        0,
+        "Most memory of a task with all its programs (smaller media get less); 0: 2 GiB and 64 MiB for each core.",
+        minimum=0,
+    )
     default_profile: str = _setting(
         "web-h264", "Profile of uploads that name none and for which no plugin chooses one."
     )

@@ -57,6 +57,11 @@ LOADS: tuple[tuple[str, int, Sequence[tuple[str, str, int]], list[str]], ...] = 
      [("a", "short", 8), ("b", "short", 1), ("c", "short", 2)], ["a", "b"]),
     ("bookkeeping always passes", 1, [("a", "short", 1), ("a", "bookkeeping", 0), ("b", "bookkeeping", 0)],
      ["a", "a", "b"]),
+    ("sources are looked at beside encodes, so many at once as there are units", 2,
+     [("a", "short", 1), ("a", "short", 1), *[("b", "bookkeeping", 1)] * 3, ("c", "bookkeeping", 0)],
+     ["a", "a", "b", "b", "c"]),
+    ("looks at sources count as load for what is long", 2,
+     [("a", "bookkeeping", 1), *[("b", "long", 1)] * 2], ["a", "b"]),
 )  # fmt: skip
 
 
@@ -92,6 +97,13 @@ def test_bookkeeping_comes_before_what_loads_a_core(world: World) -> None:
     waiting(world, "video-0", age=100)
     waiting(world, "package", stage="package", lane="bookkeeping", load_units=0)
     assert claimed(claims_of(world), 2) == ["package", "video-0"]
+
+
+def test_a_hundred_files_to_look_at_hide_nobodys_last_step(world: World) -> None:
+    for number in range(100):
+        waiting(world, f"probe-{number}", stage="probe", lane="bookkeeping", age=200 - number)
+    waiting(world, "package", stage="package", lane="bookkeeping", load_units=0)
+    assert claimed(claims_of(world, units=2), 5) == ["probe-0", "probe-1", "package"]
 
 
 def test_who_received_least_of_late_goes_first_however_much_another_has_waiting(world: World) -> None:

@@ -55,6 +55,9 @@ class Claims:
     def _waiting(self, lane: Lane, stages: tuple[Stage, ...]) -> Iterator[Task]:
         """The tasks of a lane that could be claimed, best first, looked up as far as they are asked for."""
         now = self.database.now()
+        if lane == "bookkeeping" and not self.gate.probes_pass:
+            # a hundred uploads that wait to be looked at hide nobody's last step
+            stages = tuple(stage for stage in stages if stage != "probe")
         where: dict[str, Any] = {
             "state": "pending",
             "ready": True,

@@ -26,11 +26,13 @@ class _Held:
 class LoadGate:
     """The load units (cores) of a process, and who has them.
 
-    Bookkeeping always passes. A task that is larger than all units counts as all of them. Long tasks take units that
-    are free; half of the units (one at least) go to them first. They give way to others on the cores, so short ones
-    find all units whatever long ones run: nobody waits behind a film, and the film goes on. One short task more than
-    there are units (the express) passes for an owner of whom no other short one runs here: a full process does not keep
-    a newcomer waiting. At most twice the units and one run at once.
+    Bookkeeping always passes. Only looks at sources (probes) are as many as there are units at most, beside what else
+    runs; long tasks begin on units that these leave. A task that is larger than all units counts as all of them.
+
+    Long tasks take units that are free; half of the units (one at least) go to them first. They give way to others on
+    the cores, so short ones find all units whatever long ones run: nobody waits behind a film, and the film goes on.
+    One short task more than there are units (the express) passes for an owner of whom no other short one runs here: a
+    full process does not keep a newcomer waiting. At most twice the units and one run at once, and probes.
     """
 
     units: int
@@ -57,8 +59,8 @@ class LoadGate:
             if task.id in self._held:
                 return False
             units = min(task.load_units, self.units)
-            used = self._used("short") if task.lane == "short" else self._used()
-            fits = used + units <= self.units and not self._is_kept_for_another(task)
+            used = self._used() if task.lane == "long" else self._used(task.lane)
+            fits = used + units <= self.units and (task.lane == "bookkeeping" or not self._is_kept_for_another(task))
             express = units > 0 and not fits
             if express and not self._may_pass_express(task, units):
                 return False
@@ -74,6 +76,12 @@ class LoadGate:
         """Let what runs come to its end and nothing else begin, until this task fits or has gone elsewhere."""
         with self._lock:
             self._reserved = (task.id, time.monotonic() + RESERVED_SECONDS)
+
+    @property
+    def probes_pass(self) -> bool:
+        """True while one more source may be looked at."""
+        with self._lock:
+            return self._used("bookkeeping") < self.units
 
     @property
     def has_room(self) -> bool:

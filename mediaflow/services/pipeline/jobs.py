@@ -82,7 +82,7 @@ class Jobs:
         return inserted
 
     def _add_first(self, job: Job) -> None:
-        self._add(job, "probe", "probe")
+        self._add(job, "probe", "probe", load_units=1)
         self._add(job, "validate", "validate", needs=["probe"])
         self._add(job, "plan", "plan", needs=["validate"])  # the last one: where it is, the others are
 
@@ -129,7 +129,7 @@ class Jobs:
             created_at=now,
             updated_at=now,
             load_units=load_units,
-            lane=_lane(load_units, fields.get("weight", 0.0), fields.get("job_weight", 0.0)),
+            lane=_lane(stage, load_units, fields.get("weight", 0.0), fields.get("job_weight", 0.0)),
             **fields,
         )
         self.database.tasks.insert(task)
@@ -203,8 +203,8 @@ class Jobs:
                 self.database.tasks.change(task.id, {"state": OneOf(("pending", "running"))}, cancelled)
 
 
-def _lane(load_units: int, weight: float, job_weight: float) -> Lane:
-    if load_units == 0:
+def _lane(stage: Stage, load_units: int, weight: float, job_weight: float) -> Lane:
+    if load_units == 0 or stage == "probe":
         return "bookkeeping"
     return "long" if job_weight > LONG_SECONDS and weight > BRIEF_SECONDS else "short"
 

@@ -18,6 +18,7 @@ from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import BLOCK_BYTES, StepTask, Storage
 from mediaflow.plugin.wire import dump, load
+from mediaflow.services.pipeline.budgets import step_budget
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.sources import Sources
@@ -33,7 +34,7 @@ LONG_NICE: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Stepping:
-    """Runs steps. `run` is the stage's handler."""
+    """Runs steps. `run` is the stage's handler; `memory_bytes` is the most that one may take."""
 
     documents: TaskDocuments
     storage: Storage
@@ -42,6 +43,7 @@ class Stepping:
     steps: StepRunner
     metrics: Metrics
     work: WorkDirectory
+    memory_bytes: int
 
     def run(self, task: Task, lease: Lease) -> dict[str, Any]:
         """Run the step in its child process and put what it made into the storage, under this attempt's own path."""
@@ -52,14 +54,16 @@ class Stepping:
             self.sources.opened(original_of(asset)) as source,
             self.inputs.laid_out(asset, self.documents.needed(task), directory.with_suffix(".inputs")) as inputs,
         ):
+            seconds = max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds)
             request = StepRequest(
                 step=task.step or "",
                 task=dump(StepTask(task.name, task.params, media)),
                 source=str(source),
                 directory=str(directory),
-                time_limit_seconds=max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds),
+                time_limit_seconds=seconds,
                 inputs=inputs,
                 nice=LONG_NICE if task.lane == "long" else 0,
+                budget=step_budget(media, seconds, directory, self.memory_bytes),
             )
             artifacts = self._measured(request, lease)
             for artifact in artifacts:

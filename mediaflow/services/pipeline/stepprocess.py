@@ -74,7 +74,7 @@ class ChildSteps:
         """
         plugin, directory = self._plugins.entry_point_of_step(request.step), Path(request.directory)
         told = _Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks)
-        watch = Watch(told.name, Limits(request.time_limit_seconds), told.line, hooks.cancelled)
+        watch = Watch(told.name, Limits(request.time_limit_seconds), told.line, hooks.cancelled, budget=request.budget)
         mark = new_id()
         try:
             ended = watch_to_end(self._forked(plugin, request, mark), watch)

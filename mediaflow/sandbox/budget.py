@@ -1,0 +1,78 @@
+"""What a program may use at most, with all that it starts: looked at while it runs, so that it works on every machine.
+
+A small file may ask for much: 221 KB of 8640 x 8640 pixels took ffmpeg to 3.3 GB of memory, and 30 such streams in
+6.6 MB took ffprobe to 4.3 GB (measured). Limits of the kernel count one process (RLIMIT_DATA), or hang ffmpeg
+(RLIMIT_AS); what is here counts the tree.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mediaflow.domain.errors import MediaRejected
+from mediaflow.sandbox.usage import PROCESSES, written
+
+LOOK_SECONDS: Final = 0.05
+"""Between two looks; a program gets 100 MB of memory from the kernel in that time (measured)."""
+_DISK_SECONDS: Final = 1.0
+PROCESSES_AT_MOST: Final = 128
+"""A step and its programs are five."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Resident bytes, processes and processor seconds of the whole tree; bytes and files below `directory`."""
+
+    memory_bytes: int
+    cpu_seconds: float
+    directory: Path | None = None
+    written_bytes: int = 0
+    written_files: int = 0
+    processes: int = PROCESSES_AT_MOST
+
+
+@dataclass(slots=True)
+class Meter:
+    """Looks whether a program keeps to its budget. `name` is how sentences call it."""
+
+    name: str
+    budget: Budget
+    _looked: float = field(default=-1e9)
+    _measured: float = field(default=-1e9)
+
+    def check(self, pid: int) -> None:
+        """Look, unless the last look was a moment ago. Raises MediaRejected `media.too_costly`."""
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self._check_tree(pid)
+        if self.budget.directory is not None and now - self._measured >= _DISK_SECONDS:
+            self._measured = now
+            self._check_directory(self.budget.directory)
+
+    def _check_tree(self, pid: int) -> None:
+        used, budget = PROCESSES.tree(pid), self.budget
+        if used.memory_bytes > budget.memory_bytes:
+            raise self._over(f"more than {mebibytes(budget.memory_bytes)} of memory (MEDIAFLOW_TASK_MEMORY_BYTES)")
+        if used.processes > budget.processes:
+            raise self._over(f"more than {budget.processes} processes")
+        if used.cpu_seconds > budget.cpu_seconds:
+            raise self._over(f"more than {budget.cpu_seconds:.0f} s of processor time")
+
+    def _check_directory(self, directory: Path) -> None:
+        size, files = written(directory, most_files=self.budget.written_files)
+        if size > self.budget.written_bytes:
+            raise self._over(f"more than {mebibytes(self.budget.written_bytes)} of disk")
+        if files > self.budget.written_files:
+            raise self._over(f"more than {self.budget.written_files} files")
+
+    def _over(self, what: str) -> MediaRejected:
+        return MediaRejected(f"{self.name} took {what} for this file, and was ended.", code="media.too_costly")
+
+
+def mebibytes(size: int) -> str:
+    """A size for people."""
+    return f"{size / 1024**2:.0f} MiB"

@@ -1,0 +1,104 @@
+"""What a program may use with all that it starts: whoever takes more is ended, soon, and says so in a sentence."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from mediaflow.domain.errors import MediaRejected
+from mediaflow.sandbox.budget import Budget
+from mediaflow.sandbox.process import Limits
+from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner
+from mediaflow.sandbox.usage import ProcessTable, written
+from mediaflow.sandbox.watchdog import Watch, watched
+
+MEBIBYTE: Final = 1024**2
+AMPLE: Final = Budget(1024 * MEBIBYTE, cpu_seconds=60, processes=20)
+
+TAKES_MEMORY = "import time; kept = []\nwhile True: kept.append(b'x' * 16_000_000); time.sleep(0)"
+GRANDCHILD = f"import os; os.fork()\n{TAKES_MEMORY}"
+IN_A_GRANDCHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {GRANDCHILD!r}])"
+FORKS = "import os, time\nfor _ in range(40):\n  if os.fork() == 0: time.sleep(30)\ntime.sleep(30)"
+COMPUTES = "import os; os.fork()\nwhile True: pass"
+WRITES = (
+    "import time\nwith open('big', 'wb') as f:\n while True: f.write(b'x' * 4_000_000); f.flush(); time.sleep(0.01)"
+)
+WRITES_FILES = "import time\nfor n in range(10_000): open(f'{n}', 'w').close()\ntime.sleep(30)"
+
+
+@pytest.mark.parametrize(
+    ("code", "budget", "words"),
+    [
+        (TAKES_MEMORY, replace(AMPLE, memory_bytes=200 * MEBIBYTE), "more than 200 MiB of memory (MEDIAFLOW_TASK_MEM"),
+        (IN_A_GRANDCHILD, replace(AMPLE, memory_bytes=200 * MEBIBYTE), "200 MiB of memory"),
+        (FORKS, replace(AMPLE, processes=30), "more than 30 processes"),
+        (COMPUTES, replace(AMPLE, cpu_seconds=1), "more than 1 s of processor time"),
+        (WRITES, replace(AMPLE, written_bytes=20 * MEBIBYTE, written_files=10), "more than 20 MiB of disk"),
+        (WRITES_FILES, replace(AMPLE, written_bytes=MEBIBYTE, written_files=500), "more than 500 files"),
+    ],
+    ids=["memory", "memory of a grandchild", "processes", "processor", "bytes", "files"],
+)
+def test_whoever_takes_more_is_ended(code: str, budget: Budget, words: str, tmp_path: Path) -> None:
+    budget = replace(budget, directory=tmp_path if budget.written_files else None)
+    watch = Watch("hog", Limits(wall_seconds=25), budget=budget)
+    with pytest.raises(MediaRejected, match=r"^hog took more than .* for this file, and was ended\.$") as caught:
+        watched([sys.executable, "-c", code], watch, env=CLEAN_ENVIRONMENT, cwd=tmp_path)
+    assert words in caught.value.detail
+    assert caught.value.code == "media.too_costly"
+
+
+def test_what_it_takes_meanwhile_is_not_much_more(tmp_path: Path) -> None:
+    measured = (
+        "import resource, sys; sys.path[:0] = ['.', 'plugins']\n"
+        "from pathlib import Path\n"
+        "from tests.sandbox.test_budget import *\n"
+        "budget = replace(AMPLE, memory_bytes=200 * MEBIBYTE)\n"
+        "try: watched([sys.executable, '-c', TAKES_MEMORY], Watch('hog', Limits(25), budget=budget),"
+        " env=CLEAN_ENVIRONMENT, cwd=Path('/'))\n"
+        "except MediaRejected: print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", measured], capture_output=True, text=True, check=True)
+    assert 200 * MEBIBYTE < int(done.stdout) * 1024 < (200 + 256) * MEBIBYTE
+
+
+def test_a_program_in_the_sandbox_is_measured_too() -> None:
+    runner = SandboxedRunner("bwrap", budget=replace(AMPLE, memory_bytes=100 * MEBIBYTE))
+    hog = ["sh", "-c", "head -c 300000000 /dev/zero | tail -c 290000000 | sleep 20"]
+    with pytest.raises(MediaRejected, match="sh took more than 100 MiB of memory"):
+        runner.run(hog, limits=Limits(wall_seconds=25))
+    assert runner.run(["sh", "-c", "echo fine"], limits=Limits(wall_seconds=25)).stdout == b"fine\n"
+
+
+def test_a_tree_is_all_that_a_program_started() -> None:
+    table = ProcessTable()
+    with subprocess.Popen(["sh", "-c", "sleep 20 & (sleep 20; :) & wait"]) as process:
+        deadline = time.monotonic() + 10
+        while table.tree(process.pid).processes != 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        used = table.tree(process.pid)
+        assert 4 * 100_000 < used.memory_bytes < 100 * MEBIBYTE
+        subprocess.run(["pkill", "-P", str(process.pid)], check=True)
+        process.kill()
+    assert table.tree(process.pid).processes == 0
+    assert table.tree(os.getpid()).cpu_seconds >= resource.getrusage(resource.RUSAGE_SELF).ru_utime * 0.9
+
+
+def test_what_is_written_is_counted_up_to_a_number_and_links_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").write_bytes(b"x" * 8192)
+    (tmp_path / "sparse").touch()
+    os.truncate(tmp_path / "sparse", 10**12)
+    (tmp_path / "a" / "up").symlink_to("/usr")
+    size, files = written(tmp_path, most_files=100)
+    assert (8192 <= size < 100_000, files) == (True, 4)
+    assert written(tmp_path, most_files=2)[1] == 3
+    assert written(tmp_path / "gone", most_files=2) == (0, 0)
