@@ -32,7 +32,9 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Process:
+class Process:
+    """One of them."""
+
     parent: int
     memory_bytes: int
     cpu_seconds: float
@@ -48,18 +50,23 @@ class ProcessTable:
 
     def tree(self, root: int) -> Usage:
         """What a process and its descendants use; all 0 when it is gone. A new one is seen `FRESH_SECONDS` late."""
-        members, waiting = dict[int, _Process](), [root]
+        members = self.members(root)
+        return Usage(
+            sum(process.memory_bytes for process in members.values()),
+            len(members),
+            sum(process.cpu_seconds for process in members.values()),
+        )
+
+    def members(self, root: int) -> dict[int, Process]:
+        """A process and its descendants, by their numbers."""
+        members, waiting = dict[int, Process](), [root]
         children = self._known()
         while waiting:
             pid = waiting.pop()
             if pid not in members and (process := _process(pid)) is not None:
                 members[pid] = process
                 waiting += children.get(pid, ())
-        return Usage(
-            sum(process.memory_bytes for process in members.values()),
-            len(members),
-            sum(process.cpu_seconds for process in members.values()),
-        )
+        return members
 
     def _known(self) -> dict[int, list[int]]:
         with self._lock:
@@ -76,7 +83,7 @@ PROCESSES: Final = ProcessTable()
 """The one of this process."""
 
 
-def _process(pid: int) -> _Process | None:
+def _process(pid: int) -> Process | None:
     try:
         text = Path("/proc", str(pid), "stat").read_bytes()
     except OSError:  # it is gone
@@ -84,7 +91,7 @@ def _process(pid: int) -> _Process | None:
     # proc(5): the name is in parentheses and may hold anything; `state` is the field after it, the third of all
     fields = text[text.rindex(b")") + 2 :].split()
     ticks = sum(int(fields[number - 3]) for number in (14, 15, 16, 17))
-    return _Process(int(fields[4 - 3]), int(fields[24 - 3]) * _PAGE_BYTES, ticks / _TICKS)
+    return Process(int(fields[4 - 3]), int(fields[24 - 3]) * _PAGE_BYTES, ticks / _TICKS)
 
 
 def written(directory: Path, *, most_files: int) -> tuple[int, int]:

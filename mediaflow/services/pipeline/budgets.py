@@ -9,10 +9,9 @@ from typing import Final
 from mediaflow.domain.media import MediaInfo
 from mediaflow.sandbox.budget import Budget
 
-_GIBIBYTE: Final = 1024**3
 _MEBIBYTE: Final = 1024**2
 
-CEILING_BYTES: Final = 2 * _GIBIBYTE
+CEILING_BYTES: Final = 2048 * _MEBIBYTE
 CEILING_BYTES_PER_CORE: Final = 64 * _MEBIBYTE
 """The ceiling of memory where no setting says one: programs keep frames for each core that they use."""
 STEP_BYTES: Final = 768 * _MEBIBYTE
@@ -20,7 +19,6 @@ BYTES_PER_PIXEL: Final = 64
 """1080p into four renditions took 540 MiB (measured); of the source's pictures 40 are held at most, with 1.5 bytes a
 pixel, or half as many with more.
 """
-PROBE_BYTES: Final = _GIBIBYTE
 PROBE_CPU_SECONDS: Final = 120.0
 WRITTEN_BYTES: Final = 256 * _MEBIBYTE
 WRITTEN_BYTES_PER_SECOND: Final = 16_000_000
@@ -35,8 +33,8 @@ def memory_ceiling(setting: int) -> int:
 
 
 def probe_budget(ceiling_bytes: int) -> Budget:
-    """For programs that look at a source of which nothing is known yet."""
-    return Budget(min(ceiling_bytes, PROBE_BYTES), PROBE_CPU_SECONDS)
+    """For programs that look at a source of which nothing is known yet: half the ceiling."""
+    return Budget(ceiling_bytes // 2, PROBE_CPU_SECONDS)
 
 
 def step_budget(media: MediaInfo, limit_seconds: float, directory: Path, ceiling_bytes: int) -> Budget:
