@@ -65,7 +65,10 @@ class ReceivesParts(Protocol):
     def min_part_bytes(self) -> int: ...
 
     def begin_parts(self, key: str, *, size_bytes: int, part_bytes: int, content_type: str) -> str:
-        """Make room; the answer is a handle that the other calls take, valid in every process and after restarts."""
+        """Begin; the answer is a handle that the other calls take, valid in every process and after restarts.
+
+        It takes no room worth mentioning: most of what is announced may never come.
+        """
         ...
 
     def put_part(self, key: str, handle: str, index: int, blocks: Iterable[bytes], *, offset: int, length: int) -> str:

@@ -35,9 +35,9 @@ class Gone(Exception):
 
 
 def prepare(descriptor: int, size_bytes: int, part_bytes: int) -> None:
-    """Give a new file all its room, so that a full disk is found now and not in the middle, and make it durable."""
+    """Give a new file its length and its tail, and make it durable. It is sparse: what is announced takes no room."""
     length = size_bytes + -(-size_bytes // part_bytes) * _SLOT_BYTES + _TAIL.size
-    os.posix_fallocate(descriptor, 0, length)
+    os.ftruncate(descriptor, length)
     os.pwrite(descriptor, _TAIL.pack(size_bytes, part_bytes, _MAGIC), length - _TAIL.size)
     os.fsync(descriptor)
 

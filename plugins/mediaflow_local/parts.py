@@ -1,4 +1,8 @@
-"""Objects that arrive in parts: one preallocated file each, written in place, renamed when it is whole."""
+"""Objects that arrive in parts: one sparse file each, written in place, renamed when it is whole.
+
+Room is taken by bytes that came, and by none that were only announced: else whoever announces much takes the disk from
+all others without sending anything.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from mediaflow.plugin import InvalidInput, exact_blocks
+from mediaflow.plugin import InsufficientStorage, InvalidInput, exact_blocks
 from mediaflow_local import ledger
 from mediaflow_local.errors import no_parts, storage_errors
 from mediaflow_local.ledger import Gone, Ledger
@@ -29,9 +33,10 @@ class Parts:
     """The staging area for parts of one tree."""
 
     tree: Tree
+    min_free_bytes: int = 0
 
     def begin(self, key: str, size_bytes: int, part_bytes: int) -> str:
-        """Make the file, with all its room; its name is the handle."""
+        """Make the file; its name is the handle."""
         if size_bytes < 1 or part_bytes < 1:
             raise InvalidInput(f"{size_bytes} bytes can't come in parts of {part_bytes}.", code="storage.wrong_parts")
         handle = f"{_digest(key)}-{secrets.token_hex(16)}"
@@ -48,7 +53,7 @@ class Parts:
         return handle
 
     def put(self, key: str, handle: str, index: int, blocks: Iterable[bytes], *, offset: int, length: int) -> None:
-        """Write one part in place; durable afterwards."""
+        """Write one part in place; durable afterwards. InsufficientStorage before less than `min_free_bytes` is left."""
         try:
             with self._opened(key, handle) as opened:
                 opened.check(index, offset, length)
@@ -56,12 +61,19 @@ class Parts:
                     token = opened.claim(index)
                 for block in exact_blocks(blocks, length):
                     with storage_errors():
+                        self._check_room(opened, len(block))
                         opened.write(index, token, block, offset)
                     offset += len(block)
                 with storage_errors():
                     opened.finish(index, token)
         except Gone:
             raise no_parts(key) from None
+
+    def _check_room(self, opened: Ledger, count: int) -> None:
+        """Looked at for each block: of many writers at once each can be wrong by the blocks of the others, not more."""
+        disk = os.fstatvfs(opened.descriptor)
+        if disk.f_bavail * disk.f_frsize - count < self.min_free_bytes:
+            raise InsufficientStorage("The disk of the object store has no room for more uploads.")
 
     def complete(self, key: str, handle: str, receipts: Sequence[str], size_bytes: int) -> None:
         """Give the file its name. Gone when the parts were completed or aborted already."""

@@ -19,7 +19,7 @@ def mediaflow_register_storages() -> Iterable[StorageScheme]:
     return [StorageScheme("local", open_local, shared=False)]
 
 
-def open_local(url: str, settings: Mapping[str, Any]) -> Storage:  # noqa: ARG001
+def open_local(url: str, settings: Mapping[str, Any]) -> Storage:
     """The storage of `local:PATH`. A relative path counts from the directory that the process started in."""
     path = url.removeprefix("local:")
     if not path or "\0" in path:
@@ -31,4 +31,4 @@ def open_local(url: str, settings: Mapping[str, Any]) -> Storage:  # noqa: ARG00
             f"The storage URL {url!r} looks like a web address; write local:PATH, as in local:/var/lib/mediaflow"
         )
     # absolute now: the process may change its directory later
-    return LocalStorage(Path(path).absolute())
+    return LocalStorage(Path(path).absolute(), settings.get("min_free_bytes", 0))

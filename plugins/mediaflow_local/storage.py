@@ -23,17 +23,19 @@ from mediaflow_local.tree import Tree
 class LocalStorage:
     """Objects below one directory of this host; several processes may use it at once.
 
-    A content type is not kept: it is in the documents of whoever stored the object.
+    A content type is not kept: it is in the documents of whoever stored the object. Parts (not objects) leave
+    `min_free_bytes` of the disk free.
     """
 
     root: Path
+    min_free_bytes: int = 0
     _tree: Tree = field(init=False)
     _parts: Parts = field(init=False)
     _swept: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._tree = Tree(self.root)
-        self._parts = Parts(self._tree)
+        self._parts = Parts(self._tree, self.min_free_bytes)
 
     # --- Storage
 

@@ -203,52 +203,79 @@ def test_a_broken_directory_is_unavailable_and_its_path_is_not_told(tmp_path: Pa
 
 
 FULL_DISK = """
-import json, sys
+import json, os, sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from mediaflow.plugin import InsufficientStorage
 from mediaflow_local.storage import LocalStorage
-root = Path(sys.argv[1])
-storage = LocalStorage(root)
+root, MIB = Path(sys.argv[1]), 1 << 20
+storage, block = LocalStorage(root), bytes(MIB)
 storage.put("old", [b"old"], size_bytes=3, content_type="x")
+free = storage.room().free_bytes
 seen = {}
-def refused(name, call):
+
+def tried(call):
     try:
         call()
-        seen[name] = "accepted"
     except InsufficientStorage as error:
-        seen[name] = error.code
-block = bytes(1 << 20)
-refused("put", lambda: storage.put("old", (block for _ in range(9)), size_bytes=9 << 20, content_type="x"))
-refused("begin", lambda: storage.begin_parts("p", size_bytes=9 << 20, part_bytes=1 << 20, content_type="x"))
+        return error.code
+    return "accepted"
+
+def begun(storage, size):
+    return storage.begin_parts("p", size_bytes=size * MIB, part_bytes=MIB, content_type="x")
+
+def part(storage, handle, index):
+    return tried(lambda: storage.put_part("p", handle, index, [block], offset=index * MIB, length=MIB))
+
+seen["put"] = tried(lambda: storage.put("old", (block for _ in range(99)), size_bytes=99 * MIB, content_type="x"))
 seen["old"] = b"".join(storage.read("old")).decode()
 seen["files"] = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-handle = storage.begin_parts("p", size_bytes=3 << 20, part_bytes=1 << 20, content_type="x")
 
-def put_two():
-    storage.put("q", (block for _ in range(2)), size_bytes=2 << 20, content_type="x")
-refused("put while parts have their room", put_two)
-for index in range(3):
-    storage.put_part("p", handle, index, [block], offset=index << 20, length=1 << 20)
-seen["completed"] = storage.complete_parts("p", handle, [""] * 3, size_bytes=3 << 20).size_bytes
+handles = [begun(storage, 1000) for _ in range(4)]
+seen["announced"] = free - storage.room().free_bytes < MIB // 2
+for handle in handles:
+    storage.abort_parts("p", handle)
+
+careful = LocalStorage(root, 8 * MIB)
+handles = [begun(careful, 40) for _ in range(4)]
+with ThreadPoolExecutor(4) as pool:
+    answers = list(pool.map(lambda at: part(careful, handles[at % 4], at // 4), range(40)))
+seen["parts"] = sorted(set(answers))
+seen["left free"] = 5 * MIB <= storage.room().free_bytes < 12 * MIB
+for handle in handles:
+    careful.abort_parts("p", handle)
+
+handle = begun(storage, 40)
+answers = [part(storage, handle, index) for index in range(40)]
+seen["full"] = sorted(set(answers))
+seen["in the middle"] = answers.index("storage.full") > 8
+storage.abort_parts("p", handle)
+
+handle = begun(careful, 3)
+answers = [part(careful, handle, index) for index in range(3)]
+seen["completed"] = careful.complete_parts("p", handle, [""] * 3, size_bytes=3 * MIB).size_bytes
 print(json.dumps(seen))
 """
 
 
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap gives the small disk")
-def test_a_full_disk_is_told_leaves_the_old_object_and_takes_parts_that_were_begun(tmp_path: Path) -> None:
-    # given: a disk of 4 MiB
+def test_announcing_takes_no_room_and_parts_leave_some_while_a_full_disk_is_told(tmp_path: Path) -> None:
+    # given: a disk of 20 MiB
     small = tmp_path / "small"
     small.mkdir()
-    disk = ["bwrap", "--dev-bind", "/", "/", "--size", str(4 * MIB), "--tmpfs", str(small)]
+    disk = ["bwrap", "--dev-bind", "/", "/", "--size", str(20 * MIB), "--tmpfs", str(small)]
     ran = subprocess.run([*disk, sys.executable, "-c", FULL_DISK, str(small)], capture_output=True, text=True)
     if "bwrap:" in ran.stderr:
         pytest.skip(ran.stderr)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == {
         "put": "storage.full",
-        "begin": "storage.full",
         "old": "old",
         "files": ["old"],
-        "put while parts have their room": "storage.full",
+        "announced": True,
+        "parts": ["accepted", "storage.full"],
+        "left free": True,
+        "full": ["accepted", "storage.full"],
+        "in the middle": True,
         "completed": 3 * MIB,
     }
