@@ -40,7 +40,9 @@ class Table:
         }
 
 
-UPLOADS: Final = Table("uploads", Upload, (("state", "expires_at"), ("state", "lease_until"), ("asset_id",)))
+UPLOADS: Final = Table(
+    "uploads", Upload, (("state", "expires_at"), ("state", "lease_until"), ("owner", "state"), ("asset_id",))
+)
 CHUNKS: Final = Table("chunks", Chunk, (("upload_id", "index"),))
 ASSETS: Final = Table(
     "assets",

@@ -138,8 +138,14 @@ class Settings:
     anonymous_body_bytes: int = _setting(
         16 * 1024, "Largest body of a request without a credential (413 beyond).", minimum=1, maximum=1024**2
     )
-    quota_bytes: int = _setting(0, "Bytes of originals that a user may have; 0 means any number.", minimum=0)
-    quota_assets: int = _setting(0, "Assets that a user may have; 0 means any number.", minimum=0)
+    quota_bytes: int = _setting(1024**4, "Bytes of originals that a user may have; 0 means any number.", minimum=0)
+    quota_assets: int = _setting(100_000, "Assets that a user may have; 0 means any number.", minimum=0)
+    quota_open_uploads: int = _setting(
+        200, "Uploads of a user that are announced and not complete; 0 means any number.", minimum=0
+    )
+    quota_unreceived_bytes: int = _setting(
+        200 * 1024**3, "Bytes that a user may have announced and not sent yet; 0 means any number.", minimum=0
+    )
     idempotency_seconds: int = _setting(
         86400, "How long an answer to a POST with an Idempotency-Key is kept.", minimum=1
     )
@@ -151,6 +157,9 @@ class Settings:
     max_upload_bytes: int = _setting(20 * 1024**3, "Largest accepted upload.", minimum=1)
     chunk_bytes: int = _setting(8 * 1024**2, "Chunk size that clients are told when they ask for none.", minimum=1)
     max_chunk_bytes: int = _setting(64 * 1024**2, "Largest chunk size that a client may ask for.", minimum=1)
+    upload_first_chunk_seconds: int = _setting(
+        900, "An upload of which no chunk was received within this time expires.", minimum=1
+    )
     upload_expiry_seconds: int = _setting(
         24 * 3600, "An upload that is not completed within this time expires.", minimum=1
     )

@@ -53,7 +53,7 @@ class Parts:
         return handle
 
     def put(self, key: str, handle: str, index: int, blocks: Iterable[bytes], *, offset: int, length: int) -> None:
-        """Write one part in place; durable afterwards. InsufficientStorage before less than `min_free_bytes` is left."""
+        """Write one part in place, durably; InsufficientStorage before less than `min_free_bytes` would be left."""
         try:
             with self._opened(key, handle) as opened:
                 opened.check(index, offset, length)

@@ -181,6 +181,10 @@ def test_a_quota_is_told_in_words_and_figures(tmp_path: Path) -> None:
     site.world.runtime.close()
 
 
-def test_without_a_quota_there_is_no_limit_to_tell(site: Site) -> None:
-    usage = site.as_user("ann").get("/usage").get_json()
+def test_without_a_quota_there_is_no_limit_to_tell(tmp_path: Path, site: Site) -> None:
+    free = limited_site(tmp_path / "free", quota_bytes="0", quota_assets="0")
+    usage = free.as_user("ann").get("/usage").get_json()
     assert usage == {"assets": {"used": 0, "limit": None}, "bytes": {"used": 0, "limit": None}}
+    free.world.runtime.close()
+    usual = site.as_user("ann").get("/usage").get_json()
+    assert usual == {"assets": {"used": 0, "limit": 100_000}, "bytes": {"used": 0, "limit": 1024**4}}

@@ -20,8 +20,9 @@ HOOKS = CONFIGURATION.with_name("hooks.py")
 SEED = 20260101
 QUIET = {
     "MEDIAFLOW_RATE_LIMIT_PER_MINUTE": "0",
-    # room is reserved for what is announced: thousands of files of any size would fill the disk
+    # thousands of files are announced, and most of them never sent
     "MEDIAFLOW_MAX_UPLOAD_BYTES": "1000000",
+    "MEDIAFLOW_QUOTA_OPEN_UPLOADS": "0",
 }
 
 

@@ -55,7 +55,7 @@ def create_upload(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
     "PUT",
     "/<id:upload_id>/chunks/<index:index>",
     gives={200: ChunkSchema},
-    fails=(400, 408, 409, 422),
+    fails=(400, 408, 409, 422, 507),
     scope="uploads:write",
     requestBody=_RAW_BODY,
     parameters=[_DIGEST_HEADER],

@@ -126,7 +126,9 @@ class UploadSchema(Schema):
     chunk_size_bytes = fields.Integer(required=True)
     chunk_count = fields.Integer(required=True)
     state = fields.String(required=True)
-    expires_at = Timestamp(required=True)
+    expires_at = Timestamp(
+        required=True, metadata={"description": "When what has come is dropped; soon, as long as no chunk has come."}
+    )
     deduplicated = fields.Boolean(required=True)
     links = fields.Nested(UploadLinksSchema, required=True)
 

@@ -12,7 +12,7 @@ from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.states import UPLOAD_RECEIVING, WORK_ENDED
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.tenure import told
-from mediaflow.services.ports import Below, Database, Increment, Wakeups
+from mediaflow.services.ports import Below, Between, Database, Increment, Wakeups
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
 
@@ -84,7 +84,13 @@ class Reconciler:
         now = self.database.now()
         for state in UPLOAD_RECEIVING:
             for upload in self.database.uploads.find({"state": state, "expires_at": Below(now)}, limit=BATCH):
-                self.ingest.end(upload, "expired")
+                # the first chunk of a slow sender may be on its way; all of them together may not be for ever
+                if state == "receiving" or not self._is_arriving(upload.id, now):
+                    self.ingest.end(upload, "expired")
+
+    def _is_arriving(self, upload_id: str, now: float) -> bool:
+        writing = {"upload_id": upload_id, "state": "writing", "lease_until": Between(now, None)}
+        return self.database.chunks.count(writing) > 0
 
     def _without_job(self) -> None:
         """Assets that wait for a job that nobody made, and such as a job held that had ended already."""

@@ -26,6 +26,7 @@ from mediaflow.services.text.search import words_of
 from mediaflow.services.uploads.acceptance import Acceptance, NewUpload
 from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
 from mediaflow.services.uploads.quotas import Quotas
+from mediaflow.services.uploads.underway import Underway
 from mediaflow.settings import Settings
 
 UNKNOWN: Final = "application/octet-stream"
@@ -71,7 +72,9 @@ class Ingest:
         acceptance.check(owner, new)
         if new.dedup == "reuse" and (known := self._known_upload(owner, new.sha256)):
             return known, True
-        self._quotas().check(owner, new.size_bytes)
+        quotas, underway = Quotas.of(self.database, self.settings), Underway.of(self.database, self.settings)
+        quotas.check(owner, new.size_bytes)
+        underway.check(owner, new.size_bytes)
         upload_id, asset_id, now = new_id(), new_id(), self.database.now()
         chunk_size, key = acceptance.chunk_bytes(new), keys.upload_key(upload_id)
         handle = self.parts.begin_parts(key, size_bytes=new.size_bytes, part_bytes=chunk_size, content_type=UNKNOWN)
@@ -93,21 +96,19 @@ class Ingest:
             parts_handle=handle,
             created_at=now,
             updated_at=now,
-            expires_at=now + self.settings.upload_expiry_seconds,
+            expires_at=now + min(self.settings.upload_first_chunk_seconds, self.settings.upload_expiry_seconds),
         )
         try:
-            self._quotas().admit(_asset_of(upload, new, now))
+            quotas.admit(_asset_of(upload, new, now))
+            underway.admit(upload)
         except LimitReached:
+            self.database.assets.remove(asset_id, {"state": "created"})
             self.parts.abort_parts(key, handle)
             raise
-        self.database.uploads.insert(upload)
         self.metrics.count("mediaflow_uploads_total", state="initialized")
         data = {"upload_id": upload_id, "filename": new.filename}
         self.plugins.publish_event(Event("asset.created", now, owner, asset_id, data=data))
         return upload, False
-
-    def _quotas(self) -> Quotas:
-        return Quotas.of(self.database, self.settings)
 
     def _known_upload(self, owner: str, sha256: str | None) -> Upload | None:
         if sha256 is None:
@@ -145,9 +146,12 @@ class Ingest:
 
     def _receipt(self, upload: Upload, chunk: Chunk, *, duplicate: bool) -> ChunkReceipt:
         if upload.state == "initialized":
-            self.database.uploads.change(
-                upload.id, {"state": "initialized"}, {"state": "receiving", "updated_at": self.database.now()}
-            )
+            changes = {
+                "state": "receiving",
+                "updated_at": self.database.now(),
+                "expires_at": upload.created_at + self.settings.upload_expiry_seconds,
+            }
+            self.database.uploads.change(upload.id, {"state": "initialized"}, changes)
         received = self.database.chunks.count({"upload_id": upload.id, "state": "received"})
         if upload.auto_complete and received == upload.chunk_count and upload.state in UPLOAD_RECEIVING:
             self.complete(upload.owner, upload.id)

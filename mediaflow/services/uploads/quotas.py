@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,45 +49,60 @@ class Quotas:
         """LimitReached when one more asset of that size would be too much."""
         if self.largest_bytes or self.most_assets:
             used = self.usage(owner)
-            self._judge(used, Usage(used.assets + 1, used.bytes + size_bytes), size_bytes)
+            refusal = self._refusal(used, Usage(used.assets + 1, used.bytes + size_bytes))
+            if refusal is not None:
+                raise refusal
 
     def admit(self, asset: Asset) -> None:
-        """Insert an announced asset, unless it is too much.
-
-        It is inserted first, then everything is summed: of several announcements at once, none can overlook another.
-        When the sum is too large it is taken back; the others may have done the same, so it is tried again.
-        """
+        """Insert an announced asset; LimitReached when it is too much."""
         if not (self.largest_bytes or self.most_assets):
             self.database.assets.insert(asset)
             return
-        for attempt in range(TRIES):
-            self.check(asset.owner, asset.size_bytes)
+
+        def inserted() -> LimitReached | None:
             self.database.assets.insert(asset)
             used = self.usage(asset.owner)
-            if self._fits(used):
-                return
+            return self._refusal(Usage(used.assets - 1, used.bytes - asset.size_bytes), used)
+
+        def take_back() -> None:
             self.database.assets.remove(asset.id, {"state": "created"})
-            time.sleep(random.uniform(0, PAUSE_SECONDS * 2**attempt))  # noqa: S311 - so that they do not meet again
-        before = Usage(used.assets - 1, used.bytes - asset.size_bytes)
-        self._judge(before, used, asset.size_bytes)
 
-    def _fits(self, used: Usage) -> bool:
-        return not (
-            (self.most_assets and used.assets > self.most_assets)
-            or (self.largest_bytes and used.bytes > self.largest_bytes)
-        )
+        insert_within(inserted, take_back, lambda: self.check(asset.owner, asset.size_bytes))
 
-    def _judge(self, before: Usage, after: Usage, asked: int) -> None:
+    def _refusal(self, before: Usage, after: Usage) -> LimitReached | None:
         if self.most_assets and after.assets > self.most_assets:
-            raise _exceeded("assets", before.assets, self.most_assets, 1)
+            return _exceeded("assets", before.assets, self.most_assets, 1)
         if self.largest_bytes and after.bytes > self.largest_bytes:
-            raise _exceeded("bytes", before.bytes, self.largest_bytes, asked)
+            return _exceeded("bytes", before.bytes, self.largest_bytes, after.bytes - before.bytes)
+        return None
+
+
+def insert_within(
+    insert: Callable[[], LimitReached | None], take_back: Callable[[], None], check: Callable[[], None]
+) -> None:
+    """Insert a record, unless what an owner has then is too much; LimitReached.
+
+    It is inserted first, then everything is summed: of several at once, none can overlook another. When the sum is too
+    large it is taken back; the others may have done the same, so it is tried again. `insert` answers with the error
+    that the sum makes, if any, and `check` raises one when a single record more is too much.
+    """
+    refusal = insert()
+    for attempt in range(1, TRIES):
+        if refusal is None:
+            return
+        take_back()
+        time.sleep(random.uniform(0, PAUSE_SECONDS * 2**attempt))  # noqa: S311 - so that they do not meet again
+        check()
+        refusal = insert()
+    if refusal is not None:
+        take_back()
+        raise refusal
 
 
 def _exceeded(unit: str, used: int, limit: int, asked: int) -> LimitReached:
     return LimitReached(
         f"You have {used} {unit} of at most {limit}, and asked for {asked} more; deleted assets count until they are"
-        " purged. Purge some, or ask for more room.",
+        f" purged. Purge some; the operator raises the limit with MEDIAFLOW_QUOTA_{unit.upper()}.",
         code=f"limit.quota_{unit}",
         retry_after_seconds=RETRY_SECONDS,
         used=used,

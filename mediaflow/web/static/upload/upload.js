@@ -139,7 +139,13 @@ export class Upload extends EventTarget {
 
   async #catchUp(signal) {
     const known = await uploads.read(this.#uploadId, signal);
-    if (known.state === 'failed' || known.state === 'expired' || known.state === 'aborted') {
+    if (known.state === 'expired') {
+      // it waited too long, and what had come is gone; the file is still here
+      this.#received = new Set();
+      await this.#announce(signal);
+      return;
+    }
+    if (known.state === 'failed' || known.state === 'aborted') {
       throw new ApiError(-1, { detail: known.error?.detail ?? `This upload is ${known.state}. Choose the file again.` });
     }
     this.#todo = missingIndexes(known.missing ?? []);
