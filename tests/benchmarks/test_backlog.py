@@ -151,6 +151,36 @@ def test_a_newcomer_does_not_wait_behind_another_users_fifty_clips(tmp_path: Pat
     assert seconds <= NEWCOMER_SECONDS
 
 
+def claims_a_day(directory: Path) -> Path:
+    """72 frames, a third of them after 12 hours and a third after 24."""
+    target = directory / "day.mp4"
+    times = "setpts='(N+if(gt(N,23),43200*60,0)+if(gt(N,47),43200*60,0))/60/TB'"
+    source = ["-f", "lavfi", "-i", "color=c=red:s=1920x1080:r=60:d=1.2", "-vf", times, "-fps_mode", "vfr"]
+    codec = ["-enc_time_base", "1:60", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "40"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, *codec, str(target)], check=True)
+    return target
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_two_hundred_clips_and_a_file_that_claims_a_day_keep_nobody_else_waiting(tmp_path: Path) -> None:
+    clips = [make_clip(tmp_path / f"{n}.mp4", seconds=2 + n % 3, width=640, height=360) for n in range(3)]
+    day = claims_a_day(tmp_path)
+    with running_service(tmp_path / "data") as service:
+        ann, bob = as_user(service, "ann"), as_user(service, "bob")
+        idle = ready_after(bob, bob.upload(clips[0], dedup="off").json()["asset_id"], time.monotonic(), 60)
+        claimed = ann.upload(day).json()["asset_id"]
+        for number in range(200):
+            assert ann.upload(clips[number % 3], f"{number}.mp4", dedup="off").status_code == 201
+        seconds = ready_after(bob, bob.upload(clips[1], dedup="off").json()["asset_id"], time.monotonic(), 600)
+        left = ann.call("GET", "/assets", params={"state": "processing"}).json()["total"]
+        asset = ann.settled(claimed, 600)
+    print(f"\nbeside 200 clips ({left} waiting) and a day: ready after {seconds:.1f} s (idle: {idle:.1f} s)")
+    print(f"the day: {asset['state']}, {asset['duration_seconds']} s, {asset['error'] or asset['media']['warnings']}")
+    assert left > 50
+    assert seconds <= 2 * idle + 30
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_short_clip_on_an_idle_machine_is_ready_at_once(tmp_path: Path) -> None:
