@@ -70,8 +70,8 @@ def _profile(file: Path, name: str | None, media: MediaInfo, settings: Settings,
 
 
 def _draft(file: Path) -> Any:
-    from mediaflow.embedded.local_access import ADMIN
     from mediaflow.plugin import UploadDraft
+    from mediaflow.services.access.names import ADMIN
 
     return UploadDraft(owner=ADMIN, filename=file.name, size_bytes=file.stat().st_size)
 

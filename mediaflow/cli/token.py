@@ -51,6 +51,7 @@ class Lifetime(click.ParamType[int]):
     type=click.FloatRange(min=0, max=MAX_HOURS, min_open=True),
     help=f"The same in hours.  [default: {USUAL_HOURS}]",
 )
+@click.option("--older-name", is_flag=True, help="Write the name as it is: one that `mediaflow doctor` says is odd.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory whose key signs it.")
 @json_option
 def token(
@@ -59,18 +60,21 @@ def token(
     scopes: tuple[str, ...],
     expires: int | None,
     hours: float | None,
+    older_name: bool,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
     """Make an API token, signed with MEDIAFLOW_JWT_KEY or the data directory's key."""
     from mediaflow import registry
     from mediaflow.embedded.local_access import mint, with_data_dir
+    from mediaflow.services.access.names import local_name
 
     if expires is not None and hours is not None:
         raise click.UsageError("--expires and --hours say the same; give one of them")
     seconds = expires or max(1, round((hours or USUAL_HOURS) * 3600))
     settings, _ = registry.load(with_data_dir(os.environ, data_dir))
-    made = mint(settings, user, role, seconds, scopes or None)
+    user = user if older_name else local_name(user)
+    made = mint(settings, user, role, seconds, scopes or None, older=older_name)
     if as_json:
         opens = [scope for scope in SCOPES if not scopes or scope in scopes]
         print_json({"token": made, "user": user, "role": role, "scopes": opens, "expires_in_seconds": seconds})

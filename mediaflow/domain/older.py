@@ -3,6 +3,10 @@
 Schema 1 knew neither types nor sizes: what a file is was told by its name's ending, and every file of a generation up
 to the published one could be reached. The oldest of these documents do not know what their manifests were rendered
 from (`sources`) either.
+
+Before schema 3 it was not noted which issuer somebody came from: `admin` of an outside issuer was `admin`. Bare names
+are local ones since; what users of an outside issuer had under theirs is theirs again when the operator says so
+(`MEDIAFLOW_JWKS_USERS_FILE`).
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ from typing import Any, Final
 from mediaflow.domain.mediatypes import OTHER_TYPE
 from mediaflow.domain.publication import ANYTHING, Files, FileType, Output, OutputKind, Publication
 
+KNOWS_ISSUERS: Final = 3
+"""The first schema whose API keys tell their makers' issuer."""
 _VIDEO: Final = {
     ".m3u8": FileType("manifest", "application/vnd.apple.mpegurl"),
     ".mpd": FileType("manifest", "application/dash+xml"),

@@ -22,8 +22,11 @@ from mediaflow.domain.states import (
     WorkState,
 )
 
-SCHEMA_VERSION = 2
-"""1: `Asset.published` was an object without types. It is read as `older.py` says, and written anew with a change."""
+SCHEMA_VERSION = 3
+"""1: `Asset.published` was an object without types. It is read as `older.py` says, and written anew with a change.
+
+1, 2: owners and users were the bare `sub` of whatever issuer; nobody can tell whose (`older.py`).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +204,8 @@ class LoginCode:
     """A one-time login link's code. `id` is the SHA-256 of the code: the code itself is kept nowhere.
 
     A browser's session has the same shape (`services/access/sessions.py`): `scopes` are what it opens (None:
-    everything), `credential` is what it was opened with.
+    everything), `credential` is what it was opened with, `person` the id of a user of an outside issuer, `agent` and
+    `address` are the browser's.
     """
 
     id: str
@@ -212,6 +216,9 @@ class LoginCode:
     used_at: float | None = None
     scopes: list[str] | None = None
     credential: str | None = None
+    person: str | None = None
+    agent: str | None = None
+    address: str | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION
 
@@ -240,8 +247,9 @@ class Blob:
 class ApiKey:
     """A machine's key. `secret_hash` is the SHA-256 of its secret, which is shown once and kept nowhere.
 
-    It acts as `owner`, with `role` and with `scopes` at most; `made_by` is the key that made it, when it was one. A
-    revoked key stays, so that the list tells its end.
+    It acts as `owner`, with `role` and with `scopes` at most; `made_by` is the key that made it, when it was one,
+    `person` the id of its maker when that is a user of an outside issuer. A revoked key stays, so that the list tells
+    its end.
     """
 
     id: str
@@ -252,6 +260,7 @@ class ApiKey:
     created_at: float
     scopes: list[str] = field(default_factory=list)
     made_by: str | None = None
+    person: str | None = None
     expires_at: float | None = None
     last_used_at: float | None = None
     revoked_at: float | None = None

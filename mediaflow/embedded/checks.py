@@ -16,9 +16,13 @@ from mediaflow.domain.ids import new_id
 from mediaflow.embedded.redis_server import find_server
 from mediaflow.plugin import ConfigurationError, MediaflowError
 from mediaflow.registry import Registry
+from mediaflow.services.access.api_keys import ApiKeys
+from mediaflow.services.access.outside import outside_settings
+from mediaflow.services.access.users import LocalUsers
 from mediaflow.services.upkeep.topology import check_topology
 from mediaflow.settings import Settings
 
+MOST_NAMES: Final = 10
 State = Literal["passed", "warning", "failed"]
 ASK_SECONDS: Final = 10
 
@@ -47,6 +51,7 @@ def run_checks(settings: Settings, plugins: Registry) -> list[Check]:
         ("ffprobe", _ffprobe),
         ("sandbox", lambda: _sandbox(settings)),
         ("database", lambda: _database(settings)),
+        ("users", lambda: _users(settings)),
         ("queue", lambda: _queue(settings)),
         ("storage", lambda: _storage(settings, plugins)),
         ("work directory", lambda: _work_directory(settings)),
@@ -124,6 +129,31 @@ def _database(settings: Settings) -> tuple[State, str]:
     finally:
         database.close()
     return "passed", "a SQLite file" if not settings.database_url else "it answers"
+
+
+def _users(settings: Settings) -> tuple[State, str]:
+    """Names that only older versions took, and keys that ended because nobody can tell whose they are."""
+    from mediaflow.persistence import open_database
+
+    outside = outside_settings(settings)
+    if not settings.database_url and not (settings.data_path / "mediaflow.db").exists():
+        return "passed", "there are none yet"
+    database = open_database(runtime.database_url(settings))
+    try:
+        odd = LocalUsers(database).odd_names()
+        keys = 0 if outside is None else ApiKeys(database).without_issuer()
+    finally:
+        database.close()
+    told = []
+    if odd:
+        shown = ", ".join(repr(name) for name in odd[:MOST_NAMES]) + (", ..." if len(odd) > MOST_NAMES else "")
+        told.append(
+            f"{len(odd)} names of older versions can't be given to anybody today: {shown}; who has one goes on"
+            " (`mediaflow token --older-name`), or takes another and has their assets shared"
+        )
+    if keys:
+        told.append(f"{keys} API keys don't tell whose issuer their makers came from and open nothing; make new ones")
+    return ("warning", "; ".join(told)) if told else ("passed", "every name has one writing")
 
 
 def _queue(settings: Settings) -> tuple[State, str]:

@@ -12,11 +12,10 @@ from mediaflow import registry
 from mediaflow.embedded.datadir import DataDirectory
 from mediaflow.plugin import ConfigurationError
 from mediaflow.services.access.keyfile import load_or_create_key
+from mediaflow.services.access.names import ADMIN
 from mediaflow.services.access.tokens import Tokens
 from mediaflow.settings import Settings
 
-ADMIN: Final = "admin"
-"""The user as whom the operator of this machine acts."""
 ADMIN_SECONDS: Final = 24 * 3600
 
 
@@ -50,15 +49,20 @@ def mint(
     role: Literal["user", "admin"],
     seconds: int,
     scopes: Sequence[str] | None = None,
+    *,
+    older: bool = False,
 ) -> str:
-    """A token that the service with these settings accepts. Raises ConfigurationError where no service ever was."""
+    """A token that the service with these settings accepts. Raises ConfigurationError where no service ever was.
+
+    `older`: the name is one that only versions before took, and is written as it is.
+    """
     if not settings.jwt_key and not settings.data_path.is_dir():
         raise ConfigurationError(
             f"there is no key to sign with: no `mediaflow up` ran on the data directory {settings.data_path}; "
             "name the right one with --data-dir, or set MEDIAFLOW_JWT_KEY"
         )
     key = load_or_create_key(settings)
-    return Tokens(key, settings.jwt_issuer, settings.jwt_audience).mint(user, role, seconds, scopes)
+    return Tokens(key, settings.jwt_issuer, settings.jwt_audience).mint(user, role, seconds, scopes, older=older)
 
 
 def with_data_dir(environ: Mapping[str, str], data_dir: Path | None) -> dict[str, str]:

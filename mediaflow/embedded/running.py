@@ -19,7 +19,7 @@ from mediaflow.client.output import complain
 from mediaflow.embedded.checks import check_backends, check_worker
 from mediaflow.embedded.datadir import DataDirectory
 from mediaflow.embedded.first_ingest import FirstIngest, check_file
-from mediaflow.embedded.local_access import ADMIN, ADMIN_SECONDS, mint
+from mediaflow.embedded.local_access import ADMIN_SECONDS, mint
 from mediaflow.embedded.relay import Relay
 from mediaflow.embedded.shared_metrics import served_metrics
 from mediaflow.embedded.stack import Stack, compose
@@ -27,8 +27,9 @@ from mediaflow.embedded.supervision import LOG_NAME, ProgramState, Supervisor
 from mediaflow.persistence import open_database
 from mediaflow.plugin import ConfigurationError
 from mediaflow.services.access.keyfile import load_or_create_key
+from mediaflow.services.access.names import ADMIN
+from mediaflow.services.access.outside import outside_settings
 from mediaflow.services.access.sessions import LoginCodes
-from mediaflow.services.access.tokens import outside_settings
 from mediaflow.settings import Settings
 
 READY_SECONDS: Final = 90.0

@@ -78,7 +78,7 @@ TASKS: Final = Table(
         ("state", "lease_until"),
     ),
 )
-LOGIN_CODES: Final = Table("login_codes", LoginCode, (("expires_at",),))
+LOGIN_CODES: Final = Table("login_codes", LoginCode, (("expires_at",), ("user", "created_at")))
 BLOBS: Final = Table("blobs", Blob, (("state",),))
 API_KEYS: Final = Table("api_keys", ApiKey, (("owner", "created_at"),))
 AUDIT: Final = Table("audit", AuditEntry, (("at",), ("user", "at"), ("asset_id", "at")))

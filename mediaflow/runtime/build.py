@@ -23,8 +23,10 @@ from mediaflow.services.access.api_keys import ApiKeys
 from mediaflow.services.access.credentials import Credentials
 from mediaflow.services.access.jwks import KeySet
 from mediaflow.services.access.keyfile import load_or_create_key
+from mediaflow.services.access.outside import outside_settings
 from mediaflow.services.access.sessions import Sessions
-from mediaflow.services.access.tokens import OutsideTokens, Tokens, outside_settings
+from mediaflow.services.access.tokens import OutsideTokens, Tokens
+from mediaflow.services.access.users import LocalUsers
 from mediaflow.services.assets.asset_cache import AssetReader
 from mediaflow.services.assets.purge import Purge
 from mediaflow.services.delivery.delivery import Delivery
@@ -57,8 +59,7 @@ def _outside_tokens(settings: Settings) -> OutsideTokens | None:
     found = outside_settings(settings)
     if found is None:
         return None
-    url, issuer, audience, role_claim = found
-    return OutsideTokens(KeySet(partial(fetch_keys, url)), issuer, audience, role_claim)
+    return OutsideTokens(KeySet(partial(fetch_keys, found.url)), found.users, found.audience)
 
 
 def _rate_limits(settings: Settings, redis: RedisConnection | None) -> RateLimits:
@@ -120,7 +121,9 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     ingest = Ingest(database, storage, parts, plugins, wakeups, metrics, settings)
     assembly = Assembly(database, storage, parts, plugins, jobs, blobs, metrics)
     stages = build_stages(on := Ground(settings, plugins, metrics, database, storage, jobs, work))
-    tokens = Tokens(key, settings.jwt_issuer, settings.jwt_audience)
+    tokens = Tokens(key, settings.jwt_issuer, settings.jwt_audience, LocalUsers(database).resolve)
+    outsiders = None if outside is None else outside.users
+    api_keys = ApiKeys(database, outsiders, settings.api_key_seconds, settings.api_key_max_seconds)
     assets = _asset_reader(settings, database, metrics, redis)
     stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
     return Runtime(
@@ -131,8 +134,8 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         metrics=metrics,
         wakeups=wakeups,
         tokens=tokens,
-        credentials=Credentials(tokens, outside, ApiKeys(database)),
-        sessions=Sessions(database, key, outside is not None),
+        credentials=Credentials(tokens, outside, api_keys),
+        sessions=Sessions(database, key, outsiders),
         stream_tokens=stream_tokens,
         ingest=ingest,
         jobs=jobs,

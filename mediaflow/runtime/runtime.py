@@ -85,7 +85,7 @@ class Runtime:
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
         settings, plugins, database = self.settings, self.plugins, self.database
-        self.api_keys, self.login_codes = ApiKeys(database), LoginCodes(database)
+        self.api_keys, self.login_codes = self.credentials.api_keys, LoginCodes(database)
         self.shares, self.listing = Shares(database, plugins), Listing(database)
         self.library = Library(database, self.delivery.assets)
         self.editing = Editing(database, plugins)

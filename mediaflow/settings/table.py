@@ -111,7 +111,20 @@ class Settings:
     jwks_url: str = _setting("", "Keys (JWKS, an http(s) URL) of an outside issuer of API tokens: RS256 or ES256.")
     jwks_issuer: str = _setting("", "Issuer (`iss`) of the outside issuer's tokens.")
     jwks_audience: str = _setting("", "Audience (`aud`) of the outside issuer's tokens; empty means the one above.")
-    jwks_role_claim: str = _setting("role", "Claim of the outside issuer's tokens that holds the role, user or admin.")
+    jwks_role_claim: str = _setting(
+        "",
+        "Claim of the outside issuer's tokens that holds the role or the groups; empty: none of them is an admin.",
+    )
+    jwks_admin_values: str = _setting("", "Values of that claim that make an admin, comma-separated.")
+    jwks_users_file: str = _setting(
+        "",
+        'JSON file of users of the outside issuer who go on under their names of older versions: `{"<iss>": {"<sub>": '
+        '"<name>"}}`.',
+    )
+    api_key_seconds: int = _setting(90 * 86400, "How long an API key lasts that is made without an end.", minimum=1)
+    api_key_max_seconds: int = _setting(
+        366 * 86400, "Longest life of an API key, of those that are there already too.", minimum=1
+    )
     trash_seconds: int = _setting(
         30 * 86400, "How long a deleted asset can be restored; its files go afterwards.", minimum=0
     )

@@ -338,7 +338,6 @@ ATTACKS: dict[str, Attack] = {
     "their issuer, our key": lambda a: a.local({"kid": "first"}, iss=NAME, aud=AUDIENCE),
     "their issuer, our audience": lambda a: a.outside(aud="mediaflow"),
     "their issuer almost": lambda a: a.outside(iss=NAME.rstrip("/")),
-    "their role that there is not": lambda a: a.outside(role="superuser"),
     "their token, expired": lambda a: a.outside(exp=time.time() - 1),
     "HS512 with our key": with_our_key("HS512", "sha512"),
     "HS384 with our key": with_our_key("HS384", "sha384"),

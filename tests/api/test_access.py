@@ -26,7 +26,7 @@ from mediaflow.registry import Registry
 from tests.api.site import Api, Site, is_problem
 
 PAGE = {"X-Requested-With": "mediaflow"}
-ANN = {"user": "ann", "role": "user", "scopes": ["assets:read", "assets:write", "uploads:write"]}
+ANN = {"user": "ann", "role": "user", "scopes": ["assets:read", "assets:write", "uploads:write", "keys:write"]}
 
 
 @pytest.fixture

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mediaflow.domain.errors import InvalidInput
 from mediaflow.domain.records import ApiKey
 from mediaflow.observability.scrubbing import Scrubber
 from mediaflow.services.access.api_keys import MAX_KEYS, USE_SECONDS
-from mediaflow.services.access.principals import SCOPES
+from mediaflow.services.access.principals import SCOPES, Principal
 from tests.api.site import Api, Site, is_problem
+from tests.services.world import make_world
 
 KEY = re.compile(r"mfk_[0-9a-f]{32}_[A-Za-z0-9]{43}")
 USERS_SCOPES = ["assets:read", "assets:write", "uploads:write"]
+MAKER = ["assets:read", "keys:write"]
+"""Of a key that may make keys, which no key may unless it is asked for."""
 
 
 def made(maker: Api, **fields: Any) -> dict[str, Any]:
@@ -149,33 +154,90 @@ def test_a_limited_key_opens_its_scopes_only(ann: Api) -> None:
 
 @pytest.mark.parametrize("scope", ["assets:read", "uploads:write"])
 def test_a_limited_maker_makes_limited_keys(site: Site, ann: Api, scope: str) -> None:
-    maker = Api(ann.client, site.world.runtime.tokens.mint("ann", "user", 600, ["assets:write"]))
+    maker = Api(ann.client, site.world.runtime.tokens.mint("ann", "user", 600, ["assets:write", "keys:write"]))
     is_problem(maker.call("POST", "/api-keys", json={"name": "CI", "scopes": [scope]}), 403, "auth.scope")
     assert made(maker)["scopes"] == ["assets:write"]
-    machine = with_key(ann, made(maker))
+    machine = with_key(ann, made(maker, scopes=["assets:write", "keys:write"]))
     is_problem(machine.call("POST", "/api-keys", json={"name": "CI", "scopes": [scope]}), 403, "auth.scope")
     assert made(machine)["scopes"] == ["assets:write"]
+
+
+def test_a_key_makes_and_ends_keys_only_when_it_was_made_to(site: Site, ann: Api, admin: Api) -> None:
+    """Seen: a key of a machine made itself another one, for ever, and revoked those of its owner."""
+    other = made(ann)
+    powerful = with_key(admin, made(admin, role="admin"))
+    for machine in (with_key(ann, made(ann)), with_key(ann, made(ann, scopes=USERS_SCOPES)), powerful):
+        for method, path in (("POST", ""), ("DELETE", f"/{other['id']}"), ("DELETE", "")):
+            body = {"json": {"name": "CI"}} if method == "POST" else {}
+            detail = is_problem(machine.call(method, f"/api-keys{path}", **body), 403, "auth.scope")["detail"]
+            assert "keys:write" in detail
+    limited = Api(ann.client, site.world.runtime.tokens.mint("ann", "user", 600, USERS_SCOPES))
+    is_problem(limited.call("POST", "/api-keys", json={"name": "CI"}), 403, "auth.scope")
+    alone = Api(ann.client, site.world.runtime.tokens.mint("ann", "user", 600, ["keys:write"]))
+    is_problem(alone.call("POST", "/api-keys", json={"name": "CI"}), 422)
+    assert made(with_key(ann, made(ann, scopes=MAKER)))["scopes"] == ["assets:read"]
+    assert with_key(ann, other).get("/assets").status_code == 200
+
+
+# --- every key ends
+
+DAY = 86_400
+
+
+def test_no_key_is_for_ever(site: Site, ann: Api) -> None:
+    """Seen: a token of 40 seconds made a key that never ended."""
+    runtime = site.world.runtime
+    short = Api(ann.client, runtime.tokens.mint("ann", "user", 40))
+    assert lasts(made(short)) == pytest.approx(90 * DAY, abs=60)
+    assert lasts(made(short, expires_in_seconds=366 * DAY)) == pytest.approx(366 * DAY, abs=60)
+    for fields in ({"expires_in_seconds": 366 * DAY + 60}, {"expires_at": in_seconds(367 * DAY)}):
+        answer = short.call("POST", "/api-keys", json={"name": "CI"} | fields)
+        assert [error["pointer"] for error in is_problem(answer, 422)["errors"]] == [f"/{name}" for name in fields]
+    # one that is there already without an end, or with a late one, has one too
+    for end in (None, 9e9):
+        document = made(ann)
+        runtime.database.api_keys.change(document["id"], {}, {"expires_at": end})
+        (listed,) = [key for key in ann.get("/api-keys").get_json()["items"] if key["id"] == document["id"]]
+        assert lasts(listed) == pytest.approx(366 * DAY, abs=1)
+        assert with_key(ann, document).get("/assets").status_code == 200
+        runtime.database.api_keys.change(document["id"], {}, {"created_at": runtime.database.now() - 366 * DAY})
+        is_problem(with_key(ann, document).get("/assets"), 401, "auth.key_expired")
+
+
+def test_the_lives_of_keys_are_settings(tmp_path: Path) -> None:
+    world = make_world(tmp_path, api_key_seconds=str(7 * DAY), api_key_max_seconds=str(3 * DAY))
+    keys, ann = world.runtime.api_keys, Principal("ann", "user")
+    key = keys.create(ann, "CI")[0]
+    assert keys.end_of(key) == pytest.approx(key.created_at + 3 * DAY)
+    with pytest.raises(InvalidInput, match="at most 259200 s"):
+        keys.create(ann, "CI", expires_in_seconds=4 * DAY)
+    world.runtime.close()
+
+
+def lasts(document: dict[str, Any]) -> float:
+    begin, end = (datetime.fromisoformat(document[name]) for name in ("created_at", "expires_at"))
+    return (end - begin).total_seconds()
 
 
 def test_a_user_makes_no_admins(ann: Api, admin: Api) -> None:
     is_problem(ann.call("POST", "/api-keys", json={"name": "CI", "role": "admin"}), 403, "auth.role")
     plain, powerful = made(admin), made(admin, role="admin")
     assert (plain["role"], plain["scopes"]) == ("user", USERS_SCOPES)
-    assert (powerful["role"], powerful["scopes"]) == ("admin", list(SCOPES))
-    machine = with_key(admin, plain)
+    assert (powerful["role"], powerful["scopes"]) == ("admin", [scope for scope in SCOPES if scope != "keys:write"])
+    machine = with_key(admin, made(admin, scopes=MAKER))
     is_problem(machine.call("POST", "/api-keys", json={"name": "CI", "role": "admin"}), 403, "auth.role")
     assert with_key(admin, powerful).get("/api-keys?all=true").status_code == 200
     is_problem(machine.get("/api-keys?all=true"), 403, "auth.role")
 
 
 def test_a_key_makes_none_that_outlives_it(ann: Api) -> None:
-    short = made(ann, expires_in_seconds=600)
+    short = made(ann, expires_in_seconds=600, scopes=MAKER)
     machine = with_key(ann, short)
     assert made(machine)["expires_at"] == short["expires_at"]
     assert made(machine, expires_in_seconds=60)["expires_at"] < short["expires_at"]
     longer = machine.call("POST", "/api-keys", json={"name": "CI", "expires_in_seconds": 700})
     is_problem(longer, 403, "auth.key_too_long")
-    assert made(with_key(ann, made(ann)), expires_in_seconds=700)
+    assert made(with_key(ann, made(ann, scopes=MAKER)), expires_in_seconds=700)
 
 
 # --- revoking
@@ -195,8 +257,8 @@ def test_a_revoked_key_opens_nothing_from_then_on(ann: Api, bob: Api) -> None:
 
 
 def test_what_a_key_made_ends_with_it(ann: Api) -> None:
-    first, other = made(ann), made(ann)
-    second = made(with_key(ann, first))
+    first, other = made(ann, scopes=MAKER), made(ann)
+    second = made(with_key(ann, first), scopes=MAKER)
     third = made(with_key(ann, second))
     assert ann.call("DELETE", f"/api-keys/{second['id']}").status_code == 204
     is_problem(with_key(ann, third).get("/assets"), 401, "auth.key_revoked")
@@ -211,7 +273,7 @@ def test_what_a_key_made_ends_with_it(ann: Api) -> None:
 def test_a_key_that_is_revoked_while_it_makes_one_makes_none(
     site: Site, ann: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = made(ann)
+    taken = made(ann, scopes=MAKER)
     database = site.world.runtime.database
     insert = database.api_keys.insert
 
@@ -235,6 +297,20 @@ def test_an_admin_sees_and_revokes_everybodys(ann: Api, bob: Api, admin: Api) ->
     is_problem(admin.get("/api-keys?all=true&owner=ann"), 422)
     assert admin.call("DELETE", f"/api-keys/{anns['id']}").status_code == 204
     is_problem(with_key(ann, anns).get("/assets"), 401, "auth.key_revoked")
+
+
+def test_all_keys_of_somebody_are_revoked_at_once(ann: Api, bob: Api, admin: Api) -> None:
+    anns = [made(ann, scopes=MAKER), made(ann)]
+    anns.append(made(with_key(ann, anns[0])))
+    bobs = [made(bob), made(bob)]
+    is_problem(bob.call("DELETE", "/api-keys?user=ann"), 403, "auth.role")
+    assert ann.call("DELETE", "/api-keys").get_json() == {"revoked": 3}
+    assert ann.call("DELETE", "/api-keys").get_json() == {"revoked": 0}
+    for document in anns:
+        is_problem(with_key(ann, document).get("/assets"), 401, "auth.key_revoked")
+    assert with_key(bob, bobs[0]).get("/assets").status_code == 200
+    assert admin.call("DELETE", "/api-keys?user=bob").get_json() == {"revoked": 2}
+    is_problem(with_key(bob, bobs[0]).get("/assets"), 401, "auth.key_revoked")
 
 
 def test_keys_are_listed_newest_first_by_pages(ann: Api) -> None:

@@ -17,6 +17,7 @@ from werkzeug.datastructures import Headers
 from mediaflow.app import create_app
 from mediaflow.persistence.http_keys import fetch_keys
 from mediaflow.services.access.jwks import COOLDOWN_SECONDS, KeySet
+from mediaflow.services.access.outside import OutsideUsers, outside_id
 from mediaflow.services.access.tokens import OutsideTokens
 from tests.api.issuer import AUDIENCE, NAME, running_issuer, usual_claims
 from tests.api.jwt_attacks import ATTACKS, EC, RSA, Attacked
@@ -30,6 +31,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     with running_issuer() as issuer:
         issuer.publish(first=RSA, second=EC)
         outside = {"jwks_url": issuer.url, "jwks_issuer": NAME, "jwks_audience": AUDIENCE}
+        outside |= {"jwks_role_claim": "role", "jwks_admin_values": "admin"}
         # nobody is told to wait, since every attack comes from the same address
         world = make_world(tmp_path_factory.mktemp("data"), login_failures_per_minute="0", **outside)
         app = create_app(world.runtime.settings, world.runtime)
@@ -70,11 +72,12 @@ def test_there_are_enough_attacks() -> None:
 def test_what_is_no_attack_gets_in(attacked: Attacked) -> None:
     """Or the refusals below would say nothing."""
     signed = jwt.encode(usual_claims(role="admin"), EC, "ES256", {"kid": "second"})
-    good = [attacked.local(), attacked.outside(), signed, attacked.local(aud=["other", "mediaflow"], nbf=1, exp=4e9)]
+    good = [attacked.local(), attacked.local(aud=["other", "mediaflow"], nbf=1, exp=4e9)]
     good += [attacked.local({"typ": "at+jwt"}), attacked.local({"typ": "application/JWT", "kid": "ignored"})]
-    for token in good:
+    ann = outside_id(NAME, "ann")
+    for token, user in [*((token, "ann") for token in good), (attacked.outside(), ann), (signed, ann)]:
         api = Api(attacked.site.client, token)
-        assert api.get("/session").get_json()["user"] == "ann"
+        assert api.get("/session").get_json()["user"] == user
         assert api.call("POST", f"/assets/{attacked.asset.id}/playback").status_code == 200
 
 
@@ -148,7 +151,7 @@ def test_keys_that_were_rotated_out_open_nothing(attacked: Attacked) -> None:
     with running_issuer() as issuer:
         issuer.publish(first=RSA)
         keys = KeySet(partial(fetch_keys, issuer.url), lambda: now[0])
-        credentials = replace(runtime.credentials, outside=OutsideTokens(keys, NAME, AUDIENCE, "role"))
+        credentials = replace(runtime.credentials, outside=OutsideTokens(keys, OutsideUsers(NAME), AUDIENCE))
         app = create_app(runtime.settings, replace(runtime, credentials=credentials))
         old = Api(app.test_client(), issuer.mint(RSA, "first"))
         new = Api(app.test_client(), issuer.mint(EC, "second"))
@@ -160,14 +163,14 @@ def test_keys_that_were_rotated_out_open_nothing(attacked: Attacked) -> None:
         now[0] += COOLDOWN_SECONDS
 
         # then
-        assert new.get("/session").get_json()["user"] == "ann"
+        assert new.get("/session").get_json()["user"] == outside_id(NAME, "ann")
         is_problem(old.get("/session"), 401, "auth.bad_token")
         assert len(issuer.asked) == 2
 
 
 def test_an_issuer_that_never_answered_is_our_trouble_and_nobody_is_let_in(attacked: Attacked) -> None:
     runtime = attacked.site.world.runtime
-    outside = OutsideTokens(KeySet(partial(fetch_keys, "http://127.0.0.1:1/")), NAME, AUDIENCE, "role")
+    outside = OutsideTokens(KeySet(partial(fetch_keys, "http://127.0.0.1:1/")), OutsideUsers(NAME), AUDIENCE)
     credentials = replace(runtime.credentials, outside=outside)
     app = create_app(runtime.settings, replace(runtime, credentials=credentials))
     answer = Api(app.test_client(), attacked.outside()).get("/assets")

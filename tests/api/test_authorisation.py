@@ -17,7 +17,7 @@ import pytest
 from mediaflow.api.http.auth import COOKIE, PAGE_HEADER, PAGE_VALUE
 from mediaflow.app import create_app
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.records import ApiKey, Asset, Job
+from mediaflow.domain.records import ApiKey, Asset, Job, LoginCode
 from mediaflow.services.access.principals import Principal
 from tests.api.site import MASTER, Site
 from tests.services.records import a_job, a_published_asset
@@ -36,6 +36,7 @@ Access = Literal[
     "uploader",
     "worker",
     "key's owner",
+    "admin's or own",
     "admin",
 ]
 Outcome = Literal["ok", "401", "403", "404"]
@@ -51,6 +52,7 @@ class Rule:
     - reads: owner, admins and those whom it is shared with, while it is not deleted.
     - changes: owner and admins, while it is not deleted. restores: deleted or not.
     - uploader: only whose upload it is. worker: only whose job it is, and admins.
+    - admin's or own: of the user that is named, who is carol; others are told that it is for admins.
     """
 
     access: Access
@@ -62,7 +64,7 @@ class Rule:
     path: dict[str, str] = field(default_factory=dict)
 
 
-READ, WRITE, UPLOAD, ADMIN = "assets:read", "assets:write", "uploads:write", "admin"
+READ, WRITE, UPLOAD, KEYS, ADMIN = "assets:read", "assets:write", "uploads:write", "keys:write", "admin"
 
 RULES: Final[dict[str, Rule]] = {
     # files on their way in
@@ -104,8 +106,12 @@ RULES: Final[dict[str, Rule]] = {
     "listProfiles": Rule("signed in", READ),
     "listPlugins": Rule("signed in", READ),
     "listApiKeys": Rule("signed in", READ),
-    "createApiKey": Rule("signed in", WRITE, json={"name": "machine"}),
-    "revokeApiKey": Rule("key's owner", WRITE),
+    "createApiKey": Rule("signed in", KEYS, json={"name": "machine"}),
+    "revokeApiKey": Rule("key's owner", KEYS),
+    "revokeApiKeys": Rule("admin's or own", KEYS, query="user=carol"),
+    "listSessions": Rule("admin's or own", READ, query="user=carol"),
+    "endSessions": Rule("admin's or own", KEYS, query="user=carol"),
+    "endSession": Rule("key's owner", KEYS),
     "getHealth": Rule("admin", ADMIN),
     "listAudit": Rule("admin", ADMIN),
     "getUsage": Rule("signed in", READ),
@@ -130,7 +136,7 @@ STATES: Final[dict[str, dict[str, Any]]] = {
     "deleted": {"visibility": "private", "deleted_at": 1.8e9, "purge_at": 4e9},
     "deleted, public": {"visibility": "public", "deleted_at": 1.8e9, "purge_at": 4e9},
 }
-ALL_SCOPES: Final = frozenset({READ, WRITE, UPLOAD, ADMIN})
+ALL_SCOPES: Final = frozenset({READ, WRITE, UPLOAD, KEYS, ADMIN})
 
 
 @dataclass(frozen=True)
@@ -152,10 +158,11 @@ class Subject:
     upload_id: str
     job: Job
     key_id: str
+    session_id: str
 
     def path(self, template: str, rule: Rule) -> str:
         values = {"asset_id": self.asset.id, "upload_id": self.upload_id, "job_id": self.job.id}
-        return template.format(**values | {"key_id": self.key_id} | rule.path)
+        return template.format(**values | {"key_id": self.key_id, "session_id": self.session_id} | rule.path)
 
 
 def expected(rule: Rule, actor: Actor, asset: Asset) -> Outcome:
@@ -189,6 +196,8 @@ def _on_the_asset(rule: Rule, actor: Actor, asset: Asset) -> Outcome:
             return "ok" if rules and (rule.access == "restores" or asset.deleted_at is None) else "404"
         case "uploader":
             return "ok" if owns else "404"
+        case "admin's or own":
+            return "ok" if actor.user == "carol" or actor.role == "admin" else "403"
         case "worker" | "key's owner":
             return "ok" if rules else "404"
         case _:
@@ -219,7 +228,10 @@ class House:
         database.jobs.insert(job)
         database.api_keys.remove(KEY.id)
         database.api_keys.insert(KEY)
-        return Subject(asset, self.site.as_user("ann").announce()["upload_id"] if uploads else "", job, KEY.id)
+        database.login_codes.insert(SESSION)
+        return Subject(
+            asset, self.site.as_user("ann").announce()["upload_id"] if uploads else "", job, KEY.id, SESSION.id
+        )
 
     def ask(self, operation: Operation, rule: Rule, actor: Actor, subject: Subject) -> Outcome | str:
         path = subject.path(operation.path, rule)
@@ -250,6 +262,9 @@ KEY: Final = ApiKey(
     role="user",
     secret_hash="0" * 64,
     created_at=1.7e9,
+)
+SESSION: Final = LoginCode(
+    id=new_id(), user="ann", role="user", created_at=1.7e9, expires_at=4e9, used_at=1.7e9, credential="jwt"
 )
 CAPTION: Final = {"language": "en", "label": "English", "default": False, "path": "captions/en.1.vtt", "size_bytes": 9}
 OTHER: Final = {"sha256": "0" * 64, "original_key": f"originals/ann/{'0' * 64}", "captions": [CAPTION]}
@@ -297,7 +312,7 @@ def actors_of(site: Site) -> dict[str, Actor]:
         "shared with": Actor(mint("carol"), "carol"),
         "owner": Actor(mint("ann"), "ann"),
         "owner's page": Actor(cookie(secret), "ann"),
-        "owner's key": Actor(bearer(runtime.api_keys.create(ANN, "all")[1]), "ann"),
+        "owner's key": Actor(bearer(runtime.api_keys.create(ANN, "all", scopes=[READ, WRITE, UPLOAD, KEYS])[1]), "ann"),
         "reading key": Actor(key_for(ANN, READ), "ann", scopes=frozenset({READ})),
         "sending key": Actor(key_for(ANN, UPLOAD), "ann", scopes=frozenset({UPLOAD})),
         "admin": Actor(mint("root", "admin"), "root", "admin"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mediaflow.domain.records import Asset
+from mediaflow.services.access.outside import outside_id
 from tests.api.site import Api, Site, is_problem
 
 
@@ -139,12 +140,16 @@ def test_a_list_that_makes_no_sense_changes_nothing(ann: Api, asset: Asset, user
     assert ann.get(f"/assets/{asset.id}/shares").get_json() == {"users": ["bob"]}
 
 
-def test_names_are_taken_as_they_are(site: Site, ann: Api, asset: Asset) -> None:
-    names = ["Ann", "bob@example.com", "Zoë", "Zoe\u0308", "🎬", " bob"]
-    assert share(ann, asset, *names) == sorted(names)
-    for name in names:
+def test_names_are_kept_in_their_one_writing(site: Site, ann: Api, asset: Asset) -> None:
+    outsider = outside_id("https://issuer.example", "Bob")
+    names = ["Carol", "bob@example.com", "Zoë", "zoe\u0308", "\uff45\uff56\uff45", outsider]
+    assert share(ann, asset, *names) == sorted(["carol", "bob@example.com", "zoë", "eve", outsider])
+    for name in ("carol", "CAROL", "zoë", "Eve"):
         assert site.as_user(name).get(f"/assets/{asset.id}").status_code == 200
     is_problem(site.as_user("bob").get(f"/assets/{asset.id}"), 404)
+    for name in ("~bob", " bob", "b\u043eb", "\u200bbob", "adm\u0131n", "🎬", "~issuer.example.3207597b9bf0~"):
+        answer = ann.call("PUT", f"/assets/{asset.id}/shares", json={"users": ["carol", name]})
+        assert is_problem(answer, 422, "auth.bad_user")["errors"][0]["pointer"] == "/users/1"
 
 
 def test_a_hundred_may_watch(ann: Api, asset: Asset) -> None:

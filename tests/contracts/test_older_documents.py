@@ -13,6 +13,7 @@ import pytest
 from pymongo import MongoClient
 
 from mediaflow.domain.publication import FileType, Output
+from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.persistence import open_database
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.editing import Editing
@@ -245,4 +246,4 @@ def test_what_schema_1_published_is_published(
     assert (other.schema, other.published) == (1, found.published)
     anew = database.assets.change(asset.id, {}, {"published": found.published})
     assert anew is not None
-    assert (anew.schema, anew.published) == (2, found.published)
+    assert (anew.schema, anew.published) == (SCHEMA_VERSION, found.published)

@@ -15,6 +15,7 @@ import pytest
 
 from mediaflow.domain.errors import ConfigurationError, InvalidInput, Unauthenticated
 from mediaflow.services.access.keyfile import derived_key, load_or_create_key
+from mediaflow.services.access.outside import OutsideUsers
 from mediaflow.services.access.principals import SCOPES, Principal
 from mediaflow.services.access.sessions import LoginCodes, Sessions
 from mediaflow.services.access.tokens import Tokens
@@ -216,12 +217,20 @@ def test_a_new_key_ends_every_session(database: Database) -> None:
     assert Sessions(database, KEY).find(secret) is not None
 
 
-def test_sessions_of_an_outside_issuer_end_when_it_is_no_longer_trusted(database: Database) -> None:
-    theirs = Sessions(database, KEY, outside=True).open(Principal("ann", "user", credential="jwks"), 60)
-    ours = Sessions(database, KEY, outside=True).open(Principal("ann", "user", credential="jwt"), 60)
-    assert Sessions(database, KEY, outside=True).find(theirs) is not None
-    assert Sessions(database, KEY, outside=False).find(theirs) is None
-    assert Sessions(database, KEY, outside=False).find(ours) is not None
+@pytest.mark.parametrize("role", ["user", "admin"])
+def test_sessions_of_an_outside_issuer_end_when_it_is_no_longer_trusted(database: Database, role: Any) -> None:
+    trusted = OutsideUsers("https://issuer.example", "groups", frozenset({"staff"}))
+    person = trusted.id_of("ann")
+    sessions = Sessions(database, KEY, trusted)
+    theirs = sessions.open(Principal(person, role, credential="jwks", person=person), 60)
+    ours = sessions.open(Principal("ann", role, credential="jwt"), 60)
+    found = sessions.find(theirs)
+    assert (found and (found.user, found.person, found.role)) == (person, person, role)
+    nobodys_admins = OutsideUsers("https://issuer.example")
+    assert (Sessions(database, KEY, nobodys_admins).find(theirs) is None) == (role == "admin")
+    for settings in (None, OutsideUsers("https://other.example", "groups", frozenset({"staff"}))):
+        assert Sessions(database, KEY, settings).find(theirs) is None
+        assert Sessions(database, KEY, settings).find(ours) is not None
 
 
 @pytest.mark.parametrize("secret", ["", "x", "\ud800", "a" * 100_000])

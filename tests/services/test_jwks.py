@@ -16,12 +16,15 @@ from mediaflow.domain.errors import ConfigurationError, Unauthenticated, Unavail
 from mediaflow.persistence.http_keys import fetch_keys
 from mediaflow.services.access.jwks import COOLDOWN_SECONDS, FRESH_SECONDS, STALE_SECONDS, KeySet, read_keys
 from mediaflow.services.access.jwt_form import opened
+from mediaflow.services.access.outside import OutsideUsers, outside_settings
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.access.tokens import OutsideTokens, outside_settings
+from mediaflow.services.access.tokens import OutsideTokens
 from mediaflow.settings import Settings
 from tests.api.issuer import AUDIENCE, NAME, Issuer, ec_key, public_jwk, rsa_key, running_issuer
 
 RSA, EC = rsa_key("one"), ec_key("one")
+USERS = OutsideUsers(NAME, "role", frozenset({"admin"}))
+ANN = "~issuer.example.3207597b9bf0~ann"
 
 
 class Clock:
@@ -48,7 +51,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def outside(issuer: Issuer, clock: Clock) -> OutsideTokens:
-    return OutsideTokens(KeySet(partial(fetch_keys, issuer.url), clock), NAME, AUDIENCE, "role")
+    return OutsideTokens(KeySet(partial(fetch_keys, issuer.url), clock), USERS, AUDIENCE)
 
 
 def verified(outside: OutsideTokens, token: str) -> Principal:
@@ -61,14 +64,31 @@ def verified(outside: OutsideTokens, token: str) -> Principal:
 @pytest.mark.parametrize(("kid", "key"), [("first", RSA), ("second", EC)])
 def test_tokens_of_both_algorithms_are_taken(outside: OutsideTokens, issuer: Issuer, kid: str, key: Any) -> None:
     principal, ends = outside.read(opened(issuer.mint(key, kid, role="admin", exp=4_000_000_000)))
-    assert (principal, principal.credential, ends) == (Principal("ann", "admin"), "jwks", 4_000_000_000.0)
+    assert (principal, principal.credential, ends) == (Principal(ANN, "admin", person=ANN), "jwks", 4_000_000_000.0)
 
 
-def test_the_role_is_read_from_the_claim_that_is_configured(issuer: Issuer, clock: Clock) -> None:
-    keys = KeySet(partial(fetch_keys, issuer.url), clock)
-    outside = OutsideTokens(keys, NAME, AUDIENCE, "https://media.example/role")
-    token = issuer.mint(RSA, "first", **{"role": "admin", "https://media.example/role": "user"})
-    assert verified(outside, token).role == "user"
+STAFF = OutsideUsers(NAME, "https://media.example/groups", frozenset({"staff", "root"}))
+
+
+@pytest.mark.parametrize(
+    ("users", "claims", "role"),
+    [
+        # nobody is an admin whom no setting makes one
+        (OutsideUsers(NAME), {"role": "admin"}, "user"),
+        (OutsideUsers(NAME), {"role": ""}, "user"),
+        (USERS, {"role": "admin"}, "admin"),
+        *((USERS, {"role": value}, "user") for value in ("Admin", "admin ", "root", "", True, 1, {"admin": 1}, None)),
+        (STAFF, {"role": "admin"}, "user"),
+        (STAFF, {"https://media.example/groups": "staff"}, "admin"),
+        (STAFF, {"https://media.example/groups": ["guests", "root"]}, "admin"),
+        (STAFF, {"https://media.example/groups": ["guests", 5, ["staff"]]}, "user"),
+    ],
+)
+def test_the_role_comes_of_the_claim_and_the_values_that_are_configured(
+    issuer: Issuer, clock: Clock, users: OutsideUsers, claims: dict[str, Any], role: str
+) -> None:
+    outside = OutsideTokens(KeySet(partial(fetch_keys, issuer.url), clock), users, AUDIENCE)
+    assert verified(outside, issuer.mint(RSA, "first", **claims)).role == role
 
 
 def test_a_scope_limits_an_outside_token_like_any_other(outside: OutsideTokens, issuer: Issuer) -> None:
@@ -93,7 +113,7 @@ def test_requests_that_come_together_ask_once_and_all_get_in(outside: OutsideTok
         return verified(outside, token).user
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(come, range(8))) == ["ann"] * 8
+        assert list(pool.map(come, range(8))) == [ANN] * 8
     assert len(issuer.asked) == 1
 
 
@@ -107,7 +127,7 @@ def test_a_new_key_is_found_and_an_old_one_forgotten(outside: OutsideTokens, iss
     clock.now += COOLDOWN_SECONDS
 
     # then
-    assert verified(outside, new).user == "ann"
+    assert verified(outside, new).user == ANN
     with pytest.raises(Unauthenticated):
         verified(outside, old)
 
@@ -118,7 +138,7 @@ def test_a_withdrawn_key_ends_without_any_unknown_one_coming(
     token = issuer.mint(RSA, "first")
     verified(outside, token)
     issuer.publish(second=EC)
-    assert verified(outside, token).user == "ann"
+    assert verified(outside, token).user == ANN
     clock.now += FRESH_SECONDS
     with pytest.raises(Unauthenticated):
         verified(outside, token)
@@ -142,7 +162,7 @@ def test_keys_outlive_an_issuer_that_is_away_by_a_day(outside: OutsideTokens, is
 
     # then
     clock.now += STALE_SECONDS - 1
-    assert verified(outside, token).user == "ann"
+    assert verified(outside, token).user == ANN
     clock.now += 1
     with pytest.raises(Unavailable):
         verified(outside, token)
@@ -150,11 +170,11 @@ def test_keys_outlive_an_issuer_that_is_away_by_a_day(outside: OutsideTokens, is
     # and it comes back
     issuer.publish(first=RSA)
     clock.now += COOLDOWN_SECONDS
-    assert verified(outside, token).user == "ann"
+    assert verified(outside, token).user == ANN
 
 
 def test_without_any_keys_nobody_is_told_that_their_token_is_bad(clock: Clock) -> None:
-    outside = OutsideTokens(KeySet(partial(fetch_keys, "http://127.0.0.1:1/"), clock), NAME, AUDIENCE, "role")
+    outside = OutsideTokens(KeySet(partial(fetch_keys, "http://127.0.0.1:1/"), clock), USERS, AUDIENCE)
     with pytest.raises(Unavailable) as caught:
         verified(outside, Issuer().mint(RSA, "first"))
     assert caught.value.code == "auth.issuer_away"
@@ -238,7 +258,9 @@ def test_a_private_key_that_an_issuer_publishes_is_not_kept() -> None:
         ({"jwks_issuer": "https://i.example"}, "MEDIAFLOW_JWKS_URL is not"),
         ({"jwks_audience": "media"}, "MEDIAFLOW_JWKS_URL is not"),
         ({"jwks_url": "https://i.example/k", "jwks_issuer": "mediaflow"}, "must differ"),
-        ({"jwks_url": "https://i.example/k", "jwks_issuer": "i", "jwks_role_claim": ""}, "ROLE_CLAIM is empty"),
+        ({"jwks_url": "https://i.example/k", "jwks_issuer": "i", "jwks_role_claim": "role"}, "go together"),
+        ({"jwks_url": "https://i.example/k", "jwks_issuer": "i", "jwks_admin_values": "admin"}, "go together"),
+        ({"jwks_url": "https://i.example/k", "jwks_issuer": "i", "jwks_users_file": "/nowhere"}, "can't be read"),
         *(
             ({"jwks_url": url, "jwks_issuer": "i"}, "must be an http\\(s\\) URL")
             for url in (
@@ -262,4 +284,6 @@ def test_without_an_outside_issuer_there_is_none() -> None:
 
 def test_the_audience_is_ours_when_no_other_is_set() -> None:
     settings = Settings(jwks_url="https://i.example/k", jwks_issuer="i", jwt_audience="here")
-    assert outside_settings(settings) == ("https://i.example/k", "i", "here", "role")
+    found = outside_settings(settings)
+    assert found is not None
+    assert (found.url, found.audience, found.users.issuer) == ("https://i.example/k", "here", "i")

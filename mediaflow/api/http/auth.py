@@ -11,11 +11,15 @@ from typing import Final, cast
 from flask import Flask, Response, current_app, g, request
 
 from mediaflow.api.http.context import BASE, base_url, runtime, web
+from mediaflow.api.http.fields import sanitised
 from mediaflow.api.http.resource import OPEN, POLICY_ATTRIBUTE, Policy
 from mediaflow.domain.errors import Forbidden, Unauthenticated
 from mediaflow.services.access.principals import Principal
 
 COOKIE: Final = "mediaflow_session"
+HOST_COOKIE: Final = f"__Host-{COOKIE}"
+"""RFC 6265bis section 4.1.3.2; only by https, so that signing in on plain http goes on where there is nothing else."""
+LONGEST_AGENT: Final = 200
 READING: Final = ("GET", "HEAD", "OPTIONS")
 PAGE_HEADER: Final = "X-Requested-With"
 PAGE_VALUE: Final = "mediaflow"
@@ -71,7 +75,7 @@ def _bearer() -> Principal:
 
 
 def _cookie() -> Principal | None:
-    secret = request.cookies.get(COOKIE)
+    secret = shown_cookie()
     principal = web().sessions.find(secret) if secret else None
     if principal is not None and request.method not in READING and request.headers.get(PAGE_HEADER) != PAGE_VALUE:
         raise Forbidden(
@@ -80,23 +84,40 @@ def _cookie() -> Principal | None:
     return principal
 
 
+def shown_cookie() -> str | None:
+    """What the page's cookie of this request holds; None when it has none."""
+    return request.cookies.get(_cookie_name()) or None
+
+
 def sign_in(response: Response, principal: Principal, seconds: float) -> None:
-    """Open a session and hand out its cookie."""
+    """Open a session and hand out its cookie. The session that this browser had ends: nobody would ever end it."""
     g.signed_in = principal
-    secret = web().sessions.open(principal, seconds)
+    if secret := shown_cookie():
+        web().sessions.close(secret)
+    agent = sanitised(request.headers.get("User-Agent", "")[:LONGEST_AGENT])
+    opened = web().sessions.open(principal, seconds, agent=agent or None, address=request.remote_addr)
     response.set_cookie(
-        COOKIE,
-        secret,
+        _cookie_name(),
+        opened,
         max_age=int(seconds),
         path="/",
         httponly=True,
         samesite="Strict",
-        secure=base_url().startswith("https:"),
+        secure=_is_https(),
     )
 
 
 def sign_out(response: Response) -> None:
     """End the session of this request's cookie, if there is one, and take the cookie back."""
-    if secret := request.cookies.get(COOKIE):
+    if secret := shown_cookie():
         web().sessions.close(secret)
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=base_url().startswith("https:"))
+    response.delete_cookie(_cookie_name(), path="/", httponly=True, samesite="Strict", secure=_is_https())
+
+
+def _cookie_name() -> str:
+    """By https, a name that browsers let nobody set for us: no other host of the domain, and nobody on plain http."""
+    return HOST_COOKIE if _is_https() else COOKIE
+
+
+def _is_https() -> bool:
+    return base_url().startswith("https:")

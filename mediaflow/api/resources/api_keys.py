@@ -12,7 +12,8 @@ from mediaflow.api.http.resource import Resource
 from mediaflow.api.schemas.common import PageQuery, PageSchema, page_document
 from mediaflow.domain.errors import Forbidden, InvalidInput, Problem
 from mediaflow.domain.records import ApiKey
-from mediaflow.services.access.principals import MAX_USER_CHARACTERS, ROLES, SCOPES
+from mediaflow.services.access.names import MAX_USER_CHARACTERS
+from mediaflow.services.access.principals import ROLES, SCOPES
 
 blueprint = Resource("api-keys", __name__, url_prefix=f"{BASE}/api-keys", description="Credentials of programs.")
 
@@ -39,9 +40,13 @@ class NewApiKeyBody(Body):
         choice(*SCOPES),
         least=1,
         most=len(SCOPES),
-        metadata={"description": "What it opens; all that its maker's credential opens when left out."},
+        metadata={
+            "description": "What it opens; when left out, all that its maker's credential opens, but for `keys:write`."
+        },
     )
-    expires_at = Moment(metadata={"description": "When it ends; never when left out."})
+    expires_at = Moment(
+        metadata={"description": "When it ends; after the installation's usual time (90 days) when left out."}
+    )
     expires_in_seconds = whole(
         validate=validate.Range(1, LONGEST_LIFE_SECONDS, error="must be {min} to {max}"),
         metadata={"description": "The same, from now on."},
@@ -52,6 +57,21 @@ class NewApiKeyBody(Body):
         """At most one of the two ends."""
         if "expires_at" in data and "expires_in_seconds" in data:
             raise ValidationError("must not be there together with expires_at", "expires_in_seconds")
+
+
+class RevokeQuery(Body):
+    """Whose keys."""
+
+    user = fields.String(
+        validate=validate.Length(1, MAX_USER_CHARACTERS, error="must have {min} to {max} characters"),
+        metadata={"description": "For admins: whose; one's own when left out.", "examples": ["ann"]},
+    )
+
+
+class RevokedSchema(Schema):
+    """How many."""
+
+    revoked = fields.Integer(required=True, metadata={"minimum": 0, "examples": [3]})
 
 
 class ApiKeySchema(Schema):
@@ -104,23 +124,31 @@ def list_api_keys(query: dict[str, Any]) -> dict[str, Any]:
     return page_document(runtime().api_keys.page(whose, query["page"], query["page_size"]), _document)
 
 
-@blueprint.operation("POST", "", takes=NewApiKeyBody, gives={201: NewApiKeySchema}, fails=(409,), repeatable=False)
+@blueprint.operation(
+    "POST", "", takes=NewApiKeyBody, gives={201: NewApiKeySchema}, fails=(409,), scope="keys:write", repeatable=False
+)
 def create_api_key(body: dict[str, Any]) -> dict[str, Any]:
     """Make an API key.
 
     The answer holds the key, which is shown this once and kept nowhere; `DELETE` revokes it. A key never opens more
-    than the credential that makes it. Repeating makes another one.
+    than the credential that makes it, and needs `keys:write` of it. Every key ends; the longest life is a setting of
+    the installation. Repeating makes another one.
     """
-    expires_at = body.get("expires_at")
-    if "expires_in_seconds" in body:
-        expires_at = runtime().database.now() + body["expires_in_seconds"]
-    key, text = runtime().api_keys.create(
-        caller(), body["name"], role=body["role"], scopes=body.get("scopes"), expires_at=expires_at
-    )
+    ends = {name: body[name] for name in ("expires_at", "expires_in_seconds") if name in body}
+    key, text = runtime().api_keys.create(caller(), body["name"], role=body["role"], scopes=body.get("scopes"), **ends)
     return {**_document(key), "key": text}
 
 
-@blueprint.operation("DELETE", "/<id:key_id>", gives={204: None})
+@blueprint.operation("DELETE", "", query=RevokeQuery, gives={200: RevokedSchema}, scope="keys:write")
+def revoke_api_keys(query: dict[str, Any]) -> dict[str, Any]:
+    """Revoke all API keys of a user.
+
+    One's own, or for admins those of the `user` that is named: what to do when a machine, or a person, was lost.
+    """
+    return {"revoked": runtime().api_keys.revoke_all(caller(), query.get("user"))}
+
+
+@blueprint.operation("DELETE", "/<id:key_id>", gives={204: None}, scope="keys:write")
 def revoke_api_key(key_id: str) -> None:
     """Revoke an API key.
 
@@ -131,4 +159,4 @@ def revoke_api_key(key_id: str) -> None:
 
 
 def _document(key: ApiKey) -> dict[str, Any]:
-    return {name: getattr(key, name) for name in ApiKeySchema().fields}
+    return {name: getattr(key, name) for name in ApiKeySchema().fields} | {"expires_at": runtime().api_keys.end_of(key)}

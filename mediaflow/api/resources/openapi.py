@@ -65,7 +65,8 @@ SECURITY_SCHEMES: Final[dict[str, dict[str, Any]]] = {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": "The page's cookie; writes need the header `X-Requested-With: mediaflow` as well.",
+        "description": "The page's cookie (by https `__Host-mediaflow_session`); writes need the header "
+        "`X-Requested-With: mediaflow` as well.",
     },
 }
 

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 from mediaflow.api.http.context import BASE, caller, runtime
 from mediaflow.api.http.fields import Body, listed
 from mediaflow.api.http.resource import Resource
-from mediaflow.services.access.principals import MAX_USER_CHARACTERS
+from mediaflow.services.access.names import MAX_USER_CHARACTERS
 from mediaflow.services.access.shares import MAX_SHARES
 
 blueprint = Resource("shares", __name__, url_prefix=f"{BASE}/assets", description="Sharing private assets.")
@@ -19,7 +19,7 @@ def _user(**options: Any) -> fields.String:
     return fields.String(
         validate=validate.Length(1, MAX_USER_CHARACTERS, error="must have {min} to {max} characters"),
         error_messages={"invalid": "must be text", "null": "must not be null"},
-        metadata={"description": "As in the `sub` of their tokens.", "examples": ["bob"]},
+        metadata={"description": "As in their `GET /session`.", "examples": ["bob"]},
         **options,
     )
 

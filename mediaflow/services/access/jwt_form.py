@@ -12,15 +12,17 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeGuard, cast
+from typing import Any, Final, NoReturn, TypeGuard
 
 from mediaflow.domain.errors import Unauthenticated
-from mediaflow.services.access.principals import ROLES, SCOPES, Principal, Role, bad_token, is_user, known_scopes
+from mediaflow.services.access.principals import SCOPES, bad_token, known_scopes
 
 LONGEST_TOKEN: Final = 8192
 """Characters; a web server takes no longer header line either."""
 CLOCK_SKEW_SECONDS: Final = 60.0
 """How far in the future `iat` and `nbf` may lie: issuer and service are two machines."""
+LONGEST_SUBJECT: Final = 255
+"""Characters (OpenID Connect Core section 2)."""
 REQUIRED: Final = ("exp", "iat", "aud", "iss", "sub")
 TYPES: Final = ("jwt", "at+jwt")
 """Values of the header's `typ` (RFC 8725 section 3.11, RFC 9068): an ID token or a logout token is no API token."""
@@ -55,19 +57,28 @@ def opened(token: str) -> Unverified:
     return Unverified(token, header, claims)
 
 
-def principal_of(claims: Mapping[str, Any], *, credential: str, role_claim: str = "role") -> tuple[Principal, float]:
-    """Whom verified claims name, and when the token ends; Unauthenticated (`auth.token_expired`) when it has."""
-    user, role, now = claims["sub"], claims.get(role_claim, "user"), time.time()
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What verified claims say: about whom, what the token opens, and when it ends (seconds since the epoch)."""
+
+    subject: str
+    scopes: frozenset[str]
+    ends: float
+
+
+def granted(claims: Mapping[str, Any]) -> Grant:
+    """What verified claims say, checked; Unauthenticated (`auth.token_expired`) when the token's time is over."""
+    subject, now = claims["sub"], time.time()
     ends, issued, begins = (claims.get(name) for name in ("exp", "iat", "nbf"))
     if not _is_time(ends) or not _is_time(issued) or not (begins is None or _is_time(begins)):
         raise bad_token()
     if issued > now + CLOCK_SKEW_SECONDS or (begins is not None and begins > now + CLOCK_SKEW_SECONDS):
         raise bad_token()
-    if not is_user(user) or role not in ROLES:
+    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
         raise bad_token()
     if ends <= now:
         raise token_expired()
-    return Principal(user, cast(Role, role), _scopes(claims), credential), float(ends)
+    return Grant(subject, _scopes(claims), float(ends))
 
 
 def token_expired() -> Unauthenticated:

@@ -6,16 +6,20 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from mediaflow.domain.errors import Unauthenticated
+from mediaflow.domain.errors import Forbidden, NotFound, Unauthenticated
 from mediaflow.domain.records import LoginCode
 from mediaflow.services.access.keyfile import derived_key
-from mediaflow.services.access.principals import OUTSIDE, SCOPES, SESSION, Principal, Role
-from mediaflow.services.ports import Database
+from mediaflow.services.access.outside import OutsideUsers, still_trusted
+from mediaflow.services.access.principals import LOCAL, OUTSIDE, SCOPES, SESSION, Principal, Role
+from mediaflow.services.paging import Page
+from mediaflow.services.ports import Between, Database, OneOf
 
 CODE: Final = "code"
 """The `credential` of somebody who has a one-time code."""
+_OPENED_WITH: Final = (LOCAL, OUTSIDE, CODE)
+"""The `credential` of the records that are sessions; those of login codes have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +52,24 @@ class Sessions:
     """Signed-in browsers. A session is a record, so that signing out ends it everywhere.
 
     It lies beside the login codes, in the same shape, under an id that no code can have: a MAC of its secret under the
-    installation's key, so that a new key ends every session together with every token. `outside` tells whether the
-    tokens of an outside issuer are taken; what was opened with one ends when they no longer are.
+    installation's key, so that a new key ends every session together with every token. `outside` are the users of the
+    outside issuer that is trusted now; what was opened by one ends when they no longer are who they were.
     """
 
     database: Database
     key: bytes
-    outside: bool = False
+    outside: OutsideUsers | None = None
 
-    def open(self, principal: Principal, seconds: float) -> str:
-        """The secret of a new session, for the cookie. It opens what the principal's credential opens, not more."""
+    def open(
+        self, principal: Principal, seconds: float, *, agent: str | None = None, address: str | None = None
+    ) -> str:
+        """The secret of a new session, for the cookie. It opens what the principal's credential opens, not more.
+
+        `agent` and `address` tell people which browser it is.
+        """
         secret, now = secrets.token_urlsafe(32), self.database.now()
         record = LoginCode(
-            id=self._id(secret),
+            id=self.id_of(secret),
             user=principal.user,
             role=principal.role,
             created_at=now,
@@ -68,30 +77,64 @@ class Sessions:
             used_at=now,
             scopes=sorted(principal.scopes),
             credential=principal.credential,
+            person=principal.person,
+            agent=agent,
+            address=address,
         )
         self.database.login_codes.insert(record)
         return secret
 
     def find(self, secret: str) -> Principal | None:
         """Whose session it is, or None when there is none (any more)."""
-        record = self.database.login_codes.get(self._id(secret))
+        record = self.database.login_codes.get(self.id_of(secret))
         if record is None or record.expires_at <= self.database.now():
             return None
-        if record.credential == OUTSIDE and not self.outside:
+        if not still_trusted(self.outside, record.person, record.user, record.role):
             return None
         return _recorded(record, SESSION)
 
     def close(self, secret: str) -> None:
         """End the session; one that is not there is no error."""
-        self.database.login_codes.remove(self._id(secret))
+        self.database.login_codes.remove(self.id_of(secret))
 
-    def _id(self, secret: str) -> str:
-        return hmac.new(derived_key(self.key, "session"), _encoded(secret), hashlib.sha256).hexdigest()
+    def page(self, principal: Principal, user: str | None, page: int, page_size: int) -> Page[LoginCode]:
+        """The sessions of the principal (of another `user`: for admins) that have not ended, newest first."""
+        where = self._of(principal, user) | {"expires_at": Between(self.database.now())}
+        skip = (page - 1) * page_size
+        items = self.database.login_codes.find(where, sort=("-created_at", "id"), skip=skip, limit=page_size)
+        return Page(items, page, page_size, self.database.login_codes.count(where))
+
+    def end(self, principal: Principal, session_id: str) -> None:
+        """End a session by its id; NotFound when it is not the principal's, nor they an admin, or it ended before."""
+        record = self.database.login_codes.get(session_id)
+        known = record is not None and record.credential in _OPENED_WITH
+        if record is None or not known or not (principal.is_admin or record.user == principal.user):
+            raise NotFound("There is no such session.", code="auth.no_such_session")
+        self.database.login_codes.remove(session_id)
+
+    def end_all(self, principal: Principal, user: str | None, *, but: str | None = None) -> int:
+        """End all sessions of the principal (of another `user`: for admins), but that of the secret; how many."""
+        kept, ended = None if but is None else self.id_of(but), 0
+        for record in self.database.login_codes.find(self._of(principal, user)):
+            ended += record.id != kept and self.database.login_codes.remove(record.id)
+        return ended
+
+    def id_of(self, secret: str) -> str:
+        """The session's id, which is no secret: nobody gets from it to what the cookie holds."""
+        made = hmac.new(derived_key(self.key, "session"), _encoded(secret), hashlib.sha256)
+        # half of it: the form of all ids, which is also how no code's can be (they have 64 characters)
+        return made.hexdigest()[:32]
+
+    def _of(self, principal: Principal, user: str | None) -> dict[str, Any]:
+        if user not in (None, principal.user) and not principal.is_admin:
+            raise Forbidden("Only admins see and end others' sessions.", code="auth.role")
+        return {"user": principal.user if user is None else user, "credential": OneOf(_OPENED_WITH)}
 
 
 def _recorded(record: LoginCode, credential: str) -> Principal:
     scopes = frozenset(SCOPES) if record.scopes is None else frozenset(record.scopes)
-    return Principal(record.user, "admin" if record.role == "admin" else "user", scopes, credential)
+    role: Role = "admin" if record.role == "admin" else "user"
+    return Principal(record.user, role, scopes, credential, record.person)
 
 
 def _code_id(code: str) -> str:

@@ -9,8 +9,10 @@ from typing import Any, Final
 from mediaflow.domain.errors import InvalidInput, Problem
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset
+from mediaflow.services.access.outside import is_outside_id
 from mediaflow.services.access.permissions import changeable
-from mediaflow.services.access.principals import NAME_RULE, Principal, is_user
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.access.users import LocalUsers
 from mediaflow.services.changing import until_done
 from mediaflow.services.ports import Database, Increment, Listeners
 
@@ -37,7 +39,7 @@ class Shares:
 
         def attempt() -> list[str] | None:
             asset = self._asset(principal, asset_id)
-            wanted = sorted(_checked(users) - {asset.owner})
+            wanted = sorted(self._checked(users) - {asset.owner})
             if wanted == sorted(asset.shared_with):
                 return wanted
             changes: dict[str, Any] = {"shared_with": wanted}
@@ -61,13 +63,13 @@ class Shares:
     def _asset(self, principal: Principal, asset_id: str) -> Asset:
         return changeable(principal, self.database.assets.get(asset_id))
 
-
-def _checked(users: Sequence[str]) -> set[str]:
-    wrong = [
-        Problem("auth.bad_user", f"{user[:50]!r} is no user name: {NAME_RULE}", f"/users/{index}")
-        for index, user in enumerate(users)
-        if not is_user(user)
-    ]
-    if wrong:
-        raise InvalidInput(f"{wrong[0].pointer}: {wrong[0].detail}", code="auth.bad_user", problems=tuple(wrong))
-    return set(users)
+    def _checked(self, users: Sequence[str]) -> set[str]:
+        local, found, wrong = LocalUsers(self.database), set[str](), list[Problem]()
+        for index, user in enumerate(users):
+            try:
+                found.add(user if is_outside_id(user) else local.checked(user))
+            except InvalidInput as error:
+                wrong.append(Problem("auth.bad_user", error.detail, f"/users/{index}"))
+        if wrong:
+            raise InvalidInput(f"{wrong[0].pointer}: {wrong[0].detail}", code="auth.bad_user", problems=tuple(wrong))
+        return found

@@ -6,43 +6,61 @@ A token's issuer decides which keys may verify it, and each key knows one algori
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
 
-from mediaflow.domain.errors import ConfigurationError
-from mediaflow.services.access.jwks import ALGORITHMS, KeySet, checked_url
-from mediaflow.services.access.jwt_form import REQUIRED, Unverified, opened, principal_of, token_expired
+from mediaflow.domain.errors import InvalidInput
+from mediaflow.services.access.jwks import ALGORITHMS, KeySet
+from mediaflow.services.access.jwt_form import REQUIRED, Unverified, granted, opened, token_expired
+from mediaflow.services.access.names import local_name
+from mediaflow.services.access.outside import OutsideUsers
 from mediaflow.services.access.principals import (
     LOCAL,
     OUTSIDE,
+    ROLES,
     SCOPES,
     Principal,
     Role,
     bad_token,
-    checked_user,
     known_scopes,
 )
-from mediaflow.settings import Settings
 
 ALGORITHM: Final = "HS256"
 
 
+def _named(subject: str) -> str:
+    """The user of that name, where nothing is known of documents; Unauthenticated when there can be none."""
+    try:
+        return local_name(subject)
+    except InvalidInput as error:
+        raise bad_token() from error
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens of our own issuer: `exp iat aud iss sub`, a `role`, and a `scope` when they are limited."""
+    """Tokens of our own issuer: `exp iat aud iss sub`, a `role`, and a `scope` when they are limited.
+
+    `resolve` tells the user that a subject means, and raises Unauthenticated when there can be none.
+    """
 
     key: bytes
     issuer: str
     audience: str
+    resolve: Callable[[str], str] = _named
 
-    def mint(self, user: str, role: Role, seconds: int, scopes: Iterable[str] | None = None) -> str:
-        """A token for that user, valid for so long, that opens these scopes (None: everything)."""
+    def mint(
+        self, user: str, role: Role, seconds: int, scopes: Iterable[str] | None = None, *, older: bool = False
+    ) -> str:
+        """A token for that user, valid for so long, that opens these scopes (None: everything).
+
+        InvalidInput for a name that nobody can have; an `older` one is written as it is, and taken where it is known.
+        """
         now = int(time.time())
         claims: dict[str, Any] = {
-            "sub": checked_user(user),
+            "sub": user if older else local_name(user),
             "role": role,
             "iss": self.issuer,
             "aud": self.audience,
@@ -60,7 +78,10 @@ class Tokens:
     def read(self, token: Unverified) -> tuple[Principal, float]:
         """As `verify`, with the time at which the token ends."""
         claims = _verified(token, self.key, ALGORITHM, issuer=self.issuer, audience=self.audience)
-        return principal_of(claims, credential=LOCAL)
+        grant, role = granted(claims), claims.get("role", "user")
+        if role not in ROLES:
+            raise bad_token()
+        return Principal(self.resolve(grant.subject), role, grant.scopes, LOCAL), grant.ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +89,12 @@ class OutsideTokens:
     """Tokens of another issuer, which signs with RS256 or ES256 and publishes its keys (RFC 7517)."""
 
     keys: KeySet
-    issuer: str
+    users: OutsideUsers
     audience: str
-    role_claim: str
+
+    @property
+    def issuer(self) -> str:
+        return self.users.issuer
 
     def read(self, token: Unverified) -> tuple[Principal, float]:
         """Whose token it is and when it ends; `Unavailable` when the issuer's keys were never to be had."""
@@ -81,7 +105,10 @@ class OutsideTokens:
         if key is None:
             raise bad_token()
         claims = _verified(token, key, key.algorithm_name, issuer=self.issuer, audience=self.audience)
-        return principal_of(claims, credential=OUTSIDE, role_claim=self.role_claim)
+        grant = granted(claims)
+        person = self.users.id_of(grant.subject)
+        user = self.users.user(person) or person
+        return Principal(user, self.users.role(claims), grant.scopes, OUTSIDE, person), grant.ends
 
 
 def _verified(
@@ -101,31 +128,3 @@ def _verified(
         raise token_expired() from error
     except jwt.PyJWTError as error:
         raise bad_token() from error
-
-
-def outside_settings(settings: Settings) -> tuple[str, str, str, str] | None:
-    """URL, issuer, audience and role claim of the outside issuer; None when there is none.
-
-    Raises ConfigurationError when the settings make no sense together.
-    """
-    url, issuer, audience = settings.jwks_url, settings.jwks_issuer, settings.jwks_audience
-    if not url:
-        for name in ("jwks_issuer", "jwks_audience"):
-            if getattr(settings, name):
-                raise ConfigurationError(
-                    f"MEDIAFLOW_{name.upper()} is set, but MEDIAFLOW_JWKS_URL is not: "
-                    "set the address of the outside issuer's keys, or neither"
-                )
-        return None
-    if not issuer:
-        raise ConfigurationError(
-            "MEDIAFLOW_JWKS_URL is set, but MEDIAFLOW_JWKS_ISSUER is not: set the `iss` of that issuer's tokens"
-        )
-    if issuer == settings.jwt_issuer:
-        raise ConfigurationError(
-            f"MEDIAFLOW_JWKS_ISSUER and MEDIAFLOW_JWT_ISSUER are both {issuer!r}: "
-            "they must differ, so that a token's issuer tells which keys verify it"
-        )
-    if not settings.jwks_role_claim:
-        raise ConfigurationError("MEDIAFLOW_JWKS_ROLE_CLAIM is empty: name the claim that holds the role")
-    return checked_url(url), issuer, audience or settings.jwt_audience, settings.jwks_role_claim

@@ -1,0 +1,158 @@
+"""A database that the first version wrote (schema 1), with users of an outside issuer among local ones of their names.
+
+`first-version.json` tells what is in it: the ids of assets by who made them, API keys, and sessions' cookies.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from pymongo import MongoClient
+
+from mediaflow.app import create_app
+from mediaflow.embedded.checks import run_checks
+from mediaflow.persistence.fields import JSON, fields_of
+from mediaflow.persistence.tables import TABLES
+from mediaflow.services.access.outside import outside_id
+from mediaflow.services.access.principals import Role
+from mediaflow.services.access.users import LocalUsers
+from tests.api.issuer import AUDIENCE, Issuer, rsa_key, running_issuer
+from tests.api.site import Api, Site, is_problem
+from tests.services.world import make_world
+
+DOCUMENTS: Final = Path(__file__).parents[1] / "data" / "documents"
+FACTS: Final[dict[str, Any]] = json.loads((DOCUMENTS / "first-version.json").read_text())
+ASSETS, KEYS, ISSUER = FACTS["assets"], FACTS["keys"], FACTS["issuer"]
+House = Callable[..., Site]
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with running_issuer() as running:
+        running.publish(first=rsa_key("one"))
+        yield running
+
+
+@pytest.fixture
+def trusted(issuer: Issuer) -> dict[str, str]:
+    return {"jwks_url": issuer.url, "jwks_issuer": ISSUER, "jwks_audience": AUDIENCE}
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    """Starts this version over the documents of the first one, as often as it is asked to."""
+    file, worlds, more = tmp_path / "data" / "mediaflow.db", list[Any](), dict[str, str]()
+    file.parent.mkdir()
+    file.write_bytes(gzip.decompress((DOCUMENTS / "first-version.sqlite3.gz").read_bytes()))
+    if request.param == "mongodb":
+        url = f"mongodb://{request.getfixturevalue('nx_server')}/first_version_{abs(hash(tmp_path))}"
+        copy_to_mongo(file, url)
+        file.unlink()
+        more["database_url"] = url
+
+    def start(**settings: str) -> Site:
+        worlds.append(make_world(tmp_path / "data", jwt_key=FACTS["jwt_key"], **more, **settings))
+        runtime = worlds[-1].runtime
+        return Site(worlds[-1], create_app(runtime.settings, runtime).test_client(use_cookies=False))
+
+    yield start
+    for world in worlds:
+        world.runtime.close()
+
+
+def copy_to_mongo(file: Path, url: str) -> None:
+    """The same documents as MongoDB kept them: with the fields that there were."""
+    client: MongoClient[dict[str, Any]] = MongoClient(url)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.row_factory = sqlite3.Row
+        for table in TABLES:
+            kinds = {name: field.kind for name, field in fields_of(table.record).items()}
+            for row in connection.execute(f"SELECT * FROM {table.name}"):
+                document = {name: kept(kinds.get(name, "text"), row[name]) for name in row.keys() if name != "id"}  # noqa: SIM118
+                client.get_default_database()[table.name].insert_one({"_id": row["id"]} | document)
+    client.close()
+
+
+def kept(kind: str, value: Any) -> Any:
+    if value is None:
+        return None
+    return json.loads(value) if kind in JSON else bool(value) if kind == "flag" else value
+
+
+def outsider(site: Site, issuer: Issuer, subject: str) -> Api:
+    return Api(site.client, issuer.mint(rsa_key("one"), "first", sub=subject, iss=ISSUER))
+
+
+def older(site: Site, name: str, role: Role = "user") -> Api:
+    return Api(site.client, site.world.runtime.tokens.mint(name, role, 60, older=True))
+
+
+def doctors(site: Site) -> tuple[str, str]:
+    """What `mediaflow doctor` says of the users."""
+    runtime = site.world.runtime
+    checks = {check.name: check for check in run_checks(runtime.settings, runtime.plugins)}
+    return checks["users"].state, checks["users"].detail
+
+
+def titles(api: Api) -> list[str]:
+    answer = api.get("/assets?sort=title")
+    assert answer.status_code == 200, answer.text
+    return [asset["title"] for asset in answer.get_json()["items"]]
+
+
+def test_bare_names_stay_local_ones(house: House) -> None:
+    site = house()
+    # nobody can tell any more which of the two made which
+    assert titles(site.as_user("admin")) == ["Of local admin", "Of outside admin"]
+    assert titles(site.as_user("ann")) == ["Of local ann", "Of outside ann"]
+    for name in KEYS:
+        assert Api(site.client, KEYS[name]).get("/assets").status_code == 200, name
+    shares = site.as_user("ann").get(f"/assets/{ASSETS['local ann']}/shares").get_json()
+    assert shares == {"users": ["Bob", "carol"]}
+
+
+def test_names_that_are_none_today_are_told_and_go_on(house: House) -> None:
+    site = house()
+    assert LocalUsers(site.world.runtime.database).odd_names() == ["Ann B", "admin "]
+    assert titles(older(site, "Ann B")) == ["Of Ann B"]
+    assert titles(older(site, "admin ")) == ["Of admin space"]
+    assert Api(site.client, KEYS["Ann B"]).get(f"/assets/{ASSETS['Ann B']}").get_json()["owner"] == "Ann B"
+    assert older(site, "Bob").get(f"/assets/{ASSETS['local ann']}").status_code == 200
+    is_problem(older(site, "admin  ").get("/assets"), 401)
+    state, detail = doctors(site)
+    assert state == "warning"
+    assert "2 names of older versions can't be given to anybody today: 'Ann B', 'admin '" in detail
+    assert "API keys" not in detail
+
+
+def test_an_outside_admin_has_nothing_of_the_local_ones(house: House, trusted: dict[str, str], issuer: Issuer) -> None:
+    site = house(**trusted)
+    stranger = outsider(site, issuer, "admin")
+    assert titles(stranger) == []
+    for who in ("local admin", "outside admin"):
+        is_problem(stranger.get(f"/assets/{ASSETS[who]}"), 404)
+    assert titles(site.as_user("admin")) == ["Of local admin", "Of outside admin"]
+    # keys and sessions that don't tell whose they are end where somebody else could have made them
+    for name in KEYS:
+        is_problem(Api(site.client, KEYS[name]).get("/assets"), 401, "auth.key_issuer")
+    assert "3 API keys don't tell whose issuer" in doctors(site)[1]
+    for secret in FACTS["sessions"].values():
+        answer = site.client.get("/api/v1/session", headers={"Cookie": f"mediaflow_session={secret}"})
+        is_problem(answer, 401)
+
+
+def test_the_operator_gives_a_name_back(house: House, trusted: dict[str, str], issuer: Issuer, tmp_path: Path) -> None:
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps({ISSUER: {"ann": "ann"}}))
+    site = house(**trusted, jwks_users_file=str(names))
+    assert titles(outsider(site, issuer, "ann")) == ["Of local ann", "Of outside ann"]
+    assert titles(outsider(site, issuer, "admin")) == []
+    mine = outsider(site, issuer, "admin").announce()["asset_id"]
+    assert outsider(site, issuer, "admin").get(f"/assets/{mine}").get_json()["owner"] == outside_id(ISSUER, "admin")
