@@ -22,6 +22,7 @@ from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
@@ -90,7 +91,9 @@ class Runtime:
         self.library = Library(database, self.delivery.assets)
         self.editing = Editing(database, plugins)
         self.trash = Trash(database, self.jobs, self.ingest, plugins, settings.trash_seconds)
-        self.reprocess = Reprocess(database, self.jobs, plugins.profiles)
+        self.reprocess = Reprocess(
+            database, self.jobs, plugins.profiles, Backlog(database, settings.quota_core_seconds)
+        )
         self.bulk = Bulk(database, self.trash, self.editing, self.reprocess)
         self.quotas = Quotas.of(database, settings)
         self.idempotency = Idempotency(database, settings.idempotency_seconds)

@@ -154,10 +154,15 @@ class Settings:
     quota_bytes: int = _setting(1024**4, "Bytes of originals that a user may have; 0 means any number.", minimum=0)
     quota_assets: int = _setting(100_000, "Assets that a user may have; 0 means any number.", minimum=0)
     quota_open_uploads: int = _setting(
-        200, "Uploads of a user that are announced and not complete; 0 means any number.", minimum=0
+        1000, "Uploads of a user that are announced and not complete; 0 means any number.", minimum=0
     )
     quota_unreceived_bytes: int = _setting(
         200 * 1024**3, "Bytes that a user may have announced and not sent yet; 0 means any number.", minimum=0
+    )
+    quota_core_seconds: int = _setting(
+        2_000_000,
+        "Planned work of a user that may wait, in seconds of one core (a day of 1080p60 has 275,000); 0: any.",
+        minimum=0,
     )
     idempotency_seconds: int = _setting(
         86400, "How long an answer to a POST with an Idempotency-Key is kept.", minimum=1

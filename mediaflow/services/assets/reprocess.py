@@ -10,6 +10,7 @@ from mediaflow.domain.errors import Conflict, InvalidInput, NotFound, Problem
 from mediaflow.domain.records import Asset, Job
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.ports import Database
 
@@ -23,6 +24,7 @@ class Reprocess:
     database: Database
     jobs: Jobs
     profiles: Collection[str]
+    backlog: Backlog
 
     def asset(self, principal: Principal, asset_id: str, profile: str | None = None) -> Asset:
         """Begin the next generation, with that profile or the one of the last time.
@@ -58,6 +60,7 @@ class Reprocess:
     def _begin(self, asset: Asset, profile: str | None) -> Job:
         if asset.state == "created" or asset.original_key is None:
             raise Conflict("The asset has no original that could be processed.", code="asset.not_stored")
+        self.backlog.check(asset.owner)
         busy = asset.state in ("stored", "processing")
         job = None if busy else self.jobs.restart(asset, profile)
         if job is None:

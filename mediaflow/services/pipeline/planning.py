@@ -13,6 +13,7 @@ from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.media.probe import probe
 from mediaflow.plugin import PlannedTask, ProcessRunner, plan_encode
 from mediaflow.plugin.wire import dump
+from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.fitting import fitted
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
@@ -73,6 +74,8 @@ class Planning:
         asset, job, media = self.documents.asset(task), self.documents.job(task), self.documents.media(task)
         profile = self._profile(asset, job, media)
         planned = self.planned_tasks(media, profile, asset.poster_seconds)
+        costs = Backlog(self.database, self.settings.quota_core_seconds)
+        costs.check_plan(sum(task.weight for _, task in planned))
         document = dump(plan_encode(media, profile))
         changes = {"plan": document, "profile": profile.name, "updated_at": self.database.now()}
         self.database.jobs.change(job.id, {"state": "running"}, changes)

@@ -21,6 +21,7 @@ from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Chunk, Upload
 from mediaflow.domain.states import UPLOAD_COMPLETED, UPLOAD_RECEIVING
 from mediaflow.plugin import ReceivesParts, Storage
+from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.ports import Database, Metrics, OneOf, Plugins, Wakeups
 from mediaflow.services.text.search import words_of
 from mediaflow.services.uploads.acceptance import Acceptance, NewUpload
@@ -73,6 +74,7 @@ class Ingest:
         if new.dedup == "reuse" and (known := self._known_upload(owner, new.sha256)):
             return known, True
         quotas, underway = Quotas.of(self.database, self.settings), Underway.of(self.database, self.settings)
+        Backlog(self.database, self.settings.quota_core_seconds).check(owner)
         quotas.check(owner, new.size_bytes)
         underway.check(owner, new.size_bytes)
         upload_id, asset_id, now = new_id(), new_id(), self.database.now()
