@@ -72,7 +72,7 @@ TASKS: Final = Table(
     "tasks",
     Task,
     (
-        ("state", "ready", "lane", "-priority", "owner", "created_at", "not_before", "stage"),
+        ("state", "ready", "lane", "-priority", "owner", "turn", "not_before", "stage"),
         ("owner", "lane", "started_at", "seconds"),
         ("job_id",),
         ("state", "lease_until"),

@@ -346,7 +346,7 @@ class TestFiles:
         (
             "tasks",
             {"state": "pending", "ready": True, "lane": "short", "priority": 0, "owner": "ann"},
-            ("created_at",),
+            ("turn",),
             "tasks_state_ready_lane",
         ),
         ("tasks", {"job_id": "j"}, ("id",), "tasks_job_id"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Task
+from mediaflow.plugin import PlannedTask
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.gate import LoadGate
 from tests.services.records import a_job, a_task, an_asset
@@ -24,7 +28,8 @@ def waiting(world: World, name: str = "video-0", *, age: float = 0.0, **fields: 
     now = world.runtime.database.now()
     usual: dict[str, Any] = {"state": "pending", "ready": True, "stage": "step", "load_units": 1, "lane": "short"}
     job = a_job(an_asset(owner=fields.get("owner", "ann")))
-    task = a_task(job, name, **{"id": new_id(), "created_at": now - age, **usual, **fields})
+    turn = now - age + fields.get("job_weight", 0.0)
+    task = a_task(job, name, **{"id": new_id(), "created_at": now - age, "turn": turn, **usual, **fields})
     assert world.runtime.database.tasks.insert(task)
     return task
 
@@ -137,6 +142,49 @@ def test_the_job_that_is_done_soonest_goes_first_and_its_longest_task_before_the
     waiting(world, "small audio", job_weight=3.0, weight=1.0)
     waiting(world, "small video", job_weight=3.0, weight=2.0)
     assert claimed(claims_of(world), 3)[-1] == "large video"
+
+
+def test_a_short_job_is_found_behind_two_hundred_older_long_ones_of_its_owner(world: World) -> None:
+    for number in range(200):
+        waiting(world, f"long-{number}", job_weight=500.0, age=300 - number)
+    waiting(world, "short", job_weight=2.0)
+    assert claimed(claims_of(world), 2) == ["short", "long-0"]
+
+
+def test_what_a_claim_costs_does_not_grow_with_what_waits(world: World) -> None:
+    made = [
+        waiting(world, f"task-{number}", owner=f"owner-{number % 3}", job_weight=float(number % 50))
+        for number in range(400)
+    ]
+
+    def claim(claims: Claims) -> None:
+        task = claims.best()
+        assert task is not None
+        claims.done_with(task)
+        given_back = {"state": "pending", "seconds": 0.0, "started_at": None}
+        assert world.runtime.database.tasks.change(task.id, {"state": "running"}, given_back)
+
+    def seconds() -> float:
+        claims, best = claims_of(world), math.inf
+        for _ in range(30):
+            began = time.thread_time()
+            claim(claims)
+            best = min(best, time.thread_time() - began)
+        return best
+
+    few = seconds()
+    for task in made:
+        for copy in range(9):
+            world.runtime.database.tasks.insert(replace(task, id=new_id(), turn=task.turn + copy))
+    assert world.runtime.database.tasks.count({}) == 10 * len(made)
+    assert seconds() < 2.5 * few
+
+
+def test_a_job_takes_its_turn_by_when_it_was_made_and_what_it_costs(world: World) -> None:
+    job = a_job(an_asset(owner="ann"))
+    world.runtime.jobs.add_steps(job, [("video.h264", PlannedTask("video", weight=40.0)), ("x", PlannedTask("audio"))])
+    turns = {task.name: task.turn - job.created_at for task in world.runtime.jobs.tasks(job.id)}
+    assert turns == {"video": 41.0, "audio": 41.0, "package": 0.0, "publish": 0.0}
 
 
 def test_nothing_waits_for_ever_behind_shorter_ones(world: World) -> None:

@@ -14,7 +14,7 @@ from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.ports import Below, Between, Database, Increment, OneOf
 
 CANDIDATES: Final = 32
-"""So many tasks of an owner, the oldest, are compared; the others' time comes."""
+"""So many tasks of an owner are tried, those whose turn is next; the others' time comes."""
 OWNERS: Final = 32
 """So many owners are compared, any of those who wait when there are more."""
 RECENT_SECONDS: Final = 600.0
@@ -69,8 +69,9 @@ class Claims:
         while top := self.database.tasks.find(where, sort=("-priority",), limit=1):
             level = {**where, "priority": top[0].priority}
             for owner in self._owners(level, lane, now):
-                found = self.database.tasks.find({**level, "owner": owner}, sort=("created_at",), limit=CANDIDATES)
-                yield from sorted(found, key=lambda task: (task.job_weight - (now - task.created_at), -task.weight))
+                # by an index, so that it costs the same however many wait, and none is hidden behind older ones
+                found = self.database.tasks.find({**level, "owner": owner}, sort=("turn",), limit=CANDIDATES)
+                yield from sorted(found, key=lambda task: (task.turn, -task.weight))
             where["priority"] = Below(top[0].priority)
 
     def _owners(self, where: dict[str, Any], lane: Lane, now: float) -> list[str]:

@@ -129,6 +129,7 @@ class Jobs:
             created_at=now,
             updated_at=now,
             load_units=load_units,
+            turn=job.created_at + fields.get("job_weight", 0.0),
             lane=_lane(stage, load_units, fields.get("weight", 0.0), fields.get("job_weight", 0.0)),
             **fields,
         )
