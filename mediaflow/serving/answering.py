@@ -16,7 +16,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 from mediaflow.serving.connection import Connection, Phase
 from mediaflow.serving.crowd import Crowd
 from mediaflow.serving.exchange import exchange
-from mediaflow.serving.limits import STALL_SECONDS, Limits
+from mediaflow.serving.limits import Limits
 from mediaflow.serving.pauses import Pause
 from mediaflow.serving.refusals import ProblemWriter, refusal
 
@@ -86,7 +86,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
             conn.take_back()
             self._await_request(conn)
         elif phase is Phase.SENDING:
-            conn.enter(Phase.SENDING, STALL_SECONDS)
+            conn.enter(Phase.SENDING, self.limits.stall_seconds)
             conn.taken = conn.wire.taken()
             conn.watch(self.poller, selectors.EVENT_WRITE, partial(self._on_room, conn))
         elif conn.pause is not None and phase is Phase.PAUSED:
@@ -149,7 +149,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     def _linger(self, conn: Connection) -> None:
         """Close as soon as the client has read the answer; what it still sends is thrown away, within limits."""
         if conn.wire.is_full:
-            conn.enter(Phase.SENDING, STALL_SECONDS)
+            conn.enter(Phase.SENDING, self.limits.stall_seconds)
             conn.watch(self.poller, selectors.EVENT_WRITE, partial(self._on_room, conn))
             return
         try:

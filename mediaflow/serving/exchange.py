@@ -13,6 +13,7 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 
 from mediaflow.serving.connection import Connection
 from mediaflow.serving.pauses import Pause
+from mediaflow.serving.refusals import refusal
 from mediaflow.serving.wire import PACE
 
 Ended = Callable[[], bool]
@@ -69,7 +70,8 @@ def exchange(worker: Any, request: Any, conn: Connection, *, whole: bool) -> Ite
         finally:
             if hasattr(body, "close"):
                 body.close()
-        answer.close()
+        if answer.status is not None:
+            answer.close()
     except (OSError, GeneratorExit):
         raise  # the client is gone
     except Exception:
@@ -109,12 +111,14 @@ def _written(worker: Any, answer: Any, body: Any, conn: Connection) -> Iterator[
     for part in body:
         if not isinstance(part, Pause):
             answer.write(part)
-        elif worker.alive or not part.stopping:
+        elif worker.alive:
             if answer.status is not None:
                 answer.write(b"")  # the head goes first
             yield part
         else:
             answer.force_close()
+            if answer.status is None:
+                conn.wire.sendall(refusal(503)[0])
             return
         while conn.wire.is_full:
             yield None

@@ -13,6 +13,7 @@ from typing import Any, Final
 from mediaflow import registry
 from mediaflow.domain.errors import MediaflowError
 from mediaflow.observability.logging import configure_logging
+from mediaflow.serving.limits import raise_descriptors
 from mediaflow.settings import Settings
 
 SHARED_METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -24,6 +25,7 @@ def on_starting(server: Any) -> None:
     """In the first process, before anything is bound."""
     settings, plugins = registry.load(os.environ)
     configure_logging(settings, plugins.setting_specs)
+    raise_descriptors()
     server.mediaflow_metrics = _share_metrics(settings)
 
 

@@ -24,7 +24,7 @@ class Limits:
     """The limits of a web process. `proxies`: how many stand before us. `connections_per_address` 0: any number.
 
     `request_seconds` is for a head and a small body together; `discarded_bytes` is how much is still read of a request
-    after its answer.
+    after its answer, `stall_seconds` how long a reader may be slower than the least rate.
     """
 
     connections: int
@@ -32,6 +32,7 @@ class Limits:
     request_seconds: int
     least_bytes_per_second: int
     discarded_bytes: int
+    stall_seconds: float
     threads: int
     proxies: int
 
@@ -44,17 +45,21 @@ def limits_of(settings: Settings) -> Limits:
         request_seconds=settings.request_seconds,
         least_bytes_per_second=settings.least_bytes_per_second,
         discarded_bytes=settings.max_chunk_bytes,
+        stall_seconds=STALL_SECONDS,
         threads=settings.web_threads,
         proxies=settings.trusted_proxies,
     )
 
 
-def raise_descriptors() -> int:
-    """Let this process and its children open as many files as it may let itself; the number."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+def raise_descriptors() -> None:
+    """Let this process and its children open as many files as it may let itself."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def descriptors() -> int:
+    """How many files this process may open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def fitting(limits: Limits, descriptors: int) -> tuple[Limits, str]:

@@ -11,7 +11,8 @@ class Pause(bytes):
 
     A body is written as `yield pause` and then `pause.wait()`. Our web server goes on with it when the pause is over,
     so that `wait` returns at once; under another server, or in a test's client, it blocks. A body whose first part is a
-    pause may call `start_response` after it (PEP 3333 allows that before the first bytes).
+    pause may call `start_response` after it (PEP 3333 allows that before the first bytes). When the server is told to
+    stop, all pauses end, and another one ends the answer.
     """
 
     def __new__(cls, seconds: float) -> Pause:  # noqa: ARG004 - the time is no part of the bytes
@@ -19,11 +20,15 @@ class Pause(bytes):
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.stopping = False
-        """The server is told to stop, which ended the pause; another one is not awaited."""
         self._gate = threading.Lock()
         self._over = threading.Event()
         self._resume: Callable[[], None] | None = None
+
+    # no two are the same, though all are no bytes: they can be kept in sets
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
     def wake(self) -> None:
         """End the pause; afterwards nothing."""

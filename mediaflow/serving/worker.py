@@ -20,7 +20,7 @@ from mediaflow.serving.answering import AnsweringWorker
 from mediaflow.serving.arriving import Arrival
 from mediaflow.serving.connection import Connection, Phase
 from mediaflow.serving.crowd import Crowd
-from mediaflow.serving.limits import PROBES, STALL_SECONDS, Limits, fitting, raise_descriptors
+from mediaflow.serving.limits import PROBES, Limits, descriptors, fitting
 from mediaflow.serving.wire import Pace
 
 ACCEPTED_AT_ONCE: Final = 64
@@ -32,7 +32,7 @@ class Worker(AnsweringWorker):
     """gthread with its own way of reading requests and writing answers; `limited_worker` gives it its limits."""
 
     def init_process(self) -> None:
-        fitted, sentence = fitting(self.limits, raise_descriptors())
+        fitted, sentence = fitting(self.limits, descriptors())
         if sentence:
             self.log.warning("%s", sentence)
         self._crowd = Crowd(fitted)
@@ -136,7 +136,6 @@ class Worker(AnsweringWorker):
             self._stopping = min(self._stopping, time.monotonic() + STOPPING_SECONDS)
             conn.until = min(conn.until, self._stopping)
         elif conn.phase is Phase.PAUSED and conn.pause is not None:
-            conn.pause.stopping = True
             conn.pause.wake()
 
     def _expire(self, conn: Connection) -> None:
@@ -146,11 +145,11 @@ class Worker(AnsweringWorker):
             conn.pause.wake()
         elif conn.phase is Phase.SENDING:
             taken = conn.wire.taken()
-            if taken - conn.taken < self.limits.least_bytes_per_second * STALL_SECONDS:
+            if taken - conn.taken < self.limits.least_bytes_per_second * self.limits.stall_seconds:
                 self._give_up(conn)
             else:
                 conn.taken = taken
-                conn.enter(Phase.SENDING, STALL_SECONDS)
+                conn.enter(Phase.SENDING, self.limits.stall_seconds)
         elif conn.phase is not Phase.WORKING:
             self._close(conn)
 

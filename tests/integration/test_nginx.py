@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,6 +131,34 @@ def test_an_upload_goes_through(house: House) -> None:
     assert upload["links"]["self"].startswith(f"{house.nginx.url}/api/v1/uploads/")
     sent = requests.put(f"{upload['links']['self']}/chunks/0", data=content, headers=headers, timeout=60)
     assert (sent.status_code, sent.json()["received_bytes"]) == (200, len(content))
+
+
+def test_an_address_has_its_share_and_the_next_request_is_told_so(house: House) -> None:
+    # given as many requests of one address as it may have, none of which ever ends
+    waiting = (
+        b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    )
+
+    def connected(address: str) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", house.nginx.port), timeout=20, source_address=(address, 0))
+
+    def answer_to(words: bytes, address: str) -> tuple[bytes, bytes]:
+        with connected(address) as connection:
+            connection.sendall(words + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+            return head, body
+
+    with ExitStack() as stack:
+        for _ in range(128):
+            stack.enter_context(connected("127.0.0.9")).sendall(waiting)
+        time.sleep(0.3)
+        head, body = answer_to(b"GET /api/v1/plugins", "127.0.0.9")
+        assert head.startswith(b"HTTP/1.1 429")
+        assert b"\r\nContent-Type: application/problem+json\r\n" in head
+        assert b"\r\nRetry-After: 5" in head
+        assert json.loads(body)["code"] == "limit.connections"
+        assert answer_to(b"GET /livez", "127.0.0.9")[0].startswith(b"HTTP/1.1 200")
+        assert answer_to(b"GET /api/v1/plugins", "127.0.0.10")[0].startswith(b"HTTP/1.1 401")
 
 
 def test_no_log_of_nginx_opens_anything(house: House, tmp_path: Path) -> None:
