@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +25,16 @@ if TYPE_CHECKING:
 @click.option(
     "--ingest", metavar="FILE", help="Send FILE when everything runs, and print where to watch; '' makes a short clip."
 )
+@click.option("--show-token", is_flag=True, help="Print an admin's API token where the output is no terminal, too.")
 @json_option
 def up(
-    data_dir: Path | None, host: str | None, port: int | None, workers: int | None, ingest: str | None, as_json: bool
+    data_dir: Path | None,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    ingest: str | None,
+    show_token: bool,
+    as_json: bool,
 ) -> None:
     """Run web server, workers, queue and metrics, and print where to sign in.
 
@@ -40,7 +50,15 @@ def up(
         "MEDIAFLOW_WORKER_PROCESSES": None if workers is None else str(workers),
     }
     environ = {**os.environ, **{name: value for name, value in given.items() if value is not None}}
-    run(environ, _announce_json if as_json else _announce, ingest, quiet=as_json)
+    run(environ, announcer(as_json=as_json, show_token=show_token), ingest, quiet=as_json)
+
+
+def announcer(*, as_json: bool, show_token: bool) -> Callable[[Running], None]:
+    """Prints where everything is; an admin's token only to a terminal or who asks for it.
+
+    What is no terminal is a log: whoever reads it would be the admin for a day.
+    """
+    return _announce_json if as_json else partial(_announce, with_token=show_token or sys.stdout.isatty())
 
 
 def _announce_json(running: Running) -> None:
@@ -57,14 +75,14 @@ def _facts(running: Running) -> dict[str, Any]:
     }
 
 
-def _announce(running: Running) -> None:
-    rows = (
-        ("Sign in (works once)", running.login_url),
-        ("API token (24 hours)", running.token),
-        ("Metrics", running.metrics_url or "off"),
-        ("Data", os.fspath(running.data_dir)),
-    )
+def _announce(running: Running, *, with_token: bool) -> None:
+    rows = {
+        "Sign in (works once)": running.login_url,
+        "API token (24 hours)": running.token if with_token else None,
+        "Metrics": running.metrics_url or "off",
+        "Data": os.fspath(running.data_dir),
+    }
     click.echo(f"\nmediaflow runs at {running.url}\n")
-    for name, value in rows:
+    for name, value in ((name, value) for name, value in rows.items() if value is not None):
         click.echo(f"  {name:<21} {value}")
     click.echo("\nCtrl-C stops it.\n")

@@ -21,6 +21,9 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",
+        # no text becomes markup or code, and code comes from where `lib/trusted.js` says (Trusted Types)
+        "require-trusted-types-for 'script'",
+        "trusted-types default",
     )
 )
 """No inline script or style and nothing from elsewhere: text that got in as markup by mistake could still not act."""

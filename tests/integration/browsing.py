@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,9 @@ ARGUMENTS = (
     "--no-first-run",
 )
 
+BLOCKED = re.compile("Content Security|Trusted(HTML|Script)")
+"""What the console says of something that the page's policy has stopped."""
+
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
@@ -48,7 +52,7 @@ def fresh_page(browser: Browser, width: int = 1280, height: int = 800, **options
     page = context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
+    page.on("console", lambda message: faults.append(message.text) if BLOCKED.search(message.text) else None)
     page.on("request", lambda request: None if _is_local(request.url) else faults.append(f"asked for {request.url}"))
     try:
         yield page

@@ -585,6 +585,21 @@ def test_a_key_is_made_used_and_revoked(page: Page, service: Service) -> None:
     assert status("GET", "/assets") == 401
 
 
+def test_a_lost_browser_is_signed_out(page: Page, browser: Browser, service: Service) -> None:
+    with fresh_page(browser) as lost, fresh_page(browser) as page:
+        for each in (lost, page):
+            sign_in(each, service, token_of(service, "who-loses-browsers"))
+        open_account(page, "Signed-in browsers")
+        rows = page.locator("#sessions-rows tr")
+        expect(rows).to_have_count(2)
+        expect(rows.filter(has_text="This one")).to_contain_text("Chrome on Linux")
+        rows.get_by_role("button", name="Sign out").click()
+        expect(rows).to_have_count(1)
+        expect(page.get_by_role("button", name="Sign out all others")).to_be_hidden()
+        lost.reload()
+        expect(lost.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 def test_admins_see_the_services_health_and_who_did_what(
     page: Page, browser: Browser, service: Service, spare: dict[str, Any]
 ) -> None:
@@ -597,7 +612,7 @@ def test_admins_see_the_services_health_and_who_did_what(
     with fresh_page(browser) as other:
         sign_in(other, service, token_of(service, "no-admin"))
         other.get_by_role("button", name="Account of").click()
-        expect(other.locator("#account-menu").get_by_role("link")).to_have_text(["API keys"])
+        expect(other.locator("#account-menu").get_by_role("link")).to_have_text(["API keys", "Signed-in browsers"])
         other.goto(f"{service.url}/#/audit")
         expect(other.get_by_role("heading", name="Library")).to_be_visible()
 

@@ -47,6 +47,37 @@ def heights(asset: dict[str, Any]) -> set[int]:
     return {rendition["height"] for rendition in asset["renditions"] if rendition["height"]}
 
 
+SINKS = """() => {
+  const worker = document.querySelector('script[type=module]').src.replace('main.js', 'vendor/hls.js/hls.worker.js');
+  const told = (act) => { try { act(); return 'done'; } catch (error) { return error.name; } };
+  const place = document.createElement('div');
+  return {
+    'innerHTML': told(() => { place.innerHTML = '<b>x</b>'; }),
+    'insertAdjacentHTML': told(() => place.insertAdjacentHTML('beforeend', '<b>x</b>')),
+    'document.write': told(() => document.write('x')),
+    'a frame of text': told(() => { document.createElement('iframe').srcdoc = '<b>x</b>'; }),
+    'a script by address': told(() => { document.createElement('script').src = '/static/main.js'; }),
+    'another worker': told(() => new Worker('/static/main.js')),
+    'a worker of a blob': told(() => new Worker(URL.createObjectURL(new Blob(['1'])))),
+    'another policy': told(() => trustedTypes.createPolicy('mine', { createHTML: (text) => text })),
+    'the default policy again': told(() => trustedTypes.createPolicy('default', {})),
+    "the player's worker": told(() => new Worker(worker).terminate()),
+  };
+}"""
+
+
+def test_no_text_becomes_markup_or_code(browser: Browser, service: Service) -> None:
+    """Trusted Types: whatever a mistake of ours hands to the browser's dangerous places, it stays text."""
+    context = browser.new_context()  # not of `fresh_page`, whose visitors must see nothing blocked
+    page = context.new_page()
+    page.goto(service.url)
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    found = page.evaluate(SINKS)
+    assert found.pop("the player's worker") == "done"
+    assert set(found.values()) == {"TypeError"}, found
+    context.close()
+
+
 def card(page: Page, title: str) -> Any:
     return page.locator(".card").filter(has_text=title)
 

@@ -7,7 +7,9 @@ import { actionInWords, factsOf, healthRows, healthSentence, span, usageInWords 
 import { changesOf, conflicts, merged } from '../../mediaflow/web/static/library/merging.js';
 import { sorted } from '../../mediaflow/web/static/lib/problems.js';
 import { Selection } from '../../mediaflow/web/static/library/selection.js';
-import { goneWhen, isRestorable, languageName, scopesInWords, secondsOf, timeText, videos } from '../../mediaflow/web/static/lib/words.js';
+import {
+  browserInWords, goneWhen, isRestorable, languageName, scopesInWords, secondsOf, timeText, userInWords, videos,
+} from '../../mediaflow/web/static/lib/words.js';
 
 // The address and the query
 
@@ -179,6 +181,23 @@ table('times are read as people write them', secondsOf, [
   ['', null], ['-1', null], ['1:75', null], ['a', null], ['1:2:3:4', null],
 ]);
 table('and written so', timeText, [[0, '0:00'], [65, '1:05'], [65.54, '1:05.5'], [3723.5, '1:02:03.5'], [59.97, '1:00']]);
+table('users are told as people know them', userInWords, [
+  ['ann', 'ann'],
+  ['~ann', '~ann'],
+  ['~issuer.example.3207597b9bf0~ann', 'ann (issuer.example)'],
+  ['~issuer.example.3207597b9bf0~auth0=7C5f7c', 'auth0|5f7c (issuer.example)'],
+  ['~issuer.example.3207597b9bf0~=C3=A9', 'é (issuer.example)'],
+  ['~issuer.example.3207597b9bf0~=C3', '~issuer.example.3207597b9bf0~=C3'],
+  [`~issuer.example.3207597b9bf0~=:${'0123456789abcdef'.repeat(4)}`, '01234567… (issuer.example)'],
+]);
+
+table('browsers are told by what they say', browserInWords, [
+  [null, 'A browser'],
+  ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox on Linux'],
+  ['Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0', 'Edge on Windows'],
+  ['curl/8.1', 'A browser'],
+]);
+
 table('languages have names', languageName, [['de', 'German'], ['pt-BR', 'Brazilian Portuguese'], ['???', '???']]);
 table('what a key may', scopesInWords, [
   [{ scopes: ['assets:read', 'uploads:write'], role: 'user' }, 'look, upload'],

@@ -36,6 +36,8 @@ def test_the_page_allows_nothing_inline_and_nothing_from_elsewhere(client: Flask
     assert "unsafe" not in policy
     assert "http" not in policy
     assert "frame-ancestors 'none'" in policy
+    assert "require-trusted-types-for 'script'" in policy
+    assert re.findall("trusted-types ([^;]+)", policy) == ["default"]
 
 
 def test_the_page_holds_nothing_that_its_policy_would_block(html: str) -> None:

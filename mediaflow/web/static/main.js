@@ -1,5 +1,6 @@
 /** Who is here, where they are, and what they drop. */
 
+import './lib/trusted.js';
 import { Account } from './admin/account.js';
 import { AuditView, HealthView } from './admin/admin.js';
 import { ApiError, assets, events, sentenceOf, session } from './lib/api.js';
@@ -8,6 +9,7 @@ import { Editor } from './library/editor.js';
 import { readHash } from './library/filters.js';
 import { percent } from './lib/format.js';
 import { KeysView } from './admin/keys.js';
+import { SessionsView } from './admin/sessions.js';
 import { Library } from './library/library.js';
 import { watched } from './watch/link.js';
 import { isAdmin, me, setMe } from './lib/me.js';
@@ -18,7 +20,7 @@ import { WatchView } from './watch/watch.js';
 const library = new Library();
 const editor = new Editor();
 const account = new Account();
-const pages = { keys: new KeysView(), health: new HealthView(), audit: new AuditView() };
+const pages = { keys: new KeysView(), sessions: new SessionsView(), health: new HealthView(), audit: new AuditView() };
 const ADMINS_ONLY = ['health', 'audit'];
 const uploadList = new UploadList();
 const watch = new WatchView({ onTitle: (title) => setTitle(title) });

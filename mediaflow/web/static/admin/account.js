@@ -4,6 +4,7 @@ import { account } from '../lib/api.js';
 import { byId, setProgress, setText } from '../lib/dom.js';
 import { usageInWords } from './healthwords.js';
 import { menu } from '../lib/menu.js';
+import { userInWords } from '../lib/words.js';
 
 const ROLES = { admin: 'Administrator', user: 'User' };
 
@@ -21,8 +22,9 @@ export class Account {
     this.#user = user;
     byId('account').hidden = user === null;
     if (user === null) return;
-    setText(byId('user'), user.user);
-    setText(byId('account-name'), user.user);
+    setText(byId('user'), userInWords(user.user));
+    setText(byId('account-name'), userInWords(user.user));
+    byId('account-name').title = user.user;
     setText(byId('account-role'), ROLES[user.role] ?? user.role);
     for (const id of ['account-health', 'account-audit']) byId(id).hidden = user.role !== 'admin';
     byId('account-usage').hidden = true;

@@ -6,6 +6,7 @@ import { when } from '../lib/format.js';
 import { actionInWords, factsOf, healthRows, healthSentence } from './healthwords.js';
 import { pageLink } from '../library/library.js';
 import { fillRows, labelled, timeOf } from '../lib/table.js';
+import { userInWords } from '../lib/words.js';
 
 const POLL_MILLISECONDS = 10_000;
 const AUDIT_PAGE_SIZE = 50;
@@ -95,7 +96,7 @@ export class AuditView {
 function auditRow(entry) {
   return [
     timeOf(entry.at, when),
-    entry.user === '' ? 'Nobody' : `${entry.user}${entry.role === 'admin' ? ' (admin)' : ''}`,
+    entry.user === '' ? 'Nobody' : `${userInWords(entry.user)}${entry.role === 'admin' ? ' (admin)' : ''}`,
     actionInWords(entry),
     subjectOf(entry),
     String(entry.status),

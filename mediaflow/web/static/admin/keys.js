@@ -9,7 +9,7 @@ import { fillRows, labelled, timeOf } from '../lib/table.js';
 import { scopesInWords } from '../lib/words.js';
 
 const DAY_SECONDS = 86_400;
-const EXPIRIES = { '': 'Until it is revoked', 1: 'For a day', 30: 'For 30 days', 90: 'For 90 days', 365: 'For a year' };
+const EXPIRIES = { 1: 'For a day', 30: 'For 30 days', 90: 'For 90 days', 365: 'For a year' };
 /** What most programs need, by what they do; the first is the least. */
 const OFFERS = [
   { text: 'Look only', scopes: ['assets:read'] },
@@ -73,7 +73,7 @@ export class KeysView {
   }
 
   #row(key) {
-    const over = key.revoked_at !== null || (key.expires_at !== null && Date.parse(key.expires_at) <= Date.now());
+    const over = key.revoked_at !== null || Date.parse(key.expires_at) <= Date.now();
     return [
       key.name,
       scopesInWords(key),
@@ -102,7 +102,7 @@ export class KeysView {
       ...(scopes ? { scopes } : {}),
       ...(role ? { role } : {}),
       // The server's clock counts, not this one's.
-      ...(days > 0 ? { expires_in_seconds: days * DAY_SECONDS } : {}),
+      expires_in_seconds: days * DAY_SECONDS,
     };
     try {
       const made = await keys.make(wanted);
@@ -142,7 +142,6 @@ export class KeysView {
 
 function endOf(key) {
   if (key.revoked_at !== null) return labelled('span', `Revoked ${when(key.revoked_at)}`, { className: 'muted' });
-  if (key.expires_at === null) return 'It is revoked';
   const over = Date.parse(key.expires_at) <= Date.now();
   return timeOf(key.expires_at, (at) => `${over ? 'Ended ' : ''}${new Date(at).toLocaleDateString()}`);
 }

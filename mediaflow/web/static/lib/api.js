@@ -183,6 +183,12 @@ export const keys = {
   revoke: (id) => request('DELETE', `/api-keys/${id}`),
 };
 
+export const sessions = {
+  list: async (signal) => (await request('GET', '/sessions?page_size=100', { signal })).items,
+  end: (id) => request('DELETE', `/sessions/${id}`),
+  endOthers: () => request('DELETE', '/sessions'),
+};
+
 export const account = {
   usage: () => request('GET', '/usage'),
 };

@@ -24,9 +24,32 @@ export function goneWhen(asset, now = Date.now()) {
   return `Gone for ever in ${days} ${days === 1 ? 'day' : 'days'}`;
 }
 
+/** A user as people know them: `~issuer.example.3207597b9bf0~ann` of an outside issuer is "ann (issuer.example)". */
+export function userInWords(user) {
+  const [, host, subject] = /^~(.+)\.[0-9a-f]{12}~(.+)$/.exec(user) ?? [];
+  if (host === undefined) return user;
+  if (subject.startsWith('=:')) return `${subject.slice(2, 10)}… (${host})`;
+  try {
+    return `${decodeURIComponent(subject.replaceAll('=', '%'))} (${host})`;
+  } catch {
+    return user;
+  }
+}
+
+/** "Firefox on Linux" of what a browser says that it is; null and what nobody knows are "A browser". */
+export function browserInWords(agent) {
+  const name = Object.entries(BROWSERS).find(([mark]) => agent?.includes(mark))?.[1] ?? 'A browser';
+  const system = SYSTEMS.find((each) => agent?.includes(each));
+  return system ? `${name} on ${system}` : name;
+}
+
+/** Each calls itself by those below it, too. */
+const BROWSERS = { 'Edg/': 'Edge', 'OPR/': 'Opera', 'Firefox/': 'Firefox', 'Chrome/': 'Chrome', 'Safari/': 'Safari' };
+const SYSTEMS = ['iPhone', 'iPad', 'Android', 'Windows', 'Mac OS X', 'Linux'];
+
 /** Who may watch it. */
 export function audience({ visibility, owner }) {
-  return { private: `Only for ${owner}`, unlisted: 'Anyone with the link', public: 'Public' }[visibility] ?? '';
+  return { private: `Only for ${userInWords(owner)}`, unlisted: 'Anyone with the link', public: 'Public' }[visibility] ?? '';
 }
 
 /** "1:05", "65", "1:02:03.5" -> seconds, or null when it is no time. */
@@ -52,7 +75,13 @@ export function languageName(tag) {
   }
 }
 
-const SCOPES = { 'assets:read': 'look', 'assets:write': 'change', 'uploads:write': 'upload', admin: 'administer' };
+const SCOPES = {
+  'assets:read': 'look',
+  'assets:write': 'change',
+  'uploads:write': 'upload',
+  'keys:write': 'make and revoke keys',
+  admin: 'administer',
+};
 
 /** What a key opens: "look, upload". */
 export function scopesInWords({ scopes, role }) {

@@ -6,7 +6,7 @@ import { clock, failure, percent, progressSentence, stateName, timeLeft, titleOf
 import { VISIBILITIES, changed, writeHash } from './filters.js';
 import { menu } from '../lib/menu.js';
 import { isOwn, mayChange } from '../lib/me.js';
-import { goneWhen, isRestorable } from '../lib/words.js';
+import { goneWhen, isRestorable, userInWords } from '../lib/words.js';
 
 const TAGS_SHOWN = 3;
 
@@ -79,9 +79,9 @@ export class Card {
     setText(parts.when, deleted ? goneWhen(asset) : when(asset.created_at));
     parts.when.dateTime = (deleted ? asset.purge_at : null) ?? asset.created_at;
     showText(parts.visibility, deleted || asset.visibility === 'private' ? '' : VISIBILITIES[asset.visibility]);
-    showText(parts.owner, isOwn(asset) ? '' : asset.owner);
+    showText(parts.owner, isOwn(asset) ? '' : userInWords(asset.owner));
     parts.owner.href = writeHash(changed(filters, { owner: asset.owner }));
-    parts.owner.title = `Only what ${asset.owner} owns`;
+    parts.owner.title = `Only what ${userInWords(asset.owner)} owns`;
   }
 
   #showProgress(asset) {

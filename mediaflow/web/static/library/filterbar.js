@@ -3,6 +3,7 @@
 import { byId, setText } from '../lib/dom.js';
 import { AGES, SORTS, STATES, VISIBILITIES, changed, cleared, isNarrowed, readHash, writeHash } from './filters.js';
 import { stateName } from '../lib/format.js';
+import { userInWords } from '../lib/words.js';
 
 const TYPING_MILLISECONDS = 250;
 const TITLES = { library: 'Library', shared: 'Shared with me', trash: 'Trash' };
@@ -86,7 +87,7 @@ export class FilterBar {
     const { tag, owner } = this.#filters;
     this.#fill(byId('chosen'), [
       ...(tag ? [{ key: 'tag', text: `Tag: ${tag}`, remove: 'tag', act: () => this.#go({ tag: '' }) }] : []),
-      ...(owner ? [{ key: 'owner', text: `Owner: ${owner}`, remove: 'owner', act: () => this.#go({ owner: '' }) }] : []),
+      ...(owner ? [{ key: 'owner', text: `Owner: ${userInWords(owner)}`, remove: 'owner', act: () => this.#go({ owner: '' }) }] : []),
     ]);
   }
 
