@@ -8,6 +8,8 @@ from typing import Final
 
 MAX_LISTED: Final = 12
 """More known names than this are no help in a sentence."""
+LONGEST_NAME: Final = 200
+"""Comparing takes a time that grows with the product of both lengths."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -20,5 +22,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that this one may be a slip of, or None."""
+    """The known name that this one may be a slip of, or None. What is longer than any name is compared with none."""
+    if len(name) > LONGEST_NAME:
+        return None
     return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)

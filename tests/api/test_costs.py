@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,40 @@ def test_too_many_elements_are_counted_and_not_read(ann: Api) -> None:
     assert [(e["pointer"], e["detail"]) for e in document["errors"]] == [
         ("/metadata/tags", "must have at most 50 elements")
     ]
+
+
+JSONS = {
+    "nested lists": lambda size: "[" * size,
+    "nested objects": lambda size: '{"a":' * size,
+    "a number of many digits": lambda size: f'{{"size_bytes":{"1" * size}}}',
+    "a fraction of many digits": lambda size: f'{{"size_bytes":1.{"0" * size}}}',
+    "an exponent of many digits": lambda size: f'{{"size_bytes":1e{"9" * size}}}',
+    "escapes": lambda size: f'{{"filename":"{chr(92)}u0301{chr(92)}u0316"}}'.replace("u0301", "u0301" * (size // 6)),
+    "marks": lambda size: json.dumps({"filename": "\u0301\u0316" * size}),
+    "one member again and again": lambda size: "{" + ",".join(['"filename":"a"'] * size) + "}",
+    "many elements": lambda size: json.dumps({"filename": "a", "size_bytes": 1, "metadata": {"tags": [[]] * size}}),
+    "spaces": lambda size: " " * size,
+}
+
+
+@pytest.mark.parametrize("make", JSONS.values(), ids=JSONS)
+def test_reading_json_is_linear_and_no_fault_of_ours(ann: Api, make: Callable[[int], str]) -> None:
+    texts = {size: make(size).encode() for size in (2000, 8000)}
+
+    def sent(size: int) -> None:
+        answer = ann.call("POST", "/uploads", data=texts[size], content_type="application/json")
+        assert answer.status_code in (400, 422)
+
+    assert growth(sent, 2000) < MOST
+
+
+@pytest.mark.parametrize("unit", ["a ", "\u0301", "日", "%00", "&a=1", "a&q=", ";", "[", "é"])
+def test_reading_a_query_and_a_path_is_linear(ann: Api, unit: str) -> None:
+    def asked(size: int) -> None:
+        assert ann.get(f"/assets?q={(unit * size)[:size]}").status_code < 500
+        assert ann.call("PUT", f"/assets/{'0' * 32}/captions/{(unit * size)[:size].replace('%', '')}").status_code < 500
+
+    assert growth(asked, 1000) < MOST
 
 
 # --- headers

@@ -11,6 +11,7 @@ import pytest
 from mediaflow.api.http.fields import Text, sanitised
 from mediaflow.domain.errors import MediaflowError
 from mediaflow.domain.marks import MOST_MARKS, with_few_marks
+from mediaflow.domain.suggest import nearest
 from mediaflow.media.sniff import sniff_bytes
 from mediaflow.observability.scrubbing import Scrubber
 from mediaflow.services.access.jwt_form import opened
@@ -168,3 +169,9 @@ def test_the_first_bytes_of_a_file_are_told_apart_in_linear_time(unit: bytes) ->
 def test_a_drawing_with_comments_before_it_is_one() -> None:
     with pytest.raises(MediaflowError, match="SVG"):
         sniff_bytes(b'<?xml version="1.0"?>\n<!-- a -->\n<!-- b --><svg xmlns="x"/>')
+
+
+def test_a_misspelt_name_is_compared_in_linear_time() -> None:
+    known = ["web-h264", "a" * 150]
+    assert growth(lambda size: nearest("ab" * size, known), 2000) < MOST
+    assert nearest("web-h265", known) == "web-h264"

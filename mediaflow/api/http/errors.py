@@ -129,9 +129,9 @@ def _of_flask(error: HTTPException) -> ResponseReturnValue:
     if status == 500:
         return _of_nobody(error)
     messages = (getattr(error, "data", None) or {}).get("messages") or {}
-    found = _flattened(messages) if status == 422 else iter(())
-    problems = list(islice(found, MOST_PROBLEMS))
-    detail = _summary(problems, sum(1 for _ in found)) if problems else (error.description or _phrase(status))
+    problems = list(islice(_flattened(messages), MOST_PROBLEMS)) if status == 422 else []
+    untold = _count(messages) - len(problems)
+    detail = _summary(problems, untold) if problems else (error.description or _phrase(status))
     code = getattr(error, "code_of_problem", None) or HTTP_CODES.get(status, f"request.http_{status}")
     response = problem(status, code, detail, problems=problems)
     for name, value in error.get_headers():
@@ -163,6 +163,13 @@ def _below(pointer: str, messages: Any) -> Iterator[dict[str, Any]]:
         for message in messages if isinstance(messages, list) else [messages]:
             code = FIELD_CODES.get(message, "request.invalid_field")
             yield {"pointer": pointer, "detail": str(message), "code": code}
+
+
+def _count(messages: Any) -> int:
+    """How many there are, however deep: without making a pointer for each."""
+    if isinstance(messages, dict):
+        return sum(map(_count, messages.values()))
+    return len(messages) if isinstance(messages, list) else 1
 
 
 def _escaped(name: object) -> str:
