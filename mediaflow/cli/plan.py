@@ -45,10 +45,10 @@ def _probed(file: Path, settings: Settings, plugins: Registry) -> MediaInfo:
     from mediaflow.plugin import MediaRejected
     from mediaflow.sandbox.runner import SandboxedRunner
     from mediaflow.services.pipeline.budgets import memory_ceiling, probe_budget
+    from mediaflow.settings import confinement_of
 
-    budget = probe_budget(memory_ceiling(settings.task_memory_bytes))
-    # "off" and "bwrap" are the choices of the setting
-    runner = SandboxedRunner(settings.sandbox, budget=budget)  # type: ignore[arg-type]
+    budget, confinement = probe_budget(memory_ceiling(settings.task_memory_bytes)), confinement_of(settings)
+    runner = SandboxedRunner(confinement.mode, budget=budget, confinement=confinement)
     try:
         media = probe(file, runner, max_streams=settings.max_streams, max_pixels=settings.max_pixels)
     except OSError as error:

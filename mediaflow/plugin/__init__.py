@@ -55,6 +55,7 @@ from mediaflow.plugin.interfaces import (
     StepTask,
     TaskFiles,
     UploadDraft,
+    UsesNetwork,
     Workspace,
 )
 from mediaflow.plugin.markers import API_VERSION, ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
@@ -139,6 +140,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UploadDraft",
+    "UsesNetwork",
     "VideoRendition",
     "VideoStream",
     "Workspace",

@@ -166,6 +166,17 @@ class Step(Protocol):
         ...
 
 
+@runtime_checkable
+class UsesNetwork(Protocol):
+    """A step whose `run` speaks with other machines, and says so: `uses_network = True`. Without it there is no network
+    where it runs, not even the machine's own services. The programs that it runs by `Workspace.processes` never have
+    one.
+    """
+
+    @property
+    def uses_network(self) -> bool: ...
+
+
 # --- manifests
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from mediaflow.domain.states import Stage
 from mediaflow.plugin import ProcessRunner, Storage
@@ -25,13 +24,12 @@ from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.pipeline.workdir import WorkDirectory
 from mediaflow.services.ports import Database, Metrics
-from mediaflow.settings import Settings
+from mediaflow.settings import Settings, confinement_of
 
 
 def _runners(settings: Settings) -> Callable[[Callable[[], str | None]], ProcessRunner]:
-    sandbox: Literal["bwrap", "off"] = "off" if settings.sandbox == "off" else "bwrap"
-    budget = probe_budget(memory_ceiling(settings.task_memory_bytes))
-    return lambda stop: SandboxedRunner(sandbox, stop, budget)
+    confinement, budget = confinement_of(settings), probe_budget(memory_ceiling(settings.task_memory_bytes))
+    return lambda stop: SandboxedRunner(confinement.mode, stop, budget, confinement)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ A small file may ask for much: 221 KB of 8640 x 8640 pixels took ffmpeg to 3.3 G
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -43,18 +44,21 @@ class Meter:
     _looked: float = field(default=-1e9)
     _measured: float = field(default=-1e9)
 
-    def check(self, pid: int) -> None:
-        """Look, unless the last look was a moment ago. Raises MediaRejected `media.too_costly`."""
+    def check(self, pids: Sequence[int]) -> None:
+        """Look at what descends from these, unless the last look was a moment ago.
+
+        Raises MediaRejected `media.too_costly`.
+        """
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
-            self._check_tree(pid)
+            self._check_tree(pids)
         if self.budget.directory is not None and now - self._measured >= _DISK_SECONDS:
             self._measured = now
             self._check_directory(self.budget.directory)
 
-    def _check_tree(self, pid: int) -> None:
-        used, budget = PROCESSES.tree(pid), self.budget
+    def _check_tree(self, pids: Sequence[int]) -> None:
+        used, budget = PROCESSES.tree(*pids), self.budget
         if used.memory_bytes > budget.memory_bytes:
             raise self._over(f"more than {mebibytes(budget.memory_bytes)} of memory (MEDIAFLOW_TASK_MEMORY_BYTES)")
         if used.processes > budget.processes:

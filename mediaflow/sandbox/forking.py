@@ -2,9 +2,9 @@
 
 Requests and answers are JSON datagrams with file descriptors on one socket (`prepared.py` is its other end):
 
-* `{"fork": {directory, mark, nice, capabilities}}` with stdin, stdout, stderr and the namespaces to enter: answered by
-  `{"pid": 12}` with a handle of the child (pidfd). The child stays a zombie until it is collected, so that its number
-  stays its own.
+* `{"fork": {directory, mark, nice, user, groups}}` with stdin, stdout, stderr, a socket that the child gets as its file
+  `CONTROL`, and the namespaces to enter, in this order: answered by `{"pid": 12}` with a handle of the child (pidfd).
+  The child stays a zombie until it is collected, so that its number stays its own.
 * `{"collect": 12}`, once it has ended: answered by `{"status": 0}`, as wait(2) tells it.
 
 It ends when the socket does, that is with the process that started it, and its children end with it.
@@ -13,9 +13,11 @@ It ends when the socket does, that is with the process that started it, and its 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -25,17 +27,29 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NoReturn
 
-from mediaflow.sandbox.capabilities import CapabilitySets
-from mediaflow.sandbox.kernel import die_with, enter_namespace, gain_no_privileges, give_way, overwrite_environment
+from mediaflow.sandbox.capabilities import give_up_rights
+from mediaflow.sandbox.confinement import PROCESSES
+from mediaflow.sandbox.kernel import (
+    die_with,
+    enter_namespace,
+    filter_system_calls,
+    gain_no_privileges,
+    give_way,
+    overwrite_environment,
+)
 from mediaflow.sandbox.marks import MARK_VARIABLE
+from mediaflow.sandbox.seccomp import step_filter
 
 MESSAGE_BYTES: Final = 64 * 1024
-FILES: Final = 8
+FILES: Final = 16
 """The most file descriptors of one message."""
+CONTROL: Final = 3
+"""The child's file descriptor of a socket to whoever asked for it."""
 
 
 def serve(channel: socket.socket, run: Callable[[], None]) -> None:
     """Answer requests until the other end is gone. Each child calls `run`, with the stdin, stdout and stderr it got."""
+    step_filter()  # compiled once, here
     gc.freeze()  # what is there is never garbage: a collection in a child would only copy its pages
     while True:
         data, files, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, FILES)
@@ -75,24 +89,46 @@ def _forked(request: Mapping[str, Any], files: Sequence[int], run: Callable[[], 
 
 
 def _become(request: Mapping[str, Any], files: Sequence[int], parent: int) -> None:
-    """Make this child what was asked for; after that it reaches nothing of the prepared process."""
+    """Make this child what was asked for; after that it reaches nothing of the prepared process.
+
+    Into a process namespace one goes by having a child there: then this returns in that, and we end as it does.
+    """
     os.setsid()
-    stdin, stdout, stderr, *namespaces = files
-    for standard, file in enumerate((stdin, stdout, stderr)):
-        os.dup2(file, standard)
-    overwrite_environment(MARK_VARIABLE, request["mark"])
-    give_way(request["nice"])
+    stdin, stdout, stderr, control, *namespaces = files
     for namespace in namespaces:
         enter_namespace(namespace)
+    die_with(parent, signal.SIGKILL)
+    if namespaces:
+        if pid := os.fork():
+            _end_as(os.waitpid(pid, 0)[1])
+        os.setsid()
+    for number, file in enumerate(_out_of_the_way((stdin, stdout, stderr, control))):
+        os.dup2(file, number)
+    overwrite_environment(MARK_VARIABLE, request["mark"])
+    give_way(request["nice"])
     # the socket among them, and whatever a module opened when it was imported: a directory would be a way out
-    for file in {int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2}:  # noqa: PTH208 - numbers, no paths
+    for file in {int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2, CONTROL}:  # noqa: PTH208 - numbers
         with suppress(OSError):  # that of the listing itself is gone
             os.close(file)
     os.chdir(request["directory"])
-    if request["capabilities"] is not None:
-        CapabilitySets(**request["capabilities"]).take_on()
+    if namespaces:
+        resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
+        give_up_rights(request["user"], request["groups"])
         gain_no_privileges()
-    die_with(parent, signal.SIGKILL)
+        filter_system_calls(step_filter())
+
+
+def _out_of_the_way(files: Sequence[int]) -> list[int]:
+    """The same files under numbers that none of them is to have."""
+    return [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, CONTROL + 1) for file in files]
+
+
+def _end_as(status: int) -> NoReturn:
+    """End as another process did, by its status of wait(2)."""
+    if os.WIFSIGNALED(status):
+        signal.signal(os.WTERMSIG(status), signal.SIG_DFL) if os.WTERMSIG(status) != signal.SIGKILL else None
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.WEXITSTATUS(status))
 
 
 def _run_and_exit(request: Mapping[str, Any], files: Sequence[int], parent: int, run: Callable[[], None]) -> NoReturn:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 import time
-from pathlib import Path
 from typing import Any, Final
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -13,8 +13,11 @@ _LIBC.getenv.restype = ctypes.c_void_p
 
 # linux/prctl.h
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_SECCOMP: Final = 22
+_SECCOMP_MODE_FILTER: Final = 2
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
+_INSTRUCTION_BYTES: Final = 8
 _AUTOGROUP_SECONDS: Final = 0.1
 _AUTOGROUP_TRIES: Final = 5
 
@@ -41,6 +44,18 @@ def gain_no_privileges() -> None:
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
+class _Program(ctypes.Structure):
+    """`struct sock_fprog`."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def filter_system_calls(rules: bytes) -> None:
+    """Let a compiled filter decide about system calls, from now on and in what we start (`seccomp.py`)."""
+    program = _Program(len(rules) // _INSTRUCTION_BYTES, rules)
+    call("prctl", _PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(program), 0, 0)
+
+
 def give_way(nice: int) -> None:
     """Let others have the cores first, by so much (nice(2)): this process, what it starts, and its session.
 
@@ -49,14 +64,41 @@ def give_way(nice: int) -> None:
     every 100 ms, whoever did so last.
     """
     os.nice(nice)
-    for _ in range(_AUTOGROUP_TRIES if nice else 0):
-        try:
-            Path("/proc/self/autogroup").write_text(str(nice))
-            return
-        except BlockingIOError:
-            time.sleep(_AUTOGROUP_SECONDS)
-        except OSError:
-            return
+    if nice and (session := _session(os.getpid())) is not None:
+        _give_way(session, nice)
+
+
+def let_give_way(leader: int, nice: int) -> None:
+    """The same for a process that leads its group and session, and all that is in them. ProcessLookupError: it ended.
+
+    Returns at once; the session's figure may come some 100 ms later.
+    """
+    os.setpriority(os.PRIO_PGRP, leader, os.getpriority(os.PRIO_PROCESS, 0) + nice)
+    if nice and (session := _session(leader)) is not None:
+        threading.Thread(target=_give_way, args=(session, nice), name="nice").start()
+
+
+def _session(leader: int) -> int | None:
+    """The file with the figure of that process's session, open; it never is another process's."""
+    try:
+        return os.open(f"/proc/{leader}/autogroup", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _give_way(session: int, nice: int) -> None:
+    try:
+        for _ in range(_AUTOGROUP_TRIES):
+            try:
+                os.write(session, str(nice).encode())
+            except BlockingIOError:
+                time.sleep(_AUTOGROUP_SECONDS)
+            except OSError:
+                return
+            else:
+                return
+    finally:
+        os.close(session)
 
 
 def die_with(parent: int, number: int) -> None:

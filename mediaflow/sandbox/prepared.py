@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from mediaflow.sandbox.forked import ForkedProgram
@@ -19,14 +19,18 @@ from mediaflow.sandbox.view import Namespaces
 @dataclass(frozen=True, slots=True)
 class Fork:
     """A child to fork: its directory, the mark of it and of all that it starts, how far it gives way to others (nice),
-    what it reads on stdin, and the namespaces that it enters (None: it stays in ours and has our rights).
+    what it reads on stdin, a socket for it, and the namespaces that it enters (None: it stays in ours and has our
+    rights).
     """
 
     directory: Path
     mark: str
     nice: int
     stdin: bytes
+    control: int
     namespaces: Namespaces | None
+    others: Callable[[], Sequence[int]] = tuple
+    """Numbers of processes that count as its own beside it."""
 
 
 class PreparedProcess:
@@ -50,7 +54,8 @@ class PreparedProcess:
             "directory": str(wanted.directory),
             "mark": wanted.mark,
             "nice": wanted.nice,
-            "capabilities": None if inside is None else asdict(inside.capabilities),
+            "user": None if inside is None else inside.user,
+            "groups": [] if inside is None else list(inside.groups),
         }
         with ExitStack() as stack, readable(wanted.stdin) as stdin:
             (stdout, out), (stderr, err) = os.pipe(), os.pipe()
@@ -59,9 +64,11 @@ class PreparedProcess:
             with ExitStack() as unless_forked:
                 unless_forked.callback(os.close, stdout)
                 unless_forked.callback(os.close, stderr)
-                pid, handle = server.fork(request, [stdin.fileno(), out, err, *(inside.files if inside else ())])
+                files = [stdin.fileno(), out, err, wanted.control]
+                pid, handle = server.fork(request, [*files, *(inside.files if inside else ())])
                 unless_forked.pop_all()
-        return ForkedProgram(pid, handle, stdout, stderr, server.collect)
+        end_inside = None if inside is None else inside.end
+        return ForkedProgram(pid, handle, stdout, stderr, server.collect, end_inside, wanted.others)
 
     def start(self) -> None:
         """Start the prepared process, if it does not run. It imports while others go on; TaskFailed when it can't."""

@@ -7,20 +7,22 @@ import select
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
 from mediaflow.domain.errors import TaskFailed
+from mediaflow.sandbox.kernel import let_give_way
 
 
 class Program(Protocol):
     """A program while it runs, and after. Its number stays its own until `end`, so that no stranger is killed."""
 
-    @property
-    def pid(self) -> int:
-        """Its number on this machine; what it starts are its descendants."""
+    def pids(self) -> Sequence[int]:
+        """Numbers on this machine of processes that, with their descendants, are the program and what it started."""
         ...
 
     @property
@@ -55,10 +57,9 @@ class StartedProgram:
     stdout: int
     stderr: int
 
-    @property
-    def pid(self) -> int:
+    def pids(self) -> Sequence[int]:
         """See `Program`."""
-        return self.process.pid
+        return [self.process.pid]
 
     def has_ended(self, within_seconds: float = 0.0) -> bool:
         """See `Program`."""
@@ -78,10 +79,53 @@ class StartedProgram:
                 pipe.close()
 
 
+@dataclass(slots=True)
+class Running:
+    """Programs while they run, for other threads than those that watch them."""
+
+    _programs: list[StartedProgram] = field(default_factory=list)
+    _ended: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def holding(self, program: StartedProgram) -> Iterator[None]:
+        with self._lock:
+            self._programs.append(program)
+            if self._ended:
+                program.process.kill()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._programs.remove(program)
+
+    def pids(self) -> list[int]:
+        """See `Program.pids`, of all of them."""
+        with self._lock:
+            return [pid for program in self._programs for pid in program.pids()]
+
+    def end(self) -> None:
+        """Kill all, and whatever comes later; those who watch them collect them."""
+        with self._lock:
+            self._ended = True
+            for program in self._programs:
+                program.process.kill()  # not one that was collected, whose number may be another's
+
+
 def start_program(
-    name: str, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: bytes = b""
+    name: str,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    stdin: bytes = b"",
+    files: Sequence[int] = (),
+    nice: int = 0,
 ) -> StartedProgram:
-    """Start `argv`, which reads `stdin`. Raises TaskFailed `job.program_missing`, which calls it `name`."""
+    """Start `argv`, which reads `stdin`, is given open `files` under their numbers, and gives way to others (nice(2)).
+
+    Raises TaskFailed `job.program_missing`, which calls it `name`.
+    """
     with readable(stdin) as file:
         try:
             process = subprocess.Popen(
@@ -91,10 +135,13 @@ def start_program(
                 stderr=subprocess.PIPE,
                 env=dict(env),
                 cwd=cwd,
-                process_group=0,
+                pass_fds=files,
+                start_new_session=True,  # no terminal to type into, and no Ctrl-C
             )
         except OSError as error:
             raise TaskFailed(f"{name} cannot be started: {error.strerror}.", code="job.program_missing") from error
+    with suppress(ProcessLookupError):  # it has ended already
+        let_give_way(process.pid, nice)
     stdout, stderr = (pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe is not None)
     return StartedProgram(process, os.pidfd_open(process.pid), stdout, stderr)
 

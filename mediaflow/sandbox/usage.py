@@ -48,18 +48,18 @@ class ProcessTable:
     _children: dict[int, list[int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def tree(self, root: int) -> Usage:
-        """What a process and its descendants use; all 0 when it is gone. A new one is seen `FRESH_SECONDS` late."""
-        members = self.members(root)
+    def tree(self, *roots: int) -> Usage:
+        """What processes and their descendants use; 0 when they are gone. A new one is seen `FRESH_SECONDS` late."""
+        members = self.members(*roots)
         return Usage(
             sum(process.memory_bytes for process in members.values()),
             len(members),
             sum(process.cpu_seconds for process in members.values()),
         )
 
-    def members(self, root: int) -> dict[int, Process]:
-        """A process and its descendants, by their numbers."""
-        members, waiting = dict[int, Process](), [root]
+    def members(self, *roots: int) -> dict[int, Process]:
+        """Processes and their descendants, by their numbers."""
+        members, waiting = dict[int, Process](), [*roots]
         children = self._known()
         while waiting:
             pid = waiting.pop()

@@ -1,89 +1,137 @@
-"""What a confined program sees of this machine: made by bubblewrap, run there at once or entered later.
+"""Sandboxes that bubblewrap makes and that a program enters which is forked and not started (`forking.py`).
 
-bubblewrap makes namespaces for a program that it starts. A program that is forked instead (`forking.py`) enters those
-that bubblewrap made for a *holder*, a `cat` that does nothing but live until they were opened.
+bubblewrap makes namespaces for a program that it starts: here a *holder*, a `cat` that does nothing but live. The
+program enters those of the holder. With the holder's process namespace ends every process that is in it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mediaflow.domain.errors import TaskFailed
-from mediaflow.sandbox.bubblewrap import binds
-from mediaflow.sandbox.capabilities import CapabilitySets
-from mediaflow.sandbox.program import program_path
+from mediaflow.sandbox.confinement import (
+    DEFAULT,
+    Confinement,
+    binds,
+    directories,
+    isolation,
+    machine,
+    privileges_to_change_user,
+    sealed,
+)
+from mediaflow.sandbox.program import has_ended, program_path
+from mediaflow.sandbox.users import SandboxUser
 
 _ECHO: Final = b"."
 """What the holder says when it runs: then all is set up."""
+_SHOWN: Final = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/opt",
+    "/var/cache/fontconfig",
+)
+_NAMES: Final = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager")
+"""Where /etc/resolv.conf may be a link to."""
+_ENDS_SECONDS: Final = 5.0
+# linux/nsfs.h
+_NS_GET_USERNS: Final = 0xB701
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The whole machine read-only, except `writes`. Of the directories in `hidden` a program sees only what `reads` and
-    `writes` name below them.
+    """Programs, libraries and /etc of the machine, and `reads`, read-only; `writes` is the one place to write to. Of
+    the directories in `hidden` a program sees only what `reads` and `writes` name below them. With `network` it has the
+    machine's network.
     """
 
     hidden: Sequence[Path]
     reads: Sequence[Path]
     writes: Path
+    confinement: Confinement = DEFAULT
+    user: SandboxUser | None = None
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Namespaces:
-    """A view that stands: open namespaces to enter, in this order, and what may be kept of capabilities inside."""
+    """A sandbox that stands: open namespaces to enter, in this order, and who to be inside (None: ourselves). `end`
+    kills all that is in it, and returns when it is dead. `first` is the process that gets what others leave behind.
+    """
 
+    first: int
     files: Sequence[int]
-    capabilities: CapabilitySets
+    user: int | None
+    groups: Sequence[int]
+    end: Callable[[], None]
 
 
 @contextmanager
 def opened_view(view: View) -> Iterator[Namespaces]:
-    """Make the view; it lives while the block runs, and for as long as a program is in it.
+    """Make the sandbox; what is in it ends with the block.
 
     Raises TaskFailed (`job.sandbox_failed`, `job.program_missing`).
     """
-    with _holder(view) as process:
-        files = _opened(process)
-        try:
-            yield Namespaces(files, CapabilitySets.of(process))
-        finally:
-            for file in files:
-                os.close(file)
+    with _holder(view) as number, ExitStack() as stack:
+        init = os.pidfd_open(number)
+        stack.callback(os.close, init)
+
+        def end() -> None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(init, signal.SIGKILL)
+            has_ended(init, _ENDS_SECONDS)
+
+        stack.callback(end)
+        files = _opened(Path("/proc", str(number)))
+        for file in files:
+            stack.callback(os.close, file)
+        user, groups = (view.user.number, view.confinement.device_groups()) if view.user else (None, [])
+        yield Namespaces(number, files, user, groups, end)
 
 
 def bubblewrap_view(command: Sequence[str], view: View, options: Sequence[str] = ()) -> list[str]:
     """The command in the view, as an argument list."""
-    argv = [
-        program_path("bwrap"),
-        *options,
-        "--ro-bind", "/", "/",
-        "--dev-bind", "/dev", "/dev",
-        # the machine's own, and no process namespace: the inner sandbox looks itself up here by its number, and the
-        # kernel allows no second /proc beside one that bubblewrap has covered in parts
-        "--bind", "/proc", "/proc",
-        "--die-with-parent",
-        "--cap-drop", "ALL",  # root must not mount it all again, writable
-    ]  # fmt: skip
-    if os.geteuid() == 0:
-        # user_namespaces(7): without it the inner sandbox may not map the user 0
-        argv += ["--cap-add", "CAP_SETFCAP"]
-    covers = sorted({path.absolute() for path in view.hidden if path.is_dir()}, key=lambda path: len(path.parts))
+    argv = [program_path("bwrap"), *options, *isolation(view.user is None, view.network)]
+    if view.user is not None:
+        argv += privileges_to_change_user(view.user)
+    argv += directories(["/var", "/var/cache", "/run"])
+    argv += [text for place in (*_SHOWN, *(_NAMES if view.network else ())) for text in ("--ro-bind-try", place, place)]
+    argv += machine(view.confinement)
+    places = [path for path in (*view.reads, *view.confinement.reads) if not _is_within(path, view.hidden)]
+    argv += binds([place for place in places if not _is_within(place, map(Path, _SHOWN))], None)
+    covers = [path for path in _covers(view.hidden) if _is_within(path, (*places, *map(Path, _SHOWN)))]
     for path in covers:
-        argv += ["--tmpfs", str(path)]
-    below = [path for path in view.reads if any(path.absolute().is_relative_to(cover) for cover in covers)]
-    return [*argv, *binds(below, view.writes), "--chdir", str(view.writes.absolute()), "--", *command]
+        argv += ["--perms", "0755", "--tmpfs", str(path)]
+    argv += binds([path for path in view.reads if _is_within(path, view.hidden)], view.writes)
+    return [*argv, *sealed(*map(str, covers)), "--chdir", str(view.writes.absolute()), "--", *command]
+
+
+def _covers(hidden: Sequence[Path]) -> list[Path]:
+    found = {path.absolute() for path in hidden if path.is_dir() and path != Path("/tmp")}  # noqa: S108 - a fresh one
+    return sorted(found, key=lambda path: len(path.parts))
+
+
+def _is_within(path: Path, places: Iterator[Path] | Sequence[Path]) -> bool:
+    return any(path.absolute().is_relative_to(place.absolute()) for place in places)
 
 
 @contextmanager
-def _holder(view: View) -> Iterator[Path]:
-    """A process in the view, as its directory in /proc."""
+def _holder(view: View) -> Iterator[int]:
+    """The number of the first process of the view's process namespace."""
     ours, theirs = (os.fdopen(file, mode) for file, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
     with (
         ours,
@@ -93,8 +141,8 @@ def _holder(view: View) -> Iterator[Path]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
-            process_group=0,
+            pass_fds=[theirs.fileno(), *([view.user.lock] if view.user else [])],
+            start_new_session=True,
         ) as holder,
     ):
         theirs.close()  # what bubblewrap tells ends when its own end is closed
@@ -106,13 +154,23 @@ def _holder(view: View) -> Iterator[Path]:
         if stdout.read(len(_ECHO)) != _ECHO:
             reason = stderr.read().decode(errors="replace").strip()
             raise TaskFailed(f"The sandbox could not be made: {reason}", code="job.sandbox_failed")
-        yield Path("/proc", str(json.load(ours)["child-pid"]))
+        try:
+            yield json.load(ours)["child-pid"]
+        finally:
+            holder.kill()
 
 
 def _opened(process: Path) -> list[int]:
-    """The namespaces of that process that are others than ours; the user's first, which gives the right to the rest."""
-    return [
-        os.open(process / "ns" / name, os.O_RDONLY | os.O_CLOEXEC)
-        for name in ("user", "mnt")
-        if (process / "ns" / name).readlink() != Path("/proc/self/ns", name).readlink()
-    ]
+    """The namespaces of that process that are others than ours. The user's that the others belong to comes first, since
+    it gives the right to enter them; the one that the process is in, where there are two, comes last.
+    """
+    found = [name for name in ("mnt", "net", "ipc", "uts", "cgroup", "pid", "user") if _differs(process / "ns" / name)]
+    files = [os.open(process / "ns" / name, os.O_RDONLY | os.O_CLOEXEC) for name in found]
+    if "user" not in found:
+        return files
+    owner: int = fcntl.ioctl(files[0], _NS_GET_USERNS)
+    return [owner, *files]
+
+
+def _differs(namespace: Path) -> bool:
+    return namespace.readlink() != Path("/proc/self/ns", namespace.name).readlink()

@@ -18,7 +18,7 @@ from typing import Final
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.sandbox.budget import LOOK_SECONDS, Budget, Meter
 from mediaflow.sandbox.process import Limits
-from mediaflow.sandbox.program import Program, start_program
+from mediaflow.sandbox.program import Program, Running, start_program
 
 STDERR_KEPT_BYTES: Final = 16 * 1024
 LINE_BYTES: Final = 1024 * 1024
@@ -46,7 +46,8 @@ class Watch:
     """What to watch while a program runs. `name` is how messages call it.
 
     `stop` is asked about five times a second and answers with a reason, or None. `stdin` is what the program reads
-    there (empty: nothing). `budget` is what it may use, with all that it starts.
+    there (empty: nothing). `budget` is what it may use, with all that it starts. `nice` is how far it gives way to
+    others (nice(2)). While it runs it is one of `running`.
     """
 
     name: str
@@ -55,11 +56,19 @@ class Watch:
     stop: Callable[[], str | None] | None = None
     stdin: bytes = b""
     budget: Budget | None = None
+    nice: int = 0
+    running: Running | None = None
 
 
-def watched(argv: Sequence[str], watch: Watch, *, env: Mapping[str, str], cwd: Path) -> Ended:
+def watched(
+    argv: Sequence[str], watch: Watch, *, env: Mapping[str, str], cwd: Path, files: Sequence[int] = ()
+) -> Ended:
     """Start a program and watch it to its end: see `watch_to_end`; also raises TaskFailed `job.program_missing`."""
-    return watch_to_end(start_program(watch.name, argv, env=env, cwd=cwd, stdin=watch.stdin), watch)
+    program = start_program(watch.name, argv, env=env, cwd=cwd, stdin=watch.stdin, files=files, nice=watch.nice)
+    if watch.running is None:
+        return watch_to_end(program, watch)
+    with watch.running.holding(program):
+        return watch_to_end(program, watch)
 
 
 def watch_to_end(program: Program, watch: Watch) -> Ended:
@@ -139,7 +148,7 @@ class _Run:
 
     def _check(self) -> None:
         if self.meter is not None:
-            self.meter.check(self.program.pid)
+            self.meter.check(self.program.pids())
         now, limits = time.monotonic(), self.watch.limits
         if now - self.started > limits.wall_seconds:
             raise self._failure("job.timeout", f"did not end within {limits.wall_seconds:g} seconds")

@@ -10,7 +10,7 @@ from mediaflow.settings.loading import (
     owned_specs,
     visible_settings,
 )
-from mediaflow.settings.table import Settings
+from mediaflow.settings.table import Settings, confinement_of
 
 __all__ = [
     "CORE",
@@ -18,6 +18,7 @@ __all__ = [
     "RESERVED",
     "SettingInfo",
     "Settings",
+    "confinement_of",
     "describe",
     "load_settings",
     "owned_specs",

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from mediaflow.plugin import SettingSpec
+from mediaflow.sandbox.confinement import Confinement
+from mediaflow.sandbox.users import FIRST_USER, USERS
 
 
 def _setting(
@@ -196,7 +198,19 @@ class Settings:
         "", "Directory of your own profiles (*.yaml); they add to the built-in ones and override them."
     )
     plugins_disabled: str = _setting("", "Comma-separated entry-point names of plugins that are not loaded.")
-    sandbox: str = _setting("bwrap", "How ffmpeg is confined.", choices=("bwrap", "off"))
+    sandbox: str = _setting("bwrap", "How ffmpeg and steps are confined.", choices=("bwrap", "off"))
+    sandbox_first_uid: int = _setting(
+        FIRST_USER,
+        f"Started by root: the first of {USERS} users (and groups) that sandboxes run as; nobody else may have them.",
+        minimum=1000,
+        maximum=2**31,
+    )
+    sandbox_devices: str = _setting(
+        "", "Devices that programs in the sandbox may use, as of a hardware encoder: paths, separated by colons."
+    )
+    sandbox_reads: str = _setting(
+        "", "Files and directories that steps may read beside their own, as models: paths, separated by colons."
+    )
     work_dir: str = _setting("", "Directory for running tasks; empty means one in the data directory.")
     source_cache_bytes: int = _setting(
         20 * 1024**3, "Disk space for originals that workers fetched from a remote storage."
@@ -215,6 +229,13 @@ class Settings:
     def data_path(self) -> Path:
         """The data directory, absolute."""
         return Path(self.data_dir).absolute()
+
+
+def confinement_of(settings: Settings) -> Confinement:
+    """How programs and steps are confined."""
+    return Confinement.of(
+        settings.sandbox, settings.sandbox_first_uid, settings.sandbox_devices, settings.sandbox_reads
+    )
 
 
 @cache

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from mediaflow.domain.errors import TaskFailed
+from mediaflow.sandbox.confinement import SandboxMode
 from mediaflow.sandbox.process import Limits
-from mediaflow.sandbox.runner import SandboxedRunner, SandboxMode, readable_stderr, sandbox_works
+from mediaflow.sandbox.runner import SandboxedRunner, readable_stderr, sandbox_works
 
 BOTH: list[SandboxMode] = ["bwrap", "off"]
 QUICK = Limits(wall_seconds=10)

@@ -6,13 +6,15 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +26,7 @@ from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.domain.media import MediaInfo
 from mediaflow.plugin import MediaContext, StepTask
 from mediaflow.plugin.wire import dump
-from mediaflow.sandbox.view import View, bubblewrap_view
+from mediaflow.sandbox.users import FIRST_USER, USERS
 from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.ports import StepRequest
 from mediaflow.settings import Settings
@@ -59,9 +61,11 @@ class Hooks:
     """Records progress; stops when told."""
 
     stop: Callable[[], str | None] = lambda: None
+    heard: Callable[[], object] = lambda: None
     seen: list[float] = field(default_factory=list)
 
     def progress(self, fraction: float) -> None:
+        self.heard()
         self.seen.append(fraction)
 
     def cancelled(self) -> str | None:
@@ -97,12 +101,14 @@ class Bench:
         lines = "\n".join(" " * 8 + line for line in body.strip().splitlines())
         (self.root / "modules" / "stepprobe_plugin.py").write_text(PLUGIN.replace("{body}", lines))
 
-    def work(self, hooks: Hooks | None = None, seconds: float = 20, nice: int = 0) -> list[dict[str, Any]]:
+    def work(
+        self, hooks: Hooks | None = None, seconds: float = 20, nice: int = 0, directory: Path | None = None
+    ) -> list[dict[str, Any]]:
         request = StepRequest(
             step="test.step",
             task=dump(StepTask("one", {"depth": {"n": [1, 2]}}, MEDIA)),
             source=str(self.source),
-            directory=str(self.directory),
+            directory=str(directory or self.directory),
             time_limit_seconds=seconds,
             nice=nice,
         )
@@ -302,19 +308,14 @@ def running(command: str) -> bool:
 
 
 @pytest.mark.parametrize("shared", ["bwrap"], indirect=True)
-def test_a_step_has_the_rights_that_bubblewrap_leaves_to_a_program_of_its_own(bench: Bench) -> None:
-    # given what a program has that bubblewrap starts in the same view
-    view = View(hidden=[bench.root / "data"], reads=[], writes=bench.directory)
-    started = subprocess.run(
-        bubblewrap_view(["cat", "/proc/self/status"], view), capture_output=True, text=True, check=True
-    )
-    # when a step looks at itself
+def test_a_step_is_a_user_without_rights_behind_a_filter(bench: Bench) -> None:
     bench.run("return [made('out', open('/proc/self/status').read().encode())]")
-    # then it has the same, and nothing to gain
-    names = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapAmb", "NoNewPrivs", "Seccomp")
-    own, others = told((bench.directory / "out").read_text()), told(started.stdout)
-    assert {name: own[name] for name in names} == {name: others[name] for name in names}
-    assert own["CapBnd"] == own["CapPrm"]
+    own = told((bench.directory / "out").read_text())
+    assert {own[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
+    assert (own["NoNewPrivs"], own["Seccomp"]) == ("1", "2")
+    # root's is a real user that nobody else is; an ordinary user's is himself
+    [user] = set(map(int, own["Uid"].split()))
+    assert user in range(FIRST_USER, FIRST_USER + USERS) if os.geteuid() == 0 else user == os.geteuid()
 
 
 def test_a_step_reaches_nothing_of_the_process_that_it_is_forked_from(bench: Bench) -> None:
@@ -326,10 +327,9 @@ def test_a_step_reaches_nothing_of_the_process_that_it_is_forked_from(bench: Ben
         nice=3,
     )
     files, pid, group_and_session, directory, nice = json.loads((bench.directory / "out").read_text())
-    # stdin, stdout and stderr, and the channel that answers go to; no socket
-    kinds = {number: name.split(":")[0] for number, name in files.items()}
-    assert {number: kinds[number] for number in ("1", "2", "3")} == dict.fromkeys(("1", "2", "3"), "pipe")
-    assert set(kinds) == {"0", "1", "2", "3"}
+    # stdin, stdout and stderr, the socket for programs, and the channel that answers go to
+    kinds = {number: name.split(":")[0] for number, name in files.items() if number != "0"}
+    assert kinds == {"1": "pipe", "2": "pipe", "3": "socket", "4": "pipe"}
     assert group_and_session == [str(pid), str(pid)]
     assert (directory, nice) == (str(bench.directory), 3)
 
@@ -337,11 +337,14 @@ def test_a_step_reaches_nothing_of_the_process_that_it_is_forked_from(bench: Ben
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not weigh sessions")
 def test_what_a_step_runs_gives_way_as_a_session_too(bench: Bench) -> None:
     bench.run(
-        "ran = workspace.processes.run(['cat', '/proc/self/autogroup'], limits=Limits(5))\n"
+        # an ordinary user may change a session's figure ten times a second only
+        "script = 'for i in 1 2 3 4 5; do cat /proc/self/autogroup; sleep 0.2; done; nice'\n"
+        "ran = workspace.processes.run(['sh', '-c', script], limits=Limits(5))\n"
         "return [made('out', ran.stdout)]",
         nice=7,
     )
-    assert (bench.directory / "out").read_text().split()[1:] == ["nice", "7"]
+    *_, session, own = (bench.directory / "out").read_text().splitlines()
+    assert (session.split()[1:], own) == (["nice", "7"], "7")
 
 
 def test_what_a_step_forks_into_a_session_of_its_own_ends_with_it(bench: Bench) -> None:
@@ -358,27 +361,38 @@ def test_what_a_step_forks_into_a_session_of_its_own_ends_with_it(bench: Bench) 
     assert [stat for stat in stats if stat[3] == session and stat[0] != "Z"] == []
 
 
-def test_steps_run_beside_one_another(bench: Bench) -> None:
-    # given a step that ends when three of it have begun
-    bench.write("made(str(os.getpid()))\nwhile len(list(here.iterdir())) < 3: time.sleep(0.01)\nreturn []")
+def test_steps_run_beside_one_another_each_as_its_own(bench: Bench) -> None:
+    # given three that wait for one another where their progress is heard of
+    met = threading.Barrier(3, timeout=10)
+    bench.write("workspace.progress(0.5); time.sleep(0.1); made('user', str(os.getuid()).encode()); return []")
+
+    def work(name: str) -> str:
+        directory = bench.directory / name
+        directory.mkdir()
+        bench.work(Hooks(heard=met.wait), directory=directory)
+        return (directory / "user").read_text()
+
     with ThreadPoolExecutor(3) as pool:
-        assert list(pool.map(lambda _: bench.work(), range(3))) == [[], [], []]
+        users = list(pool.map(work, "abc"))
+    assert len(set(users)) == (3 if os.geteuid() == 0 and bench.sandbox == "bwrap" else 1)
 
 
 def test_a_prepared_process_that_died_costs_one_attempt_and_is_replaced(bench: Bench) -> None:
-    bench.run("(here / 'parent').write_text(str(os.getppid())); return []")
+    bench.run("return []")
     # given a step whose prepared process ends under it
+    [prepared] = prepared_of(os.getpid())
+    hooks = Hooks(heard=lambda: os.kill(prepared, signal.SIGKILL))
     with pytest.raises(TaskFailed) as caught:
-        bench.run(f"os.kill({(bench.directory / 'parent').read_text()}, 9); time.sleep(60)")
+        bench.run("workspace.progress(0.5); time.sleep(60)", hooks)
     # then its end is noticed at once, and the next step has another
     assert caught.value.code == "job.step_broken"
-    bench.run("(here / 'other').write_text(str(os.getppid())); return []")
-    assert (bench.directory / "parent").read_text() != (bench.directory / "other").read_text()
+    bench.run("return []")
+    assert prepared_of(os.getpid()) != [prepared]
 
 
 def test_a_step_and_its_prepared_process_die_with_a_worker_that_is_killed(bench: Bench) -> None:
     # given another worker, in a step
-    bench.write("(here / 'pids').write_text(f'{os.getpid()} {os.getppid()}'); time.sleep(60)")
+    bench.write("made('begun'); time.sleep(60)")
     code = (
         f"import sys; sys.path[:0] = {[str(ROOT), str(bench.root / 'modules')]}\n"
         "from pathlib import Path; from tests.services.test_stepprocess import Bench, steps_in\n"
@@ -386,12 +400,25 @@ def test_a_step_and_its_prepared_process_die_with_a_worker_that_is_killed(bench:
     )
     worker = subprocess.Popen([sys.executable, "-c", code])
     try:
-        assert within(30, lambda: (bench.directory / "pids").exists() and (bench.directory / "pids").read_text() != "")
+        assert within(30, (bench.directory / "begun").exists)
+        [prepared] = prepared_of(worker.pid)
+        steps = prepared_of(prepared)
+        assert steps
     finally:
         worker.kill()
         worker.wait()
-    step, prepared = (bench.directory / "pids").read_text().split()
-    assert within(5, lambda: not Path("/proc", step).exists() and not Path("/proc", prepared).exists())
+    assert within(5, lambda: not any(Path("/proc", str(pid)).exists() for pid in (prepared, *steps)))
+
+
+def prepared_of(parent: int) -> list[int]:
+    """The processes of steps that are that one's children: a worker's prepared one, or what that forked."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            status = (path / "stat").read_text().rsplit(")", 1)[1].split()
+            if int(status[1]) == parent and status[0] != "Z" and b"stepchild" in (path / "cmdline").read_bytes():
+                found.append(int(path.name))
+    return found
 
 
 def test_a_step_is_forked_from_a_process_that_has_imported_it(bench: Bench) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import HasLocalFiles, Storage
+from mediaflow.sandbox.ownership import let_read, remove_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Inputs:
         try:
             yield {task.name: self._laid_out(asset, task, root / task.name) for task in needed}
         finally:
-            shutil.rmtree(root, ignore_errors=True)
+            remove_tree(root)
 
     def _laid_out(self, asset: Asset, task: Task, directory: Path) -> dict[str, Any]:
         prefix = f"{keys.asset_prefix(asset.id)}{(task.result or {})['path']}/"
@@ -46,6 +46,9 @@ class Inputs:
                 raise TaskFailed(
                     f"{artifact['path']} is not in the storage as it was made.", code="storage.lost_object"
                 )
+        if os.geteuid() == 0:  # the step is another user
+            for path in (directory, *directory.rglob("*")):
+                let_read(path)
         return {"directory": str(directory), "artifacts": artifacts}
 
     def _place(self, key: str, target: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mediaflow.domain.errors import NotFound, TaskFailed
 from mediaflow.plugin import HasLocalFiles, Storage
+from mediaflow.sandbox.ownership import let_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Sources:
     def opened(self, key: str) -> Iterator[Path]:
         """The original as a local file, to be read only, for the length of the `with` block."""
         if isinstance(self.storage, HasLocalFiles):
-            yield self.storage.local_path(key)
+            yield _readable(self.storage.local_path(key))
             return
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.directory / key.replace("/", "_")
@@ -39,7 +40,7 @@ class Sources:
             os.utime(path)
             fcntl.flock(lock, fcntl.LOCK_SH)  # shared while in use: the sweep takes exclusive locks only
             self._sweep(path)
-            yield path
+            yield _readable(path)
 
     def _fetch(self, key: str, path: Path) -> None:
         info = self.storage.stat(key)
@@ -73,3 +74,10 @@ class Sources:
                     continue
                 used -= file.stat().st_size
                 file.unlink(missing_ok=True)
+
+
+def _readable(path: Path) -> Path:
+    """The file, which a sandbox's user can read: where root works that is not the one who wrote it."""
+    if os.geteuid() == 0:
+        let_read(path)
+    return path

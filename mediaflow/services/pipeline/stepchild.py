@@ -34,8 +34,8 @@ from mediaflow.plugin import (
     Workspace,
 )
 from mediaflow.plugin.wire import dump, get_ready, load
-from mediaflow.sandbox.forking import serve
-from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.sandbox.errands import AskingRunner
+from mediaflow.sandbox.forking import CONTROL, serve
 from mediaflow.services.pipeline.stepanswers import checked_artifacts
 
 _PROGRESS_SECONDS: Final = 0.2
@@ -78,7 +78,7 @@ def _run(request: Mapping[str, Any], answer: _Answer) -> None:
         directory=Path(request["directory"]),
         source=Path(request["source"]),
         progress=answer.progress,
-        processes=SandboxedRunner(request["sandbox"]),
+        processes=AskingRunner(socket.socket(fileno=CONTROL)),
         settings=request["settings"],
         inputs={name: _files(made) for name, made in request["inputs"].items()},
     )

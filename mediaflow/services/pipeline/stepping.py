@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import BLOCK_BYTES, StepTask, Storage
 from mediaflow.plugin.wire import dump, load
+from mediaflow.sandbox.ownership import open_made, remove_tree
 from mediaflow.services.pipeline.budgets import step_budget
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.lease import Lease
@@ -91,12 +91,12 @@ class Stepping:
         try:
             yield directory
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            remove_tree(directory)
 
     def _keep(self, asset: Asset, path: str, directory: Path, artifact: Artifact, lease: Lease) -> None:
         if (reason := lease.reason()) is not None:
             raise LeaseLost(reason)
-        with (directory / artifact.path).open("rb") as file:
+        with open_made(directory, artifact.path) as file:
             blocks = iter(lambda: file.read(BLOCK_BYTES), b"")
             key = f"{keys.asset_prefix(asset.id)}{path}/{artifact.path}"
             self.storage.put(key, blocks, size_bytes=artifact.size_bytes, content_type=artifact.content_type)

@@ -1,10 +1,11 @@
 """Runs a step in a child process of its own: a plugin that hangs, exits or writes elsewhere harms its own task only.
 
 The child is forked from a prepared process of this worker that has imported the plugins, since Python's start and the
-imports would take longer than many a step. It sees the whole machine read-only, except its own directory; the data
-directory, other tasks' directories and /tmp are hidden. It keeps the network (a step may call a service); the programs
-that it runs on the source have none (`mediaflow/sandbox/runner.py`). What it started and left behind, in whatever
-session, is known by a mark in its environment and ended after it.
+imports would take longer than many a step. It is in namespaces of its own: programs, libraries and /etc read-only, its
+own directory, no network unless the step says that it needs it, no other processes; and in them an unprivileged user
+behind a filter of system calls. What it started and left behind ends with its process namespace; without a sandbox
+that is known by a mark in its environment. Programs that it wants run on the source run beside it
+(`sandbox/errands.py`).
 """
 
 from __future__ import annotations
@@ -28,16 +29,18 @@ from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.mediatypes import is_media_type
 from mediaflow.domain.publication import ARTIFACTS
-from mediaflow.plugin import ENTRY_POINT_GROUP, Artifact, Limits, MediaContext
+from mediaflow.plugin import ENTRY_POINT_GROUP, Artifact, Limits, MediaContext, UsesNetwork
 from mediaflow.plugin.wire import load
+from mediaflow.sandbox.errands import Errands, Room
 from mediaflow.sandbox.marks import end_marked
+from mediaflow.sandbox.ownership import give
 from mediaflow.sandbox.prepared import Fork, PreparedProcess
-from mediaflow.sandbox.program import Program
-from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, readable_stderr
+from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner, readable_stderr
+from mediaflow.sandbox.users import SandboxUser, borrowed_user
 from mediaflow.sandbox.view import Namespaces, View, opened_view
 from mediaflow.sandbox.watchdog import Ended, Watch, watch_to_end
 from mediaflow.services.ports import StepHooks, StepRequest
-from mediaflow.settings import Settings
+from mediaflow.settings import Settings, confinement_of
 
 _log = structlog.get_logger("mediaflow.steps")
 _STDERR_SHOWN: Final = 2000
@@ -60,6 +63,7 @@ class ChildSteps:
 
     def __init__(self, settings: Settings, plugins: StepOwners) -> None:
         self._settings, self._plugins = settings, plugins
+        self._confinement = confinement_of(settings)
         self._prepared = PreparedProcess(self._command, _environment)
 
     @cached_property
@@ -75,11 +79,8 @@ class ChildSteps:
         plugin, directory = self._plugins.entry_point_of_step(request.step), Path(request.directory)
         told = _Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks)
         watch = Watch(told.name, Limits(request.time_limit_seconds), told.line, hooks.cancelled, budget=request.budget)
-        mark = new_id()
-        try:
-            ended = watch_to_end(self._forked(plugin, request, mark), watch)
-        finally:
-            end_marked(mark)
+        with self._user(directory) as user:
+            ended = self._watched(plugin, request, watch, user)
         artifacts = told.outcome(ended, readable_stderr(ended.stderr, [Path(request.source), directory]))
         _check_files(told.name, artifacts, directory)
         return artifacts
@@ -92,21 +93,47 @@ class ChildSteps:
         """End the prepared process."""
         self._prepared.close()
 
-    def _forked(self, plugin: str, request: StepRequest, mark: str) -> Program:
-        with self._confined(request) as namespaces:
-            document = self._document(plugin, request)
-            return self._prepared.fork(Fork(Path(request.directory), mark, request.nice, document, namespaces))
-
     @contextmanager
-    def _confined(self, request: StepRequest) -> Iterator[Namespaces | None]:
-        """Who the child is: our own user, without rights over others', in a view of its own."""
-        if self._settings.sandbox == "off":
+    def _user(self, directory: Path) -> Iterator[SandboxUser | None]:
+        """Who the child is, for whom the directory is: None is we ourselves."""
+        if self._confinement.mode == "off" or os.geteuid() != 0:
             yield None
             return
-        directory = Path(request.directory)
-        hidden = [Path("/tmp"), self._settings.data_path, directory.parent]  # noqa: S108 - an empty one instead
-        inputs = [Path(made["directory"]) for made in request.inputs.values()]
-        view = View(hidden, reads=[*self._code, Path(request.source), *inputs], writes=directory)
+        with borrowed_user(self._confinement.first_user) as user:
+            give(directory, user.number)
+            yield user
+
+    def _watched(self, plugin: str, request: StepRequest, watch: Watch, user: SandboxUser | None) -> Ended:
+        room = Room(Path(request.directory), _readable(request), self._code)
+        runner = SandboxedRunner(self._confinement.mode, confinement=self._confinement, user=user, nice=request.nice)
+        mark = new_id()
+        try:
+            with Errands.of(runner, room) as errands, self._confined(request, user) as namespaces:
+                document, given = self._document(plugin, request), errands.given.fileno()
+                first = [] if namespaces is None else [namespaces.first]
+                fork = Fork(
+                    *(room.directory, mark, request.nice, document, given, namespaces),
+                    others=lambda: [*first, *errands.running.pids()],
+                )
+                return watch_to_end(self._prepared.fork(fork), watch)
+        finally:
+            if self._confinement.mode == "off":
+                end_marked(mark)
+
+    @contextmanager
+    def _confined(self, request: StepRequest, user: SandboxUser | None) -> Iterator[Namespaces | None]:
+        if self._confinement.mode == "off":
+            yield None
+            return
+        directory, step = Path(request.directory), self._plugins.steps.get(request.step)
+        view = View(
+            hidden=[self._settings.data_path, directory.parent],
+            reads=[*self._code, *_readable(request)],
+            writes=directory,
+            confinement=self._confinement,
+            user=user,
+            network=isinstance(step, UsesNetwork) and step.uses_network,
+        )
         with opened_view(view) as namespaces:
             yield namespaces
 
@@ -120,7 +147,6 @@ class ChildSteps:
             "source": request.source,
             "directory": request.directory,
             "inputs": request.inputs,
-            "sandbox": self._settings.sandbox,
             "settings": dict(self._plugins.context(plugin).settings),
         }
         return json.dumps(document).encode()
@@ -181,6 +207,10 @@ class _Told:
 
     def _broken(self, what: str) -> TaskFailed:
         return TaskFailed(f"{self.name} {what}.", code="job.step_broken")
+
+
+def _readable(request: StepRequest) -> list[Path]:
+    return [Path(request.source), *(Path(made["directory"]) for made in request.inputs.values())]
 
 
 def _exit_sentence(returncode: int) -> str:

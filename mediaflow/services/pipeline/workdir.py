@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from mediaflow.domain.ids import new_id
+from mediaflow.sandbox.ownership import remove_tree
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class WorkDirectory:
 
     def close(self) -> None:
         if self._path is not None and self._held is not None:
-            shutil.rmtree(self._path, ignore_errors=True)
+            remove_tree(self._path)
             os.close(self._held)
             self._path = self._held = None
 
@@ -47,7 +47,7 @@ class WorkDirectory:
                 continue  # removed by a sibling just now
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(directory, ignore_errors=True)
+                remove_tree(directory)
             except BlockingIOError:
                 pass  # its process lives
             finally:
