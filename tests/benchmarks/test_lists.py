@@ -125,6 +125,7 @@ def assets(language: Language) -> Iterator[Asset]:
 
 
 def kept(field: Field, value: Any) -> Any:
+    value = field.checked(value)
     return json.dumps(value) if field.kind in JSON and value is not None else value
 
 
