@@ -7,15 +7,16 @@ import sys
 import time
 from contextlib import ExitStack
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_smorest import Blueprint as DocumentedBlueprint  # type: ignore[import-untyped]
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mediaflow import registry
 from mediaflow.api.http.auth import register_authentication
+from mediaflow.api.http.containment import Application
 from mediaflow.api.http.context import BASE, caller_if_any, install, request_id
 from mediaflow.api.http.context import runtime as current_runtime
 from mediaflow.api.http.converters import register_converters
@@ -94,7 +95,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     if runtime is None:
         runtime = web_runtime(settings, registry.load(os.environ)[1])
         runtime.start()
-    app = Flask("mediaflow", static_folder=None)
+    app = Application("mediaflow", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_JSON_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     install(app, runtime)
@@ -145,14 +146,15 @@ def _close(runtime: Runtime) -> None:
         runtime.wakeups.close()
 
 
-def _mount_plugins(app: Flask, document: Document, runtime: Runtime) -> None:
+def _mount_plugins(app: Application, document: Document, runtime: Runtime) -> None:
     contexts = partial(PluginContext, database=lambda: current_runtime().database, who=caller_if_any)
-    for blueprint in runtime.plugins.blueprints(contexts):
-        prefix = f"{BASE}/plugins/{blueprint.name}"
-        if isinstance(blueprint, DocumentedBlueprint):
-            document.register_blueprint(blueprint, url_prefix=prefix)
-        else:
-            app.register_blueprint(blueprint, url_prefix=prefix)
+    offered = runtime.plugins.blueprints(contexts)
+    for name, blueprint in offered.things.items():
+        prefix = f"{BASE}/plugins/{name}"
+        mount = document.register_blueprint if isinstance(blueprint, DocumentedBlueprint) else app.register_blueprint
+        with runtime.plugins.failures_named(offered.owners[name], f"the blueprint {name!r}"):
+            mount(blueprint, url_prefix=prefix)
+    app.plugins = offered.owners
 
 
 # --- around every request
@@ -162,7 +164,8 @@ def _begin() -> None:
     g.began = time.monotonic()
     subjects = {name: str(value) for name, value in (request.view_args or {}).items() if name in SUBJECTS}
     g.bound = ExitStack()
-    g.bound.enter_context(bind_ids(request_id=request_id(), **subjects))
+    plugin = cast("Application", current_app).plugin_of_request()
+    g.bound.enter_context(bind_ids(request_id=request_id(), plugin=plugin, **subjects))
     check_lengths()
     check_host()
 

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.metadata import Distribution, EntryPoint
 from typing import Any
 
+from mediaflow.domain.containment import contained
 from mediaflow.domain.errors import PluginFailed
 from mediaflow.domain.suggest import suggestion
 from mediaflow.plugin import ConfigurationError
@@ -93,9 +94,10 @@ def check_hooks(
 
 @contextmanager
 def failures_named(plugin: FoundPlugin, hook: str) -> Iterator[None]:
-    """Whatever is raised inside leaves with the plugin's name."""
+    """Whatever is raised inside leaves with the plugin's name, a call of `sys.exit` included."""
     try:
-        yield
+        with contained():
+            yield
     except ConfigurationError as error:
         raise ConfigurationError(f"{plugin}: {error.detail}", code=error.code, problems=error.problems) from error
     except Exception as error:

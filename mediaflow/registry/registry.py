@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from importlib.resources.abc import Traversable
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import structlog
 
+from mediaflow.domain.containment import contained
 from mediaflow.domain.errors import PluginFailed
 from mediaflow.plugin import (
     ENTRY_POINT_GROUP,
@@ -136,8 +138,7 @@ class Registry:
         """The storage of a URL. Raises ConfigurationError when the plugin does, PluginFailed for anything else."""
         scheme = self.storage_scheme(url)
         owner = self._storages.owners[scheme.scheme]
-        plugin = next(found for found in self._hooks.plugins if found.name == owner)
-        with failures_named(plugin, f"{scheme.scheme}: open"):
+        with self.failures_named(owner, f"{scheme.scheme}: open"):
             return scheme.open(url, visible_settings(settings, self.setting_specs, owner))
 
     def startup(self) -> None:
@@ -158,7 +159,8 @@ class Registry:
         for plugin, call in self._hooks.calls("mediaflow_shutdown"):
             try:
                 if plugin.name in started:
-                    call()
+                    with contained():
+                        call()
             except Exception:  # noqa: BLE001 - one plugin's failure must not keep the others from ending in order
                 self._log.exception("plugin_shutdown_failed", plugin=plugin.name)
 
@@ -180,20 +182,27 @@ class Registry:
         """Tell every listener. One that raises is logged and counted; the others hear of it all the same."""
         for plugin, call in self._hooks.calls("mediaflow_on_event", event=event):
             try:
-                call()
+                with contained():
+                    call()
             except Exception:  # noqa: BLE001 - an observer can't hurt the work
                 self._log.exception("event_listener_failed", plugin=plugin.name, event_name=event.name)
                 if self._metrics is not None:
                     self._metrics.count(LISTENER_FAILURES, plugin=plugin.name)
 
-    def blueprints(self, context_of: ContextOf | None = None) -> list[Blueprint]:
-        """The plugins' blueprints, over contexts that `context_of` makes from the usual ones.
+    def blueprints(self, context_of: ContextOf | None = None) -> Offers[Blueprint]:
+        """The plugins' blueprints by name, over contexts that `context_of` makes from the usual ones.
 
         Raises ConfigurationError for a name that is offered twice.
         """
         offered = self._hooks.items("mediaflow_register_blueprints", Named, context_of=context_of)
-        blueprints = offers("blueprint", offered, lambda blueprint: blueprint.name).things.values()
-        return cast("list[Blueprint]", list(blueprints))
+        return cast("Offers[Blueprint]", offers("blueprint", offered, lambda blueprint: blueprint.name))
+
+    def failures_named(self, plugin: str, where: str) -> AbstractContextManager[None]:
+        """Around a call of that plugin's code elsewhere: whatever it raises becomes a PluginFailed with its name."""
+        return failures_named(self._plugin(plugin), where)
+
+    def _plugin(self, name: str) -> FoundPlugin:
+        return next(found for found in self._hooks.plugins if found.name == name)
 
     def register_commands(self, cli: click.Group, context_of: ContextOf | None = None) -> None:
         """Add the plugins' subcommands; see `blueprints`. Raises ConfigurationError for one whose name is taken."""

@@ -63,9 +63,12 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM; the exit code is 0 then, and 1 when it could not start."""
+    first = os.getpid()
     try:
         _Server(gunicorn_settings(settings)).run()
     except SystemExit as stop:
+        if os.getpid() != first:
+            raise  # a worker: its own code tells the first process whether to start another
         return 1 if stop.code else 0
     return 0
 

@@ -23,6 +23,7 @@ from mediaflow.domain.errors import (
 )
 from mediaflow.observability.metrics import PrometheusMetrics
 from mediaflow.registry import Registry
+from mediaflow.registry.offers import Offers
 from tests.api.site import Api, Site, is_problem
 
 PAGE = {"X-Requested-With": "mediaflow"}
@@ -108,8 +109,10 @@ class WithBlueprint:
     def __init__(self, registry: Registry, blueprint: Blueprint) -> None:
         self.registry, self.blueprint = registry, blueprint
 
-    def blueprints(self, context_of: Any) -> list[Blueprint]:
-        return [*self.registry.blueprints(context_of), self.blueprint]
+    def blueprints(self, context_of: Any) -> Offers[Blueprint]:
+        offered = self.registry.blueprints(context_of)
+        name = self.blueprint.name
+        return Offers({**offered.things, name: self.blueprint}, {**offered.owners, name: "local"})
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.registry, name)

@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from tests.api.server import ROOT, Server, clean_environ, free_port, gunicorn_command, running_server
+from tests.outsiders import install
 
 MIB = 1024 * 1024
 THREADS = 4
@@ -275,3 +276,23 @@ def test_what_is_configured_wrongly_is_said_in_one_sentence(
     assert ended.returncode != 0
     assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [gunicorn_command(), [sys.executable, "-m", "mediaflow", "serve"]], ids=["wsgi", "serve"]
+)
+def test_a_plugin_whose_blueprints_fail_stops_the_start(tmp_path: Path, command: list[str]) -> None:
+    source = "from mediaflow.plugin import *\n@hookimpl\ndef mediaflow_register_blueprints(): raise SystemExit(1)\n"
+    environ = clean_environ(
+        data_dir=str(tmp_path), port=str(free_port()), redis_url="redis://127.0.0.1:1/0", metrics_bind="off"
+    )
+    environ["PYTHONPATH"] = str(install(tmp_path / "modules", "harm", source))
+
+    ended = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode != 0
+    said = [line for line in ended.stderr.splitlines() if line.startswith("mediaflow: ")]
+    assert said == [
+        "mediaflow: the plugin 'harm' of dist-harm 1.0 failed in mediaflow_register_blueprints:"
+        " WouldEndProcess: SystemExit(1)"
+    ]

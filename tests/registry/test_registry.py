@@ -483,7 +483,7 @@ def _blueprints(site: Site) -> None:
     source = "from flask_smorest import Blueprint\n"
     source += "@hookimpl\ndef mediaflow_register_blueprints(): return [Blueprint('odd', __name__, url_prefix='/odd')]"
     site.add("one", HEAD + source)
-    names = [blueprint.name for blueprint in site.load().blueprints()]
+    names = list(site.load().blueprints().things)
     site.add("two", HEAD + source)
 
     assert names == ["odd"]
