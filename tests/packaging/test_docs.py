@@ -11,7 +11,8 @@ import pytest
 import mediaflow.plugin
 from mediaflow.plugin import hookspecs
 
-GUIDE = Path(__file__).parents[2] / "plugins" / "README.md"
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "plugins" / "README.md"
 HOOKS = {name: value for name, value in vars(hookspecs).items() if name.startswith("mediaflow_")}
 
 
@@ -46,3 +47,13 @@ def test_every_hook_has_a_contract(name: str) -> None:
 )
 def test_every_interface_is_in_the_guide(name: str) -> None:
     assert f"`{name}`" in GUIDE.read_text(encoding="utf-8")
+
+
+def test_every_promise_of_security_is_held_by_a_test_that_is_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text)
+    assert len(named) > 30
+    missing = [f"{file}::{test}" for file, test in named if f"def {test}(" not in (ROOT / file).read_text()]
+    assert missing == []
+    rows = text.partition("## What is promised")[2].partition("## What is not")[0].strip().splitlines()[2:]
+    assert [row.split("|")[1] for row in rows if "`tests/" not in row] == []
