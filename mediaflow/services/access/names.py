@@ -35,8 +35,6 @@ def local_name(text: str) -> str:
     """The one way to write the name; InvalidInput with the reason when it can be nobody's."""
     if not 0 < len(text) <= MAX_USER_CHARACTERS:  # first: what follows is for names, not for books
         raise bad_name(text, f"it must have 1 to {MAX_USER_CHARACTERS} characters")
-    if text.startswith(OUTSIDE_MARK):
-        raise bad_name(text, f"`{OUTSIDE_MARK}` begins the ids of users of an outside issuer")
     try:
         name: str = _profile().enforce(text)
     except UnicodeEncodeError as error:
@@ -47,8 +45,10 @@ def local_name(text: str) -> str:
         raise bad_name(text, f"it mixes letters of several scripts ({mixed}), which look alike")
     if ascii_twin(name) == ADMIN:
         raise bad_name(text, f"it looks like {ADMIN!r}")
-    if len(name) > MAX_USER_CHARACTERS or name.startswith(OUTSIDE_MARK):
-        raise bad_name(text, "it is too long, or begins with a `~`, once it is written as names are")
+    if name.startswith(OUTSIDE_MARK):
+        raise bad_name(text, f"`{OUTSIDE_MARK}` begins the ids of users of an outside issuer")
+    if len(name) > MAX_USER_CHARACTERS:
+        raise bad_name(text, f"written as names are it has more than {MAX_USER_CHARACTERS} characters")
     return name
 
 
