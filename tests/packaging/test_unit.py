@@ -28,7 +28,8 @@ def test_systemd_understands_it_and_finds_it_strict(tmp_path: Path) -> None:
     there = tmp_path / UNIT.name
     there.write_text(re.sub(r"^(User|Group)=.*", r"\1=daemon", text, flags=re.MULTILINE))
     checked = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, check=False)
-    assert (checked.returncode, checked.stderr) == (0, "")
+    said = [line for line in checked.stderr.splitlines() if UNIT.name in line]  # others' units are not ours to mend
+    assert (checked.returncode, said) == (0, [])
     strict = ["systemd-analyze", "security", "--offline=true", "--threshold=50", str(there)]
     done = subprocess.run(strict, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
