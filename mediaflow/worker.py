@@ -9,22 +9,21 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
 from mediaflow import registry
-from mediaflow.domain.errors import ConfigurationError, MediaflowError
+from mediaflow.domain.errors import MediaflowError
 from mediaflow.observability.logging import configure_logging
 from mediaflow.queue.actors import declare_actors
 from mediaflow.queue.broker import make_broker
 from mediaflow.queue.middleware import WorkerLife
 from mediaflow.queue.wakeups import DramatiqWakeups
 from mediaflow.runtime import build_runtime, make_metrics
-from mediaflow.sandbox.runner import sandbox_works
-from mediaflow.settings import Settings
+from mediaflow.runtime.confining import check_sandbox
 
 
 def build_worker_broker(environ: dict[str, str]) -> RedisBroker:
     """A broker with all actors declared, over a runtime of this process."""
     settings, plugins = registry.load(environ)
     configure_logging(settings, plugins.setting_specs)
-    _check_sandbox(settings)
+    check_sandbox(settings)
     life = WorkerLife()
     broker = make_broker(settings.redis_url, life)
     metrics = make_metrics(plugins)
@@ -32,13 +31,6 @@ def build_worker_broker(environ: dict[str, str]) -> RedisBroker:
     life.runtime.start()
     declare_actors(broker, life.runtime)
     return broker
-
-
-def _check_sandbox(settings: Settings) -> None:
-    """A worker without its sandbox does not start, unless it was told to."""
-    reason = sandbox_works() if settings.sandbox == "bwrap" else None
-    if reason is not None:
-        raise ConfigurationError(reason)
 
 
 try:

@@ -59,6 +59,7 @@ def _runtime(out: Path) -> Iterator[tuple[Runtime, LocalWakeups]]:
     from mediaflow.observability.logging import configure_logging
     from mediaflow.plugin import InvalidInput
     from mediaflow.runtime import build_runtime, make_metrics
+    from mediaflow.runtime.confining import check_sandbox
     from mediaflow.services.local_run import LocalWakeups
 
     try:
@@ -69,6 +70,7 @@ def _runtime(out: Path) -> Iterator[tuple[Runtime, LocalWakeups]]:
     with directory as data_dir:
         settings, plugins = registry.load(_environment(os.environ, data_dir))
         configure_logging(settings)
+        check_sandbox(settings)
         wakeups = LocalWakeups()
         runtime = build_runtime(settings, plugins, metrics=make_metrics(plugins), wakeups=wakeups)
         try:

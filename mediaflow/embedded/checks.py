@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -16,6 +18,7 @@ from mediaflow.domain.ids import new_id
 from mediaflow.embedded.redis_server import find_server
 from mediaflow.plugin import ConfigurationError, MediaflowError
 from mediaflow.registry import Registry
+from mediaflow.sandbox.users import USERS
 from mediaflow.services.access.api_keys import ApiKeys
 from mediaflow.services.access.outside import outside_settings
 from mediaflow.services.access.users import LocalUsers
@@ -110,12 +113,16 @@ def _missing(listing: str, needed: Iterable[str]) -> list[str]:
 
 
 def _sandbox(settings: Settings) -> tuple[State, str]:
-    from mediaflow.sandbox.runner import sandbox_works
-
     if settings.sandbox == "off":
         return "warning", "MEDIAFLOW_SANDBOX=off: ffmpeg reads whatever this user can; every upload must be trusted"
-    wrong = sandbox_works()
-    return ("failed", wrong) if wrong else ("passed", "programs run in bubblewrap")
+    from mediaflow.runtime.confining import check_sandbox
+
+    check_sandbox(settings)
+    if os.geteuid() != 0:
+        return "passed", "programs and steps run in bubblewrap as this user, and nothing gets out"
+    last = settings.sandbox_first_uid + USERS - 1
+    users = f"users {settings.sandbox_first_uid} to {last}"
+    return "passed", f"programs and steps run in bubblewrap as {users}, and nothing gets out"
 
 
 def _database(settings: Settings) -> tuple[State, str]:
@@ -207,10 +214,11 @@ def _hosts(settings: Settings, plugins: Registry) -> tuple[State, str]:
 def check_worker(settings: Settings, plugins: Registry) -> None:
     """Raise ConfigurationError, with what to do, when a worker could not work on this machine."""
     check_hosts(settings, plugins)
-    for check in (_ffmpeg, _ffprobe, lambda: _sandbox(settings)):
-        state, detail = check()
-        if state == "failed":
-            raise ConfigurationError(detail)
+    checks: tuple[Callable[[], tuple[State, str]], ...] = (lambda: _sandbox(settings), _ffmpeg, _ffprobe)
+    with ThreadPoolExecutor(len(checks)) as pool:  # they wait for programs
+        for state, detail in pool.map(lambda check: check(), checks):
+            if state == "failed":
+                raise ConfigurationError(detail)
 
 
 def check_backends(settings: Settings, plugins: Registry) -> None:

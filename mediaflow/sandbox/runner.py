@@ -139,21 +139,6 @@ class SandboxedRunner:
                 give(writes, os.geteuid())
 
 
-def sandbox_works() -> str | None:
-    """None when programs can be run in the sandbox on this machine; else what is wrong and what to do."""
-    try:
-        done = SandboxedRunner("bwrap").run(["true"], limits=Limits(wall_seconds=10))
-    except TaskFailed as error:
-        return f"{error.detail} {_WAY_OUT}"
-    return None if done.returncode == 0 else f"A program in the sandbox ended with {done.returncode}. {_WAY_OUT}"
-
-
-_WAY_OUT: Final = (
-    "Install bubblewrap and allow user namespaces (Docker: --security-opt seccomp=unconfined; Ubuntu: an AppArmor "
-    "profile for bwrap), or set MEDIAFLOW_SANDBOX=off if every upload is trusted."
-)
-
-
 def readable_stderr(data: bytes, paths: Sequence[Path]) -> str:
     """A program's stderr for people: directories of `paths` are taken out, names stay; no half line at the start."""
     text = data.decode(errors="replace")
@@ -210,5 +195,5 @@ def _view(program: str, confinement: Confinement) -> list[str]:
     argv += [text for place in SYSTEM for text in ("--ro-bind-try", place, place)]
     argv += machine(confinement)
     if not program.startswith(("/usr/", "/bin/", "/sbin/")):
-        argv += ["--ro-bind", str(Path(program).resolve()), program]
+        argv += binds([Path(program)], None)
     return argv

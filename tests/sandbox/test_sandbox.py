@@ -17,7 +17,7 @@ import pytest
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.sandbox.confinement import SandboxMode
 from mediaflow.sandbox.process import Limits
-from mediaflow.sandbox.runner import SandboxedRunner, readable_stderr, sandbox_works
+from mediaflow.sandbox.runner import SandboxedRunner, readable_stderr
 
 BOTH: list[SandboxMode] = ["bwrap", "off"]
 QUICK = Limits(wall_seconds=10)
@@ -31,20 +31,6 @@ def runner(request: pytest.FixtureRequest) -> SandboxedRunner:
 @pytest.fixture
 def confined() -> SandboxedRunner:
     return SandboxedRunner("bwrap")
-
-
-def test_the_self_test_has_nothing_to_say_where_the_sandbox_works() -> None:
-    assert sandbox_works() is None
-
-
-def test_the_self_test_names_the_way_out_where_there_is_no_bubblewrap(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "true").write_text("#!/bin/sh\n")
-    (tmp_path / "true").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert "bwrap is not installed" in (reason := sandbox_works() or "")
-    assert "MEDIAFLOW_SANDBOX=off" in reason
 
 
 def test_a_program_reads_what_it_was_given_and_writes_where_it_may(runner: SandboxedRunner, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class ChildSteps:
 
     @cached_property
     def _code(self) -> list[Path]:
-        return _code()
+        return code_places()
 
     def run(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]:
         """The artifacts of the step, each a file in the request's directory with the size that it says.
@@ -276,7 +276,7 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _code() -> list[Path]:
+def code_places() -> list[Path]:
     """Where Python and its modules are, to be seen even when they lie in a directory that is hidden."""
     places = [Path(path) for path in (*sys.path, sys.prefix, sys.base_prefix) if path]
     # editable installs are found by hooks and not by sys.path; the plugins are loaded here, so their places are known
