@@ -7,7 +7,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.services.access.api_keys import ApiKeys
 from mediaflow.services.access.outside import OutsideUsers
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.access.sessions import LoginCodes, Sessions
+from mediaflow.services.access.sessions import MAX_SESSIONS, LoginCodes, Sessions
 from mediaflow.services.access.users import LocalUsers
 from mediaflow.services.ports import Database
 from tests.services.records import an_asset
@@ -36,6 +36,18 @@ def test_sessions_are_told_from_login_codes_and_ended(database: Database) -> Non
     sessions.end(ANN, sessions.id_of(second))
     assert sessions.page(ANN, None, 1, 20).items == []
     assert database.login_codes.count({}) == 2  # the code, and the other ann's
+
+
+def test_the_oldest_of_too_many_sessions_ends(database: Database) -> None:
+    sessions = Sessions(database, KEY)
+    code = LoginCodes(database).create("ann", "user", 60)
+    other, oldest, second = (sessions.open(who, 60) for who in (Principal("bob", "user"), ANN, ANN))
+    for number, secret in enumerate((oldest, second)):
+        database.login_codes.change(sessions.id_of(secret), {}, {"created_at": float(number)})
+    for _ in range(MAX_SESSIONS - 1):
+        sessions.open(ANN, 60)
+    assert [sessions.find(secret) is None for secret in (other, oldest, second)] == [False, True, False]
+    assert LoginCodes(database).redeem(code) == ANN
 
 
 def test_keys_end_with_their_issuer_and_all_together(database: Database) -> None:

@@ -18,6 +18,8 @@ from mediaflow.services.ports import Between, Database, OneOf
 
 CODE: Final = "code"
 """The `credential` of somebody who has a one-time code."""
+MAX_SESSIONS: Final = 100
+"""Of one user: more than anybody has browsers, and what somebody with a token can fill the database with."""
 _OPENED_WITH: Final = (LOCAL, OUTSIDE, CODE)
 """The `credential` of the records that are sessions; those of login codes have none."""
 
@@ -65,7 +67,7 @@ class Sessions:
     ) -> str:
         """The secret of a new session, for the cookie. It opens what the principal's credential opens, not more.
 
-        `agent` and `address` tell people which browser it is.
+        `agent` and `address` tell people which browser it is. The oldest of too many sessions ends.
         """
         secret, now = secrets.token_urlsafe(32), self.database.now()
         record = LoginCode(
@@ -82,6 +84,9 @@ class Sessions:
             address=address,
         )
         self.database.login_codes.insert(record)
+        where = {"user": principal.user, "credential": OneOf(_OPENED_WITH)}
+        for oldest in self.database.login_codes.find(where, sort=("-created_at", "id"), skip=MAX_SESSIONS):
+            self.database.login_codes.remove(oldest.id)
         return secret
 
     def find(self, secret: str) -> Principal | None:
