@@ -202,30 +202,6 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoginCode:
-    """A one-time login link's code. `id` is the SHA-256 of the code: the code itself is kept nowhere.
-
-    A browser's session has the same shape (`services/access/sessions.py`): `scopes` are what it opens (None:
-    everything), `credential` is what it was opened with, `person` the id of a user of an outside issuer, `agent` and
-    `address` are the browser's.
-    """
-
-    id: str
-    user: str
-    role: str
-    created_at: float
-    expires_at: float
-    used_at: float | None = None
-    scopes: list[str] | None = None
-    credential: str | None = None
-    person: str | None = None
-    agent: str | None = None
-    address: str | None = None
-    rev: int = 1
-    schema: int = SCHEMA_VERSION
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
     """An owner's stored original, shared by the assets that were made from the same bytes.
 
@@ -241,31 +217,6 @@ class Blob:
     state: BlobState
     created_at: float
     assets: list[str] = field(default_factory=list)
-    rev: int = 1
-    schema: int = SCHEMA_VERSION
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
-    """A machine's key. `secret_hash` is the SHA-256 of its secret, which is shown once and kept nowhere.
-
-    It acts as `owner`, with `role` and with `scopes` at most; `made_by` is the key that made it, when it was one,
-    `person` the id of its maker when that is a user of an outside issuer. A revoked key stays, so that the list tells
-    its end.
-    """
-
-    id: str
-    owner: str
-    name: str
-    role: str
-    secret_hash: str
-    created_at: float
-    scopes: list[str] = field(default_factory=list)
-    made_by: str | None = None
-    person: str | None = None
-    expires_at: float | None = None
-    last_used_at: float | None = None
-    revoked_at: float | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION
 

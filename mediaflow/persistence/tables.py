@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.credentials import ApiKey, LoginCode
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
 
 

@@ -62,6 +62,15 @@ def _outside_tokens(settings: Settings) -> OutsideTokens | None:
     return OutsideTokens(KeySet(partial(fetch_keys, found.url)), found.users, found.audience)
 
 
+def _credentials(settings: Settings, database: Database, key: bytes) -> Credentials:
+    tokens = Tokens(key, settings.jwt_issuer, settings.jwt_audience, LocalUsers(database).resolve)
+    outside = _outside_tokens(settings)
+    users = None if outside is None else outside.users
+    return Credentials(
+        tokens, outside, ApiKeys(database, users, settings.api_key_seconds, settings.api_key_max_seconds)
+    )
+
+
 def _rate_limits(settings: Settings, redis: RedisConnection | None) -> RateLimits:
     counters = MemoryCounters() if redis is None else SharedCounters(redis)
     return RateLimits(
@@ -113,7 +122,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     plugins.use_metrics(metrics)
-    key, outside = load_or_create_key(settings), _outside_tokens(settings)
+    key = load_or_create_key(settings)
     database, redis = open_database(database_url(settings)), open_redis(settings.redis_url)
     storage, parts = _open_storage(settings, plugins)
     gate, stopped, work = LoadGate(worker_units(settings)), threading.Event(), WorkDirectory(work_root(settings))
@@ -121,9 +130,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     ingest = Ingest(database, storage, parts, plugins, wakeups, metrics, settings)
     assembly = Assembly(database, storage, parts, plugins, jobs, blobs, metrics)
     stages = build_stages(on := Ground(settings, plugins, metrics, database, storage, jobs, work))
-    tokens = Tokens(key, settings.jwt_issuer, settings.jwt_audience, LocalUsers(database).resolve)
-    outsiders = None if outside is None else outside.users
-    api_keys = ApiKeys(database, outsiders, settings.api_key_seconds, settings.api_key_max_seconds)
+    credentials = _credentials(settings, database, key)
     assets = _asset_reader(settings, database, metrics, redis)
     stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
     return Runtime(
@@ -133,9 +140,9 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         storage=storage,
         metrics=metrics,
         wakeups=wakeups,
-        tokens=tokens,
-        credentials=Credentials(tokens, outside, api_keys),
-        sessions=Sessions(database, key, outsiders),
+        tokens=credentials.tokens,
+        credentials=credentials,
+        sessions=Sessions(database, key, credentials.api_keys.outside),
         stream_tokens=stream_tokens,
         ingest=ingest,
         jobs=jobs,

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.events import Event
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.profile import Profile
-from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.states import Stage
 from mediaflow.plugin import ManifestFormat, MediaContext, Problem, Step, Storage, UploadDraft
 from mediaflow.sandbox.budget import Budget

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from mediaflow.domain.credentials import ApiKey
 from mediaflow.domain.errors import InvalidInput
-from mediaflow.domain.records import ApiKey
 from mediaflow.observability.scrubbing import Scrubber
 from mediaflow.services.access.api_keys import MAX_KEYS, USE_SECONDS
 from mediaflow.services.access.principals import SCOPES, Principal

@@ -16,8 +16,9 @@ import pytest
 
 from mediaflow.api.http.auth import COOKIE, PAGE_HEADER, PAGE_VALUE
 from mediaflow.app import create_app
+from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.records import ApiKey, Asset, Job, LoginCode
+from mediaflow.domain.records import Asset, Job
 from mediaflow.services.access.principals import Principal
 from tests.api.site import MASTER, Site
 from tests.services.records import a_job, a_published_asset

@@ -15,22 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.publication import Files, Output, Publication
-from mediaflow.domain.records import (
-    SCHEMA_VERSION,
-    Answer,
-    ApiKey,
-    Asset,
-    AuditEntry,
-    Blob,
-    Chunk,
-    Job,
-    LoginCode,
-    Task,
-    Upload,
-)
+from mediaflow.domain.records import SCHEMA_VERSION, Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence.fields import Field, fields_of
 from mediaflow.services.ports import Below, Between, Contains, Database, HasPrefixes, Increment, OneOf, Repository
 from tests.services.records import HLS, PUBLICATION

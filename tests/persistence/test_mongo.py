@@ -14,8 +14,8 @@ from mongoengine.errors import OperationError
 from mongomock.store import ServerStore
 from pymongo import MongoClient, errors
 
+from mediaflow.domain.credentials import LoginCode
 from mediaflow.domain.errors import ConfigurationError, Unavailable
-from mediaflow.domain.records import LoginCode
 from mediaflow.persistence import open_database
 from mediaflow.persistence.mongo import MongoDatabase
 from mediaflow.persistence.mongo.errors import translation

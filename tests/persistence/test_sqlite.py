@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from mediaflow.domain.credentials import LoginCode
 from mediaflow.domain.errors import ConfigurationError, Unavailable
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.records import SCHEMA_VERSION, LoginCode, Task
+from mediaflow.domain.records import SCHEMA_VERSION, Task
 from mediaflow.persistence.sqlite import SqliteDatabase, connections, repository
 from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, Increment
 from tests.services.records import an_asset

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from mediaflow.domain.credentials import LoginCode
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.records import Answer, AuditEntry, Chunk, LoginCode
+from mediaflow.domain.records import Answer, AuditEntry, Chunk
 from mediaflow.services.assets.purge import MOST, Purge
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.upkeep.cleanup import DAY_SECONDS, Cleanup

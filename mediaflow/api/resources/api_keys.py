@@ -10,8 +10,8 @@ from mediaflow.api.http.context import BASE, caller, runtime
 from mediaflow.api.http.fields import Body, Moment, Text, Timestamp, choice, listed, switch, whole
 from mediaflow.api.http.resource import Resource
 from mediaflow.api.schemas.common import PageQuery, PageSchema, page_document
+from mediaflow.domain.credentials import ApiKey
 from mediaflow.domain.errors import Forbidden, InvalidInput, Problem
-from mediaflow.domain.records import ApiKey
 from mediaflow.services.access.names import MAX_USER_CHARACTERS
 from mediaflow.services.access.principals import ROLES, SCOPES
 

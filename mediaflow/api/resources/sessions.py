@@ -11,7 +11,7 @@ from mediaflow.api.http.context import BASE, caller, web
 from mediaflow.api.http.fields import Body, Timestamp
 from mediaflow.api.http.resource import Resource
 from mediaflow.api.schemas.common import PageQuery, PageSchema, page_document
-from mediaflow.domain.records import LoginCode
+from mediaflow.domain.credentials import LoginCode
 from mediaflow.services.access.names import MAX_USER_CHARACTERS
 
 blueprint = Resource("sessions", __name__, url_prefix=f"{BASE}/sessions", description="Browsers that are signed in.")

@@ -6,7 +6,8 @@ import time
 
 from pymongo import MongoClient
 
-from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.credentials import ApiKey, LoginCode
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence import tables
 from mediaflow.persistence.mongo.client import ClientClass, MongoConnection
 from mediaflow.persistence.mongo.repository import MongoRepository

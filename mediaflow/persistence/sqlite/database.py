@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import ConfigurationError
-from mediaflow.domain.records import Answer, ApiKey, Asset, AuditEntry, Blob, Chunk, Job, LoginCode, Task, Upload
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence import tables
 from mediaflow.persistence.sqlite.connections import Connections
 from mediaflow.persistence.sqlite.repository import SqliteRepository

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from mediaflow.domain.credentials import ApiKey
 from mediaflow.domain.errors import (
     Conflict,
     Forbidden,
@@ -24,7 +25,6 @@ from mediaflow.domain.errors import (
 )
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.older import KNOWS_ISSUERS
-from mediaflow.domain.records import ApiKey
 from mediaflow.services.access.outside import OutsideUsers, still_trusted
 from mediaflow.services.access.principals import SCOPES, Principal, Role, bad_token, known_scopes
 from mediaflow.services.paging import Page

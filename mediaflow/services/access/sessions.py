@@ -8,8 +8,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mediaflow.domain.credentials import LoginCode
 from mediaflow.domain.errors import Forbidden, NotFound, Unauthenticated
-from mediaflow.domain.records import LoginCode
 from mediaflow.services.access.keyfile import derived_key
 from mediaflow.services.access.outside import OutsideUsers, still_trusted
 from mediaflow.services.access.principals import LOCAL, OUTSIDE, SCOPES, SESSION, Principal, Role
