@@ -1,5 +1,5 @@
-"""The service with two answers that wait, `/tests/parked` for a second, `/tests/events` for `/tests/wake` or 20 s, and
-one that holds its thread for a second, `/tests/busy`.
+"""The service with two answers that wait, `/tests/parked?SECONDS` and `/tests/events?SECONDS` (or until `/tests/wake`),
+and one that holds its thread for a second, `/tests/busy`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ _waiting: set[Pause] = set()
 _open = 0
 
 
-def _parked(start_response: Callable[..., Any]) -> Iterator[bytes]:
-    pause = Pause(1)
+def _parked(seconds: float, start_response: Callable[..., Any]) -> Iterator[bytes]:
+    pause = Pause(seconds)
     yield pause
     pause.wait()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
     yield b"here"
 
 
-def _events() -> Iterator[bytes]:
+def _events(seconds: float) -> Iterator[bytes]:
     global _open
     _open += 1
     try:
         yield b"hello\n"
         while True:
-            pause = Pause(20)
+            pause = Pause(seconds)
             _waiting.add(pause)
             try:
                 yield pause
@@ -45,10 +45,10 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
     """What is ours by path; the rest is the service's."""
     path = environ["PATH_INFO"]
     if path == "/tests/parked":
-        return _parked(start_response)
+        return _parked(float(environ["QUERY_STRING"]), start_response)
     if path == "/tests/events":
         start_response("200 OK", [("Content-Type", "text/event-stream")])
-        return _events()
+        return _events(float(environ["QUERY_STRING"]))
     if path == "/tests/busy":
         time.sleep(1)
         start_response("204 No Content", [])

@@ -57,7 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def stops_at_once_while_many_are_slow(server: Server) -> None:
     with ExitStack() as stack:
-        for words in (b"", b"GET / HTTP/1.1\r\nX:", b"GET /tests/events HTTP/1.1\r\n" + HOST + b"\r\n"):
+        for words in (b"", b"GET / HTTP/1.1\r\nX:", b"GET /tests/events?20 HTTP/1.1\r\n" + HOST + b"\r\n"):
             stack.enter_context(many(server, words, 10))
         time.sleep(0.5)
         began = time.monotonic()
@@ -238,7 +238,7 @@ def test_requests_that_come_together_are_answered_in_order(server: Server) -> No
 
 
 def test_an_answer_that_waits_holds_no_thread(server: Server) -> None:
-    with many(server, b"GET /tests/parked HTTP/1.1\r\n" + HOST + b"\r\n") as connections:
+    with many(server, b"GET /tests/parked?1 HTTP/1.1\r\n" + HOST + b"\r\n") as connections:
         began = time.monotonic()
         everybody_else_is_served(server)
         for connection in connections:
@@ -256,7 +256,7 @@ def test_streams_of_events_are_woken_and_given_back(server: Server) -> None:
     def open_and_waiting() -> str:
         return requests.get(f"{server.url}/tests/wake", timeout=10).text
 
-    with many(server, b"GET /tests/events HTTP/1.0\r\n" + HOST + b"\r\n") as connections:
+    with many(server, b"GET /tests/events?20 HTTP/1.0\r\n" + HOST + b"\r\n") as connections:
         files = [connection.makefile("rb") for connection in connections]
         for file in files:
             head_and_first_event = [file.readline() for _ in range(7)]

@@ -46,8 +46,8 @@ FIRST_WORDS: Final[Mapping[str, Callable[[Mapping[str, Any], int], bytes]]] = {
     "bodies": _bodies,
     "chunks": _chunks,
     "readers": lambda task, _: _get(task["stream_path"]),
-    "parked": lambda _, __: _get("/prototype/parked"),
-    "events": lambda _, __: _get("/prototype/events"),
+    "parked": lambda _, __: _get("/tests/parked?10"),
+    "events": lambda _, __: _get("/tests/events?5"),
 }
 SENDING: Final = ("headers", "bodies", "chunks")
 READING_ALL: Final = ("parked", "events")
