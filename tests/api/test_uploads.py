@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from mediaflow.domain.errors import LimitReached, Unavailable
+from mediaflow.serving import PACE, Pace
 from tests.api.site import Api, Site, is_problem
 
 DATA = bytes(range(256)) * 10
@@ -236,14 +240,24 @@ def test_a_digest_is_checked_when_it_is_sent(ann: Api, header: str, status: int)
 
 def test_when_all_places_for_bodies_are_taken_the_client_is_told_to_wait(site: Site, ann: Api) -> None:
     slots = site.client.application.extensions["mediaflow"].body_slots
-    upload, taken = announced(ann), 0
-    while slots.acquire(blocking=False):
-        taken += 1
-    answer = ann.send(upload, 0, chunks()[0])
-    is_problem(answer, 503, "limit.concurrent_uploads")
-    assert int(answer.headers["Retry-After"]) >= 1
-    slots.release(taken)
-    assert ann.send(upload, 0, chunks()[0]).status_code == 200
+    upload = announced(ann)
+    arriving = {"environ_overrides": {PACE: Pace(20)}}
+    with ExitStack() as taken:
+        with pytest.raises(Unavailable):
+            for number in itertools.count():
+                taken.enter_context(slots.held(f"user {number}"))
+        answer = ann.send(upload, 0, chunks()[0], **arriving)
+        is_problem(answer, 503, "limit.concurrent_uploads")
+        assert int(answer.headers["Retry-After"]) >= 1
+    with ExitStack() as taken:
+        with pytest.raises(LimitReached):
+            while True:
+                taken.enter_context(slots.held("ann"))
+        answer = ann.send(upload, 0, chunks()[0], **arriving)
+        is_problem(answer, 429, "limit.concurrent_uploads")
+        with slots.held("bob"):  # a place is left for others
+            assert ann.send(upload, 0, chunks()[0]).status_code == 200  # it is here already, and needs none
+    assert ann.send(upload, 1, chunks()[1], **arriving).status_code == 200
 
 
 # --- status, complete, abort
