@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import itertools
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from mediaflow.api.http.slots import BodySlots
 from mediaflow.domain.errors import LimitReached, Unavailable
 from mediaflow.serving import PACE, Pace
 from tests.api.site import Api, Site, is_problem
@@ -238,21 +241,24 @@ def test_a_digest_is_checked_when_it_is_sent(ann: Api, header: str, status: int)
         assert is_problem(answer, 422)["errors"][0]["pointer"] == "/Content-Digest"
 
 
+def take(slots: BodySlots, taken: ExitStack, users: Iterable[str]) -> None:
+    """Places for these users, until there is none."""
+    with contextlib.suppress(LimitReached, Unavailable):
+        for user in users:
+            taken.enter_context(slots.held(user))
+
+
 def test_when_all_places_for_bodies_are_taken_the_client_is_told_to_wait(site: Site, ann: Api) -> None:
     slots = site.client.application.extensions["mediaflow"].body_slots
     upload = announced(ann)
     arriving = {"environ_overrides": {PACE: Pace(20)}}
     with ExitStack() as taken:
-        with pytest.raises(Unavailable):
-            for number in itertools.count():
-                taken.enter_context(slots.held(f"user {number}"))
+        take(slots, taken, (f"user {number}" for number in itertools.count()))
         answer = ann.send(upload, 0, chunks()[0], **arriving)
         is_problem(answer, 503, "limit.concurrent_uploads")
         assert int(answer.headers["Retry-After"]) >= 1
     with ExitStack() as taken:
-        with pytest.raises(LimitReached):
-            while True:
-                taken.enter_context(slots.held("ann"))
+        take(slots, taken, itertools.repeat("ann"))
         answer = ann.send(upload, 0, chunks()[0], **arriving)
         is_problem(answer, 429, "limit.concurrent_uploads")
         with slots.held("bob"):  # a place is left for others
