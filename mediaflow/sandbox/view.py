@@ -29,6 +29,7 @@ from mediaflow.sandbox.confinement import (
     sealed,
 )
 from mediaflow.sandbox.program import has_ended, program_path
+from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT
 from mediaflow.sandbox.users import SandboxUser
 
 _ECHO: Final = b"."
@@ -141,6 +142,7 @@ def _holder(view: View) -> Iterator[int]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=CLEAN_ENVIRONMENT,  # what is in the sandbox may read it
             pass_fds=[theirs.fileno(), *([view.user.lock] if view.user else [])],
             start_new_session=True,
         ) as holder,

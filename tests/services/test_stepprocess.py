@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +29,7 @@ from mediaflow.sandbox.users import FIRST_USER, USERS
 from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.ports import StepRequest
 from mediaflow.settings import Settings
+from tests.sandbox.ordinary import ordinary_user
 
 ROOT = Path(__file__).parents[2]
 MEDIA = MediaInfo("audio", "wav", 3, 1.0, 1.0, 0.0, 1)
@@ -438,26 +438,11 @@ def test_a_step_is_forked_from_a_process_that_has_imported_it(bench: Bench) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="as an ordinary user the whole run is one")
 def test_all_of_this_as_an_ordinary_user() -> None:
-    directory = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    directory.chmod(0o777)
-    packages = [path for path in sys.path if path.endswith("site-packages")]
-    command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", f"HOME={directory}"]
-    command += [f"PYTHONPATH={os.pathsep.join(packages)}", "PYTHONDONTWRITEBYTECODE=1"]
-    pythons = [sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"]
-    usable = [python for python in pythons if subprocess.run([*command, python, "-c", "import pluggy"]).returncode == 0]
-    if not usable:
-        pytest.skip(f"others may not run {' or '.join(pythons)} with our packages")
-    try:
+    with ordinary_user() as ([*command, python], directory):
         # conftest.py brings packages in that an older Python needs more packages for
         options = f"-q --noconftest -p pytest_timeout -p no:cacheprovider --basetemp={directory}/t".split()
-        done = subprocess.run(
-            [*command, "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1", usable[0], "-m", "pytest", *options, __file__],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-    finally:
-        shutil.rmtree(directory)
+        files = [__file__, "tests/services/test_step_escapes.py", "tests/sandbox"]
+        command[command.index("-C") + 1] = str(ROOT)
+        done = subprocess.run([*command, python, "-m", "pytest", *options, *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]

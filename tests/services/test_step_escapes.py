@@ -1,0 +1,196 @@
+"""A plugin's step tries to get out, by itself and by the programs that its worker runs for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mediaflow.domain.errors import TaskFailed
+from mediaflow.sandbox.confinement import PROCESSES
+from mediaflow.sandbox.selftest import outside
+from tests.services.test_stepprocess import Bench, make_bench, steps_in
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with make_bench(tmp_path_factory.mktemp("bench"), "bwrap") as made:
+        yield made
+
+
+@pytest.fixture
+def bench(shared: Bench) -> Bench:
+    shutil.rmtree(shared.directory, ignore_errors=True)
+    shared.directory.mkdir()
+    shared.source.write_bytes(b"wav")
+    return shared
+
+
+def test_no_escape_works_for_a_step(bench: Bench) -> None:
+    with outside() as facts:
+        bench.run(
+            f"from mediaflow.sandbox import escapes\n"
+            f"return [made('out', json.dumps(escapes.tried({facts!r})).encode())]"
+        )
+    assert json.loads((bench.directory / "out").read_text()) == []
+
+
+def test_a_step_writes_to_nothing_of_the_kernel_and_nothing_of_the_machine(bench: Bench) -> None:
+    bench.run(
+        "own = {str(here), '/tmp', '/dev/shm'}\n"
+        "found = []\n"
+        "for top in '/proc/sys /proc/irq /proc/bus /proc/fs /sys /etc /dev /run /var /opt /usr/local /home'.split():\n"
+        "    for place, below, files in os.walk(top):\n"
+        "        below[:] = [name for name in below if os.path.join(place, name) not in own]\n"
+        "        for path in [place, *(os.path.join(place, name) for name in files)]:\n"
+        "            if os.access(path, os.W_OK) and not os.path.islink(path): found.append(path)\n"
+        "return [made('out', json.dumps(found).encode())]"
+    )
+    harmless = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "0"}  # devices that are for everybody
+    found = json.loads((bench.directory / "out").read_text())
+    assert [path for path in found if not re.fullmatch(rf"/dev/(pts|(pts/)?({'|'.join(harmless)}))", path)] == []
+
+
+def test_a_step_sees_itself_and_nobody_else(bench: Bench) -> None:
+    bench.run(
+        "seen = sorted(open(f'/proc/{n}/comm').read().strip() for n in os.listdir('/proc') if n.isdecimal())\n"
+        "told = []\n"
+        "for n in os.listdir('/proc'):\n"
+        "    try: told += [text for text in open(f'/proc/{n}/environ').read().split('\\0') if 'MEDIAFLOW' in text]\n"
+        "    except OSError: pass\n"
+        "return [made('out', json.dumps([seen, os.getppid(), told]).encode())]"
+    )
+    seen, parent, told = json.loads((bench.directory / "out").read_text())
+    # bubblewrap's own, what holds the sandbox open, and the step
+    assert len(seen) == 3
+    assert {"bwrap", "cat"} < set(seen)
+    assert (parent, told) == (0, [])
+
+
+def test_a_step_has_no_more_processes_and_no_more_scratch_space_than_its_share(bench: Bench) -> None:
+    bench.run(
+        "n = 0\ntry:\n"
+        "    while n < 3000:\n"
+        "        if os.fork() == 0: time.sleep(30); os._exit(0)\n"
+        "        n += 1\n"
+        "except BlockingIOError: pass\n"
+        "taken = []\n"
+        "for place in ('/tmp', '/dev/shm', '/', '/dev'):\n"
+        "    try:\n"
+        "        with open(f'{place}/big', 'wb') as file:\n"
+        "            while file.tell() < 80_000_000: file.write(bytes(8_000_000))\n"
+        "        taken.append(place)\n"
+        "    except OSError: pass\n"
+        "return [made('out', json.dumps([n, taken]).encode())]"
+    )
+    forks, taken = json.loads((bench.directory / "out").read_text())
+    assert 0 < forks <= PROCESSES
+    assert taken == []
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_step_has_the_network_only_when_it_says_so(bench: Bench, declared: bool) -> None:
+    class Offered:
+        uses_network = declared
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as service,
+        closing(steps_in(bench.root, bench.sandbox, known={"test.step": Offered()})) as steps,
+    ):
+        port = service.getsockname()[1]
+        # the programs that it runs never have one
+        bench.write(
+            f"script, address = 'echo > /dev/tcp/127.0.0.1/{port}', ('127.0.0.1', {port})\n"
+            "ran = workspace.processes.run(['bash', '-c', script], limits=Limits(5))\n"
+            "try: __import__('socket').create_connection(address, timeout=2); own = True\n"
+            "except OSError: own = False\n"
+            "return [made('out', json.dumps([own, ran.returncode == 0]).encode())]"
+        )
+        Bench(bench.root, bench.sandbox, steps).work()
+    assert json.loads((bench.directory / "out").read_text()) == [declared, False]
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        ("['cat', '/etc/hostname'], reads=[Path('/etc/hostname')]", "may not read /etc/hostname"),
+        ("['cat', 'x'], reads=[workspace.source.parent]", "it is no file of its step"),
+        ("['cat', 'x'], reads=[here / '..' / 'other']", "may not read"),
+        ("['cat', 'x'], writes=here.parent", "may not write to"),
+        ("['cat', 'x'], writes=here / '..'", "may not write to"),
+        ("[str(here / 'tool')]", "tool may not be run"),
+        ("['/usr/../etc/hostname']", "may not be run"),
+    ],
+)
+def test_a_step_may_not_have_programs_run_on_what_is_not_its_own(bench: Bench, ask: str, sentence: str) -> None:
+    with pytest.raises(TaskFailed, match=re.escape(sentence)) as caught:
+        bench.run(
+            "from pathlib import Path\n"
+            "shutil = __import__('shutil'); shutil.copy('/usr/bin/true', here / 'tool')\n"
+            f"workspace.processes.run({ask}, limits=Limits(5)); return []"
+        )
+    assert caught.value.code == "job.step_broken"
+
+
+def test_links_lead_a_program_nowhere(bench: Bench) -> None:
+    # given a file of somebody else's that only its directory protects
+    other = bench.root / "data" / "objects" / "another.wav"
+    other.write_text("another's")
+    other.chmod(0o644)
+    for place in (other, bench.root / "data" / "jwt.key", Path("/etc/shadow"), Path("/root")):
+        bench.run(
+            f"link = here / 'link'; os.symlink({str(place)!r}, link)\n"
+            "ran = workspace.processes.run(['cat', 'link'], reads=[link], writes=here, limits=Limits(5))\n"
+            "os.unlink(link); return [made('out', str(ran.returncode).encode() + ran.stdout)]"
+        )
+        assert (bench.directory / "out").read_text() == "1", place
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's steps are other users than the worker")
+def test_what_a_step_makes_of_its_directory_harms_no_worker_that_is_root(bench: Bench) -> None:
+    # given files that would be another's if the worker followed, and ones that it could not remove
+    artifacts = bench.run(
+        "os.mkdir(here / 'closed'); made('closed/file'); os.chmod(here / 'closed', 0)\n"
+        "os.symlink('/etc', here / 'away'); os.mkfifo(here / 'pipe')\n"
+        "made('tool'); os.chmod(here / 'tool', 0o6755); made('fine'); os.chmod(here / 'fine', 0)\n"
+        "return [Artifact('fine', 'file', 'text/plain', 4)]"
+    )
+    assert [artifact["path"] for artifact in artifacts] == ["fine"]
+    # a program with setuid is the step's user's, who is nobody
+    assert (bench.directory / "tool").stat().st_uid != 0
+    for path in ("pipe", "away/passwd", "away"):
+        with pytest.raises(TaskFailed, match="as its file"):
+            bench.run(
+                f"os.path.lexists(here / 'away') or os.symlink('/etc', here / 'away')\n"
+                f"os.path.lexists(here / 'pipe') or os.mkfifo(here / 'pipe')\n"
+                f"return [Artifact({path!r}, 'file', 'text/plain', 4)]"
+            )
+
+
+def test_programs_of_a_step_end_with_it(bench: Bench) -> None:
+    # given a step that does not wait for its program
+    bench.run(
+        "import threading\n"
+        "ask = dict(limits=Limits(60), on_line=lambda line: (here / 'begun').touch(), writes=here)\n"
+        "script = 'echo begun; exec sleep 4242.9'\n"
+        "run = lambda: workspace.processes.run(['sh', '-c', script], **ask)\n"
+        "threading.Thread(target=run, daemon=True).start()\n"
+        "while not (here / 'begun').exists(): time.sleep(0.01)\n"
+        "import atexit; threading._shutdown = lambda: None\n"
+        "return []"
+    )
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"4242.9" in _line(path)]
+
+
+def _line(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
