@@ -28,7 +28,7 @@ LONG = 100_000
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("web"), web_threads=str(THREADS)) as started:
+    with running_server(tmp_path_factory.mktemp("web"), web_threads=str(THREADS), chunks_per_user="1") as started:
         yield started
         assert "Traceback" not in started.log.read_text()
 
@@ -176,10 +176,10 @@ def test_a_client_that_goes_away_leaves_its_chunk_free(server: Server, session: 
 
 
 def test_stalled_bodies_leave_threads_for_everybody_else(server: Server, session: requests.Session) -> None:
-    # given places for three long bodies, of which a user may have two
-    ann, bob = (server.token_of(name) for name in ("ann", "bob"))
+    # given places for three long bodies, of which a user may have one
+    ann, bob, eve = (server.token_of(name) for name in ("ann", "bob", "eve"))
     with ExitStack() as stack:
-        for token in (ann, ann, bob):
+        for token in (ann, bob, eve):
             upload = announced(server, session, LONG, token=token)
             connection = stack.enter_context(server.connection())
             connection.sendall(request_head(server, upload, f"Content-Length: {LONG}", token=token) + b"x")
@@ -187,7 +187,7 @@ def test_stalled_bodies_leave_threads_for_everybody_else(server: Server, session
         began = time.monotonic()
         for _ in range(5):
             assert requests.get(f"{server.url}/livez", timeout=5).status_code == 200
-        for token, status in ((ann, 429), (server.token_of("eve"), 503)):
+        for token, status in ((ann, 429), (server.token_of("joe"), 503)):
             upload = announced(server, session, LONG, token=token)
             answer = put_long(server, upload, token)
             assert (answer.status_code, answer.json()["code"]) == (status, "limit.concurrent_uploads")

@@ -132,6 +132,14 @@ def received(connection: socket.socket) -> bytes:
     return b"".join(blocks)
 
 
+def ended(connection: socket.socket) -> bool:
+    connection.settimeout(0)
+    try:
+        return not connection.recv(1)
+    except BlockingIOError:
+        return False
+
+
 def address_of(connections: list[socket.socket]) -> int:
     """The last number of their address."""
     host: str = connections[-1].getsockname()[0]
@@ -161,6 +169,24 @@ def test_slow_requests_stop_nobody_and_get_their_answer_when_their_time_is_over(
             status, headers, problem = answer(connection)
             assert (status, json.loads(problem)["code"], headers["connection"]) == (408, "request.timeout", "close")
             assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (b"POST /api/v1/session HTTP/1.1\r\n%sContent-Length: 900000\r\n\r\n{", 413),
+        (b"POST /api/v1/session HTTP/1.1\r\n%sTransfer-Encoding: chunked\r\n\r\n11170\r\n" + b" " * 70_000, 413),
+        (b"POST /api/v1/uploads HTTP/1.1\r\n%sContent-Length: 900000\r\n\r\n{", 401),
+        (b"PUT /api/v1/uploads/%s/chunks/0 HTTP/1.1\r\n%%sContent-Length: 9000000\r\n\r\nx" % (b"0" * 32), 401),
+    ],
+)
+def test_no_stranger_has_a_long_body_awaited(server: Server, words: bytes, status: int) -> None:
+    headers = HOST + b"Content-Type: application/json\r\n"
+    with many(server, words % headers) as connections:
+        began = time.monotonic()
+        assert {answer(connection)[0] for connection in connections} == {status}
+        assert time.monotonic() - began < 5
+        everybody_else_is_served(server)
 
 
 def test_who_reads_nothing_stops_nobody_and_is_cut(server: Server, stream: str) -> None:
@@ -197,10 +223,13 @@ def test_an_address_has_its_share_of_the_connections(server: Server) -> None:
 
 def test_when_all_connections_are_taken_idle_ones_give_way(server: Server) -> None:
     first, second, third = (next(ADDRESSES) for _ in range(3))
+    connections: list[socket.socket] = []
     with ExitStack() as stack:
         for number in range(CONNECTIONS + 20):
             address = (first, second, third)[number // PER_ADDRESS]
-            stack.enter_context(connected(server, address))
+            connections.append(stack.enter_context(connected(server, address)))
+        time.sleep(0.3)
+        assert sum(ended(connection) for connection in connections) == 20
         everybody_else_is_served(server)
 
 
