@@ -59,9 +59,13 @@ def stops_at_once_while_many_are_slow(server: Server) -> None:
     with ExitStack() as stack:
         for words in (b"", b"GET / HTTP/1.1\r\nX:", b"GET /tests/events?20 HTTP/1.1\r\n" + HOST + b"\r\n"):
             stack.enter_context(many(server, words, 10))
+        parked = stack.enter_context(many(server, b"GET /tests/parked?40 HTTP/1.1\r\n" + HOST + b"\r\n", 10))
         time.sleep(0.5)
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
+        for connection in parked:
+            status, headers, _ = answer(connection)
+            assert (status, headers["retry-after"]) == (503, "5")
         assert server.process.wait(15) == 0
         assert time.monotonic() - began < 8
 
@@ -229,7 +233,7 @@ def test_when_all_connections_are_taken_idle_ones_give_way(server: Server) -> No
             address = (first, second, third)[number // PER_ADDRESS]
             connections.append(stack.enter_context(connected(server, address)))
         time.sleep(0.3)
-        assert sum(ended(connection) for connection in connections) == 20
+        assert sum(ended(connection) for connection in connections) >= 20
         everybody_else_is_served(server)
 
 
