@@ -1,5 +1,7 @@
 """What a program may use at most, with all that it starts: looked at while it runs, so that it works on every machine.
 
+Where groups of processes can be made, the kernel sees to the memory as well (`cgroups.py`).
+
 A small file may ask for much: 221 KB of 8640 x 8640 pixels took ffmpeg to 3.3 GB of memory, and 30 such streams in
 6.6 MB took ffprobe to 4.3 GB (measured). Limits of the kernel count one process (RLIMIT_DATA), or hang ffmpeg
 (RLIMIT_AS); what is here counts the tree.
@@ -8,12 +10,14 @@ A small file may ask for much: 221 KB of 8640 x 8640 pixels took ffmpeg to 3.3 G
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from mediaflow.domain.errors import MediaRejected
+from mediaflow.sandbox.cgroups import MemoryGroup, memory_group
 from mediaflow.sandbox.usage import PROCESSES, written
 
 LOOK_SECONDS: Final = 0.05
@@ -60,7 +64,7 @@ class Meter:
     def _check_tree(self, pids: Sequence[int]) -> None:
         used, budget = PROCESSES.tree(*pids), self.budget
         if used.memory_bytes > budget.memory_bytes:
-            raise self._over(f"more than {mebibytes(budget.memory_bytes)} of memory (MEDIAFLOW_TASK_MEMORY_BYTES)")
+            raise _too_much_memory(self.name, budget)
         if used.processes > budget.processes:
             raise self._over(f"more than {budget.processes} processes")
         if used.cpu_seconds > budget.cpu_seconds:
@@ -74,7 +78,29 @@ class Meter:
             raise self._over(f"more than {self.budget.written_files} files")
 
     def _over(self, what: str) -> MediaRejected:
-        return MediaRejected(f"{self.name} took {what} for this file, and was ended.", code="media.too_costly")
+        return _too_costly(self.name, what)
+
+
+@contextmanager
+def grouped(name: str, budget: Budget | None) -> Iterator[MemoryGroup | None]:
+    """A group of processes with the budget's memory, where there can be one. MediaRejected `media.too_costly` at the
+    end of the block when the kernel had to end one of them.
+    """
+    if budget is None:
+        yield None
+        return
+    with memory_group(budget.memory_bytes) as group:
+        yield group
+        if group is not None and group.ran_out():
+            raise _too_much_memory(name, budget)
+
+
+def _too_much_memory(name: str, budget: Budget) -> MediaRejected:
+    return _too_costly(name, f"more than {mebibytes(budget.memory_bytes)} of memory (MEDIAFLOW_TASK_MEMORY_BYTES)")
+
+
+def _too_costly(name: str, what: str) -> MediaRejected:
+    return MediaRejected(f"{name} took {what} for this file, and was ended.", code="media.too_costly")
 
 
 def mebibytes(size: int) -> str:

@@ -2,9 +2,9 @@
 
 Requests and answers are JSON datagrams with file descriptors on one socket (`prepared.py` is its other end):
 
-* `{"fork": {directory, mark, nice, user, groups}}` with stdin, stdout, stderr, a socket that the child gets as its file
-  `CONTROL`, and the namespaces to enter, in this order: answered by `{"pid": 12}` with a handle of the child (pidfd).
-  The child stays a zombie until it is collected, so that its number stays its own.
+* `{"fork": {directory, mark, nice, enter, user, groups}}` with stdin, stdout, stderr, a socket that the child gets as
+  its file `CONTROL`, and the namespaces to enter, in this order: answered by `{"pid": 12}` with a handle of the child
+  (pidfd). The child stays a zombie until it is collected, so that its number stays its own.
 * `{"collect": 12}`, once it has ended: answered by `{"status": 0}`, as wait(2) tells it.
 
 It ends when the socket does, that is with the process that started it, and its children end with it.
@@ -25,6 +25,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from mediaflow.sandbox.capabilities import give_up_rights
@@ -94,6 +95,8 @@ def _become(request: Mapping[str, Any], files: Sequence[int], parent: int) -> No
     Into a process namespace one goes by having a child there: then this returns in that, and we end as it does.
     """
     os.setsid()
+    if request["enter"] is not None:
+        Path(request["enter"]).write_text("0")
     stdin, stdout, stderr, control, *namespaces = files
     for namespace in namespaces:
         enter_namespace(namespace)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from mediaflow.sandbox.cgroups import MemoryGroup
 from mediaflow.sandbox.forked import ForkedProgram
 from mediaflow.sandbox.forkserver import ForkServer
 from mediaflow.sandbox.program import readable
@@ -31,6 +32,8 @@ class Fork:
     namespaces: Namespaces | None
     others: Callable[[], Sequence[int]] = tuple
     """Numbers of processes that count as its own beside it."""
+    group: MemoryGroup | None = None
+    """It is in there, with all that it starts."""
 
 
 class PreparedProcess:
@@ -54,6 +57,7 @@ class PreparedProcess:
             "directory": str(wanted.directory),
             "mark": wanted.mark,
             "nice": wanted.nice,
+            "enter": None if wanted.group is None else str(wanted.group.entry),
             "user": None if inside is None else inside.user,
             "groups": [] if inside is None else list(inside.groups),
         }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from mediaflow.domain.errors import TaskFailed
+from mediaflow.sandbox.cgroups import MemoryGroup
 from mediaflow.sandbox.kernel import let_give_way
 
 
@@ -121,15 +122,17 @@ def start_program(
     stdin: bytes = b"",
     files: Sequence[int] = (),
     nice: int = 0,
+    group: MemoryGroup | None = None,
 ) -> StartedProgram:
-    """Start `argv`, which reads `stdin`, is given open `files` under their numbers, and gives way to others (nice(2)).
+    """Start `argv`, which reads `stdin`, is given open `files` under their numbers, gives way to others (nice(2)), and
+    is in `group`.
 
     Raises TaskFailed `job.program_missing`, which calls it `name`.
     """
     with readable(stdin) as file:
         try:
             process = subprocess.Popen(
-                list(argv),
+                [*_into(group), *argv],
                 stdin=file if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -144,6 +147,11 @@ def start_program(
         let_give_way(process.pid, nice)
     stdout, stderr = (pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe is not None)
     return StartedProgram(process, os.pidfd_open(process.pid), stdout, stderr)
+
+
+def _into(group: MemoryGroup | None) -> list[str]:
+    """What comes before a command so that it is in the group from its first moment on."""
+    return [] if group is None else ["/bin/sh", "-c", 'echo 0 > "$0" && exec "$@"', str(group.entry)]
 
 
 def has_ended(handle: int, within_seconds: float | None) -> bool:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from mediaflow.domain.errors import TaskFailed
-from mediaflow.sandbox.budget import Budget
+from mediaflow.sandbox.budget import Budget, grouped
+from mediaflow.sandbox.cgroups import MemoryGroup
 from mediaflow.sandbox.confinement import (
     DEFAULT,
     PROCESSES,
@@ -67,7 +68,7 @@ class SandboxedRunner:
 
     `user` is who a program is when root starts it: its task's; else a user that is borrowed for each program, who is
     lent the directory that it writes to. `nice` is how far programs give way to others (nice(2)); while one runs it is
-    in `running`.
+    in `running`. They are in `group`; one with a budget is in a group of its own.
     """
 
     sandbox: SandboxMode
@@ -77,6 +78,7 @@ class SandboxedRunner:
     user: SandboxUser | None = None
     nice: int = 0
     running: Running | None = None
+    group: MemoryGroup | None = None
 
     def run(
         self,
@@ -98,11 +100,18 @@ class SandboxedRunner:
         """As `run`, with more to say about the files."""
         name = Path(argv[0]).name
         command = [program_path(argv[0]), *argv[1:]]
-        watch = Watch(name, limits, on_line, self.stop, budget=self.budget, nice=self.nice, running=self.running)
-        if self.sandbox == "off":
-            ended = watched(_plainly(command, limits), watch, env=CLEAN_ENVIRONMENT, cwd=files.start)
-        else:
-            ended = self._confined(command, files, watch)
+        with grouped(name, self.budget) as own:
+            watch = Watch(
+                *(name, limits, on_line, self.stop),
+                budget=self.budget,
+                nice=self.nice,
+                running=self.running,
+                group=own or self.group,
+            )
+            if self.sandbox == "off":
+                ended = watched(_plainly(command, limits), watch, env=CLEAN_ENVIRONMENT, cwd=files.start)
+            else:
+                ended = self._confined(command, files, watch)
         stderr = readable_stderr(ended.stderr, [*files.reads, *([files.writes] if files.writes else [])])
         _raise_for_limits(name, ended.returncode)
         if self.sandbox == "bwrap" and ended.returncode == 1 and stderr.startswith("bwrap: "):

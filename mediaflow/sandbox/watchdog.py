@@ -17,6 +17,7 @@ from typing import Final
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.sandbox.budget import LOOK_SECONDS, Budget, Meter
+from mediaflow.sandbox.cgroups import MemoryGroup
 from mediaflow.sandbox.process import Limits
 from mediaflow.sandbox.program import Program, Running, start_program
 
@@ -47,7 +48,7 @@ class Watch:
 
     `stop` is asked about five times a second and answers with a reason, or None. `stdin` is what the program reads
     there (empty: nothing). `budget` is what it may use, with all that it starts. `nice` is how far it gives way to
-    others (nice(2)). While it runs it is one of `running`.
+    others (nice(2)). While it runs it is one of `running`, and in the `group`.
     """
 
     name: str
@@ -58,13 +59,16 @@ class Watch:
     budget: Budget | None = None
     nice: int = 0
     running: Running | None = None
+    group: MemoryGroup | None = None
 
 
 def watched(
     argv: Sequence[str], watch: Watch, *, env: Mapping[str, str], cwd: Path, files: Sequence[int] = ()
 ) -> Ended:
     """Start a program and watch it to its end: see `watch_to_end`; also raises TaskFailed `job.program_missing`."""
-    program = start_program(watch.name, argv, env=env, cwd=cwd, stdin=watch.stdin, files=files, nice=watch.nice)
+    program = start_program(
+        watch.name, argv, env=env, cwd=cwd, stdin=watch.stdin, files=files, nice=watch.nice, group=watch.group
+    )
     if watch.running is None:
         return watch_to_end(program, watch)
     with watch.running.holding(program):

@@ -14,9 +14,10 @@ from typing import Final
 import pytest
 
 from mediaflow.domain.errors import MediaRejected
-from mediaflow.sandbox.budget import Budget
+from mediaflow.sandbox.budget import Budget, Meter
+from mediaflow.sandbox.cgroups import MemoryGroup, _bounded, _parents, memory_group
 from mediaflow.sandbox.process import Limits
-from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner
+from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner, SandboxMode
 from mediaflow.sandbox.usage import ProcessTable, written
 from mediaflow.sandbox.watchdog import Watch, watched
 
@@ -102,3 +103,64 @@ def test_what_is_written_is_counted_up_to_a_number_and_links_are_not_followed(tm
     assert (8192 <= size < 100_000, files) == (True, 4)
     assert written(tmp_path, most_files=2)[1] == 3
     assert written(tmp_path / "gone", most_files=2) == (0, 0)
+
+
+# --- groups of the kernel's
+
+
+def groups_can_be_made() -> bool:
+    with memory_group(MEBIBYTE) as group:
+        return group is not None
+
+
+needs_groups = pytest.mark.skipif(not groups_can_be_made(), reason="no groups of processes can be made here")
+
+
+@needs_groups
+@pytest.mark.parametrize("mode", ["bwrap", "off"])
+def test_the_kernel_ends_whoever_takes_it_all_between_two_looks(
+    mode: SandboxMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Meter, "check", lambda *_: None)  # a watch that looks too late
+    runner = SandboxedRunner(mode, budget=replace(AMPLE, memory_bytes=50 * MEBIBYTE))
+    hog = ["sh", "-c", "head -c 400000000 /dev/zero | tail -c 390000000 | wc -c"]
+    with pytest.raises(MediaRejected, match=r"^sh took more than 50 MiB of memory .*, and was ended\.$") as caught:
+        runner.run(hog, limits=Limits(wall_seconds=25))
+    assert caught.value.code == "media.too_costly"
+    assert runner.run(["sh", "-c", "echo fine"], limits=Limits(wall_seconds=25)).stdout == b"fine\n"
+
+
+@needs_groups
+def test_a_group_is_gone_after_its_programs() -> None:
+    with memory_group(MEBIBYTE) as group:
+        assert group is not None
+        assert group.entry.exists()
+        assert not group.ran_out()
+    assert not group.directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "parents"),
+    [
+        ("9:name=systemd:/\n4:memory:/a/b\n0::/\n", [("memory/a/b", True), ("", False)]),
+        (
+            "0::/system.slice/x.service/main\n",
+            [("system.slice/x.service/main", False), ("system.slice/x.service", False)],
+        ),
+        ("5:cpu,memory:/\n", [("memory", True)]),
+        ("9:name=systemd:/\n", []),
+    ],
+    ids=["both versions", "delegated", "with another controller", "none"],
+)
+def test_where_groups_are_made_is_told_by_the_kernel(told: str, parents: list[tuple[str, bool]]) -> None:
+    assert list(_parents(told, Path("/c"))) == [(Path("/c", place), first) for place, first in parents]
+
+
+def test_a_group_of_the_second_version_has_its_limits_and_tells_when_it_ran_out(tmp_path: Path) -> None:
+    (tmp_path / "memory.swap.max").touch()
+    assert _bounded(tmp_path, 1000, is_first_version=False)
+    assert [(tmp_path / name).read_text() for name in ("memory.max", "memory.swap.max")] == ["1000", "0"]
+    (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 0\n")
+    assert not MemoryGroup(tmp_path).ran_out()
+    (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\n")
+    assert MemoryGroup(tmp_path).ran_out()

@@ -31,6 +31,8 @@ from mediaflow.domain.mediatypes import is_media_type
 from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.plugin import ENTRY_POINT_GROUP, Artifact, Limits, MediaContext, UsesNetwork
 from mediaflow.plugin.wire import load
+from mediaflow.sandbox.budget import grouped
+from mediaflow.sandbox.cgroups import MemoryGroup
 from mediaflow.sandbox.errands import Errands, Room
 from mediaflow.sandbox.marks import end_marked
 from mediaflow.sandbox.ownership import give
@@ -104,8 +106,16 @@ class ChildSteps:
             yield user
 
     def _watched(self, plugin: str, request: StepRequest, watch: Watch, user: SandboxUser | None) -> Ended:
+        with grouped(watch.name, request.budget) as group:
+            return self._watched_among(plugin, request, watch, user, group)
+
+    def _watched_among(
+        self, plugin: str, request: StepRequest, watch: Watch, user: SandboxUser | None, group: MemoryGroup | None
+    ) -> Ended:
         room = Room(Path(request.directory), _readable(request), self._code)
-        runner = SandboxedRunner(self._confinement.mode, confinement=self._confinement, user=user, nice=request.nice)
+        runner = SandboxedRunner(
+            self._confinement.mode, confinement=self._confinement, user=user, nice=request.nice, group=group
+        )
         mark = new_id()
         try:
             with Errands.of(runner, room) as errands, self._confined(request, user) as namespaces:
@@ -114,6 +124,7 @@ class ChildSteps:
                 fork = Fork(
                     *(room.directory, mark, request.nice, document, given, namespaces),
                     others=lambda: [*first, *errands.running.pids()],
+                    group=group,
                 )
                 return watch_to_end(self._prepared.fork(fork), watch)
         finally:
