@@ -16,8 +16,9 @@ import pytest
 from mediaflow.domain.errors import MediaRejected
 from mediaflow.sandbox.budget import Budget, Meter
 from mediaflow.sandbox.cgroups import MemoryGroup, _bounded, _parents, memory_group
+from mediaflow.sandbox.confinement import SandboxMode
 from mediaflow.sandbox.process import Limits
-from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner, SandboxMode
+from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner
 from mediaflow.sandbox.usage import ProcessTable, written
 from mediaflow.sandbox.watchdog import Watch, watched
 
