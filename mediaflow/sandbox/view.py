@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,22 +112,20 @@ def bubblewrap_view(command: Sequence[str], view: View, options: Sequence[str] =
     argv += directories(["/var", "/var/cache", "/run"])
     argv += [text for place in (*_SHOWN, *(_NAMES if view.network else ())) for text in ("--ro-bind-try", place, place)]
     argv += machine(view.confinement)
-    places = [path for path in (*view.reads, *view.confinement.reads) if not _is_within(path, view.hidden)]
-    argv += binds([place for place in places if not _is_within(place, map(Path, _SHOWN))], None)
-    covers = [path for path in _covers(view.hidden) if _is_within(path, (*places, *map(Path, _SHOWN)))]
+    hidden, shown = {path.absolute() for path in view.hidden}, set(map(Path, _SHOWN))
+    reads = {path.absolute() for path in (*view.reads, *view.confinement.reads)}
+    below = {path for path in reads if _is_within(path, hidden)}
+    outside = {path for path in reads - below if not _is_within(path, shown)}
+    argv += binds([path for path in outside if not _is_within(path.parent, outside)], None)
+    covers = sorted(path for path in hidden if path.is_dir() and _is_within(path, outside | shown))
     for path in covers:
         argv += ["--perms", "0755", "--tmpfs", str(path)]
-    argv += binds([path for path in view.reads if _is_within(path, view.hidden)], view.writes)
+    argv += binds(sorted(below), view.writes)
     return [*argv, *sealed(*map(str, covers)), "--chdir", str(view.writes.absolute()), "--", *command]
 
 
-def _covers(hidden: Sequence[Path]) -> list[Path]:
-    found = {path.absolute() for path in hidden if path.is_dir() and path != Path("/tmp")}  # noqa: S108 - a fresh one
-    return sorted(found, key=lambda path: len(path.parts))
-
-
-def _is_within(path: Path, places: Iterator[Path] | Sequence[Path]) -> bool:
-    return any(path.absolute().is_relative_to(place.absolute()) for place in places)
+def _is_within(path: Path, places: Set[Path]) -> bool:
+    return not places.isdisjoint((path, *path.parents))
 
 
 @contextmanager
