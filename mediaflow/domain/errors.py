@@ -10,6 +10,7 @@ from typing import Any, Final
 
 REPEATING_CODES: Final = frozenset(
     (
+        "job.bad_manifest",
         "job.bad_output",
         "job.bad_plan",
         "job.bad_task",
@@ -17,6 +18,7 @@ REPEATING_CODES: Final = frozenset(
         "job.name_taken",
         "job.output_too_large",
         "job.unknown_profile",
+        "plugin.broken",
     )
 )
 """Errors of work that are a function of its input: the same code and detail twice in a row will come a third time too.

@@ -10,12 +10,19 @@ from mediaflow.domain.ids import derived_id
 
 _KEY_PART = re.compile(r"[A-Za-z0-9_%=@+-][A-Za-z0-9._%=@+-]*")
 MAX_KEY_CHARACTERS = 900
+MAX_PART_CHARACTERS = 255
+"""File systems take no longer names."""
 MAX_OWNER_CHARACTERS = 200
 
 
 def is_key(key: str) -> bool:
     """True for a key that a storage may use, and for a path that may be the end of one."""
-    return len(key) <= MAX_KEY_CHARACTERS and all(_KEY_PART.fullmatch(part) for part in key.split("/"))
+    return len(key) <= MAX_KEY_CHARACTERS and all(map(is_key_part, key.split("/")))
+
+
+def is_key_part(text: str) -> bool:
+    """True for what may stand between two slashes of a key."""
+    return len(text) <= MAX_PART_CHARACTERS and _KEY_PART.fullmatch(text) is not None
 
 
 def checked_key(key: str) -> str:

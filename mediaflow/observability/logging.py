@@ -19,6 +19,8 @@ from mediaflow.settings import Settings
 
 BRIDGED: Final = ("dramatiq", "gunicorn", "gunicorn.error", "gunicorn.access", "werkzeug")
 """Loggers that come with handlers or levels of their own: theirs are taken off, so that each line is written once."""
+LONGEST_VALUE: Final = 8000
+"""Characters of one member of a line."""
 QUIET: Final = ("pymongo", "urllib3")
 """Libraries whose debug lines drown ours and carry whole requests."""
 
@@ -79,8 +81,20 @@ def _formatter(settings: Settings, scrubber: Scrubber, target: TextIO) -> loggin
         renderer = structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain)
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_shared(),
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, scrubber, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, scrubber, _shortened, renderer],
     )
+
+
+def _shortened(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Long values lose their middle: plugins say what they like, and of a traceback begin and end are telling.
+
+    It comes after the scrubber, which would not know half of a secret.
+    """
+    for name, value in event.items():
+        if isinstance(value, str) and len(value) > LONGEST_VALUE:
+            half = LONGEST_VALUE // 2
+            event[name] = f"{value[:half]} [... {len(value) - 2 * half} characters ...] {value[-half:]}"
+    return event
 
 
 def _install(handler: logging.Handler, level: str) -> None:

@@ -13,9 +13,10 @@ from typing import Any, Final, TypeVar
 import pluggy
 
 from mediaflow.domain.errors import PluginFailed
+from mediaflow.domain.telling import cause
 from mediaflow.plugin import PROJECT_NAME, ConfigurationError, MediaContext, hookspecs
 from mediaflow.registry.api_range import declared_range
-from mediaflow.registry.loading import FoundPlugin, LoadedPlugin, cause, check_hooks, failures_named
+from mediaflow.registry.loading import FoundPlugin, LoadedPlugin, check_hooks, failures_named
 
 T = TypeVar("T")
 

@@ -13,12 +13,15 @@ from functools import cache
 from importlib.metadata import Distribution, EntryPoint
 from typing import Any
 
-from mediaflow.domain.containment import contained
+from mediaflow.domain.containment import WouldEndProcess, contained
 from mediaflow.domain.errors import PluginFailed
 from mediaflow.domain.suggest import suggestion
+from mediaflow.domain.telling import cause
 from mediaflow.plugin import ConfigurationError
 
 DISABLED_VARIABLE = "MEDIAFLOW_PLUGINS_DISABLED"
+BROKEN = "plugin.broken"
+"""What it did it does again: it is not called once more for the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +103,10 @@ def failures_named(plugin: FoundPlugin, hook: str) -> Iterator[None]:
             yield
     except ConfigurationError as error:
         raise ConfigurationError(f"{plugin}: {error.detail}", code=error.code, problems=error.problems) from error
+    except WouldEndProcess as error:
+        raise PluginFailed(f"{plugin} failed in {hook}: {cause(error)}", code=BROKEN, plugin=plugin.name) from error
     except Exception as error:
         raise PluginFailed(f"{plugin} failed in {hook}: {cause(error)}", plugin=plugin.name, hook=hook) from error
-
-
-def cause(error: BaseException) -> str:
-    """An exception as part of a sentence: its type and its first 300 characters on one line."""
-    text = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _check_implementation(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from mediaflow.plugin import ConfigurationError, MetricSpec, SettingSpec, StorageScheme
-from mediaflow.registry.loading import FoundPlugin, failures_named
+from mediaflow.domain.errors import PluginFailed
+from mediaflow.domain.suggest import suggestion
+from mediaflow.domain.telling import is_code, is_pointer, sentence
+from mediaflow.plugin import ConfigurationError, MetricSpec, Problem, SettingSpec, StorageScheme
+from mediaflow.registry.loading import BROKEN, FoundPlugin, failures_named
 from mediaflow.settings import owned_specs
 
 T = TypeVar("T")
@@ -106,6 +109,32 @@ def check_commands(
         if after.get(name) is not command:
             raise ConfigurationError(f"{plugin} replaces the command {name!r} of {owners[name]}; rename it")
     owners |= dict.fromkeys(after.keys() - before.keys(), str(plugin))
+
+
+def checked_problem(plugin: FoundPlugin, hook: str, problem: Problem) -> Problem:
+    """The problem with a detail that can be told. Raises PluginFailed for a code or a pointer that is none."""
+    fits = {
+        "code": (is_code(problem.code), "lower-case words with dots between, as upload.too_long"),
+        "detail": (isinstance(problem.detail, str), "text"),
+        "pointer": (problem.pointer is None or is_pointer(problem.pointer), "a JSON pointer, as /filename, or None"),
+    }
+    for field, (fit, what) in fits.items():
+        if not fit:
+            value = getattr(problem, field)
+            raise PluginFailed(
+                f"{plugin}: {hook} answered a Problem whose {field} is {value!r:.100}; it must be {what}", code=BROKEN
+            )
+    return replace(problem, detail=sentence(problem.detail))
+
+
+def checked_profile(plugin: FoundPlugin, name: object, profiles: Collection[str]) -> str:
+    """The name that the plugin chose. Raises PluginFailed when no profile is called so."""
+    if isinstance(name, str) and name in profiles:
+        return name
+    hint = suggestion(name[:100], profiles) if isinstance(name, str) else ""
+    raise PluginFailed(
+        f"{plugin}: mediaflow_choose_profile answered {name!r:.100}, but no profile is called so{hint}", code=BROKEN
+    )
 
 
 def _checked_metric(plugin: FoundPlugin, spec: MetricSpec) -> tuple[FoundPlugin, MetricSpec]:

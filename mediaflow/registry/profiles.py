@@ -8,8 +8,10 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from mediaflow.domain.containment import contained
 from mediaflow.domain.profile import Profile, Rung, StepSpec
 from mediaflow.domain.suggest import suggestion
+from mediaflow.domain.telling import cause
 from mediaflow.plugin import ConfigurationError, ManifestFormat, Problem, Step
 from mediaflow.registry.yaml_lines import YamlValues, child_path, read_yaml
 
@@ -101,9 +103,10 @@ def invalid_profile(sentences: Iterable[str]) -> ConfigurationError:
 
 def _wrong_params(step: Step, spec: StepSpec, path: str) -> Iterator[tuple[str, str]]:
     try:
-        said = list(step.check(spec.params))
+        with contained():
+            said = list(step.check(spec.params))
     except Exception as error:  # noqa: BLE001 - a plugin's code: whatever it raises is a sentence about this profile
-        yield f"{path}.params", f"the check of step {spec.step!r} failed: {type(error).__name__}: {error}"
+        yield f"{path}.params", f"the check of step {spec.step!r} failed: {cause(error)}"
         return
     for sentence in said:
         parameter, colon, rest = sentence.partition(":")

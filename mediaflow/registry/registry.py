@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 
@@ -49,6 +49,8 @@ from mediaflow.registry.offers import (
     Offers,
     PluginInfo,
     check_commands,
+    checked_problem,
+    checked_profile,
     metric_offers,
     offers,
     scheme_of,
@@ -130,6 +132,10 @@ class Registry:
         """The name of the plugin that offers a step."""
         return self._steps.owners[step]
 
+    def plugin_of_manifest(self, name: str) -> str:
+        """The name of the plugin that offers a manifest format."""
+        return self._manifests.owners[name]
+
     def storage_scheme(self, url: str) -> StorageScheme:
         """The scheme that a storage URL is of. Raises ConfigurationError when no plugin offers it."""
         return scheme_of(url, self.storages)
@@ -166,17 +172,22 @@ class Registry:
 
     def validate_upload(self, upload: UploadDraft) -> list[Problem]:
         """All problems that plugins see in an announced upload."""
-        return [problem for _, problem in self._hooks.items("mediaflow_validate_upload", Problem, upload=upload)]
+        return self._problems("mediaflow_validate_upload", upload=upload)
 
     def validate_media(self, media: MediaInfo, upload: UploadDraft) -> list[Problem]:
         """All problems that plugins see in a probed source."""
-        problems = self._hooks.items("mediaflow_validate_media", Problem, media=media, upload=upload)
-        return [problem for _, problem in problems]
+        return self._problems("mediaflow_validate_media", media=media, upload=upload)
+
+    def _problems(self, hook: str, **arguments: Any) -> list[Problem]:
+        found = self._hooks.items(hook, Problem, **arguments)
+        return [checked_problem(plugin, hook, problem) for plugin, problem in found]
 
     def choose_profile(self, media: MediaInfo, upload: UploadDraft) -> str | None:
-        """The first name of a profile that a plugin answers, or None when none does."""
-        answers = self._hooks.answers("mediaflow_choose_profile", media=media, upload=upload)
-        return next((str(name) for _, name in answers if name is not None), None)
+        """The first name that a plugin answers, or None when none does. PluginFailed when no profile is called so."""
+        for plugin, name in self._hooks.answers("mediaflow_choose_profile", media=media, upload=upload):
+            if name is not None:
+                return checked_profile(plugin, name, self.profiles)
+        return None
 
     def publish_event(self, event: Event) -> None:
         """Tell every listener. One that raises is logged and counted; the others hear of it all the same."""

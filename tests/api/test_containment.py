@@ -17,7 +17,7 @@ from tests.services.world import make_world
 
 PLUGIN = """
 import sys
-from mediaflow.plugin import hookimpl
+from mediaflow.plugin import Problem, hookimpl
 
 class Odd(BaseException):
     pass
@@ -60,6 +60,8 @@ def mediaflow_register_blueprints(context):
 
 @hookimpl
 def mediaflow_validate_upload(upload):
+    if upload.filename == "many.mp4":
+        return [Problem("upload.many", "x" * 10_000, "/filename")] * 20_000
     if upload.filename.startswith("harm-"):
         raises(upload.filename.split(".")[0][5:])
 """
@@ -94,7 +96,13 @@ def test_an_answer_that_ends_early_ends_no_process(harmed: Site) -> None:
 def test_a_validation_that_exits_refuses_the_upload(harmed: Site, name: str) -> None:
     with capture_logs() as logs:
         refused = harmed.as_user("ann").call("POST", "/uploads", json={"filename": f"harm-{name}.mp4", "size_bytes": 1})
-    is_problem(refused, 500, "plugin.failed")
+    is_problem(refused, 500, "plugin.failed" if name == "error" else "plugin.broken")
     error = next(line["exc_info"] for line in logs if line["log_level"] == "error")
     assert isinstance(error, PluginFailed)
     assert error.detail.startswith("the plugin 'harm' of dist-harm 1.0 failed in mediaflow_validate_upload: ")
+
+
+def test_twenty_thousand_problems_are_a_small_answer(harmed: Site) -> None:
+    refused = harmed.as_user("ann").call("POST", "/uploads", json={"filename": "many.mp4", "size_bytes": 1})
+    assert len(is_problem(refused, 422)["errors"]) == 20
+    assert len(refused.data) < 32_000

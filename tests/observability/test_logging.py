@@ -192,3 +192,16 @@ def test_what_looks_like_a_secret_is_scrubbed(text: str, scrubbed: str) -> None:
 )
 def test_members_that_are_called_like_secrets_are_masked(name: str, masked: bool) -> None:
     assert Scrubber()(None, "info", {name: "value", "event": "e"})[name] == (MASK if masked else "value")
+
+
+def test_a_line_stays_small_whatever_somebody_says(lines: Lines) -> None:
+    lines.configure()
+    log = structlog.get_logger("mediaflow.test")
+    try:
+        raise RuntimeError("x" * 1_000_000)
+    except RuntimeError:
+        log.exception("task failed", detail="y" * 1_000_000)
+
+    (line,) = lines.read()
+    assert len(lines.stream.getvalue()) < 20_000
+    assert line["exception"].startswith("Traceback (most recent")

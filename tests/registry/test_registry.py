@@ -123,6 +123,19 @@ def _refusal(site: Site, **environ: str) -> str:
     return caught.value.detail
 
 
+def chosen(registry: Registry) -> str | None:
+    """What plugins choose as a profile, of which only `base` is one: with it they tell what else they know."""
+    try:
+        return registry.choose_profile(MEDIA, DRAFT)
+    except PluginFailed as error:
+        told = re.fullmatch(
+            r"the plugin '\w+' of dist-\w+ 1\.0: mediaflow_choose_profile answered '(.*)', but no profile is called .*",
+            error.detail,
+        )
+        assert told
+        return told[1]
+
+
 # --- loading ------------------------------------------------------------
 
 
@@ -217,7 +230,7 @@ def test_an_object_can_be_a_plugin(site: Site) -> None:
     )
     site.add("odd", HEAD + source, target=":plugin")
 
-    assert site.load().choose_profile(MEDIA, DRAFT) == "other"
+    assert chosen(site.load()) == "other"
 
 
 def test_a_hook_of_a_newer_mediaflow_may_be_optional(site: Site) -> None:
@@ -347,7 +360,7 @@ def _startup(site: Site) -> None:
     registry = site.load()
     registry.startup()
 
-    assert registry.choose_profile(MEDIA, DRAFT) == "api_origins"
+    assert chosen(registry) == "anonymous_body_bytes"
 
 
 def _shutdown(site: Site) -> None:
@@ -358,7 +371,7 @@ def _shutdown(site: Site) -> None:
     with capture_logs() as logs:
         registry.shutdown()
 
-    assert registry.choose_profile(MEDIA, DRAFT) == "api_origins,down"
+    assert chosen(registry) == "anonymous_body_bytes,down"
     assert [(line["event"], line["plugin"]) for line in logs] == [("plugin_shutdown_failed", "odd")]
 
 
@@ -424,11 +437,11 @@ def _profiles(site: Site) -> None:
 
 
 def _choose_profile(site: Site) -> None:
-    chosen = site.load().choose_profile(MEDIA, DRAFT)
+    first = chosen(site.load())
     site.add("silent", HEAD + "@hookimpl\ndef mediaflow_choose_profile(): return None")
     site.add("wins", HEAD + "@hookimpl\ndef mediaflow_choose_profile(media, upload): return media.kind + upload.owner")
 
-    assert (chosen, site.load().choose_profile(MEDIA, DRAFT)) == ("base", "audioann")
+    assert (first, chosen(site.load())) == ("base", "audioann")
 
 
 class Counts:
@@ -455,7 +468,7 @@ def _on_event(site: Site) -> None:
         registry.publish_event(Event("asset.ready", 0.0, "ann"))
         registry.publish_event(Event("asset.deleted", 0.0, "ann"))
 
-    assert registry.choose_profile(MEDIA, DRAFT) == "asset.deleted"
+    assert chosen(registry) == "asset.deleted"
     assert [(line["event"], line["plugin"], line["event_name"]) for line in logs] == [
         ("event_listener_failed", "bad", "asset.ready"),
         ("event_listener_failed", "bad", "asset.deleted"),
@@ -599,7 +612,7 @@ def test_a_start_that_fails_shuts_down_what_had_started(site: Site) -> None:
         registry.startup()
 
     # then
-    assert registry.choose_profile(MEDIA, DRAFT) == "api_origins,down"
+    assert chosen(registry) == "anonymous_body_bytes,down"
 
 
 def test_contexts_hold_typed_settings(site: Site) -> None:
@@ -608,3 +621,31 @@ def test_contexts_hold_typed_settings(site: Site) -> None:
     assert isinstance(context, MediaContext)
     assert context.settings["port"] == 5
     assert Fraction(context.settings["max_streams"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        ("'evil\\ncode', 'x'", r"a Problem whose code is 'evil\ncode'; it must be lower-case words"),
+        ("'upload.x', 'x', 'filename'", "a Problem whose pointer is 'filename'; it must be a JSON pointer"),
+        ("'upload.x', 'x', '/a~2'", "a Problem whose pointer is '/a~2'"),
+        ("'upload.x', 7", "a Problem whose detail is 7; it must be text"),
+    ],
+)
+def test_a_problem_that_is_none_names_its_plugin(site: Site, problem: str, said: str) -> None:
+    site.add("odd", HEAD + f"@hookimpl\ndef mediaflow_validate_upload(): return [Problem({problem})]")
+    with pytest.raises(PluginFailed) as caught:
+        site.load().validate_upload(DRAFT)
+    assert caught.value.detail.startswith("the plugin 'odd' of dist-odd 1.0: mediaflow_validate_upload answered ")
+    assert said in caught.value.detail
+
+
+def test_a_profile_that_is_not_there_names_who_chose_it(site: Site) -> None:
+    site.add("odd", HEAD + "@hookimpl\ndef mediaflow_choose_profile(): return 'bsae'")
+    with pytest.raises(PluginFailed) as caught:
+        site.load().choose_profile(MEDIA, DRAFT)
+    assert caught.value.detail == (
+        "the plugin 'odd' of dist-odd 1.0: mediaflow_choose_profile answered 'bsae', but no profile is called so;"
+        " did you mean 'base'?"
+    )
+    assert caught.value.code == "plugin.broken"

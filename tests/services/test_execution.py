@@ -269,3 +269,27 @@ def test_writing_to_a_task_that_is_not_held_is_an_error(world: World) -> None:
     world.runtime.database.tasks.change(task.id, {}, {"state": "cancelled"})
     with pytest.raises(LeaseLost):
         claims.write(task, {"progress": 0.6})
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "detail"),
+    [
+        (SystemExit(1), "job.internal", "The work failed unexpectedly (WouldEndProcess)."),
+        (GeneratorExit(), "job.internal", "The work failed unexpectedly (WouldEndProcess)."),
+        (TaskFailed("half \ud800", code="job.bad output\n"), "job.task_failed", "half \ufffd"),
+        (TaskFailed("\x1b[2J\nx" * 10_000_000, code="job.x"), "job.x", None),
+    ],
+)
+def test_whatever_is_raised_is_kept_as_a_small_sentence(
+    world: World, raised: BaseException, code: str, detail: str | None
+) -> None:
+    def fails(_task: Task, _lease: Lease) -> dict[str, Any]:
+        raise raised
+
+    job = started(world)
+    execution(world, {"probe": fails}).work("probe")
+    error = task_of(world, job, "probe").error
+    assert error is not None
+    assert error["code"] == code
+    assert len(error["detail"]) <= 1000
+    assert detail in (None, error["detail"])

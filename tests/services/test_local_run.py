@@ -68,7 +68,7 @@ def test_files_of_one_name_make_room_and_manifests_are_rendered_for_where_they_l
     }
     for path, artifacts in made.items():
         stored(storage, path, artifacts)
-    plugins: Any = SimpleNamespace(manifests={"line": OneLine()})
+    plugins: Any = SimpleNamespace(manifests={"line": OneLine()}, plugin_of_manifest=lambda _: "mine")
     runtime: Any = SimpleNamespace(
         posters=SimpleNamespace(rendering=Rendering(storage, plugins, 3600)), storage=storage
     )
@@ -99,13 +99,12 @@ def test_files_of_one_name_make_room_and_manifests_are_rendered_for_where_they_l
 @pytest.mark.parametrize(
     ("formats", "sentence"),
     [
-        ([OneLine(content_type="text/html\r\nX: y")], "'line' says that all.mpd is .* no media type"),
-        ([OneLine(entry=False)], "'line' must have exactly one entry"),
+        ([OneLine(entry=False)], "'line' of the plugin 'mine' must have exactly one entry"),
         ([OneLine(), SimpleNamespace(name="copy", render=OneLine().render)], "'line' and 'copy' both write all.mpd"),
     ],
 )
 def test_a_manifest_format_that_breaks_its_promise_is_named(tmp_path: Path, formats: Any, sentence: str) -> None:
-    plugins: Any = SimpleNamespace(manifests={each.name: each for each in formats})
+    plugins: Any = SimpleNamespace(manifests={each.name: each for each in formats}, plugin_of_manifest=lambda _: "mine")
     rendering = Rendering(LocalStorage(tmp_path), plugins, 3600)
     with pytest.raises(TaskFailed, match=sentence):
         rendering.render(Presentation(1.0, (), ()), plugins.manifests)

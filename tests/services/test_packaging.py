@@ -97,6 +97,14 @@ def test_a_gap_is_named(artifacts: tuple[Artifact, ...], sentence: str) -> None:
     assert caught.value.code == "job.incomplete"
 
 
+@pytest.mark.parametrize(("task", "who"), [("y", "The tasks 'x' and 'y'"), ("x", "The task 'x'")])
+def test_two_segments_of_one_number_are_told(task: str, who: str) -> None:
+    produced = [Produced("g1/x.1", (init(AUDIO), segment("a", 0))), Produced(f"g1/{task}.1", (segment("a", 0),))]
+    with pytest.raises(TaskFailed, match=f"{who} made two segments with the number 0 of 'a'") as caught:
+        build_presentation(produced, 4.0)
+    assert caught.value.code == "job.name_taken"
+
+
 # --- what has a name of its own
 
 

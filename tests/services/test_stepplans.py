@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ PROFILE = Profile("mine", "", 4.0, 60, (), (SPEC,), ())
 
 def planned(answer: Any) -> list[tuple[str, PlannedTask]]:
     def plan(*_: Any) -> Any:
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -51,6 +52,27 @@ def test_plain_json_is_planned() -> None:
         (with_r([float("nan")]), "job.bad_plan", "a parameter 'r' that is no JSON (nan)"),
         (None, "job.bad_plan", "planned None; it must return PlannedTasks"),
         (["vp9-0"], "job.bad_plan", "planned 'vp9-0'; it must be a PlannedTask"),
+        (SystemExit(1), "job.bad_plan", "failed to plan: WouldEndProcess: SystemExit(1)"),
+        (
+            [PlannedTask("a", weight=float("nan"))],
+            "job.bad_plan",
+            "planned 'a' with weight nan; it must be 0 to 1",
+        ),
+        ([PlannedTask("a", weight=float("inf"))], "job.bad_plan", "planned 'a' with weight inf"),
+        ([PlannedTask("a", weight=-1.0)], "job.bad_plan", "planned 'a' with weight -1.0"),
+        ([PlannedTask("a", load_units=10**9)], "job.bad_plan", "with load_units 1000000000; it must be 0 to 1024"),
+        ([PlannedTask("a", load_units=-5)], "job.bad_plan", "with load_units -5"),
+        ([PlannedTask("a", load_units=1.5)], "job.bad_plan", "with load_units 1.5"),  # type: ignore[arg-type]
+        ([PlannedTask("a", needs="b")], "job.bad_plan", "with needs 'b'; it must be a tuple"),  # type: ignore[arg-type]
+        ([PlannedTask(7)], "job.bad_plan", "planned a task whose name is 7"),  # type: ignore[arg-type]
+        (with_r("x" * 1024 * 1024), "job.bad_plan", "bytes; at most 1048576 fit: put more into a file"),
+        (with_r("\ud800"), "job.bad_plan", "with parameters that are no Unicode text"),
+        (repeat(PlannedTask("a")), "job.bad_plan", "planned more than 10000 tasks"),
+        (
+            Unavailable("x\ud800\n" * 10_000, code="bad\ncode"),
+            "storage.unavailable",
+            "to plan: x\ufffd x\ufffd x",
+        ),
         (KeyError("audio"), "job.bad_plan", "failed to plan: KeyError: 'audio'"),
         (Unavailable("No answer."), "storage.unavailable", "failed to plan: No answer."),
     ],
@@ -60,6 +82,7 @@ def test_a_bad_plan_names_the_step_and_its_plugin(answer: Any, code: str, senten
         planned(answer)
     assert caught.value.detail.startswith("The step 'outside.vp9' of the plugin 'mine' ")
     assert sentence in caught.value.detail
+    assert len(caught.value.detail) < 1200
     assert caught.value.code == code
 
 

@@ -194,6 +194,7 @@ def test_a_step_sees_its_settings_and_no_secret_of_the_environment(bench: Bench)
         ("raise ValueError('no\\nluck')", "failed: ValueError: no luck"),
         ("return [Artifact('missing', 'file', 'text/plain', 1)]", "names 'missing' as its file"),
         ("made('a'); return [Artifact('../task/a', 'file', 'text/plain', 4)]", "names '../task/a' as its file"),
+        ("made('a'); return [Artifact('a\\0', 'file', 'text/plain', 4)]", r"names 'a\x00' as its file"),
         ("made('a'); return [Artifact(str(here / 'a'), 'file', 'text/plain', 4)]", "as its file"),
         ("os.symlink('/etc/passwd', here / 'l'); return [Artifact('l', 'file', 'text/plain', 4)]", "names 'l'"),
         ("made('a'); return [Artifact('a', 'file', 'text/plain', 5)]", "says that a has 5 bytes; it has 4"),

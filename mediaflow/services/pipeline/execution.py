@@ -9,10 +9,12 @@ from typing import Any
 
 import structlog
 
+from mediaflow.domain.containment import contained
 from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import MAX_ATTEMPTS, Stage
+from mediaflow.domain.telling import error_document
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
@@ -68,7 +70,8 @@ class Execution:
                 poison = {"code": "job.poison", "detail": f"{task.name} ended {MAX_ATTEMPTS} workers."}
                 return self._end(lease, {"state": "failed", "error": task.error or poison}, "failed")
             try:
-                result = self.handlers[task.stage](task, lease)
+                with contained():
+                    result = self.handlers[task.stage](task, lease)
             except LeaseLost:
                 return "lost" if lease.lost or not self.stopping() else self._release(lease)
             except MediaRejected as error:
@@ -123,5 +126,5 @@ class Execution:
 def _document(error: Exception) -> dict[str, Any]:
     """An error as documents keep it. What is not an error of ours says nothing of its inside to users."""
     if isinstance(error, MediaflowError):
-        return {"code": error.code, "detail": error.detail}
+        return error_document(error)
     return {"code": "job.internal", "detail": f"The work failed unexpectedly ({type(error).__name__})."}

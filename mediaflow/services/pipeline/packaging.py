@@ -78,6 +78,7 @@ def build_presentation(
     """All tracks with their segments in order. TaskFailed (`job.incomplete`) names what is missing."""
     inits: dict[str, tuple[Track, str]] = {}
     segments: dict[str, dict[int, Segment]] = defaultdict(dict)
+    makers: dict[tuple[str, int], str] = {}
     for source in produced:
         for artifact in source.artifacts:
             if artifact.role == "init" and artifact.describes is not None:
@@ -85,6 +86,7 @@ def build_presentation(
                     inits[artifact.describes.name] = (artifact.describes, quote(place(source, artifact)))
             elif artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
                 seconds, uri = artifact.duration_seconds or 0.0, quote(place(source, artifact))
+                _claim(makers, (artifact.track, artifact.number), source.task)
                 segments[artifact.track][artifact.number] = Segment(uri, seconds, artifact.size_bytes)
     renditions = [
         Rendition(_named(track), uri, _in_order(name, segments[name])) for name, (track, uri) in inits.items()
@@ -97,6 +99,17 @@ def build_presentation(
         raise TaskFailed("No step made anything that can be played.", code="job.incomplete")
     measured = max((r.duration_seconds for r in (video or audio)), default=duration_seconds)
     return Presentation(measured, tuple(video), tuple(audio))
+
+
+def _claim(makers: dict[tuple[str, int], str], segment: tuple[str, int], task: str) -> None:
+    if segment not in makers:
+        makers[segment] = task
+        return
+    who = f"The task {task!r}" if makers[segment] == task else f"The tasks {makers[segment]!r} and {task!r}"
+    raise TaskFailed(
+        f"{who} made two segments with the number {segment[1]} of {segment[0]!r}; each has a number of its own.",
+        code="job.name_taken",
+    )
 
 
 def _named(track: Track) -> Track:

@@ -17,6 +17,7 @@ from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.fitting import fitted
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.plannedtasks import MOST_TASKS
 from mediaflow.services.pipeline.posters import chosen
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.stepplans import plans_of
@@ -96,6 +97,11 @@ class Planning:
         if all(task.optional for _, task in planned):
             detail = f"Profile {profile.name!r} makes nothing to play of this {media.kind} file; choose another."
             raise MediaRejected(detail, code="media.unsupported")
+        if len(planned) > MOST_TASKS:
+            raise TaskFailed(
+                f"Profile {profile.name!r}: its steps plan {len(planned)} tasks; at most {MOST_TASKS} fit into a job.",
+                code="job.bad_plan",
+            )
         return fitted(planned, profile)
 
     def _profile(self, asset: Asset, job: Job, media: MediaInfo) -> Profile:

@@ -24,6 +24,7 @@ from mediaflow.services.pipeline.jobs import SUPERSEDED, Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.packaging import outputs_of
 from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.pipeline.stepplans import plans_of
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.ports import Database, Plugins
 
@@ -123,7 +124,7 @@ class Posters:
         """What the step plans under the asset's profile, under a name that no other job of the generation has."""
         profile = self.plugins.profiles.get(asset.profile or "") or Profile("", "", 4.0, 60, (), (), ())
         spec = next((spec for spec in profile.steps if spec.step == STEP), StepSpec(STEP))
-        task = self.plugins.steps[STEP].plan(load(MediaInfo, asset.media), chosen(spec, wish), profile)[0]
+        _, task = plans_of(self.plugins, chosen(spec, wish), load(MediaInfo, asset.media), profile)[0]
         return replace(task, name=f"poster-{job_id[:16]}", optional=False)
 
     def _added(self, asset: Asset, wish: float | None) -> Job:

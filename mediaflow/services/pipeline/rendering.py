@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import TaskFailed
-from mediaflow.domain.mediatypes import is_media_type
 from mediaflow.domain.presentation import Artifact, Manifest, Presentation, Segment, TextTrack
 from mediaflow.domain.publication import ARTIFACTS, Files, FileType, Output, Publication, described
 from mediaflow.plugin import Storage
 from mediaflow.plugin.wire import load
+from mediaflow.services.pipeline.manifests import manifests_of
 from mediaflow.services.pipeline.packaging import Produced, build_presentation
 from mediaflow.services.ports import Plugins
 from mediaflow.services.text.webvtt import as_segment
@@ -51,18 +51,15 @@ class Rendering:
         """The manifests of all formats. TaskFailed when a format breaks its promise, or two write one file."""
         found: dict[str, Rendered] = {}
         for name in formats:
-            manifests = self.plugins.manifests[name].render(presentation)
-            if sum(manifest.entry for manifest in manifests) != 1:
-                raise _broken(f"The manifest format {name!r} must have exactly one entry.")
-            for manifest in manifests:
-                if not is_media_type(manifest.content_type):
-                    raise _broken(
-                        f"The manifest format {name!r} says that {manifest.path} is {manifest.content_type!r:.100},"
-                        " which is no media type; it must be like application/dash+xml."
-                    )
+            plugin = self.plugins.plugin_of_manifest(name)
+            for manifest in manifests_of(self.plugins.manifests[name], plugin, presentation):
                 other = found.setdefault(manifest.path, Rendered(name, manifest))
                 if other.manifest is not manifest:
-                    raise _broken(f"The manifest formats {other.format!r} and {name!r} both write {manifest.path}.")
+                    raise TaskFailed(
+                        f"The manifest formats {other.format!r} and {name!r} both write {manifest.path}: take one of"
+                        " them out of the profile, or have it call its file otherwise.",
+                        code="job.name_taken",
+                    )
         return list(found.values())
 
     def write(
@@ -141,7 +138,3 @@ def _text_track(caption: dict[str, Any], output: Output, duration_seconds: float
     # one file: players fetch it once, and formats that take a whole file (DASH) have it
     segment = Segment(output.path.rpartition("/")[2], duration_seconds, output.size_bytes or 0)
     return TextTrack(caption["language"], caption["label"], (segment,), caption["default"])
-
-
-def _broken(sentence: str) -> TaskFailed:
-    return TaskFailed(sentence, code="plugin.failed")

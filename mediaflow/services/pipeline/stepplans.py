@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
+from mediaflow.domain.containment import contained
 from mediaflow.domain.errors import MediaflowError, MediaRejected, TaskFailed
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.profile import Profile, StepSpec
-from mediaflow.plugin import PlannedTask
-from mediaflow.plugin.wire import unfit_params
+from mediaflow.domain.telling import cause, error_document
 from mediaflow.services.pipeline.fitting import Planned
+from mediaflow.services.pipeline.plannedtasks import MOST_TASKS, unfit_task
 from mediaflow.services.ports import Plugins
 
 
@@ -19,20 +22,21 @@ def plans_of(plugins: Plugins, spec: StepSpec, media: MediaInfo, profile: Profil
     """
     name = f"The step {spec.step!r} of the plugin {plugins.entry_point_of_step(spec.step)!r}"
     try:
-        planned = plugins.steps[spec.step].plan(media, spec, profile)
-        tasks = None if planned is None else list(planned)
+        with contained():
+            planned = plugins.steps[spec.step].plan(media, spec, profile)
+            tasks = None if planned is None else list(islice(planned, MOST_TASKS + 1))
+            problem = next(filter(None, map(unfit_task, tasks or ())), None)
     except MediaRejected:
         raise
     except MediaflowError as error:
-        raise TaskFailed(f"{name} failed to plan: {error.detail}", code=error.code) from error
+        told = error_document(error)
+        raise TaskFailed(f"{name} failed to plan: {told['detail']}", code=told["code"]) from error
     except Exception as error:  # a plugin may raise anything
-        text = " ".join(str(error).split())[:300]
-        raise TaskFailed(f"{name} failed to plan: {type(error).__name__}: {text}", code="job.bad_plan") from error
+        raise TaskFailed(f"{name} failed to plan: {cause(error)}", code="job.bad_plan") from error
     if tasks is None:
         raise TaskFailed(f"{name} planned None; it must return PlannedTasks, perhaps none.", code="job.bad_plan")
-    for task in tasks:
-        if not isinstance(task, PlannedTask):
-            raise TaskFailed(f"{name} planned {task!r:.100}; it must be a PlannedTask.", code="job.bad_plan")
-        if (problem := unfit_params(task.name, task.params)) is not None:
-            raise TaskFailed(f"{name} {problem}.", code="job.bad_plan")
+    if problem is not None:
+        raise TaskFailed(f"{name} {problem}.", code="job.bad_plan")
+    if len(tasks) > MOST_TASKS:
+        raise TaskFailed(f"{name} planned more than {MOST_TASKS} tasks; plan fewer, larger ones.", code="job.bad_plan")
     return [(spec.step, task) for task in tasks]

@@ -24,11 +24,8 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.mediatypes import is_media_type
-from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.plugin import ENTRY_POINT_GROUP, Artifact, Limits, MediaContext, UsesNetwork
 from mediaflow.plugin.wire import load
 from mediaflow.sandbox.budget import grouped
@@ -41,12 +38,12 @@ from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner, readabl
 from mediaflow.sandbox.users import SandboxUser, borrowed_user
 from mediaflow.sandbox.view import Namespaces, View, opened_view
 from mediaflow.sandbox.watchdog import Ended, Watch, watch_to_end
+from mediaflow.services.pipeline.madefiles import unfit_artifact
 from mediaflow.services.ports import StepHooks, StepRequest
 from mediaflow.settings import Settings, confinement_of
 
 _log = structlog.get_logger("mediaflow.steps")
 _STDERR_SHOWN: Final = 2000
-LONGEST_TITLE: Final = 200
 
 
 class StepOwners(Protocol):
@@ -239,32 +236,26 @@ def _check_files(name: str, artifacts: Iterable[Mapping[str, Any]], directory: P
                 f"{name} sent an artifact of a wrong shape: {document!r:.300}.", code="job.step_broken"
             ) from error
         path = PurePosixPath(artifact.path)
-        file = (directory / path).resolve()
-        inside = not path.is_absolute() and ".." not in path.parts and file == root / path
-        if not inside or not file.is_file() or file in seen:
+        inside = "\0" not in artifact.path and not path.is_absolute() and ".." not in path.parts
+        file = (directory / path).resolve() if inside else root
+        if file != root / path or not file.is_file() or file in seen:
             raise TaskFailed(
-                f"{name} names {artifact.path!r} as its file; it must be a file in its directory, named once.",
+                f"{name} names {artifact.path!r:.200} as its file; it must be a file in its directory, named once.",
                 code="job.step_broken",
             )
-        if problem := _unfit(artifact):
+        if problem := unfit_artifact(artifact):
             raise TaskFailed(f"{name} says of {artifact.path!r:.200} {problem}.", code="job.step_broken")
+        if not os.access(file, os.R_OK):
+            raise TaskFailed(
+                f"{name} made {artifact.path}, which can't be read; its mode must be 0600 or more.",
+                code="job.step_broken",
+            )
         if file.stat().st_size != artifact.size_bytes:
             raise TaskFailed(
                 f"{name} says that {artifact.path} has {artifact.size_bytes} bytes; it has {file.stat().st_size}.",
                 code="job.step_broken",
             )
         seen.add(file)
-
-
-def _unfit(artifact: Artifact) -> str | None:
-    """What is wrong with what an artifact says of itself: it would be found out by a viewer otherwise."""
-    if not keys.is_key(artifact.path) or PurePosixPath(artifact.path).name == ARTIFACTS:
-        return f"that this is its path; it must be of letters, digits and ._-=@+% and not be called {ARTIFACTS}"
-    if not is_media_type(artifact.content_type):
-        return f"that it is {artifact.content_type!r:.100}, which is no media type; it must be like video/mp4"
-    if artifact.title is not None and not (artifact.title.isprintable() and 0 < len(artifact.title) <= LONGEST_TITLE):
-        return f"that its title is {artifact.title!r:.100}; it must be of 1 to {LONGEST_TITLE} printable characters"
-    return None
 
 
 @cache

@@ -13,6 +13,7 @@ from mediaflow.domain.events import Event
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Upload
 from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS
+from mediaflow.domain.telling import error_document
 from mediaflow.plugin import CopiesObjects, ReceivesParts, Storage
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.ports import Below, Database, Metrics, Plugins
@@ -120,7 +121,7 @@ class Assembly:
             self.storage.delete(upload.storage_key)
 
     def _fail(self, upload: Upload, token: str, error: MediaflowError) -> None:
-        document = {"code": error.code, "detail": error.detail}
+        document = error_document(error)
         now = self.database.now()
         changes = {"state": "failed", "error": document, "updated_at": now}
         failed = self.database.uploads.change(upload.id, {"state": "assembling", "lease_token": token}, changes)
