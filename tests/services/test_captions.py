@@ -17,7 +17,7 @@ import pytest
 
 from mediaflow.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, TooLarge
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.records import Asset
+from mediaflow.domain.records import SCHEMA_VERSION, Asset
 from mediaflow.plugin import ObjectInfo
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets import captions as captions_module
@@ -268,7 +268,7 @@ def test_an_asset_of_schema_1_plays_and_gets_captions_and_another_picture(house:
 
     asset = asset_of(house, new)
     assert shown(house, new).keys() == {"en"}
-    assert asset.schema == 2
+    assert asset.schema == SCHEMA_VERSION
     picture = asset.published and asset.published.first("image")
     assert picture
     assert picture.path.startswith("g1/poster-")
