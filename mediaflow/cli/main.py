@@ -95,6 +95,7 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed (one sentence on stderr), 2 wrong usage."""
+    from mediaflow.domain.telling import unusable
     from mediaflow.plugin import MediaflowError
 
     try:
@@ -113,5 +114,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # the reader of our output (`| head`) has seen enough; without this, Python complains once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        complain(unusable(error))
         return EXIT_FAILED
     return result if isinstance(result, int) else EXIT_DONE

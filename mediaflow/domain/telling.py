@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from typing import Any, Final
@@ -40,6 +41,14 @@ def cause(error: BaseException) -> str:
     """An exception as part of a sentence: its type and its first 300 characters on one line."""
     text = sentence(shortened(str(error), 300))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def unusable(error: OSError) -> str:
+    """What the operating system says of a file or directory that a user named, with the way out."""
+    if error.filename is None:
+        return cause(error)
+    place = sentence(os.fsdecode(error.filename))
+    return f"{place} can't be used ({error.strerror}); give this user access to it, or name another place"
 
 
 def error_document(error: MediaflowError) -> dict[str, Any]:

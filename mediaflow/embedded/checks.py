@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from mediaflow import runtime
 from mediaflow.domain.ids import new_id
+from mediaflow.domain.telling import unusable
 from mediaflow.embedded.redis_server import find_server
 from mediaflow.plugin import ConfigurationError, MediaflowError
 from mediaflow.registry import Registry
@@ -70,6 +71,8 @@ def _run(name: str, check: Callable[[], tuple[State, str]]) -> Check:
         state, detail = check()
     except MediaflowError as error:
         state, detail = "failed", error.detail
+    except OSError as error:
+        state, detail = "failed", unusable(error)
     except Exception as error:  # noqa: BLE001 - a library's own error about a backend is what doctor is there to show
         state, detail = "failed", f"{type(error).__name__}: {error}"
     return Check(name, state, detail)
@@ -186,10 +189,18 @@ def _queue(settings: Settings) -> tuple[State, str]:
 def _storage(settings: Settings, plugins: Registry) -> tuple[State, str]:
     if not settings.storage_url and not settings.data_path.exists():
         return "passed", f"a directory in {settings.data_path}, made at the first start"
-    storage = plugins.open_storage(runtime.storage_url(settings), settings)
+    url = runtime.storage_url(settings)
+    storage = plugins.open_storage(url, settings)
     key = f"checks/{new_id()}"  # reading says nothing about a place that can't be written to
-    storage.put(key, [b"mediaflow"], size_bytes=9, content_type="text/plain")
-    storage.delete(key)
+    try:
+        storage.put(key, [b"mediaflow"], size_bytes=9, content_type="text/plain")
+        storage.delete(key)
+    except MediaflowError as error:
+        if plugins.storage_scheme(url).shared:
+            raise
+        # a place of this machine, which the storage does not name because clients read its errors
+        detail = error.detail.rstrip(".")
+        return "failed", f"{url}: {detail}; give this user access to it, or set MEDIAFLOW_STORAGE_URL to another place"
     return "passed", "it keeps what is written"
 
 

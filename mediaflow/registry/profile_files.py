@@ -46,11 +46,15 @@ def load_profiles(
 def _files(directory: str) -> list[Path]:
     if not directory:
         return []
-    if not Path(directory).is_dir():
-        raise ConfigurationError(f"{OPERATOR} is {directory!r}, which is not a directory; make it or unset it")
-    return sorted(
-        file for file in Path(directory).iterdir() if file.suffix in SUFFIXES and not file.name.startswith(".")
-    )
+    try:
+        if not Path(directory).is_dir():
+            raise ConfigurationError(f"{OPERATOR} is {directory!r}, which is not a directory; make it or unset it")
+        files = list(Path(directory).iterdir())
+    except OSError as error:
+        raise ConfigurationError(
+            f"{OPERATOR} is {directory!r}, which can't be read ({error.strerror}); give this user access, or unset it"
+        ) from error
+    return sorted(file for file in files if file.suffix in SUFFIXES and not file.name.startswith("."))
 
 
 def _read(files: Iterable[tuple[str, Traversable]], wrong: list[str]) -> list[tuple[str, Profile]]:
