@@ -159,9 +159,9 @@ class Task:
     filters on it.
 
     `ready` is set when all `needs` (task names of the same job) are done. `failures` counts attempts that failed or
-    whose worker died. `weight` is the expected cost in seconds of one core, `job_weight` that of all steps of the job:
-    what is done soon goes first. `turn` is the order among those of an owner: when the job was made, and `job_weight`
-    later, so that it follows from the document alone and an index has it. `seconds` is what was spent on it so far (of
+    whose worker died. `weight` is the expected cost in seconds of one core. `turn` is the order among those of an
+    owner: when the job was made, later by the cost of all its steps, for what is done soon goes first; it follows from
+    the document alone, so that an index has it. `seconds` is what was spent on it so far (of
     one core), which its owner has received. `optional` tasks may fail without harming the job.
     """
 
@@ -183,7 +183,6 @@ class Task:
     load_units: int = 1
     lane: Lane = "short"
     weight: float = 1.0
-    job_weight: float = 0.0
     turn: float = 0.0
     seconds: float = 0.0
     priority: int = 0

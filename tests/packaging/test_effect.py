@@ -51,10 +51,12 @@ def test_every_setting_has_an_effect(nodes: list[ast.AST]) -> None:
             read.update(_texts(node.slice))
         elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "get" and node.args:
             read.update(text.removeprefix("MEDIAFLOW_").lower() for text in _texts(node.args[0]) if text.isupper())
-    # what the table's own properties make of it
+    # what the table's own properties and functions make of it
     own = _nodes([ROOT / "mediaflow/settings/table.py"])
     read.update(
-        node.attr for node in own if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self"
+        node.attr
+        for node in own
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in ("self", "settings")
     )
     points = entry_points(group=ENTRY_POINT_GROUP)
     plugins = [point.load() for point in points if point.dist and point.dist.name == CORE]

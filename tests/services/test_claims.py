@@ -29,7 +29,7 @@ def waiting(world: World, name: str = "video-0", *, age: float = 0.0, **fields: 
     now = world.runtime.database.now()
     usual: dict[str, Any] = {"state": "pending", "ready": True, "stage": "step", "load_units": 1, "lane": "short"}
     job = a_job(an_asset(owner=fields.get("owner", "ann")))
-    turn = now - age + fields.get("job_weight", 0.0)
+    turn = now - age + fields.pop("job_weight", 0.0)
     task = a_task(job, name, **{"id": new_id(), "created_at": now - age, "turn": turn, **usual, **fields})
     assert world.runtime.database.tasks.insert(task)
     return task

@@ -64,7 +64,10 @@ class EndedSchema(Schema):
 
 @blueprint.operation("GET", "", query=SessionListQuery, gives={200: SessionPageSchema})
 def list_sessions(query: dict[str, Any]) -> dict[str, Any]:
-    """List sessions that have not ended."""
+    """List sessions that have not ended.
+
+    Newest first: your own, for an admin with `user` somebody's. A session is a browser that is signed in.
+    """
     found = web().sessions.page(caller(), query.get("user"), query["page"], query["page_size"])
     return page_document(found, _document)
 

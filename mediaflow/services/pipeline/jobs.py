@@ -116,7 +116,7 @@ class Jobs:
 
     def _add(self, job: Job, name: str, stage: Stage, **fields: Any) -> None:
         now = self.database.now()
-        load_units = fields.pop("load_units", 0)
+        load_units, job_weight = fields.pop("load_units", 0), fields.pop("job_weight", 0.0)
         task = Task(
             id=task_id(job.id, name),
             job_id=job.id,
@@ -129,8 +129,8 @@ class Jobs:
             created_at=now,
             updated_at=now,
             load_units=load_units,
-            turn=job.created_at + fields.get("job_weight", 0.0),
-            lane=_lane(stage, load_units, fields.get("weight", 0.0), fields.get("job_weight", 0.0)),
+            turn=job.created_at + job_weight,
+            lane=_lane(stage, load_units, fields.get("weight", 0.0), job_weight),
             **fields,
         )
         self.database.tasks.insert(task)

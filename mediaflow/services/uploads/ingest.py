@@ -69,16 +69,12 @@ class Ingest:
 
     def announce(self, owner: str, new: NewUpload) -> tuple[Upload, bool]:
         """Make room for a file. The second value is True when an existing asset answers the request (`dedup=reuse`)."""
-        acceptance = Acceptance(self.storage, self.parts, self.plugins, self.settings)
-        acceptance.check(owner, new)
+        (acceptance := Acceptance(self.storage, self.parts, self.plugins, self.settings)).check(owner, new)
         if new.dedup == "reuse" and (known := self._known_upload(owner, new.sha256)):
             return known, True
-        quotas, underway = Quotas.of(self.database, self.settings), Underway.of(self.database, self.settings)
-        Backlog(self.database, self.settings.quota_core_seconds).check(owner)
-        quotas.check(owner, new.size_bytes)
-        underway.check(owner, new.size_bytes)
-        upload_id, asset_id, now = new_id(), new_id(), self.database.now()
-        chunk_size, key = acceptance.chunk_bytes(new), keys.upload_key(upload_id)
+        quotas, underway = self._limits(owner, new.size_bytes)
+        upload_id, asset_id, now, chunk_size = new_id(), new_id(), self.database.now(), acceptance.chunk_bytes(new)
+        key = keys.upload_key(upload_id)
         handle = self.parts.begin_parts(key, size_bytes=new.size_bytes, part_bytes=chunk_size, content_type=UNKNOWN)
         upload = Upload(
             id=upload_id,
@@ -108,9 +104,17 @@ class Ingest:
             self.parts.abort_parts(key, handle)
             raise
         self.metrics.count("mediaflow_uploads_total", state="initialized")
-        data = {"upload_id": upload_id, "filename": new.filename}
-        self.plugins.publish_event(Event("asset.created", now, owner, asset_id, data=data))
+        said = {"upload_id": upload_id, "filename": new.filename}
+        self.plugins.publish_event(Event("asset.created", now, owner, asset_id, data=said))
         return upload, False
+
+    def _limits(self, owner: str, size_bytes: int) -> tuple[Quotas, Underway]:
+        """What the owner may have, and on the way; LimitReached when one more upload of that size is too much."""
+        Backlog(self.database, self.settings.quota_core_seconds).check(owner)
+        quotas, underway = Quotas.of(self.database, self.settings), Underway.of(self.database, self.settings)
+        quotas.check(owner, size_bytes)
+        underway.check(owner, size_bytes)
+        return quotas, underway
 
     def _known_upload(self, owner: str, sha256: str | None) -> Upload | None:
         if sha256 is None:
