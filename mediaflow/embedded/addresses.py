@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from contextlib import ExitStack
 from typing import Final
 
 from mediaflow.plugin import ConfigurationError
@@ -14,15 +15,27 @@ EVERY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bou
 
 def free_port(host: str = LOOPBACK) -> int:
     """A port that nobody uses at this moment. Whoever binds it keeps it; until then another program could."""
-    with _bound(host, 0) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    with ExitStack() as for_a_moment:
+        return reserved_port(host, for_a_moment)
+
+
+def reserved_port(host: str, held: ExitStack) -> int:
+    """A free port that is ours until `held` is closed, for a server that we start meanwhile.
+
+    The socket is bound and does not listen. So Linux gives the port to no connection that goes out and to no program
+    that asks for any free one (2 of 9 starts on a busy machine lost theirs), but a server that binds it by its number
+    with SO_REUSEADDR, as servers do, gets it, as often as it starts.
+    """
+    reserved = held.enter_context(_bound(host, 0))
+    port: int = reserved.getsockname()[1]
+    return port
 
 
 def is_taken(host: str, port: int) -> bool:
     """True when another program listens there."""
     try:
-        _bound(host, port).close()
+        with _bound(host, port) as found:
+            found.listen(1)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return True
@@ -30,11 +43,14 @@ def is_taken(host: str, port: int) -> bool:
     return False
 
 
-def chosen_port(host: str, port: int) -> int:
-    """The port to serve at: a free one for 0, else this one; ConfigurationError when it can't be bound."""
+def chosen_port(host: str, port: int, held: ExitStack) -> int:
+    """The port to serve at: a free one for 0, which is kept (see `reserved_port`), else this one.
+
+    ConfigurationError when it can't be bound.
+    """
     try:
         if port == 0:
-            return free_port(host)
+            return reserved_port(host, held)
         if not is_taken(host, port):
             return port
     except OSError as error:
@@ -62,7 +78,6 @@ def _bound(host: str, port: int) -> socket.socket:
         # as the servers do: a connection of an earlier start that is in TIME_WAIT is no obstacle
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(1)
     except BaseException:
         listener.close()
         raise

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mediaflow.embedded.addresses import LOOPBACK, free_port
+from mediaflow.embedded.addresses import LOOPBACK, reserved_port
 from mediaflow.embedded.datadir import write_private
 from mediaflow.plugin import ConfigurationError
 
@@ -23,10 +24,13 @@ class PrivateRedis:
     url: str
 
 
-def configure_redis(directory: Path) -> PrivateRedis:
-    """Write the configuration of a server of our own: loopback, a free port that it keeps over restarts, a password."""
+def configure_redis(directory: Path, held: ExitStack) -> PrivateRedis:
+    """Write the configuration of a server of our own: loopback, a free port that it keeps over restarts, a password.
+
+    The port is its own until `held` is closed.
+    """
     program = find_server()
-    port, password = free_port(), secrets.token_hex(24)
+    port, password = reserved_port(LOOPBACK, held), secrets.token_hex(24)
     lines = (
         f"bind {LOOPBACK}",
         f"port {port}",

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -68,9 +68,9 @@ def run(environ: Mapping[str, str], announce: Callable[[Running], None], ingest:
     check_worker(settings, plugins)
     check_backends(settings, plugins)
     directory = DataDirectory(settings.data_path)
-    with directory.held(), served_metrics(settings, directory) as metrics_url:
+    with directory.held(), served_metrics(settings, directory) as metrics_url, ExitStack() as ports:
         load_or_create_key(settings)
-        stack = compose(settings, directory, environ)
+        stack = compose(settings, directory, environ, ports)
         supervisor = Supervisor(directory.run, stack.programs, stack.environment)
         with _stoppable(supervisor), supervisor:
             relay = Relay(supervisor.output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +30,12 @@ class Stack:
     environment: Mapping[str, str]
 
 
-def compose(settings: Settings, directory: DataDirectory, environ: Mapping[str, str]) -> Stack:
-    """Choose ports and write configuration. Raises ConfigurationError with the way out when a port is taken."""
-    port = chosen_port(settings.host, settings.port)
+def compose(settings: Settings, directory: DataDirectory, environ: Mapping[str, str], held: ExitStack) -> Stack:
+    """Choose ports, which are kept until `held` is closed, and write configuration.
+
+    Raises ConfigurationError with the way out when a port is taken.
+    """
+    port = chosen_port(settings.host, settings.port, held)
     own = {
         "MEDIAFLOW_DATA_DIR": os.fspath(directory.path),
         "MEDIAFLOW_HOST": settings.host,
@@ -52,7 +56,7 @@ def compose(settings: Settings, directory: DataDirectory, environ: Mapping[str, 
         ),
     ]
     if not settings.redis_url:
-        redis = configure_redis(directory.run)
+        redis = configure_redis(directory.run, held)
         own["MEDIAFLOW_REDIS_URL"] = redis.url
         programs.insert(0, Program("queue", redis.program, RANK_QUEUE, directory.run))
     local_url = base_url(settings.host, port)

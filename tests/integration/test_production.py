@@ -83,7 +83,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
     with ExitStack() as stack:
         s3 = stack.enter_context(running_s3_server(made(directory / "s3")))
         mongo = stack.enter_context(running_nx_server(made(directory / "mongo")))
-        redis = configure_redis(made(directory / "redis"))
+        redis = configure_redis(made(directory / "redis"), stack)
         server = [shutil.which("redis-server") or redis.program[0], *redis.program[1:]]
         stack.enter_context(child(server, directory / "redis.log", dict(os.environ), directory / "redis"))
         environ = clean_environ(

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,8 +31,9 @@ from tests.services.records import a_job, a_task, an_asset
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    private = configure_redis(tmp_path)
-    with subprocess.Popen(private.program, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
+    with ExitStack() as held:
+        private = configure_redis(tmp_path, held)
+        server = held.enter_context(subprocess.Popen(private.program, cwd=tmp_path, stdout=subprocess.DEVNULL))
         yield private.url
         server.terminate()
 
