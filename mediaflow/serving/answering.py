@@ -80,6 +80,10 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     # --- in the main loop again
 
     def _worked(self, conn: Connection, future: Future[Phase | None]) -> None:
+        if error := future.exception():  # nothing of one request may end the main loop, which is everybody's
+            self.log.error("A request ended its thread's work", exc_info=error)
+            self._give_up(conn)
+            return
         phase = future.result()
         if phase is Phase.IDLE:
             self._crowd.answered(conn)

@@ -1,9 +1,10 @@
 """The service with two answers that wait, `/tests/parked?SECONDS` and `/tests/events?SECONDS` (or until `/tests/wake`),
-and one that holds its thread for a second, `/tests/busy`.
+and one that holds its thread for a second, `/tests/busy`. `/tests/exit` asks for the end of the process.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -54,6 +55,8 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         time.sleep(1)
         start_response("204 No Content", [])
         return []
+    if path == "/tests/exit":
+        sys.exit("a view that wants to end the process")
     if path == "/tests/wake":
         told = f"{_open} {len(_waiting)}"
         for pause in list(_waiting):
