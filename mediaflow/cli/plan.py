@@ -45,7 +45,7 @@ def _probed(file: Path, settings: Settings, plugins: Registry) -> MediaInfo:
     from mediaflow.plugin import MediaRejected
     from mediaflow.sandbox.runner import SandboxedRunner
     from mediaflow.services.pipeline.budgets import memory_ceiling, probe_budget
-    from mediaflow.settings import confinement_of
+    from mediaflow.services.pipeline.confinement import confinement_of
 
     budget, confinement = probe_budget(memory_ceiling(settings.task_memory_bytes)), confinement_of(settings)
     runner = SandboxedRunner(confinement.mode, budget=budget, confinement=confinement)

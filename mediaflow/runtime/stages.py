@@ -11,6 +11,7 @@ from mediaflow.registry import Registry
 from mediaflow.runtime.places import work_root
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.services.pipeline.budgets import memory_ceiling, probe_budget
+from mediaflow.services.pipeline.confinement import confinement_of
 from mediaflow.services.pipeline.execution import StageHandler
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.jobs import Jobs
@@ -24,7 +25,7 @@ from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.pipeline.workdir import WorkDirectory
 from mediaflow.services.ports import Database, Metrics
-from mediaflow.settings import Settings, confinement_of
+from mediaflow.settings import Settings
 
 
 def _runners(settings: Settings) -> Callable[[Callable[[], str | None]], ProcessRunner]:

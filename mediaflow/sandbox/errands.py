@@ -100,8 +100,9 @@ class Room:
 
     def check_program(self, name: str) -> None:
         """Raise TaskFailed unless it is a program's name, or the path of one where programs are."""
-        places = [*map(Path, SYSTEM), *self.code]
-        if "/" in name and not any(Path(os.path.normpath(name)).is_relative_to(place) for place in places):
+        path, places = Path(os.path.normpath(name)), [*map(Path, SYSTEM), *self.code]
+        among = any(path.is_relative_to(place) for place in places) and not path.is_relative_to(self.directory)
+        if "/" in name and not among:
             raise TaskFailed(
                 f"{name} may not be run: programs are the system's or come with a plugin.", code="job.step_broken"
             )
@@ -161,11 +162,11 @@ class Errands:
                     if self._stopped.is_set():
                         os.close(file)
                         return
-                self._start(self._errand, socket.socket(fileno=file))
+                self._start(self._errand, file)
 
-    def _errand(self, channel: socket.socket) -> None:
+    def _errand(self, file: int) -> None:
         try:
-            with channel:
+            with _socket(file) as channel:
                 channel.settimeout(_PATIENCE_SECONDS)
                 try:
                     self._say(channel, {"ended": self._done(channel)})
@@ -200,6 +201,15 @@ class Errands:
         channel.sendall(json.dumps(answer).encode() + b"\n")
 
 
+def _socket(file: int) -> socket.socket:
+    """What a step passed, as the socket that it should be; OSError when it is none."""
+    try:
+        return socket.socket(fileno=file)
+    except OSError:
+        os.close(file)
+        raise
+
+
 def _request(channel: socket.socket) -> dict[str, Any]:
     """The line of JSON, checked for its shape. TaskFailed when it is none."""
     data = bytearray()
@@ -211,17 +221,24 @@ def _request(channel: socket.socket) -> dict[str, Any]:
     try:
         match json.loads(data):
             case {
-                "argv": [str(), *_] as argv,
+                "argv": [_, *_] as argv,
                 "reads": list() as reads,
-                "writes": (str() | None),
+                "writes": (str() | None) as writes,
                 "lines": bool(),
-                "limits": {"wall_seconds": float() | int(), "stdout_bytes": int(), **others},
-            } as request if all(isinstance(text, str) for text in (*argv, *reads)) and all(
-                name in _LIMITS and (value is None or (isinstance(value, float | int) and value >= 0))
-                for name, value in others.items()
+                "limits": {"wall_seconds": (float() | int()), "stdout_bytes": int()} as limits,
+            } as request if all(map(_is_text, (argv[0], *reads, writes or "/", *filter(None, argv)))) and all(
+                name in _LIMITS and (value is None or _is_amount(value)) for name, value in limits.items()
             ):
                 found: dict[str, Any] = request
                 return found
     except ValueError:
         pass
     raise TaskFailed("A step asked for a program in a way that is not understood.", code="job.step_broken")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and "\0" not in value
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, float | int) and 0 <= value < 1e15

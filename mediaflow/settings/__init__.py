@@ -10,7 +10,7 @@ from mediaflow.settings.loading import (
     owned_specs,
     visible_settings,
 )
-from mediaflow.settings.table import Settings, confinement_of
+from mediaflow.settings.table import Settings
 
 __all__ = [
     "CORE",
@@ -18,7 +18,6 @@ __all__ = [
     "RESERVED",
     "SettingInfo",
     "Settings",
-    "confinement_of",
     "describe",
     "load_settings",
     "owned_specs",

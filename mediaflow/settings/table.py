@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 from mediaflow.plugin import SettingSpec
-from mediaflow.sandbox.confinement import Confinement
 from mediaflow.sandbox.users import FIRST_USER, USERS
 
 
@@ -229,13 +228,6 @@ class Settings:
     def data_path(self) -> Path:
         """The data directory, absolute."""
         return Path(self.data_dir).absolute()
-
-
-def confinement_of(settings: Settings) -> Confinement:
-    """How programs and steps are confined."""
-    return Confinement.of(
-        settings.sandbox, settings.sandbox_first_uid, settings.sandbox_devices, settings.sandbox_reads
-    )
 
 
 @cache

@@ -139,6 +139,34 @@ def test_a_step_may_not_have_programs_run_on_what_is_not_its_own(bench: Bench, a
     assert caught.value.code == "job.step_broken"
 
 
+def test_what_is_no_request_for_a_program_harms_nobody_else(bench: Bench) -> None:
+    limits = {"wall_seconds": 5, "stdout_bytes": 10}
+    good = {"argv": ["echo", ""], "reads": [], "writes": None, "lines": False, "limits": limits}
+    asked = [
+        {**good, "argv": []},
+        {**good, "argv": ["echo", "\0"]},
+        {**good, "reads": [7]},
+        {**good, "limits": {"stdout_bytes": 10}},
+        {**good, "limits": {**limits, "wall_seconds": -1}},
+        {**good, "limits": {**limits, "wall_seconds": 1e300}},
+        {**good, "limits": {**limits, "colour": 1}},
+        [],
+        good,
+    ]
+    bench.run(
+        "import socket\n"
+        "control, told = workspace.processes.control, []\n"
+        "socket.send_fds(control, [b'.'], [os.open('/dev/null', os.O_RDONLY)])\n"
+        f"for request in {asked!r}:\n"
+        "    ours, theirs = socket.socketpair()\n"
+        "    socket.send_fds(control, [b'.'], [theirs.fileno()]); theirs.close()\n"
+        "    ours.sendall(json.dumps(request).encode() + b'\\n')\n"
+        "    told.append(next(iter(json.loads(ours.makefile().readline()))))\n"
+        "return [made('out', json.dumps(told).encode())]"
+    )
+    assert json.loads((bench.directory / "out").read_text()) == ["failed"] * 8 + ["ended"]
+
+
 def test_links_lead_a_program_nowhere(bench: Bench) -> None:
     # given a file of somebody else's that only its directory protects
     other = bench.root / "data" / "objects" / "another.wav"

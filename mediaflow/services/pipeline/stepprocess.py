@@ -38,9 +38,10 @@ from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner, readabl
 from mediaflow.sandbox.users import SandboxUser, borrowed_user
 from mediaflow.sandbox.view import Namespaces, View, opened_view
 from mediaflow.sandbox.watchdog import Ended, Watch, watch_to_end
+from mediaflow.services.pipeline.confinement import confinement_of
 from mediaflow.services.pipeline.madefiles import unfit_artifact
 from mediaflow.services.ports import StepHooks, StepRequest
-from mediaflow.settings import Settings, confinement_of
+from mediaflow.settings import Settings
 
 _log = structlog.get_logger("mediaflow.steps")
 _STDERR_SHOWN: Final = 2000
