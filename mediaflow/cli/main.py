@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any, Final
@@ -37,7 +38,12 @@ COMMANDS: Final = MappingProxyType(
 
 
 class CommandGroup(click.Group):
-    """Imports a command when it is called for, and plugins only for a name that is not ours and to list theirs."""
+    """Imports a command when it is called for, and plugins only for a name that is not ours and to list theirs.
+
+    `owners` are the plugins that commands are from, by the commands' names.
+    """
+
+    owners: Mapping[str, str] = MappingProxyType({})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._load_plugin_commands()
@@ -62,6 +68,22 @@ class CommandGroup(click.Group):
             )
         super().add_command(cmd, name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        from mediaflow.domain.telling import cause
+        from mediaflow.plugin import MediaflowError
+
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort, MediaflowError, BrokenPipeError):
+            raise
+        except Exception as error:
+            owner = self.owners.get(ctx.invoked_subcommand or "")
+            if owner is None:
+                raise
+            if os.environ.get("MEDIAFLOW_LOG_LEVEL") == "debug":  # for the plugin's author
+                traceback.print_exception(error)
+            raise MediaflowError(f"{owner} failed in its command {ctx.invoked_subcommand!r}: {cause(error)}") from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         self._load_plugin_commands()
         rows = [(name, line) for name, (_, line) in COMMANDS.items()]
@@ -76,7 +98,7 @@ class CommandGroup(click.Group):
         from mediaflow.cli.operator_context import operator_context
 
         settings, plugins = registry.load(os.environ)
-        plugins.register_commands(self, operator_context(settings))
+        self.owners = plugins.register_commands(self, operator_context(settings))
 
 
 def _has_foreign_plugins() -> bool:

@@ -23,6 +23,29 @@ _SHOWN: Final = frozenset(
         "text/vtt",
     }
 )
+_SOUND_AND_PICTURES: Final = frozenset(
+    {
+        *(
+            "3gpp",
+            "3gpp2",
+            "aac",
+            "ac3",
+            "ac4",
+            "av1",
+            "basic",
+            "eac3",
+            "flac",
+            "h264",
+            "h265",
+            "iso.segment",
+            "matroska",
+        ),
+        *("matroska", "mp2t", "mp3", "mp4", "mp4a-latm", "mpeg", "ogg", "opus", "quicktime", "vnd.wave", "vorbis"),
+        *("vp8", "vp9", "wav", "webm", "x-flac", "x-m4a", "x-m4v", "x-matroska", "x-mpegurl"),
+        *("x-ms-wmv", "x-msvideo", "x-wav"),
+    }
+)
+"""Subtypes of audio and video (IANA's, and what is in use beside them). `audio/html` is one that somebody made up."""
 
 
 def is_media_type(text: str) -> bool:
@@ -37,4 +60,4 @@ def is_shown(content_type: str) -> bool:
     what nobody has heard of are not. It holds with `nosniff` only.
     """
     bare = content_type.partition(";")[0].strip().lower()
-    return bare in _SHOWN or (bare.startswith(("audio/", "video/")) and not bare.endswith("xml"))
+    return bare in _SHOWN or (bare.startswith(("audio/", "video/")) and bare.partition("/")[2] in _SOUND_AND_PICTURES)

@@ -215,13 +215,17 @@ class Registry:
     def _plugin(self, name: str) -> FoundPlugin:
         return next(found for found in self._hooks.plugins if found.name == name)
 
-    def register_commands(self, cli: click.Group, context_of: ContextOf | None = None) -> None:
-        """Add the plugins' subcommands; see `blueprints`. Raises ConfigurationError for one whose name is taken."""
+    def register_commands(self, cli: click.Group, context_of: ContextOf | None = None) -> dict[str, str]:
+        """Add the plugins' subcommands; see `blueprints`. Raises ConfigurationError for one whose name is taken.
+
+        The answer is who offers each, as a part of a sentence, by the commands' names.
+        """
         owners: dict[str, str] = dict.fromkeys(cli.commands, "mediaflow itself")
         before = dict(cli.commands)
         for plugin, _ in self._hooks.answers("mediaflow_register_commands", cli=cli, context_of=context_of):
             check_commands(plugin, before, cli.commands, owners)
             before = dict(cli.commands)
+        return owners
 
     def listing(self) -> list[PluginInfo]:
         """Every plugin, sorted by name."""

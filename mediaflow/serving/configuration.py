@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import gunicorn.app.base  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from mediaflow import registry
 from mediaflow.domain.errors import MediaflowError
+from mediaflow.observability.logging import configure_logging
 from mediaflow.serving import hooks
 from mediaflow.serving.crowd import GUESTS
 from mediaflow.serving.limits import limits_of
@@ -52,6 +54,7 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "accesslog": None,
         "errorlog": "-",
         "loglevel": settings.log_level,
+        "logger_class": _logger_of(settings),
         "proc_name": "mediaflow",
         "on_starting": hooks.on_starting,
         "when_ready": hooks.when_ready,
@@ -59,6 +62,17 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "child_exit": hooks.child_exit,
         "on_exit": hooks.on_exit,
     }
+
+
+def _logger_of(settings: Settings) -> type[Logger]:
+    """Gunicorn's logger, whose first line comes before any hook of ours and has our form too."""
+
+    class OurLogger(Logger):  # type: ignore[misc]
+        def setup(self, cfg: Any) -> None:
+            super().setup(cfg)
+            configure_logging(settings)
+
+    return OurLogger
 
 
 def run(settings: Settings) -> int:

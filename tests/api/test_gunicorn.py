@@ -291,6 +291,7 @@ def test_a_plugin_whose_blueprints_fail_stops_the_start(tmp_path: Path, command:
     ended = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
     assert ended.returncode != 0
+    assert not [line for line in ended.stderr.splitlines() if not line.startswith(("{", "mediaflow: "))]
     said = [line for line in ended.stderr.splitlines() if line.startswith("mediaflow: ")]
     assert said == [
         "mediaflow: the plugin 'harm' of dist-harm 1.0 failed in mediaflow_register_blueprints:"

@@ -297,6 +297,7 @@ ATTACKS: dict[str, Attack] = {
     "a generation with a zero in front": at(lambda s, path: f"g01{path[2:]}"),
     "the generation 0": at(lambda s, path: f"g0{path[2:]}"),
     "a generation of full width": at(lambda s, path: f"g\uff11{path[2:]}"),
+    "a name longer than a file system takes": at(lambda s, path: f"{path.rpartition('/')[0]}/{'a' * 300}.m4s"),
     "no generation": at(lambda s, path: path[3:]),
     "the list of files": at(lambda s, path: f"g1/video-0.1/{ARTIFACTS}"),
     "up and down to what is unpublished": at(lambda s, path: f"g1/../{UNPUBLISHED}"),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from mediaflow.cli.main import COMMANDS
+from tests.api.server import clean_environ
 from tests.cli.conftest import Run
+from tests.outsiders import install
 
 
 def test_help_lists_every_command(run: Run) -> None:
@@ -64,3 +67,35 @@ def test_output_that_nobody_reads_to_its_end_is_no_stack_trace() -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
 
     assert "Traceback" not in done.stderr
+
+
+HARMFUL = """
+import click, sys
+from mediaflow.plugin import hookimpl
+@hookimpl
+def mediaflow_register_commands(cli):
+    END
+    @cli.command("harm")
+    def harm():
+        raise RuntimeError("no\\nluck " + "x" * 10_000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "argv", "sentence"),
+    [
+        ("", "harm", "failed in its command 'harm': RuntimeError: no luck xxx"),
+        ("sys.exit(0)", "--help", "failed in mediaflow_register_commands: WouldEndProcess: SystemExit(0)"),
+    ],
+)
+def test_a_plugins_command_that_fails_is_one_sentence_with_its_name(
+    tmp_path: Path, end: str, argv: str, sentence: str
+) -> None:
+    modules = install(tmp_path / "modules", "harm", HARMFUL.replace("END", end))
+    environ = {**clean_environ(), "PYTHONPATH": str(modules)}
+    command = [sys.executable, "-m", "mediaflow", argv]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"mediaflow: the plugin 'harm' of dist-harm 1.0 {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr) < 600

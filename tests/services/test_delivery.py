@@ -252,6 +252,7 @@ def test_a_token_of_another_asset_opens_nothing(house: House) -> None:
         ("image", "image/svg+xml", "picture.jpg", "picture.jpg", 60),
         ("image", "Text/HTML", "picture.jpg", "picture.jpg", 60),
         ("media", "video/evil+xml", "0.m4s", "0.m4s", 60),
+        ("media", "audio/html", "0.m4s", "0.m4s", 60),
         ("media", "application/x-unheard-of", "0.m4s", "0.m4s", 60),
         ("storyboard", "application/pdf", "board.vtt", "board.vtt", 60),
         ("captions", "text/javascript", "en.vtt", "en.vtt", 60),
