@@ -223,6 +223,16 @@ def test_a_misbehaving_step_fails_its_task_with_a_sentence_that_names_it(
         bench.run(body)
 
 
+def test_a_steps_own_error_is_told_in_what_can_be_kept(bench: Bench) -> None:
+    with pytest.raises(TaskFailed, match="^half \ufffd xxx") as caught:
+        bench.run(
+            "from mediaflow.plugin import TaskFailed\n"
+            "raise TaskFailed('half \\ud800\\n' + 'x' * 10_000_000, code='job.bad\\n')"
+        )
+    assert caught.value.code == "job.task_failed"
+    assert len(caught.value.detail) <= 1000
+
+
 def test_rubbish_on_stdout_harms_nothing(bench: Bench) -> None:
     artifacts = bench.run(
         "print('{\"done\": 9}'); os.write(1, b'\\xff\\n'); subprocess.run(['echo', 'x']); return [made('a')]"

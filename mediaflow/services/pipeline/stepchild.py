@@ -20,6 +20,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from mediaflow.domain.telling import cause, error_document
 from mediaflow.plugin import (
     ENTRY_POINT_GROUP,
     Artifact,
@@ -60,10 +61,11 @@ def answer_request() -> None:
             _run(json.load(sys.stdin), answer)
         except MediaflowError as error:
             kind = "rejected" if isinstance(error, MediaRejected) else "failed"
-            answer.error(kind, error.code, error.detail)
+            told = error_document(error)
+            answer.error(kind, told["code"], told["detail"])
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the parent names it
             traceback.print_exc()
-            answer.error("failed", "plugin.failed", _sentence(error))
+            answer.error("failed", "plugin.failed", cause(error))
 
 
 def _own_channel() -> TextIO:
@@ -106,11 +108,6 @@ def find_step(plugin: str, entry_point: str, name: str) -> Step:
 
 def _loaded(plugin: str, entry_point: str) -> Any:
     return EntryPoint(plugin, entry_point, ENTRY_POINT_GROUP).load()
-
-
-def _sentence(error: Exception) -> str:
-    text = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @dataclass(slots=True)
