@@ -224,7 +224,7 @@ def test_a_misbehaving_step_fails_its_task_with_a_sentence_that_names_it(
 
 
 def test_a_steps_own_error_is_told_in_what_can_be_kept(bench: Bench) -> None:
-    with pytest.raises(TaskFailed, match="^half \ufffd xxx") as caught:
+    with pytest.raises(TaskFailed, match="half \ufffd xxx") as caught:
         bench.run(
             "from mediaflow.plugin import TaskFailed\n"
             "raise TaskFailed('half \\ud800\\n' + 'x' * 10_000_000, code='job.bad\\n')"
