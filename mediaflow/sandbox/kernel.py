@@ -68,13 +68,9 @@ def give_way(nice: int) -> None:
         _give_way(session, nice)
 
 
-def let_give_way(leader: int, nice: int) -> None:
-    """The same for a process that leads its group and session, and all that is in them. ProcessLookupError: it ended.
-
-    Returns at once; the session's figure may come some 100 ms later.
-    """
-    os.setpriority(os.PRIO_PGRP, leader, os.getpriority(os.PRIO_PROCESS, 0) + nice)
-    if nice and (session := _session(leader)) is not None:
+def let_session_give_way(leader: int, nice: int) -> None:
+    """The same for the session of a process that leads one. Returns at once; the figure may come some 100 ms later."""
+    if (session := _session(leader)) is not None:
         threading.Thread(target=_give_way, args=(session, nice), name="nice").start()
 
 

@@ -9,14 +9,14 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.sandbox.cgroups import MemoryGroup
-from mediaflow.sandbox.kernel import let_give_way
+from mediaflow.sandbox.kernel import let_session_give_way
 
 
 class Program(Protocol):
@@ -132,7 +132,8 @@ def start_program(
     with readable(stdin) as file:
         try:
             process = subprocess.Popen(
-                [*_into(group), *argv],
+                # by a program: what is told from outside misses a process that is being forked at the moment
+                [*_into(group), *([program_path("nice"), "-n", str(nice)] if nice else ()), *argv],
                 stdin=file if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -143,8 +144,8 @@ def start_program(
             )
         except OSError as error:
             raise TaskFailed(f"{name} cannot be started: {error.strerror}.", code="job.program_missing") from error
-    with suppress(ProcessLookupError):  # it has ended already
-        let_give_way(process.pid, nice)
+    if nice:
+        let_session_give_way(process.pid, nice)
     stdout, stderr = (pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe is not None)
     return StartedProgram(process, os.pidfd_open(process.pid), stdout, stderr)
 
