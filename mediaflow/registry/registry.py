@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from flask import Blueprint
 
 ContextOf = Callable[[MediaContext], ServiceContext]
+MOST_PROBLEMS: Final = 100
+"""Of an upload: one is enough to refuse it, and nobody reads more."""
 LISTENER_FAILURES = "mediaflow_event_listener_failures_total"
 
 
@@ -180,7 +182,7 @@ class Registry:
 
     def _problems(self, hook: str, **arguments: Any) -> list[Problem]:
         found = self._hooks.items(hook, Problem, **arguments)
-        return [checked_problem(plugin, hook, problem) for plugin, problem in found]
+        return [checked_problem(plugin, hook, problem) for plugin, problem in found[:MOST_PROBLEMS]]
 
     def choose_profile(self, media: MediaInfo, upload: UploadDraft) -> str | None:
         """The first name that a plugin answers, or None when none does. PluginFailed when no profile is called so."""
