@@ -96,12 +96,15 @@ def _process(pid: int) -> Process | None:
 
 def written(directory: Path, *, most_files: int) -> tuple[int, int]:
     """The bytes (as they take room) and files below a directory; counting ends behind `most_files`. Links are not
-    followed, and what goes away meanwhile does not count.
+    followed, and what goes away meanwhile does not count. A directory that we may not look into counts as too many: who
+    closes one (to whoever is not root) hides what is in it.
     """
     size, count, waiting = 0, 0, [os.fspath(directory)]
     while waiting and count <= most_files:
         try:
             entries = os.scandir(waiting.pop())
+        except PermissionError:
+            return size, most_files + 1
         except OSError:
             continue
         with entries:

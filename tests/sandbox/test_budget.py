@@ -21,6 +21,7 @@ from mediaflow.sandbox.process import Limits
 from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner
 from mediaflow.sandbox.usage import ProcessTable, written
 from mediaflow.sandbox.watchdog import Watch, watched
+from tests.sandbox.ordinary import ordinary_user
 
 MEBIBYTE: Final = 1024**2
 AMPLE: Final = Budget(1024 * MEBIBYTE, cpu_seconds=60, processes=20)
@@ -165,3 +166,13 @@ def test_a_group_of_the_second_version_has_its_limits_and_tells_when_it_ran_out(
     assert not MemoryGroup(tmp_path).ran_out()
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\n")
     assert MemoryGroup(tmp_path).ran_out()
+
+
+def test_a_directory_that_is_closed_hides_nothing_from_an_ordinary_user() -> None:
+    code = (
+        "import os; from pathlib import Path; from mediaflow.sandbox.usage import written\n"
+        "Path('closed').mkdir(); Path('closed/file').write_bytes(b'x' * 8192); os.chmod('closed', 0)\n"
+        "print(written(Path('.'), most_files=10)[1]); os.chmod('closed', 0o700)\n"
+    )
+    with ordinary_user() as (python, _):
+        assert subprocess.run([*python, "-c", code], capture_output=True, text=True, check=True).stdout == "11\n"
