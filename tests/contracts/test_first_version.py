@@ -146,6 +146,7 @@ def test_an_outside_admin_has_nothing_of_the_local_ones(house: House, trusted: d
     for secret in FACTS["sessions"].values():
         answer = site.client.get("/api/v1/session", headers={"Cookie": f"mediaflow_session={secret}"})
         is_problem(answer, 401)
+    assert site.as_user("admin").get("/sessions").get_json()["items"] == []
 
 
 def test_the_operator_gives_a_name_back(house: House, trusted: dict[str, str], issuer: Issuer, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mediaflow.domain.credentials import LoginCode
 from mediaflow.domain.errors import Forbidden, NotFound, Unauthenticated
+from mediaflow.domain.older import KNOWS_ISSUERS
 from mediaflow.services.access.keyfile import derived_key
 from mediaflow.services.access.outside import OutsideUsers, still_trusted
 from mediaflow.services.access.principals import LOCAL, OUTSIDE, SCOPES, SESSION, Principal, Role
@@ -133,7 +134,9 @@ class Sessions:
     def _of(self, principal: Principal, user: str | None) -> dict[str, Any]:
         if user not in (None, principal.user) and not principal.is_admin:
             raise Forbidden("Only admins see and end others' sessions.", code="auth.role")
-        return {"user": principal.user if user is None else user, "credential": OneOf(_OPENED_WITH)}
+        # those of older versions have ids of another form and open nothing any more
+        known = {"credential": OneOf(_OPENED_WITH), "schema": Between(KNOWS_ISSUERS)}
+        return {"user": principal.user if user is None else user} | known
 
 
 def _recorded(record: LoginCode, credential: str) -> Principal:

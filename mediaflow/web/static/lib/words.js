@@ -49,7 +49,8 @@ const SYSTEMS = ['iPhone', 'iPad', 'Android', 'Windows', 'Mac OS X', 'Linux'];
 
 /** Who may watch it. */
 export function audience({ visibility, owner }) {
-  return { private: `Only for ${userInWords(owner)}`, unlisted: 'Anyone with the link', public: 'Public' }[visibility] ?? '';
+  const among = `Only for ${userInWords(owner)} and whom it is shared with`;
+  return { private: among, unlisted: 'Anyone with the link', public: 'Public' }[visibility] ?? '';
 }
 
 /** "1:05", "65", "1:02:03.5" -> seconds, or null when it is no time. */
