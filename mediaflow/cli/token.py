@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import click
 
-from mediaflow.client.output import json_option, print_json
+from mediaflow.client.output import complain, json_option, print_json
 from mediaflow.services.access.principals import SCOPES
 
 MAX_HOURS: Final = 10 * 366 * 24
@@ -73,7 +73,10 @@ def token(
         raise click.UsageError("--expires and --hours say the same; give one of them")
     seconds = expires or max(1, round((hours or USUAL_HOURS) * 3600))
     settings, _ = registry.load(with_data_dir(os.environ, data_dir))
-    user = user if older_name else local_name(user)
+    name = user if older_name else local_name(user)
+    if name != user:
+        complain(f"{user!r} is written {name!r}; where an older version knew {user!r} as somebody else: --older-name")
+    user = name
     made = mint(settings, user, role, seconds, scopes or None, older=older_name)
     if as_json:
         opens = [scope for scope in SCOPES if not scopes or scope in scopes]

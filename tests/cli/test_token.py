@@ -69,3 +69,10 @@ def test_what_makes_no_sense_is_a_usage_error(run: Run, options: list[str], sent
     assert done.code == 2
     assert sentence in done.err
     assert done.out == ""
+
+
+def test_a_name_that_is_written_otherwise_is_told(run: Run) -> None:
+    done = run("token", "--user", "Ann", MEDIAFLOW_JWT_KEY=KEY)
+    assert "'Ann' is written 'ann'" in done.err
+    assert "--older-name" in done.err
+    assert run("token", "--user", "ann", MEDIAFLOW_JWT_KEY=KEY).err == ""
