@@ -6,6 +6,7 @@ import contextlib
 import errno
 import selectors
 import socket
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, ClassVar, Final
@@ -79,8 +80,24 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
 
     # --- in the main loop again
 
+    def _watch(self, conn: Connection, events: int, step: Callable[[Connection], None]) -> None:
+        conn.watch(self.poller, events, partial(self._guarded, step, conn))
+
+    def _guarded(self, step: Callable[[Connection], None], conn: Connection, _: Any = None) -> None:
+        """Take a step for a connection: what goes wrong ends that one only, for the main loop is everybody's."""
+        try:
+            step(conn)
+        except Exception as error:
+            if not isinstance(error, OSError) or error.errno not in _GONE:
+                self.log.exception("A connection is given up")
+            if conn.phase is not Phase.CLOSED:
+                self._give_up(conn)
+
     def _worked(self, conn: Connection, future: Future[Phase | None]) -> None:
-        if error := future.exception():  # nothing of one request may end the main loop, which is everybody's
+        self._guarded(partial(self._go_on, future), conn)
+
+    def _go_on(self, future: Future[Phase | None], conn: Connection) -> None:
+        if error := future.exception():  # SystemExit too: raised again here it would end us
             self.log.error("A request ended its thread's work", exc_info=error)
             self._give_up(conn)
             return
@@ -92,7 +109,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         elif phase is Phase.SENDING:
             conn.enter(Phase.SENDING, self.limits.stall_seconds)
             conn.taken = conn.wire.taken()
-            conn.watch(self.poller, selectors.EVENT_WRITE, partial(self._on_room, conn))
+            self._watch(conn, selectors.EVENT_WRITE, self._on_room)
         elif conn.pause is not None and phase is Phase.PAUSED:
             self._park(conn, conn.pause)
         elif phase is Phase.LINGERING:
@@ -100,7 +117,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         else:
             self._give_up(conn)
 
-    def _on_room(self, conn: Connection, _: Any) -> None:
+    def _on_room(self, conn: Connection) -> None:
         try:
             conn.wire.flush()
         except OSError:
@@ -115,15 +132,15 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
 
     def _park(self, conn: Connection, pause: Pause) -> None:
         conn.enter(Phase.PAUSED, pause.seconds)
-        conn.watch(self.poller, selectors.EVENT_READ, partial(self._on_end, conn))
+        self._watch(conn, selectors.EVENT_READ, self._on_end)
         pause.park(partial(self.method_queue.defer, self._resume, conn, pause))
 
     def _resume(self, conn: Connection, pause: Pause) -> None:
         if conn.phase is Phase.PAUSED and conn.pause is pause:
             conn.unwatch(self.poller)
-            self._submit(conn)
+            self._guarded(self._submit, conn)
 
-    def _on_end(self, conn: Connection, _: Any) -> None:
+    def _on_end(self, conn: Connection) -> None:
         """Something can be read while an answer waits: the client is gone, or sends its next request."""
         try:
             gone = not conn.sock.recv(1, socket.MSG_PEEK)
@@ -154,7 +171,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         """Close as soon as the client has read the answer; what it still sends is thrown away, within limits."""
         if conn.wire.is_full:
             conn.enter(Phase.SENDING, self.limits.stall_seconds)
-            conn.watch(self.poller, selectors.EVENT_WRITE, partial(self._on_room, conn))
+            self._watch(conn, selectors.EVENT_WRITE, self._on_room)
             return
         try:
             conn.sock.shutdown(socket.SHUT_WR)
@@ -163,9 +180,9 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
             return
         conn.left_to_discard = self.limits.discarded_bytes
         conn.enter(Phase.LINGERING, LINGER_SECONDS if conn.holder else LINGER_SECONDS_OF_GUESTS)
-        conn.watch(self.poller, selectors.EVENT_READ, partial(self._on_rest, conn))
+        self._watch(conn, selectors.EVENT_READ, self._on_rest)
 
-    def _on_rest(self, conn: Connection, _: Any) -> None:
+    def _on_rest(self, conn: Connection) -> None:
         block = conn.read()
         if block is None:
             return

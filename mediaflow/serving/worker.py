@@ -13,8 +13,7 @@ import selectors
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from mediaflow.serving.answering import AnsweringWorker
 from mediaflow.serving.arriving import Arrival
@@ -52,13 +51,16 @@ class Worker(AnsweringWorker):
                 return
             conn = Connection(self.cfg, client_socket, address, listener.getsockname())
             self.nr_conns += 1
-            if self._crowd.joins(conn):
-                self._make_room()
-                self._await_request(conn)
-            elif self._crowd.welcomes_guests:
-                self._refuse(conn, 429)
-            else:
-                self._close(conn)
+            self._guarded(self._welcome, conn)
+
+    def _welcome(self, conn: Connection) -> None:
+        if self._crowd.joins(conn):
+            self._make_room()
+            self._await_request(conn)
+        elif self._crowd.welcomes_guests:
+            self._refuse(conn, 429)
+        else:
+            self._close(conn)
 
     def _make_room(self) -> None:
         if self._crowd.is_too_large and (other := self._crowd.least_missed()):
@@ -81,9 +83,9 @@ class Worker(AnsweringWorker):
             self._consider(conn)
             return
         conn.enter(Phase.IDLE, self.cfg.keepalive)
-        conn.watch(self.poller, selectors.EVENT_READ, partial(self._on_bytes, conn))
+        self._watch(conn, selectors.EVENT_READ, self._on_bytes)
 
-    def _on_bytes(self, conn: Connection, _: Any) -> None:
+    def _on_bytes(self, conn: Connection) -> None:
         block = conn.read()
         if block is None:
             return
@@ -106,7 +108,7 @@ class Worker(AnsweringWorker):
             if conn.arriving.expects_continue and not had_head and conn.arriving.head_is_there:
                 conn.wire.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             if not conn.watched:
-                conn.watch(self.poller, selectors.EVENT_READ, partial(self._on_bytes, conn))
+                self._watch(conn, selectors.EVENT_READ, self._on_bytes)
         else:
             self._start(conn, whole=arrival is Arrival.WHOLE)
 
@@ -126,9 +128,9 @@ class Worker(AnsweringWorker):
         self._swept = now = time.monotonic()
         for conn in self._crowd.members():
             if not self.alive:
-                self._hurry(conn)
+                self._guarded(self._hurry, conn)
             if conn.until <= now:
-                self._expire(conn)
+                self._guarded(self._expire, conn)
 
     def _hurry(self, conn: Connection) -> None:
         """We are told to stop: who has not asked yet, may for a moment; nobody waits for an event any more."""

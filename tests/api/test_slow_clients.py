@@ -7,6 +7,7 @@ import itertools
 import json
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -321,3 +322,24 @@ def test_the_limit_of_open_files_is_raised_at_the_start(server: Server) -> None:
         if line.startswith("Max open files")
     )
     assert soft == hard
+
+
+def test_who_resets_the_connection_ends_nobody_elses(server: Server) -> None:
+    """Seen: one that did so while it was told to go on ended the process, and with it everybody's connections."""
+    ended = server.log.read_text().count("exited with code")
+    heads = [
+        b"POST /api/v1/session HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n",
+        b"POST /api/v1/session HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+        b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"GET /tests/parked?1 HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+    ]
+    with connected(server) as kept:
+        for head in heads * 6:
+            with connected(server) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.sendall(head)
+        everybody_else_is_served(server)
+        kept.sendall(heads[2])
+        assert answer(kept)[0] == 200
+    assert server.log.read_text().count("exited with code") == ended
