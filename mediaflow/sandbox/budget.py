@@ -59,7 +59,7 @@ class Meter:
             self._check_tree(pids)
         if self.budget.directory is not None and now - self._measured >= _DISK_SECONDS:
             self._measured = now
-            self._check_directory(self.budget.directory)
+            self._check_disk(self.budget.directory, pids)
 
     def _check_tree(self, pids: Sequence[int]) -> None:
         used, budget = PROCESSES.tree(*pids), self.budget
@@ -70,8 +70,9 @@ class Meter:
         if used.cpu_seconds > budget.cpu_seconds:
             raise self._over(f"more than {budget.cpu_seconds:.0f} s of processor time")
 
-    def _check_directory(self, directory: Path) -> None:
+    def _check_disk(self, directory: Path, pids: Sequence[int]) -> None:
         size, files = written(directory, most_files=self.budget.written_files)
+        size += PROCESSES.unlinked_bytes(*pids)
         if size > self.budget.written_bytes:
             raise self._over(f"more than {mebibytes(self.budget.written_bytes)} of disk")
         if files > self.budget.written_files:

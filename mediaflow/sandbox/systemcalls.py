@@ -14,7 +14,7 @@ ALLOWED: Final = """
     getpgrp getpid getppid getpriority getrandom getresgid getresuid getrlimit getrusage getsid getsockname getsockopt
     gettid gettimeofday getuid getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioctl kill
     lchown lgetxattr link linkat listxattr llistxattr lremovexattr lseek lsetxattr lstat madvise map_shadow_stack
-    mbind membarrier memfd_create mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mprotect mremap
+    mbind membarrier mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mprotect mremap
     mseal msync munlock munlockall munmap nanosleep newfstatat open openat openat2 pause pipe pipe2 poll ppoll prctl
     pread64 preadv preadv2 prlimit64 pselect6 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv
     recvfrom recvmsg removexattr rename renameat renameat2 restart_syscall rmdir rseq rt_sigaction rt_sigpending
@@ -41,8 +41,10 @@ DENIED: Final = """
     reboot acct syslog vhangup nfsservctl uselib ustat _sysctl sysfs personality modify_ldt vm86 vm86old iopl ioperm
     sethostname setdomainname settimeofday stime clock_settime clock_adjtime adjtimex
     migrate_pages move_pages set_mempolicy_home_node
+    memfd_create memfd_secret shmget shmat shmctl msgget msgsnd semget mq_open
 """
-"""What has no place in a step: other file systems, namespaces, other processes, the kernel's own workings, the clock.
+"""What has no place in a step: other file systems, namespaces, other processes, the kernel's own workings, the clock,
+and memory that nobody has mapped, which no watch sees.
 Most are refused for want of capabilities as well; two bars are better than one where a kernel has holes.
 """
 

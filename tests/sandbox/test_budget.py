@@ -34,6 +34,7 @@ COMPUTES = "import os; os.fork()\nwhile True: pass"
 WRITES = (
     "import time\nwith open('big', 'wb') as f:\n while True: f.write(b'x' * 4_000_000); f.flush(); time.sleep(0.01)"
 )
+HIDES = "import os, time\nwith open('big', 'wb') as f:\n os.unlink('big'); f.write(b'x' * 60_000_000); time.sleep(30)"
 WRITES_FILES = "import time\nfor n in range(10_000): open(f'{n}', 'w').close()\ntime.sleep(30)"
 
 
@@ -45,9 +46,10 @@ WRITES_FILES = "import time\nfor n in range(10_000): open(f'{n}', 'w').close()\n
         (FORKS, replace(AMPLE, processes=30), "more than 30 processes"),
         (COMPUTES, replace(AMPLE, cpu_seconds=1), "more than 1 s of processor time"),
         (WRITES, replace(AMPLE, written_bytes=20 * MEBIBYTE, written_files=10), "more than 20 MiB of disk"),
+        (HIDES, replace(AMPLE, written_bytes=20 * MEBIBYTE, written_files=10), "more than 20 MiB of disk"),
         (WRITES_FILES, replace(AMPLE, written_bytes=MEBIBYTE, written_files=500), "more than 500 files"),
     ],
-    ids=["memory", "memory of a grandchild", "processes", "processor", "bytes", "files"],
+    ids=["memory", "memory of a grandchild", "processes", "processor", "bytes", "bytes without a name", "files"],
 )
 def test_whoever_takes_more_is_ended(code: str, budget: Budget, words: str, tmp_path: Path) -> None:
     budget = replace(budget, directory=tmp_path if budget.written_files else None)
