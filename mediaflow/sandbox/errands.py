@@ -11,27 +11,30 @@ from __future__ import annotations
 import base64
 import json
 import os
-import select
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from mediaflow.domain.errors import MediaflowError, TaskFailed
+from mediaflow.sandbox.errandchannel import ErrandChannel
 from mediaflow.sandbox.process import Completed, Limits
 from mediaflow.sandbox.program import Running
 from mediaflow.sandbox.runner import SYSTEM, Files, SandboxedRunner
+from mediaflow.sandbox.watchdog import LINE_BYTES
 
 AT_ONCE: Final = 16
 """So many programs of one step run at the same time; more wait."""
-_STDOUT_BYTES: Final = 64 * 1024 * 1024
+STDOUT_BYTES: Final = 16 * 1024 * 1024
 """The most that a step may ask to have kept of a program's stdout."""
-_LIMITS: Final = {limit.name for limit in fields(Limits)}
-_REQUEST_BYTES: Final = 4 * 1024 * 1024
-_PATIENCE_SECONDS: Final = 60.0
-"""How long a step may leave a line unread, or a request unfinished."""
+KEPT_BYTES: Final = 64 * 1024 * 1024
+"""The most that is kept for all programs of a step that run or whose answer it has not read; more wait."""
+_END_SECONDS: Final = 10.0
+"""So long the end of programs is waited for: they are killed, and what they leave in their pipes is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,30 @@ class Room:
 
 
 @dataclass(slots=True)
+class _Kept:
+    """How much stdout of a step's programs may be in memory at a time, read by the step or not."""
+
+    free: int = KEPT_BYTES
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @contextmanager
+    def holding(self, amount: int, reason: Callable[[], str | None]) -> Iterator[None]:
+        """Wait until there is room for so many bytes. TaskFailed when there is a `reason` to wait no more."""
+        with self.changed:
+            while self.free < amount:
+                if (why := reason()) is not None:
+                    raise TaskFailed(f"A program was not started: {why}.", code="job.stopped")
+                self.changed.wait(0.2)
+            self.free -= amount
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.free += amount
+                self.changed.notify_all()
+
+
+@dataclass(slots=True)
 class Errands:
     """The worker's end. As a context it runs what is asked for; when it ends, nothing of it runs any more."""
 
@@ -127,6 +154,9 @@ class Errands:
     _threads: list[threading.Thread] = field(default_factory=list)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(AT_ONCE))
+    _kept: _Kept = field(default_factory=_Kept)
+    _channels: list[ErrandChannel] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def of(cls, runner: SandboxedRunner, room: Room) -> Self:
@@ -141,13 +171,17 @@ class Errands:
         self._stopped.set()
         self.running.end()
         self.control.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            for channel in self._channels:
+                channel.shut()
+        deadline = time.monotonic() + _END_SECONDS
         for thread in self._threads:  # the first one adds to them until it has ended
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
         self.control.close()
         self.given.close()
 
     def _start(self, target: Callable[..., None], *arguments: Any) -> None:
-        thread = threading.Thread(target=target, args=arguments, name="errand")
+        thread = threading.Thread(target=target, args=arguments, name="errand", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -166,79 +200,43 @@ class Errands:
 
     def _errand(self, file: int) -> None:
         try:
-            with _socket(file) as channel:
-                channel.settimeout(_PATIENCE_SECONDS)
+            with self._held(file) as channel:
                 try:
-                    self._say(channel, {"ended": self._done(channel)})
+                    self._run(channel)
                 except MediaflowError as error:
-                    self._say(channel, {"failed": {"code": error.code, "detail": error.detail}})
+                    channel.say({"failed": {"code": error.code, "detail": error.detail}})
         except OSError:
             pass  # the step is gone or does not listen: nobody to tell
         finally:
             self._free.release()
 
-    def _done(self, channel: socket.socket) -> dict[str, Any]:
-        request = _request(channel)
-        limits = Limits(**{**request["limits"], "stdout_bytes": min(request["limits"]["stdout_bytes"], _STDOUT_BYTES)})
+    @contextmanager
+    def _held(self, file: int) -> Iterator[ErrandChannel]:
+        """The channel, shut when the step ends meanwhile."""
+        channel = ErrandChannel.of(file, self._stopped.is_set)
+        with channel.socket:
+            with self._lock:
+                self._channels.append(channel)
+            try:
+                yield channel
+            finally:
+                with self._lock:
+                    self._channels.remove(channel)
+
+    def _run(self, channel: ErrandChannel) -> None:
+        request = channel.request()
+        limits = Limits(**{**request["limits"], "stdout_bytes": min(request["limits"]["stdout_bytes"], STDOUT_BYTES)})
         files = Files([], None, Path(request["writes"] or "/"))
         if self.runner.sandbox != "off":
             self.room.check_program(request["argv"][0])
             files = self.room.files(request["reads"], request["writes"])
         runner = replace(self.runner, stop=lambda: self._reason(channel), running=self.running)
-        on_line = (lambda line: self._say(channel, {"line": line})) if request["lines"] else None
-        ended = runner.run_among(request["argv"], files, limits, on_line)
-        return {**asdict(ended), "stdout": base64.b64encode(ended.stdout).decode()}
+        on_line = (lambda line: channel.say({"line": line})) if request["lines"] else None
+        with self._kept.holding(max(limits.stdout_bytes, LINE_BYTES), lambda: self._reason(channel)):
+            channel.say_ended(runner.run_among(request["argv"], files, limits, on_line))
 
-    def _reason(self, channel: socket.socket) -> str | None:
+    def _reason(self, channel: ErrandChannel) -> str | None:
         """Why a program should end: its step did, or waits for it no more."""
         if self._stopped.is_set():
             return "its step ended"
-        poll = select.poll()
-        poll.register(channel, select.POLLIN)
-        return "its step went on without it" if poll.poll(0) and not channel.recv(1, socket.MSG_PEEK) else None
-
-    def _say(self, channel: socket.socket, answer: dict[str, Any]) -> None:
-        channel.sendall(json.dumps(answer).encode() + b"\n")
-
-
-def _socket(file: int) -> socket.socket:
-    """What a step passed, as the socket that it should be; OSError when it is none."""
-    try:
-        return socket.socket(fileno=file)
-    except OSError:
-        os.close(file)
-        raise
-
-
-def _request(channel: socket.socket) -> dict[str, Any]:
-    """The line of JSON, checked for its shape. TaskFailed when it is none."""
-    data = bytearray()
-    while not data.endswith(b"\n"):
-        block = channel.recv(65536)
-        data += block
-        if not block or len(data) > _REQUEST_BYTES:
-            raise TaskFailed("A step asked for a program in a way that is not understood.", code="job.step_broken")
-    try:
-        match json.loads(data):
-            case {
-                "argv": [_, *_] as argv,
-                "reads": list() as reads,
-                "writes": (str() | None) as writes,
-                "lines": bool(),
-                "limits": {"wall_seconds": (float() | int()), "stdout_bytes": int()} as limits,
-            } as request if all(map(_is_text, (argv[0], *reads, writes or "/", *filter(None, argv)))) and all(
-                name in _LIMITS and (value is None or _is_amount(value)) for name, value in limits.items()
-            ):
-                found: dict[str, Any] = request
-                return found
-    except ValueError:
-        pass
-    raise TaskFailed("A step asked for a program in a way that is not understood.", code="job.step_broken")
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value) and "\0" not in value
-
-
-def _is_amount(value: object) -> bool:
-    return isinstance(value, float | int) and 0 <= value < 1e15
+        return "its step went on without it" if channel.is_left() else None

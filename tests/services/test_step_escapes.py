@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.sandbox.confinement import PROCESSES
+from mediaflow.sandbox.errands import AT_ONCE, KEPT_BYTES, STDOUT_BYTES
 from mediaflow.sandbox.selftest import outside
 from tests.services.test_stepprocess import Bench, make_bench, steps_in
 
@@ -145,6 +148,8 @@ def test_what_is_no_request_for_a_program_harms_nobody_else(bench: Bench) -> Non
     asked = [
         {**good, "argv": []},
         {**good, "argv": ["echo", "\0"]},
+        {**good, "argv": ["echo", "\ud800"]},
+        {**good, "argv": ["echo", 0]},
         {**good, "reads": [7]},
         {**good, "limits": {"stdout_bytes": 10}},
         {**good, "limits": {**limits, "wall_seconds": -1}},
@@ -157,14 +162,68 @@ def test_what_is_no_request_for_a_program_harms_nobody_else(bench: Bench) -> Non
         "import socket\n"
         "control, told = workspace.processes.control, []\n"
         "socket.send_fds(control, [b'.'], [os.open('/dev/null', os.O_RDONLY)])\n"
-        f"for request in {asked!r}:\n"
+        "other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "socket.send_fds(control, [b'.'], [other.fileno()])\n"
+        f"for request in [*map(json.dumps, {asked!r}), '[' * 200000]:\n"
         "    ours, theirs = socket.socketpair()\n"
         "    socket.send_fds(control, [b'.'], [theirs.fileno()]); theirs.close()\n"
-        "    ours.sendall(json.dumps(request).encode() + b'\\n')\n"
+        "    ours.sendall(request.encode() + b'\\n')\n"
         "    told.append(next(iter(json.loads(ours.makefile().readline()))))\n"
         "return [made('out', json.dumps(told).encode())]"
     )
-    assert json.loads((bench.directory / "out").read_text()) == ["failed"] * 8 + ["ended"]
+    assert json.loads((bench.directory / "out").read_text()) == [*["failed"] * 10, "ended", "failed"]
+
+
+def test_a_step_that_makes_answers_block_and_never_end_is_over_when_it_ends(bench: Bench) -> None:
+    # given answers larger than a socket's buffer on sockets that a step keeps blocking, and whose ends it has put where
+    # nobody reads them: into the queue behind one that is waiting for its turn
+    started = time.monotonic()
+    with pytest.raises(TaskFailed) as caught:
+        bench.run(
+            "import fcntl, socket\n"
+            "control, pairs = workspace.processes.control, []\n"
+            "limits = {'wall_seconds': 5, 'stdout_bytes': 4000000}\n"
+            "argv = ['head', '-c', '3000000', '/dev/zero']\n"
+            "ask = {'argv': argv, 'reads': [], 'writes': None, 'lines': False, 'limits': limits}\n"
+            f"for _ in range({AT_ONCE}):\n"
+            "    ours, theirs = socket.socketpair(); pairs.append((ours, theirs))\n"
+            "    socket.send_fds(control, [b'.'], [theirs.fileno()])\n"
+            "    ours.sendall(json.dumps(ask).encode() + b'\\n')\n"
+            "waiting = socket.socketpair(); socket.send_fds(control, [b'.'], [waiting[1].fileno()])\n"
+            "time.sleep(0.3)\n"
+            "for ours, _ in pairs: socket.send_fds(control, [b'.'], [ours.fileno()])\n"
+            "until = time.monotonic() + 2\n"
+            "while time.monotonic() < until:\n"
+            "    for _, theirs in pairs:\n"
+            "        flags = fcntl.fcntl(theirs.fileno(), fcntl.F_GETFL)\n"
+            "        fcntl.fcntl(theirs.fileno(), fcntl.F_SETFL, flags & ~os.O_NONBLOCK)\n"
+            "    time.sleep(0.0005)\n"
+            "os._exit(0)",
+            seconds=10,
+        )
+    assert caught.value.code == "job.step_broken"
+    assert time.monotonic() - started < 12
+    assert not [thread for thread in threading.enumerate() if thread.name == "errand"]
+
+
+def test_answers_that_a_step_does_not_read_take_no_more_memory_than_its_share(bench: Bench) -> None:
+    # given twice as many large answers as the worker keeps
+    bench.run(
+        "import socket\n"
+        f"limits, kept = {{'wall_seconds': 20, 'stdout_bytes': {STDOUT_BYTES}}}, []\n"
+        f"script = 'touch $0; exec head -c {STDOUT_BYTES} /dev/zero'\n"
+        f"for number in range({2 * KEPT_BYTES // STDOUT_BYTES}):\n"
+        "    ours, theirs = socket.socketpair()\n"
+        "    socket.send_fds(workspace.processes.control, [b'.'], [theirs.fileno()]); theirs.close()\n"
+        "    argv = ['sh', '-c', script, f'begun-{number}']\n"
+        "    ask = {'argv': argv, 'reads': [], 'writes': str(here), 'lines': False, 'limits': limits}\n"
+        "    ours.sendall(json.dumps(ask).encode() + b'\\n'); kept.append(ours)\n"
+        f"while len(list(here.glob('begun-*'))) < {KEPT_BYTES // STDOUT_BYTES}: time.sleep(0.05)\n"
+        "time.sleep(1); begun = len(list(here.glob('begun-*')))\n"
+        "for ours in kept: ours.close()\n"
+        "return [made('out', str(begun).encode())]"
+    )
+    assert (bench.directory / "out").read_text() == str(KEPT_BYTES // STDOUT_BYTES)
 
 
 def test_links_lead_a_program_nowhere(bench: Bench) -> None:
