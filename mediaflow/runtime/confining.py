@@ -5,7 +5,7 @@ from __future__ import annotations
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.sandbox.selftest import sandbox_fails
 from mediaflow.services.pipeline.confinement import confinement_of
-from mediaflow.services.pipeline.stepprocess import code_places
+from mediaflow.services.pipeline.stepcode import code_places
 from mediaflow.settings import Settings
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.sandbox.confinement import PROCESSES
 from mediaflow.sandbox.errands import AT_ONCE, KEPT_BYTES, STDOUT_BYTES
 from mediaflow.sandbox.selftest import outside
@@ -281,3 +283,82 @@ def _line(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+FIND = (
+    "stat = __import__('stat')\n"
+    "kinds = {int(n): os.stat(f'/proc/self/fd/{n}').st_mode for n in os.listdir('/proc/self/fd')\n"
+    "         if os.path.exists(f'/proc/self/fd/{n}')}\n"
+    "channel = min(n for n, mode in kinds.items() if n > 3 and stat.S_ISFIFO(mode))\n"
+    "def say(data):\n"
+    "    while data: data = data[os.write(channel, data):]\n"
+)
+"""What a step's child needs to speak for itself on the channel of its answers."""
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("b'[' * 200000", "no answer"),
+        ("b'{\"progress\": 1' + b'0' * 400 + b'}'", "no answer"),
+        (
+            r"""b'{"artifact": {"path": "\\ud800", "role": "file", "content_type": "a/b", "size_bytes": 4}}'""",
+            "wrong shape",
+        ),
+        (
+            """b'{"artifact":{"path":"'+b'a'*300+b'","role":"file","content_type":"a/b","size_bytes":4}}\\n{"done":1}'""",
+            "looked at",
+        ),
+        (
+            """b'{"artifact":{"path":"loop","role":"file","content_type":"a/b","size_bytes":4}}\\n{"done":1}'""",
+            "names",
+        ),
+        (
+            """(b'{"artifact":{"path":"a","role":"file","content_type":"a/b","size_bytes":4,"title":"' """
+            """+ b't' * 900000 + b'"}}\\n') * 20""",
+            "more artifacts than",
+        ),
+        (
+            """b'{"artifact":{"path":"a","role":"file","content_type":"a/b","size_bytes":4}}\\n' * 50001""",
+            "more artifacts than",
+        ),
+        ("""b'{"artifact":{"a":[' + b','.join([b'[]'] * 300000) + b']}}'""", "wrong shape"),
+    ],
+)
+def test_rubbish_on_a_steps_channel_is_the_plugins_fault(bench: Bench, said: str, sentence: str) -> None:
+    with pytest.raises(TaskFailed, match=sentence) as caught:
+        bench.run(f"{FIND}os.symlink('loop', here / 'loop')\nsay({said} + b'\\n'); os._exit(0)")
+    assert caught.value.code == "job.step_broken"
+    assert "'stepprobe'" in caught.value.detail
+
+
+def test_an_error_that_a_step_tells_can_be_stored(bench: Bench) -> None:
+    told = '{"error": {"kind": "rejected", "code": "a", "detail": "\\\\ud800"}}'
+    with pytest.raises(MediaRejected) as caught:
+        bench.run(f"{FIND}say(b'{told}\\n'); os._exit(0)")
+    assert caught.value.detail == "?"
+
+
+def test_a_step_sees_packages_and_not_what_else_is_where_modules_are_looked_for(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a worker that was started among an operator's files as `dramatiq` is, and an editable plugin beside others
+    for place in ("home", "checkout"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / ".env").write_text("secret")
+        (tmp_path / place / ".env").chmod(0o644)
+    (tmp_path / "checkout" / "editable_probe").mkdir()
+    (tmp_path / "checkout" / "editable_probe" / "__init__.py").write_text("")
+    (tmp_path / "checkout" / "editable_probe" / "later.py").write_text("answer = 42\n")
+    (tmp_path / "checkout" / "editable_probe.egg-info").mkdir()
+    monkeypatch.chdir(tmp_path / "home")
+    monkeypatch.setattr(sys, "path", [".", str(tmp_path / "checkout"), *sys.path])
+    monkeypatch.setitem(sys.modules, "editable_probe", importlib.import_module("editable_probe"))
+    with closing(steps_in(bench.root, bench.sandbox)) as steps:
+        bench.write(
+            "from editable_probe import later\n"
+            f"seen = [os.path.exists({str(tmp_path)!r} + place) for place in ('/home/.env', '/checkout/.env')]\n"
+            "return [made('out', json.dumps([later.answer, seen]).encode())]"
+        )
+        Bench(bench.root, bench.sandbox, steps).work()
+    assert json.loads((bench.directory / "out").read_text()) == [42, [False, False]]

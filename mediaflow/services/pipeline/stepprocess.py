@@ -12,34 +12,32 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache, cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import structlog
 
-from mediaflow.domain.errors import MediaRejected, TaskFailed
+from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.ids import new_id
-from mediaflow.plugin import ENTRY_POINT_GROUP, Artifact, Limits, MediaContext, UsesNetwork
-from mediaflow.plugin.wire import load
+from mediaflow.plugin import ENTRY_POINT_GROUP, Limits, MediaContext, UsesNetwork
 from mediaflow.sandbox.budget import grouped
 from mediaflow.sandbox.cgroups import MemoryGroup
 from mediaflow.sandbox.errands import Errands, Room
 from mediaflow.sandbox.marks import end_marked
 from mediaflow.sandbox.ownership import give
 from mediaflow.sandbox.prepared import Fork, PreparedProcess
-from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner, readable_stderr
+from mediaflow.sandbox.runner import SandboxedRunner, readable_stderr
 from mediaflow.sandbox.users import SandboxUser, borrowed_user
 from mediaflow.sandbox.view import Namespaces, View, opened_view
 from mediaflow.sandbox.watchdog import Ended, Watch, watch_to_end
 from mediaflow.services.pipeline.confinement import confinement_of
-from mediaflow.services.pipeline.madefiles import unfit_artifact
+from mediaflow.services.pipeline.stepcode import child_environment, code_places
+from mediaflow.services.pipeline.steptold import Told
 from mediaflow.services.ports import StepHooks, StepRequest
 from mediaflow.settings import Settings
 
@@ -64,7 +62,7 @@ class ChildSteps:
     def __init__(self, settings: Settings, plugins: StepOwners) -> None:
         self._settings, self._plugins = settings, plugins
         self._confinement = confinement_of(settings)
-        self._prepared = PreparedProcess(self._command, _environment)
+        self._prepared = PreparedProcess(self._command, child_environment)
 
     @cached_property
     def _code(self) -> list[Path]:
@@ -77,13 +75,12 @@ class ChildSteps:
         (`job.step_broken` when the child ended or spoke otherwise than it should).
         """
         plugin, directory = self._plugins.entry_point_of_step(request.step), Path(request.directory)
-        told = _Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks)
+        told = Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks)
         watch = Watch(told.name, Limits(request.time_limit_seconds), told.line, hooks.cancelled, budget=request.budget)
         with self._user(directory) as user:
             ended = self._watched(plugin, request, watch, user)
-        artifacts = told.outcome(ended, readable_stderr(ended.stderr, [Path(request.source), directory]))
-        _check_files(told.name, artifacts, directory)
-        return artifacts
+        stderr = readable_stderr(ended.stderr, [Path(request.source), directory])
+        return told.outcome(ended, stderr, directory)
 
     def prepare(self) -> None:
         """Start the prepared process now, so that the first step need not wait for its imports."""
@@ -168,95 +165,8 @@ class ChildSteps:
         return [sys.executable, "-P", "-m", "mediaflow.services.pipeline.stepchild", json.dumps(entry_points)]
 
 
-@dataclass(slots=True)
-class _Told:
-    """What the child says, line by line."""
-
-    name: str
-    hooks: StepHooks
-    artifacts: list[dict[str, Any]] = field(default_factory=list)
-    done: bool = False
-    error: Mapping[str, str] | None = None
-
-    def line(self, text: str) -> None:
-        """One line of the protocol of `mediaflow/services/pipeline/stepchild.py`."""
-        try:
-            match json.loads(text):
-                case {"progress": float() | int() as fraction} if math.isfinite(fraction):
-                    self.hooks.progress(min(1.0, max(0.0, float(fraction))))
-                case {"artifact": dict() as artifact}:
-                    self.artifacts.append(artifact)
-                case {"done": int() as count} if count == len(self.artifacts):
-                    self.done = True
-                case {"error": {"kind": str(), "code": str(), "detail": str()} as error}:
-                    self.error = error
-                case _:
-                    raise self._broken(f"sent something that is no answer: {text[:100]!r}")
-        except ValueError as error:
-            raise self._broken(f"sent something that is no answer: {text[:100]!r}") from error
-
-    def outcome(self, ended: Ended, stderr: str) -> list[dict[str, Any]]:
-        """The artifacts, or what went wrong as an exception."""
-        if self.error is not None:
-            raise self._told_error(self.error, stderr)
-        if ended.returncode != 0 or not self.done:
-            what = _exit_sentence(ended.returncode)
-            _log.warning("step broken", step=self.name, returncode=ended.returncode, stderr=stderr[-_STDERR_SHOWN:])
-            raise self._broken(f"{what} without a result")
-        return self.artifacts
-
-    def _told_error(self, error: Mapping[str, str], stderr: str) -> MediaRejected | TaskFailed:
-        detail, code = error["detail"][:1000], error["code"][:100]
-        if error["kind"] == "rejected":
-            return MediaRejected(detail, code=code)
-        _log.warning("step failed", step=self.name, code=code, detail=detail, stderr=stderr[-_STDERR_SHOWN:])
-        if code == "plugin.failed":
-            detail = f"{self.name} failed: {detail}"
-        return TaskFailed(detail, code=code)
-
-    def _broken(self, what: str) -> TaskFailed:
-        return TaskFailed(f"{self.name} {what}.", code="job.step_broken")
-
-
 def _readable(request: StepRequest) -> list[Path]:
     return [Path(request.source), *(Path(made["directory"]) for made in request.inputs.values())]
-
-
-def _exit_sentence(returncode: int) -> str:
-    return f"was killed by signal {-returncode}" if returncode < 0 else f"ended with exit code {returncode}"
-
-
-def _check_files(name: str, artifacts: Iterable[Mapping[str, Any]], directory: Path) -> None:
-    """Every artifact is a file of its own below the directory, with its size: the child's word is not taken for it."""
-    root, seen = directory.resolve(), set()
-    for document in artifacts:
-        try:
-            artifact = load(Artifact, document)
-        except Exception as error:  # cattrs raises groups of many kinds
-            raise TaskFailed(
-                f"{name} sent an artifact of a wrong shape: {document!r:.300}.", code="job.step_broken"
-            ) from error
-        path = PurePosixPath(artifact.path)
-        inside = "\0" not in artifact.path and not path.is_absolute() and ".." not in path.parts
-        file = (directory / path).resolve() if inside else root
-        if file != root / path or not file.is_file() or file in seen:
-            raise TaskFailed(
-                f"{name} names {artifact.path!r:.200} as its file; it must be a file in its directory, named once.",
-                code="job.step_broken",
-            )
-        if problem := unfit_artifact(artifact):
-            raise TaskFailed(f"{name} says of {artifact.path!r:.200} {problem}.", code="job.step_broken")
-        if not os.access(file, os.R_OK):
-            raise TaskFailed(
-                f"{name} made {artifact.path}, which can't be read; its mode must be 0600 or more.",
-                code="job.step_broken",
-            )
-        if file.stat().st_size != artifact.size_bytes:
-            raise TaskFailed(
-                f"{name} says that {artifact.path} has {artifact.size_bytes} bytes; it has {file.stat().st_size}.",
-                code="job.step_broken",
-            )
-        seen.add(file)
 
 
 @cache
@@ -266,23 +176,3 @@ def _entry_point(plugin: str) -> str:
     if not found:
         raise TaskFailed(f"The plugin {plugin!r} is not installed (any more).", code="job.step_broken")
     return found[0].value
-
-
-def _environment() -> dict[str, str]:
-    """No variable of ours but where programs and modules are; Python adds what is installed by itself."""
-    modules = os.pathsep.join(path for path in sys.path if path and not path.startswith((sys.prefix, sys.base_prefix)))
-    return {
-        **CLEAN_ENVIRONMENT,
-        "PATH": os.environ.get("PATH", CLEAN_ENVIRONMENT["PATH"]),
-        "PYTHONPATH": modules,
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-
-
-def code_places() -> list[Path]:
-    """Where Python and its modules are, to be seen even when they lie in a directory that is hidden."""
-    places = [Path(path) for path in (*sys.path, sys.prefix, sys.base_prefix) if path]
-    # editable installs are found by hooks and not by sys.path; the plugins are loaded here, so their places are known
-    packages = [module for name, module in sys.modules.items() if "." not in name and hasattr(module, "__path__")]
-    places += [Path(path) for package in packages for path in package.__path__]
-    return [place for place in dict.fromkeys(places) if place.exists()]

@@ -1,0 +1,138 @@
+"""What a step's child says, line by line, and whether it is so: nothing of it is trusted, neither shape nor amount."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import structlog
+
+from mediaflow.domain.errors import MediaRejected, TaskFailed
+from mediaflow.plugin import Artifact
+from mediaflow.plugin.wire import dump, load
+from mediaflow.sandbox.watchdog import Ended
+from mediaflow.services.pipeline.madefiles import unfit_artifact
+from mediaflow.services.ports import StepHooks
+
+_log = structlog.get_logger("mediaflow.steps")
+_STDERR_SHOWN: Final = 2000
+_NO_FRACTION: Final = 1e9
+"""Progress a little off is forgiven; this is none (nor is NaN, or an integer that no float can hold)."""
+MOST_ARTIFACTS: Final = 50_000
+"""Of one task: segments of two seconds for more than a day."""
+MOST_ARTIFACT_BYTES: Final = 16 * 1024 * 1024
+"""So long are all lines together that name artifacts."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What the child says. `name` is how messages call the step; each raises TaskFailed `job.step_broken` with it."""
+
+    name: str
+    hooks: StepHooks
+    artifacts: list[Artifact] = field(default_factory=list)
+    done: bool = False
+    error: Mapping[str, str] | None = None
+    _artifact_bytes: int = 0
+
+    def line(self, text: str) -> None:
+        """One line of the protocol of `mediaflow/services/pipeline/stepchild.py`."""
+        match self._parsed(text):
+            case {"progress": float() | int() as fraction} if abs(fraction) < _NO_FRACTION:
+                self.hooks.progress(min(1.0, max(0.0, float(fraction))))
+            case {"artifact": dict() as artifact}:
+                self._add(artifact, text)
+            case {"done": int() as count} if count == len(self.artifacts):
+                self.done = True
+            case {"error": {"kind": str(), "code": str(), "detail": str()} as error}:
+                self.error = error
+            case _:
+                raise self._no_answer(text)
+
+    def outcome(self, ended: Ended, stderr: str, directory: Path) -> list[dict[str, Any]]:
+        """The artifacts, files in the directory, or what went wrong as an exception."""
+        if self.error is not None:
+            raise self._told_error(self.error, stderr)
+        if ended.returncode != 0 or not self.done:
+            what = _exit_sentence(ended.returncode)
+            _log.warning("step broken", step=self.name, returncode=ended.returncode, stderr=stderr[-_STDERR_SHOWN:])
+            raise self._broken(f"{what} without a result")
+        try:
+            _check_files(self.name, self.artifacts, directory)
+        except (OSError, RuntimeError) as error:  # a path that is too long, links that lead to themselves
+            raise self._broken(f"names a file that can't be looked at: {error!s:.300}") from error
+        return [dump(artifact) for artifact in self.artifacts]
+
+    def _parsed(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise self._no_answer(text) from error
+
+    def _add(self, document: dict[str, Any], text: str) -> None:
+        self._artifact_bytes += len(text)
+        if len(self.artifacts) >= MOST_ARTIFACTS or self._artifact_bytes > MOST_ARTIFACT_BYTES:
+            raise self._broken(
+                f"sent more artifacts than a task may have: {MOST_ARTIFACTS} in {MOST_ARTIFACT_BYTES} bytes"
+            )
+        try:
+            artifact = load(Artifact, document)
+            json.dumps(dump(artifact), ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        except Exception as error:  # cattrs raises groups of many kinds
+            raise self._broken(f"sent an artifact of a wrong shape: {text[:300]!r}") from error
+        self.artifacts.append(artifact)
+
+    def _told_error(self, error: Mapping[str, str], stderr: str) -> MediaRejected | TaskFailed:
+        detail, code = _text(error["detail"][:1000]), _text(error["code"][:100])
+        if error["kind"] == "rejected":
+            return MediaRejected(detail, code=code)
+        _log.warning("step failed", step=self.name, code=code, detail=detail, stderr=stderr[-_STDERR_SHOWN:])
+        if code == "plugin.failed":
+            detail = f"{self.name} failed: {detail}"
+        return TaskFailed(detail, code=code)
+
+    def _no_answer(self, text: str) -> TaskFailed:
+        return self._broken(f"sent something that is no answer: {text[:100]!r}")
+
+    def _broken(self, what: str) -> TaskFailed:
+        return TaskFailed(f"{self.name} {what}.", code="job.step_broken")
+
+
+def _text(told: str) -> str:
+    """Without halves of surrogate pairs, which can't be stored or sent."""
+    return told.encode(errors="replace").decode()
+
+
+def _exit_sentence(returncode: int) -> str:
+    return f"was killed by signal {-returncode}" if returncode < 0 else f"ended with exit code {returncode}"
+
+
+def _check_files(name: str, artifacts: Iterable[Artifact], directory: Path) -> None:
+    """Every artifact is a file of its own below the directory, with its size: the child's word is not taken for it."""
+    root, seen = directory.resolve(), set()
+    for artifact in artifacts:
+        path = PurePosixPath(artifact.path)
+        inside = "\0" not in artifact.path and not path.is_absolute() and ".." not in path.parts
+        file = (directory / path).resolve() if inside else root
+        if file != root / path or not file.is_file() or file in seen:
+            raise TaskFailed(
+                f"{name} names {artifact.path!r:.200} as its file; it must be a file in its directory, named once.",
+                code="job.step_broken",
+            )
+        if problem := unfit_artifact(artifact):
+            raise TaskFailed(f"{name} says of {artifact.path!r:.200} {problem}.", code="job.step_broken")
+        if not os.access(file, os.R_OK):
+            raise TaskFailed(
+                f"{name} made {artifact.path}, which can't be read; its mode must be 0600 or more.",
+                code="job.step_broken",
+            )
+        if file.stat().st_size != artifact.size_bytes:
+            raise TaskFailed(
+                f"{name} says that {artifact.path} has {artifact.size_bytes} bytes; it has {file.stat().st_size}.",
+                code="job.step_broken",
+            )
+        seen.add(file)
