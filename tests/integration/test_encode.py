@@ -212,6 +212,7 @@ ACCEPTED = [sample for sample in samples() if sample.verdict == "accept"]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # six minutes of 1080p among them
 @pytest.mark.parametrize("sample", ACCEPTED, ids=lambda sample: sample.name)
 def test_real_files_become_presentations(sample: Sample, tmp_path: Path) -> None:
     encoded = encode_to_directory(sample.path, builtin_profile("web-h264"), tmp_path / "out")
