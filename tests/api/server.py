@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -17,8 +16,8 @@ from pathlib import Path
 import requests
 
 from mediaflow.services.access.tokens import Tokens
+from tests.programs import running
 
-ROOT = Path(__file__).parents[2]
 KEY = "a key of the tests, 32 bytes and more"
 
 
@@ -80,22 +79,6 @@ def queue_command(port: int) -> list[str]:
 
         program = str(get_binary_path())
     return [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
-
-
-@contextmanager
-def running(command: list[str], log: Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child of the tests until the block ends; then SIGTERM, and SIGKILL when that does not help."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environ, cwd=ROOT)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @contextmanager

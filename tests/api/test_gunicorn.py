@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.api.server import ROOT, Server, clean_environ, free_port, gunicorn_command, running_server
+from tests.api.server import Server, clean_environ, free_port, gunicorn_command, running_server
 from tests.outsiders import install
+from tests.programs import ROOT
 
 MIB = 1024 * 1024
 THREADS = 4

@@ -21,11 +21,12 @@ from typing import Any
 import pytest
 
 from mediaflow.persistence import open_database
-from tests.api.server import ROOT, Server, running_server
+from tests.api.server import Server, running_server
 from tests.benchmarks.slow_clients import LONG
 from tests.contracts.nxserver import running_nx_server
 from tests.integration.nginx import nginx_program, running_nginx
 from tests.integration.published import Published, publish
+from tests.programs import ROOT
 from tests.services.records import a_published_asset
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.api.server import ROOT, free_port, running
+from tests.api.server import free_port
+from tests.programs import ROOT, running
 
 CONFIGURATION: Final = ROOT / "deploy" / "nginx.conf"
 TEMPORARY: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

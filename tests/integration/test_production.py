@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from mediaflow.embedded.redis_server import configure_redis
 from tests.contracts.nxserver import running_nx_server
 from tests.contracts.s3server import running_s3_server
 from tests.integration.service import Service, clean_environ
+from tests.programs import running
 
 KEY = "a key of the tests that is long enough for HS256"
 ROOT = Path(__file__).parents[2]
@@ -33,23 +33,6 @@ class Production:
 
     ann: Service
     bob: Service
-
-
-@contextmanager
-def child(
-    command: Sequence[str], log: Path, environ: dict[str, str], directory: Path = ROOT
-) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environ, cwd=directory)
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def made(directory: Path) -> Path:
@@ -85,7 +68,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         mongo = stack.enter_context(running_nx_server(made(directory / "mongo")))
         redis = configure_redis(made(directory / "redis"), stack)
         server = [shutil.which("redis-server") or redis.program[0], *redis.program[1:]]
-        stack.enter_context(child(server, directory / "redis.log", dict(os.environ), directory / "redis"))
+        stack.enter_context(running(server, directory / "redis.log", dict(os.environ), directory / "redis"))
         environ = clean_environ(
             MEDIAFLOW_DATA_DIR=str(directory / "data"),
             MEDIAFLOW_DATABASE_URL=f"mongodb://{mongo}/mediaflow",
@@ -101,8 +84,8 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         web_log, worker_log = directory / "web.log", directory / "worker.log"
         gunicorn = [str(binaries / "gunicorn"), "-c", "gunicorn.conf.py", "wsgi:app"]
         dramatiq = [str(binaries / "dramatiq"), "mediaflow.worker", "--processes", "2", "--threads", "4"]
-        stack.enter_context(child(gunicorn, web_log, environ))
-        stack.enter_context(child(dramatiq, worker_log, environ))
+        stack.enter_context(running(gunicorn, web_log, environ))
+        stack.enter_context(running(dramatiq, worker_log, environ))
         wait_ready(url, web_log)
         yield Production(*(Service(url, minted(user, environ), "", "", directory, 0) for user in ("ann", "bob")))
         for log in (web_log, worker_log):

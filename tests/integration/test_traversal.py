@@ -16,10 +16,11 @@ import pytest
 
 from mediaflow.app import create_app
 from mediaflow.services.access.tokens import Tokens
-from tests.api.server import KEY, ROOT, Server, gunicorn_command, running_server
+from tests.api.server import KEY, Server, gunicorn_command, running_server
 from tests.integration import strace
 from tests.integration.published import Published, publish
 from tests.integration.traversal_strings import CANARY, PIPE, traversal_strings
+from tests.programs import ROOT
 from tests.services.world import make_world
 
 pytestmark = pytest.mark.skipif(strace.why_not() is not None, reason=str(strace.why_not()))

@@ -16,10 +16,11 @@ from flask import Flask
 from mediaflow.app import create_app
 from mediaflow.persistence import open_database
 from mediaflow.services.ports import Database
-from tests.api.server import KEY, clean_environ, free_port, gunicorn_command, running
+from tests.api.server import KEY, clean_environ, free_port, gunicorn_command
 from tests.api.site import Site
 from tests.integration.published import publish
 from tests.integration.races import Door, Ledger, State, Subject, race
+from tests.programs import running
 from tests.services.world import World, make_world
 
 SUBJECTS = 3

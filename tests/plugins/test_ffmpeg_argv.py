@@ -18,7 +18,8 @@ from mediaflow_ffmpeg.commands import audio_command, decodable_command, decode_c
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import H264Video
-from tests.plugins.ffmpeg_media import AUDIO, MEDIA, VIDEO, web, with_audio, with_video
+from tests.plugins.ffmpeg_media import MEDIA, web, with_audio, with_video
+from tests.source_facts import AUDIO, VIDEO
 
 GOLDEN = Path(__file__).parents[1] / "data" / "argv"
 SOURCE, OUT = Path("/source/original"), Path("/out")

@@ -16,7 +16,7 @@ from mediaflow.testing.clips import run_ffmpeg
 from mediaflow.testing.steps import SMALL_LADDER, probed, profile_of, run_task
 from mediaflow_ffmpeg.colour import output_colours
 from mediaflow_ffmpeg.video import H264Video
-from tests.plugins.ffmpeg_media import VIDEO
+from tests.source_facts import VIDEO
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.plugin import mediaflow_register_steps
 from mediaflow_ffmpeg.thumbnail import Thumbnail, picture_size, thumbnail_seconds
 from mediaflow_ffmpeg.video import H264Video
-from tests.plugins.ffmpeg_media import AUDIO, MEDIA, web, with_audio, with_video
+from tests.plugins.ffmpeg_media import MEDIA, web, with_audio, with_video
+from tests.source_facts import AUDIO
 
 AUDIO_FILE = replace(MEDIA, video=None)
 SILENT = replace(MEDIA, audio=None)
