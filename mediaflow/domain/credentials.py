@@ -12,8 +12,8 @@ class LoginCode:
     """A one-time login link's code. `id` is the SHA-256 of the code: the code itself is kept nowhere.
 
     A browser's session has the same shape (`services/access/sessions.py`): `scopes` are what it opens (None:
-    everything), `credential` is what it was opened with, `person` the id of a user of an outside issuer, `agent` and
-    `address` are the browser's.
+    everything), `credential` is what it was opened with, `person` the id of a user of an outside issuer, `admin_by`
+    what made them an admin (`claim=value`), `agent` and `address` are the browser's.
     """
 
     id: str
@@ -25,6 +25,7 @@ class LoginCode:
     scopes: list[str] | None = None
     credential: str | None = None
     person: str | None = None
+    admin_by: list[str] = field(default_factory=list)
     agent: str | None = None
     address: str | None = None
     rev: int = 1
@@ -36,8 +37,8 @@ class ApiKey:
     """A machine's key. `secret_hash` is the SHA-256 of its secret, which is shown once and kept nowhere.
 
     It acts as `owner`, with `role` and with `scopes` at most; `made_by` is the key that made it, when it was one,
-    `person` the id of its maker when that is a user of an outside issuer. A revoked key stays, so that the list tells
-    its end.
+    `person` the id of its maker when that is a user of an outside issuer, and `admin_by` what made them an admin
+    (`claim=value`) when the key is one's. A key that has ended stays for a month, so that the list tells its end.
     """
 
     id: str
@@ -49,6 +50,7 @@ class ApiKey:
     scopes: list[str] = field(default_factory=list)
     made_by: str | None = None
     person: str | None = None
+    admin_by: list[str] = field(default_factory=list)
     expires_at: float | None = None
     last_used_at: float | None = None
     revoked_at: float | None = None

@@ -81,7 +81,7 @@ TASKS: Final = Table(
 )
 LOGIN_CODES: Final = Table("login_codes", LoginCode, (("expires_at",), ("user", "created_at")))
 BLOBS: Final = Table("blobs", Blob, (("state",),))
-API_KEYS: Final = Table("api_keys", ApiKey, (("owner", "created_at"),))
+API_KEYS: Final = Table("api_keys", ApiKey, (("owner", "created_at"), ("revoked_at",), ("expires_at", "created_at")))
 AUDIT: Final = Table("audit", AuditEntry, (("at",), ("user", "at"), ("asset_id", "at")))
 ANSWERS: Final = Table("answers", Answer, (("expires_at",),))
 TABLES: Final = (UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS)

@@ -110,7 +110,7 @@ def _sweepers(on: Ground, parts: ReceivesParts, ingest: Ingest, blobs: Blobs) ->
     return (
         Purge(on.database, on.storage, parts, on.plugins, ingest, on.jobs, blobs),
         Generations(on.database, on.storage),
-        Cleanup(on.database, parts, on.settings.audit_days),
+        Cleanup(on.database, parts, on.settings.audit_days, on.settings.api_key_max_seconds),
     )
 
 

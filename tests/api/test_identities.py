@@ -171,6 +171,44 @@ def test_keys_and_sessions_end_with_their_issuer(house: House, trusted: dict[str
                 is_problem(answer, 401, "auth.key_issuer")
 
 
+def test_what_admins_were_given_ends_with_the_values_that_made_them_admins(
+    house: House, trusted: dict[str, str], issuer: Issuer
+) -> None:
+    """Seen: a key made under other values stayed an admin's; only emptying the setting helped."""
+    # given keys and sessions of admins by one group and by two, and a key made by such a key
+    claim = {**trusted, "jwks_role_claim": "groups"}
+    site = house(**claim, jwks_admin_values="old,media")
+    by_old, by_both = (
+        outsider(site, issuer, name, groups=groups) for name, groups in (("a", "old"), ("b", ["old", "media"]))
+    )
+    keys = [made_key(api, role="admin", scopes=["admin", "keys:write"]) for api in (by_old, by_both)]
+    keys.append(made_key(keys[0], role="admin"))
+    as_user = made_key(by_old)
+    runtime = site.world.runtime
+    cookies = [runtime.sessions.open(runtime.credentials.verify(api.token or ""), 600) for api in (by_old, by_both)]
+    signed_in = runtime.sessions.find(cookies[0])
+    assert signed_in is not None
+    keys.append(Api(site.client, runtime.api_keys.create(signed_in, "CI", role="admin")[1]))
+
+    for settings, holds in (
+        ({"jwks_admin_values": "old,media"}, [True, True, True, True]),
+        ({"jwks_admin_values": "media"}, [False, True, False, False]),
+        ({"jwks_admin_values": "new"}, [False] * 4),
+        ({"jwks_admin_values": "old,media", "jwks_role_claim": "roles"}, [False] * 4),
+    ):
+        # when
+        again = house(**claim | settings)
+        # then
+        for key, held in zip(keys, holds, strict=True):
+            answer = Api(again.client, key.token).get("/health")
+            assert answer.status_code == (200 if held else 401), settings
+            if not held:
+                is_problem(answer, 401, "auth.key_issuer")
+        found = [again.world.runtime.sessions.find(cookie) for cookie in cookies]
+        assert [each is not None for each in found] == holds[:2]
+        assert Api(again.client, as_user.token).get("/assets").status_code == 200
+
+
 def test_an_operator_gives_people_their_older_names_back(
     house: House, trusted: dict[str, str], issuer: Issuer, tmp_path: Path
 ) -> None:

@@ -222,7 +222,7 @@ def test_sessions_of_an_outside_issuer_end_when_it_is_no_longer_trusted(database
     trusted = OutsideUsers("https://issuer.example", "groups", frozenset({"staff"}))
     person = trusted.id_of("ann")
     sessions = Sessions(database, KEY, trusted)
-    theirs = sessions.open(Principal(person, role, credential="jwks", person=person), 60)
+    theirs = sessions.open(Principal(person, role, credential="jwks", person=person, admin_by=("groups=staff",)), 60)
     ours = sessions.open(Principal("ann", role, credential="jwt"), 60)
     found = sessions.find(theirs)
     assert (found and (found.user, found.person, found.role)) == (person, person, role)

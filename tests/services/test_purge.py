@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mediaflow.domain.credentials import LoginCode
+from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Answer, AuditEntry, Chunk
 from mediaflow.services.assets.purge import MOST, Purge
 from mediaflow.services.pipeline.jobs import Jobs
-from mediaflow.services.upkeep.cleanup import DAY_SECONDS, Cleanup
+from mediaflow.services.upkeep.cleanup import DAY_SECONDS, KEY_DAYS, Cleanup
 from mediaflow.services.uploads.blobs import Blobs
 from tests.services.pipeline import ANN, Pipeline
 from tests.services.turns import Stepped
@@ -240,6 +240,33 @@ def test_records_that_nobody_needs_go(pipeline: Pipeline) -> None:
         assert [record.id for record in repository.find({})] == ["new"]
 
 
+def test_api_keys_go_a_month_after_they_ended(pipeline: Pipeline) -> None:
+    """Seen: rows of ended and revoked keys stayed for ever."""
+    runtime = pipeline.world.runtime
+    keys, now = runtime.database.api_keys, runtime.database.now()
+    long_ago, lately = now - KEY_DAYS * DAY_SECONDS - 1, now - KEY_DAYS * DAY_SECONDS + 60
+    older = runtime.settings.api_key_max_seconds  # what had no end has one by this
+    table: tuple[tuple[str, float, dict[str, Any]], ...] = (
+        ("revoked", 1.0, {"revoked_at": long_ago, "expires_at": now + 60}),
+        ("expired", 1.0, {"expires_at": long_ago}),
+        ("endless", long_ago - older, {}),
+        ("revoked lately", 1.0, {"revoked_at": lately, "expires_at": now + 60}),
+        ("expired lately", 1.0, {"expires_at": lately}),
+        ("endless, ended lately", lately - older, {}),
+        ("living", 1.0, {"expires_at": now + 60}),
+    )
+    for name, created_at, ends in table:
+        key = ApiKey(id=name, owner="ann", name=name, role="user", secret_hash="h", created_at=created_at, **ends)
+        keys.insert(key)
+    runtime.reconciler.sweep()
+    assert {key.name for key in keys.find({})} == {
+        "revoked lately",
+        "expired lately",
+        "endless, ended lately",
+        "living",
+    }
+
+
 @pytest.mark.parametrize("end", ["aborted", "expired"])
 def test_of_a_given_up_upload_what_came_late_goes_a_day_later(pipeline: Pipeline, end: str) -> None:
     database = pipeline.world.runtime.database
@@ -249,7 +276,7 @@ def test_of_a_given_up_upload_what_came_late_goes_a_day_later(pipeline: Pipeline
     pipeline.world.runtime.ingest.end(upload, end)
     late = Chunk(id=new_id(), upload_id=upload_id, index=0, state="writing", token="t", lease_until=0.0)
     database.chunks.insert(late)
-    cleanup = Cleanup(database, pipeline.world.runtime.ingest.parts, 1)
+    cleanup = Cleanup(database, pipeline.world.runtime.ingest.parts, 1, DAY_SECONDS)
     cleanup.sweep()
     assert database.chunks.count({}) == 1
     yesterday = database.now() - DAY_SECONDS - 1

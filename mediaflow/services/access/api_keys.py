@@ -84,6 +84,7 @@ class ApiKeys:
             scopes=_scopes(maker, role, scopes),
             made_by=_parent(maker),
             person=maker.person,
+            admin_by=list(maker.admin_by) if role == "admin" else [],
             expires_at=self._end(maker, self._wanted(expires_at, expires_in_seconds, now), now),
         )
         if self._living(maker.user, now) >= MAX_KEYS:
@@ -112,7 +113,8 @@ class ApiKeys:
         self._check_maker(key)
         self._note_use(key, now)
         role: Role = "admin" if key.role == "admin" else "user"
-        return Principal(key.owner, role, known_scopes(key.scopes), f"{_CREDENTIAL}{key.id}", key.person)
+        scopes = known_scopes(key.scopes)
+        return Principal(key.owner, role, scopes, f"{_CREDENTIAL}{key.id}", key.person, tuple(key.admin_by))
 
     def end_of(self, key: ApiKey) -> float:
         """When the key ends by itself, in seconds since the epoch: one that was made for ever, too."""
@@ -159,7 +161,7 @@ class ApiKeys:
                 "This API key is of a version that did not note whose issuer its maker came from; make a new one.",
                 code="auth.key_issuer",
             )
-        if not still_trusted(self.outside, key.person, key.owner, key.role):
+        if not still_trusted(self.outside, key, key.owner):
             raise Unauthenticated(
                 "This API key is of a user of an issuer that is not trusted so far any more; make a new one.",
                 code="auth.key_issuer",

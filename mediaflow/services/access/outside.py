@@ -10,17 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.services.access.jwks import checked_url
 from mediaflow.services.access.names import ADMIN, MAX_USER_CHARACTERS, OUTSIDE_MARK
-from mediaflow.services.access.principals import Role
 from mediaflow.settings import Settings
 
 LONGEST_HOST: Final = 60
@@ -62,20 +61,37 @@ class OutsideUsers:
         """As whom a user of that id acts; None when the id is another issuer's."""
         return self.names.get(person, person) if person.startswith(_prefix(self.issuer)) else None
 
-    def role(self, claims: Mapping[str, Any]) -> Role:
-        """The role that verified claims give: a text, or a list of texts (groups), of which one makes an admin."""
+    def admin_by(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
+        """What of verified claims makes an admin, each as `claim=value`: a text, or some of a list of groups."""
         value = claims.get(self.role_claim) if self.role_claim else None
         values = value if isinstance(value, list) else [value]
-        return "admin" if any(isinstance(each, str) and each in self.admin_values for each in values) else "user"
+        found = {each for each in values if isinstance(each, str) and each in self.admin_values}
+        return tuple(f"{self.role_claim}={each}" for each in sorted(found))
+
+    def makes_admin(self, admin_by: Iterable[str]) -> bool:
+        """True when one of what made somebody an admin then (`claim=value`) does so by the settings of today."""
+        today = {f"{self.role_claim}={value}" for value in self.admin_values}
+        return not today.isdisjoint(admin_by)
 
 
-def still_trusted(outside: OutsideUsers | None, person: str | None, user: str, role: str) -> bool:
-    """True when what was given to somebody (None: one of ours) to act as that user in that role holds today."""
-    if person is None:
+class Given(Protocol):
+    """A key or a session that was given to a `person` of an outside issuer (None: to one of ours)."""
+
+    @property
+    def person(self) -> str | None: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def admin_by(self) -> Sequence[str]: ...
+
+
+def still_trusted(outside: OutsideUsers | None, given: Given, user: str) -> bool:
+    """True when what was given holds by the settings of today: issuer, name, and the role with what it was for."""
+    if given.person is None:
         return True
-    if outside is None or outside.user(person) != user:
+    if outside is None or outside.user(given.person) != user:
         return False
-    return role != "admin" or bool(outside.admin_values)
+    return given.role != "admin" or outside.makes_admin(given.admin_by)
 
 
 @dataclass(frozen=True, slots=True)

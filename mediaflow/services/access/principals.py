@@ -26,9 +26,9 @@ class Principal:
     """Somebody known: `user` owns things, `admin` sees everybody's. `scopes` limit what this credential opens.
 
     `person` is the id of somebody of an outside issuer (`outside.py`), and None for users of ours; `user` is the same
-    unless the operator linked them to a local name. `credential` tells the kind and id of what they showed, for the
-    audit log: `jwt` (a token of ours), `jwks` (one of the outside issuer), `session`, `key:<id>`, or `code` where a
-    one-time code is being used up.
+    unless the operator linked them to a local name; `admin_by` is what made them an admin. `credential` tells
+    the kind and id of what they showed, for the audit log: `jwt` (a token of ours), `jwks` (one of the outside issuer),
+    `session`, `key:<id>`, or `code` where a one-time code is being used up.
     """
 
     user: str
@@ -36,6 +36,7 @@ class Principal:
     scopes: frozenset[str] = frozenset(SCOPES)
     credential: str = field(default=LOCAL, compare=False)
     person: str | None = None
+    admin_by: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def is_admin(self) -> bool:

@@ -81,6 +81,7 @@ class Sessions:
             scopes=sorted(principal.scopes),
             credential=principal.credential,
             person=principal.person,
+            admin_by=list(principal.admin_by),
             agent=agent,
             address=address,
         )
@@ -95,7 +96,7 @@ class Sessions:
         record = self.database.login_codes.get(self.id_of(secret))
         if record is None or record.expires_at <= self.database.now():
             return None
-        if not still_trusted(self.outside, record.person, record.user, record.role):
+        if not still_trusted(self.outside, record, record.user):
             return None
         return _recorded(record, SESSION)
 
@@ -142,7 +143,7 @@ class Sessions:
 def _recorded(record: LoginCode, credential: str) -> Principal:
     scopes = frozenset(SCOPES) if record.scopes is None else frozenset(record.scopes)
     role: Role = "admin" if record.role == "admin" else "user"
-    return Principal(record.user, role, scopes, credential, record.person)
+    return Principal(record.user, role, scopes, credential, record.person, tuple(record.admin_by))
 
 
 def _code_id(code: str) -> str:

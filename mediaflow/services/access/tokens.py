@@ -108,7 +108,8 @@ class OutsideTokens:
         grant = granted(claims)
         person = self.users.id_of(grant.subject)
         user = self.users.user(person) or person
-        return Principal(user, self.users.role(claims), grant.scopes, OUTSIDE, person), grant.ends
+        admin_by = self.users.admin_by(claims)
+        return Principal(user, "admin" if admin_by else "user", grant.scopes, OUTSIDE, person, admin_by), grant.ends
 
 
 def _verified(

@@ -13,16 +13,19 @@ from mediaflow.services.ports import Below, Database, Repository
 
 MOST: Final = 500
 DAY_SECONDS: Final = 86400.0
+KEY_DAYS: Final = 30
+"""So long is a key that ended still listed, with its name: the audit log only has its id."""
 ABANDONED: Final[tuple[UploadState, ...]] = ("aborted", "expired")
 
 
 @dataclass(frozen=True, slots=True)
 class Cleanup:
-    """What has expired. `audit_days` is how long the audit log is kept."""
+    """What has expired. `audit_days` is how long the audit log is kept, `key_seconds` an API key's longest life."""
 
     database: Database
     parts: ReceivesParts
     audit_days: int
+    key_seconds: float
 
     def sweep(self) -> None:
         """Remove some of what is due. A sweep that finds nothing costs a look into an index each."""
@@ -31,6 +34,12 @@ class Cleanup:
         _remove_some(self.database.login_codes, {"expires_at": Below(now)}, "expires_at")
         _remove_some(self.database.answers, {"expires_at": Below(now)}, "expires_at")
         _remove_some(self.database.audit, {"at": Below(audited)}, "at")
+        ended = now - KEY_DAYS * DAY_SECONDS
+        _remove_some(self.database.api_keys, {"revoked_at": Below(ended)}, "revoked_at")
+        _remove_some(self.database.api_keys, {"expires_at": Below(ended)}, "expires_at")
+        # older versions made some without an end; they end as the longest of today do (`access/api_keys.py`)
+        endless = {"expires_at": None, "created_at": Below(ended - self.key_seconds)}
+        _remove_some(self.database.api_keys, endless, "created_at")
         for state in ABANDONED:
             # its sender may ask for a day what became of it
             before = Below(now - DAY_SECONDS)
