@@ -66,14 +66,20 @@ def token(
 ) -> None:
     """Make an API token, signed with MEDIAFLOW_JWT_KEY or the data directory's key."""
     from mediaflow import registry
+    from mediaflow.embedded.known_users import name_for_token
     from mediaflow.embedded.local_access import mint, with_data_dir
+    from mediaflow.plugin import Unavailable
     from mediaflow.services.access.names import local_name
 
     if expires is not None and hours is not None:
         raise click.UsageError("--expires and --hours say the same; give one of them")
     seconds = expires or max(1, round((hours or USUAL_HOURS) * 3600))
     settings, _ = registry.load(with_data_dir(os.environ, data_dir))
-    name = user if older_name else local_name(user)
+    try:
+        name = name_for_token(settings, user, older=older_name)
+    except Unavailable as error:
+        complain(f"whether {user!r} is somebody can't be told: {error.detail}")
+        name = user if older_name else local_name(user)
     if name != user:
         complain(f"{user!r} is written {name!r}; where an older version knew {user!r} as somebody else: --older-name")
     user = name

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -143,17 +144,14 @@ def _database(settings: Settings) -> tuple[State, str]:
 
 def _users(settings: Settings) -> tuple[State, str]:
     """Names that only older versions took, and keys that ended because nobody can tell whose they are."""
-    from mediaflow.persistence import open_database
+    from mediaflow.embedded.known_users import documents, is_known
 
-    outside = outside_settings(settings)
-    if not settings.database_url and not (settings.data_path / "mediaflow.db").exists():
-        return "passed", "there are none yet"
-    database = open_database(runtime.database_url(settings))
-    try:
+    outside = outside_settings(settings, partial(is_known, settings))
+    with documents(settings) as database:
+        if database is None:
+            return "passed", "there are none yet"
         odd = LocalUsers(database).odd_names()
         keys = 0 if outside is None else ApiKeys(database).without_issuer()
-    finally:
-        database.close()
     told = []
     if odd:
         shown = ", ".join(repr(name) for name in odd[:MOST_NAMES]) + (", ..." if len(odd) > MOST_NAMES else "")

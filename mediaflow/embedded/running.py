@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -19,6 +20,7 @@ from mediaflow.client.output import complain
 from mediaflow.embedded.checks import check_backends, check_worker
 from mediaflow.embedded.datadir import DataDirectory
 from mediaflow.embedded.first_ingest import FirstIngest, check_file
+from mediaflow.embedded.known_users import is_known
 from mediaflow.embedded.local_access import ADMIN_SECONDS, mint
 from mediaflow.embedded.relay import Relay
 from mediaflow.embedded.shared_metrics import served_metrics
@@ -64,7 +66,7 @@ def run(environ: Mapping[str, str], announce: Callable[[Running], None], ingest:
     """
     check_file(ingest)
     settings, plugins = registry.load(environ)
-    outside_settings(settings)
+    outside_settings(settings, partial(is_known, settings))
     check_worker(settings, plugins)
     check_backends(settings, plugins)
     directory = DataDirectory(settings.data_path)

@@ -54,17 +54,18 @@ def make_metrics(plugins: Registry) -> PrometheusMetrics:
     return PrometheusMetrics(plugins.metric_specs)
 
 
-def _outside_tokens(settings: Settings) -> OutsideTokens | None:
+def _outside_tokens(settings: Settings, users: LocalUsers) -> OutsideTokens | None:
     """The outside issuer, when there is one; its keys are fetched when the first token comes."""
-    found = outside_settings(settings)
+    found = outside_settings(settings, users.is_known)
     if found is None:
         return None
     return OutsideTokens(KeySet(partial(fetch_keys, found.url)), found.users, found.audience)
 
 
 def _credentials(settings: Settings, database: Database, key: bytes) -> Credentials:
-    tokens = Tokens(key, settings.jwt_issuer, settings.jwt_audience, LocalUsers(database).resolve)
-    outside = _outside_tokens(settings)
+    local = LocalUsers(database)
+    tokens = Tokens(key, settings.jwt_issuer, settings.jwt_audience, local.resolve)
+    outside = _outside_tokens(settings, local)
     users = None if outside is None else outside.users
     return Credentials(
         tokens, outside, ApiKeys(database, users, settings.api_key_seconds, settings.api_key_max_seconds)
@@ -119,7 +120,10 @@ def _claims(database: Database, gate: LoadGate) -> Claims:
 
 
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
-    """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
+    """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made.
+
+    (The database is asked of names of older versions when MEDIAFLOW_JWKS_USERS_FILE has some.)
+    """
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     plugins.use_metrics(metrics)
     key = load_or_create_key(settings)

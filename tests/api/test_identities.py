@@ -226,6 +226,15 @@ def test_an_operator_gives_people_their_older_names_back(
     for other in ("ann", "auth0|2", "AUTH0|1"):
         is_problem(outsider(site, issuer, other).get(f"/assets/{asset.id}"), 404)
 
+    # and a name that only older versions took is taken where it has something
+    odd = tmp_path / "odd.json"
+    odd.write_text(json.dumps({NAME: {"1": "Ann B"}}))
+    with pytest.raises(ConfigurationError, match="'Ann B' is no user name"):
+        house(**trusted, jwks_users_file=str(odd))
+    site.published(owner="Ann B")
+    with_odd = house(**trusted, jwks_users_file=str(odd))
+    assert outsider(with_odd, issuer, "1").get("/session").get_json()["user"] == "Ann B"
+
     # and their key ends with the line, as with the issuer
     key = made_key(them)
     assert key.get("/assets").status_code == 200
@@ -236,18 +245,32 @@ def test_an_operator_gives_people_their_older_names_back(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "must be a JSON object"),
+        ("", "line 1: Expecting value; the file must be a JSON object"),
+        ('{"i":\n  {"1": "ann",}}', "line 2: .*; the file must be a JSON object"),
+        (b'{"i":\n{"1": "\xff"}}', "line 2: the byte 0xff is no UTF-8; save"),
         ("[]", "must be a JSON object"),
         ("{}", "must be a JSON object"),
         ('{"i": ["ann"]}', "must be a JSON object"),
-        ('{"i": {"1": 5}}', "must be a JSON object"),
-        ('{"i": {"1": "ann", "2": "ann"}}', "each name there once"),
-        ('{"i": {"1": "admin"}}', "names 'admin', whom nobody from outside can be"),
-        ('{"i": {"1": "~i.0123456789ab~x"}}', "whom nobody from outside can be"),
+        ('{"i": {"0": "zoe",\n"1": 5}}', "line 2: the name of '1' is 5; write it in quotes"),
+        ('{"i": {\n"1": "ann",\n"2": "ann"}}', r"line 3: 'ann' is '1' already \(line 2\); one of the two must go"),
+        ('{"i": {"1": "ann",\n\n"1": "zoe"}}', "line 3: '1' stands there twice; leave one of the two out"),
+        ('{"i": {"1": "i"},\n"i": {"2": "zoe"}}', "line 2: 'i' stands there twice"),
+        ('{"j": {"1": "ann"},\n"i": {"1": "ann",\n"a\\u0000": "zoe"}}', r"line 3: 'a\\x00' can be no `sub`"),
+        ('{"i": {"0": "zoe",\n"1": "admin"}}', "line 2: 'admin' is a name whom nobody from outside can be"),
+        ('{"i": {"1": "~i.0123456789ab~x"}}', "line 1: '~i.*' is a name whom nobody from outside can be"),
+        # Seen: all these were taken
+        ('{"i": {"1": "Admin"}}', "line 1: 'Admin' is a name whom nobody from outside can be"),
+        ('{"i": {"1": "admin "}}', "line 1: 'admin ' is no user name: it must have no spaces; correct it, or leave"),
+        ('{"i": {"1": "a\\u0000"}}', r"'a\\x00' is no user name: U\+0000"),
+        ('{"i": {"1": "a\\ud800"}}', r"'a\\ud800' is no user name: U\+D800"),
+        ('{"i": {"1": "\u0430nn"}}', "it mixes letters of several scripts"),
+        ('{"i": {"1": "Ann"}}', "nothing here belongs to 'Ann', and the name is written 'ann'; write it so"),
     ],
 )
-def test_a_file_of_older_names_that_makes_no_sense_stops_the_start(tmp_path: Path, content: str, sentence: str) -> None:
-    (tmp_path / "users.json").write_text(content)
+def test_a_file_of_older_names_that_makes_no_sense_stops_the_start(
+    tmp_path: Path, content: str | bytes, sentence: str
+) -> None:
+    (tmp_path / "users.json").write_bytes(content if isinstance(content, bytes) else content.encode())
     settings = Settings(jwks_url="https://i.example/k", jwks_issuer="i", jwks_users_file=str(tmp_path / "users.json"))
     with pytest.raises(ConfigurationError, match=sentence):
         outside_settings(settings)
@@ -294,7 +317,8 @@ def test_a_name_has_one_writing(house: House, written: str, name: str | None) ->
     token = site.world.runtime.tokens.mint(written, "user", 60, older=True)
     answer = Api(site.client, token).get("/session")
     if name is None:
-        is_problem(answer, 401, "auth.bad_token")
+        detail = is_problem(answer, 401, "auth.bad_token")["detail"]
+        assert not written.isprintable() or "is no user name: " in detail or not written
         with pytest.raises(InvalidInput):
             Tokens(KEY.encode(), "mediaflow", "mediaflow").mint(written, "user", 60)
     else:
@@ -305,7 +329,9 @@ def test_a_name_of_another_script_that_reads_like_somebodys_is_refused(house: Ho
     site, sara = house(), "\u0441\u0430\u0440\u0430"  # Cyrillic, which people may read as `capa`
     assert site.as_user(sara).get("/session").status_code == 200
     site.published(owner="capa")
-    is_problem(site.as_user(sara).get("/session"), 401, "auth.bad_token")
+    problem = is_problem(site.as_user(sara).get("/session"), 401, "auth.bad_token")
+    assert "can be read as another name" in problem["detail"]
+    assert "capa" not in problem["detail"]
     # who was there first stays
     site.published(owner=sara)
     assert site.as_user(sara).get("/session").get_json()["user"] == sara

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from mediaflow.persistence import open_database
 from mediaflow.services.access.jwt_form import opened
 from mediaflow.services.access.principals import SCOPES, Principal
 from mediaflow.services.access.tokens import Tokens
 from tests.cli.conftest import Run
+from tests.services.records import a_published_asset
 
 KEY = "a key of the tests, 32 bytes and more"
+AWAY = "mongodb://127.0.0.1:1/mediaflow?serverSelectionTimeoutMS=100"
 TOKENS = Tokens(KEY.encode(), "mediaflow", "mediaflow")
 
 
@@ -76,3 +80,30 @@ def test_a_name_that_is_written_otherwise_is_told(run: Run) -> None:
     assert "'Ann' is written 'ann'" in done.err
     assert "--older-name" in done.err
     assert run("token", "--user", "ann", MEDIAFLOW_JWT_KEY=KEY).err == ""
+
+
+def test_a_name_that_a_service_would_refuse_is_refused_where_the_token_is_made(run: Run, tmp_path: Path) -> None:
+    """Seen: a token for a look-alike name was made, and refused by the service without a word."""
+    sara = "\u0441\u0430\u0440\u0430"  # Cyrillic, which people may read as `capa`
+    here = {"MEDIAFLOW_JWT_KEY": KEY, "MEDIAFLOW_DATA_DIR": str(tmp_path)}
+    # nobody can tell where there are no documents
+    for options in (["--user", sara], ["--user", "Nobody B", "--older-name"]):
+        assert run("token", *options, **here).code == 0
+
+    database = open_database(f"sqlite:{tmp_path}/mediaflow.db")
+    for owner in ("capa", "Ann B"):
+        database.assets.insert(a_published_asset(owner=owner))
+    database.close()
+    for options, sentence in (
+        (["--user", sara], "it looks like 'capa', who is somebody else"),
+        (["--user", "ann b"], "it must have no spaces"),
+        (["--user", "Nobody B", "--older-name"], "it must have no spaces"),
+        (["--user", "Nobody", "--older-name"], "nothing here belongs to 'Nobody'"),
+    ):
+        done = run("token", *options, **here)
+        assert (done.code, done.out) == (1, "")
+        assert sentence in done.err
+    assert run("token", "--user", "Ann B", "--older-name", **here).code == 0
+    away = run("token", "--user", sara, **here, MEDIAFLOW_DATABASE_URL=AWAY)
+    assert TOKENS.verify(away.out.strip()).user == sara
+    assert "can't be told: " in away.err

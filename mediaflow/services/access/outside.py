@@ -8,18 +8,17 @@ issuers, two subjects, and a local name never meet in one id.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.services.access.jwks import checked_url
-from mediaflow.services.access.names import ADMIN, MAX_USER_CHARACTERS, OUTSIDE_MARK
+from mediaflow.services.access.names import MAX_USER_CHARACTERS, OUTSIDE_MARK
+from mediaflow.services.access.usersfile import Known, older_names
 from mediaflow.settings import Settings
 
 LONGEST_HOST: Final = 60
@@ -103,8 +102,11 @@ class OutsideIssuer:
     users: OutsideUsers
 
 
-def outside_settings(settings: Settings) -> OutsideIssuer | None:
-    """The outside issuer of the settings; None when there is none. ConfigurationError when they make no sense."""
+def outside_settings(settings: Settings, known: Known = lambda _name: False) -> OutsideIssuer | None:
+    """The outside issuer of the settings; None when there is none. ConfigurationError when they make no sense.
+
+    `known` is asked of names in MEDIAFLOW_JWKS_USERS_FILE that only older versions took.
+    """
     url, issuer = settings.jwks_url, settings.jwks_issuer
     if not url:
         for name in ("jwks_issuer", "jwks_audience", "jwks_role_claim", "jwks_admin_values", "jwks_users_file"):
@@ -129,8 +131,10 @@ def outside_settings(settings: Settings) -> OutsideIssuer | None:
             "MEDIAFLOW_JWKS_ROLE_CLAIM and MEDIAFLOW_JWKS_ADMIN_VALUES go together: the claim that holds the role, and"
             " the values of it that make an admin (role and admin, say); without both, nobody of the outside issuer is"
         )
-    names = _names(issuer, settings.jwks_users_file)
-    users = OutsideUsers(issuer, settings.jwks_role_claim, values, MappingProxyType(names))
+    file = settings.jwks_users_file
+    older = older_names(file, issuer, known) if file else {}
+    names = MappingProxyType({outside_id(issuer, subject): name for subject, name in older.items()})
+    users = OutsideUsers(issuer, settings.jwks_role_claim, values, names)
     return OutsideIssuer(checked_url(url), settings.jwks_audience or settings.jwt_audience, users)
 
 
@@ -142,33 +146,3 @@ def _prefix(issuer: str) -> str:
     label = re.sub("[^a-z0-9.-]+", "-", host.lower()).strip("-.")[:LONGEST_HOST] or "issuer"
     digest = hashlib.sha256(issuer.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_CHARACTERS]
     return f"{OUTSIDE_MARK}{label}.{digest}{OUTSIDE_MARK}"
-
-
-def _names(issuer: str, file: str) -> dict[str, str]:
-    """Older names by ids, of the file `{"<issuer>": {"<subject>": "<name>"}}`; other issuers in it are left alone."""
-    if not file:
-        return {}
-    try:
-        document = json.loads(Path(file).read_bytes())
-        subjects: dict[str, str] = document[issuer]
-        found = {outside_id(issuer, subject): name for subject, name in subjects.items()}
-        usable = all(isinstance(name, str) and 0 < len(name) <= MAX_USER_CHARACTERS for name in found.values())
-    except OSError as error:
-        raise ConfigurationError(f"MEDIAFLOW_JWKS_USERS_FILE: {file} can't be read ({error.strerror})") from error
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise _bad_file(file, issuer) from error
-    if not usable or len(set(found.values())) < len(subjects):
-        raise _bad_file(file, issuer)
-    for name in found.values():
-        if name == ADMIN or name.startswith(OUTSIDE_MARK):
-            raise ConfigurationError(
-                f"MEDIAFLOW_JWKS_USERS_FILE: {file} names {name!r}, whom nobody from outside can be; leave the line out"
-            )
-    return found
-
-
-def _bad_file(file: str, issuer: str) -> ConfigurationError:
-    example = json.dumps({issuer: {"subject of a token": "name"}})
-    return ConfigurationError(
-        f"MEDIAFLOW_JWKS_USERS_FILE: {file} must be a JSON object such as {example}, each name there once"
-    )

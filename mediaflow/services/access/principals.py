@@ -48,6 +48,7 @@ def known_scopes(names: Iterable[str]) -> frozenset[str]:
     return frozenset(names) & frozenset(SCOPES)
 
 
-def bad_token() -> Unauthenticated:
-    """The answer to a credential that can't be trusted, whatever the reason: reasons help forgers only."""
-    return Unauthenticated("The token is not valid here.", code="auth.bad_token")
+def bad_token(reason: str | None = None) -> Unauthenticated:
+    """The answer to a credential that can't be trusted; a reason, which helps forgers, is for what we signed."""
+    told = f"The token is not valid here: {reason}." if reason else "The token is not valid here."
+    return Unauthenticated(told, code="auth.bad_token")

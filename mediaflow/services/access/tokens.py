@@ -36,7 +36,7 @@ def _named(subject: str) -> str:
     try:
         return local_name(subject)
     except InvalidInput as error:
-        raise bad_token() from error
+        raise bad_token(error.detail) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,13 @@ class LocalUsers:
     database: Database
 
     def resolve(self, subject: str) -> str:
-        """Whom a token of ours means; Unauthenticated when that can be nobody."""
+        """Whom a token of ours means; Unauthenticated, with the reason, when that can be nobody."""
         try:
             return self.checked(subject)
         except InvalidInput as error:
-            raise bad_token() from error
+            # a good name is refused for one that is there, and whose that is says who made the token, not the service
+            alike = f"{subject[:50]!r} can be read as another name, in other letters"
+            raise bad_token(alike if is_local_name(subject) else error.detail) from error
 
     def checked(self, text: str) -> str:
         """The user of that name, as it is kept; InvalidInput with the reason when there can be none."""
