@@ -55,7 +55,10 @@ def make_metrics(plugins: Registry) -> PrometheusMetrics:
 
 
 def _outside_tokens(settings: Settings, users: LocalUsers) -> OutsideTokens | None:
-    """The outside issuer, when there is one; its keys are fetched when the first token comes."""
+    """The outside issuer, when there is one; its keys are fetched when the first token comes.
+
+    The database is asked at once, but only of names that older versions took: when MEDIAFLOW_JWKS_USERS_FILE has some.
+    """
     found = outside_settings(settings, users.is_known)
     if found is None:
         return None
@@ -120,10 +123,7 @@ def _claims(database: Database, gate: LoadGate) -> Claims:
 
 
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
-    """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made.
-
-    (The database is asked of names of older versions when MEDIAFLOW_JWKS_USERS_FILE has some.)
-    """
+    """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     plugins.use_metrics(metrics)
     key = load_or_create_key(settings)
