@@ -12,11 +12,20 @@ are local ones since; what users of an outside issuer had under theirs is theirs
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from mediaflow.domain.mediatypes import OTHER_TYPE
 from mediaflow.domain.publication import ANYTHING, Files, FileType, Output, OutputKind, Publication
 
+CHANGES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        2: "what assets publish is kept in another form",
+        3: "everybody must sign in again, API keys without an end get one, and with an outside issuer those that were"
+        " made before open nothing",
+    }
+)
+"""What people notice of each schema, told when a database of an older one is opened."""
 KNOWS_ISSUERS: Final = 3
 """The first schema whose API keys tell their makers' issuer."""
 _VIDEO: Final = {

@@ -25,6 +25,8 @@ from mediaflow.domain.states import (
 SCHEMA_VERSION = 3
 """1: `Asset.published` was an object without types. It is read as `older.py` says, and written anew with a change.
 
+Each version has a line in `older.CHANGES`, which people are told when it comes.
+
 1, 2: owners and users were the bare `sub` of whatever issuer; nobody can tell whose (`older.py`).
 """
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import gzip
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +19,8 @@ import pytest
 from pymongo import MongoClient
 
 from mediaflow.app import create_app
+from mediaflow.domain.older import CHANGES
+from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.embedded.checks import run_checks
 from mediaflow.persistence.fields import JSON, fields_of
 from mediaflow.persistence.tables import TABLES
@@ -116,6 +120,25 @@ def test_bare_names_stay_local_ones(house: House) -> None:
         assert Api(site.client, KEYS[name]).get("/assets").status_code == 200, name
     shares = site.as_user("ann").get(f"/assets/{ASSETS['local ann']}/shares").get_json()
     assert shares == {"users": ["Bob", "carol"]}
+
+
+def test_who_starts_it_is_told_once_what_happens_to_the_file(tmp_path: Path) -> None:
+    """Seen: a database was brought up to date, one way, and nobody was told."""
+    file = tmp_path / "mediaflow.db"
+    file.write_bytes(gzip.decompress((DOCUMENTS / "first-version.sqlite3.gz").read_bytes()))
+    # a command that looks into the documents, as `up` does before it starts anything
+    command = [sys.executable, "-m", "mediaflow", "token", "--json", "--data-dir", str(tmp_path), "--user", "Ann B"]
+    first, second = (
+        subprocess.run([*command, "--older-name"], capture_output=True, text=True, check=True) for _ in range(2)
+    )
+    json.loads(first.stdout)  # which is nothing else
+    (told,) = first.stderr.splitlines()
+    assert f"{file} is brought from schema 1 to {SCHEMA_VERSION}, which older versions of mediaflow can't open" in told
+    assert "everybody must sign in again, API keys without an end get one" in told
+    assert f"a copy of {tmp_path} that was made before" in told
+    assert second.stderr == ""
+    # who raises the schema says what that means
+    assert CHANGES.keys() == set(range(2, SCHEMA_VERSION + 1))
 
 
 def test_names_that_are_none_today_are_told_and_go_on(house: House) -> None:

@@ -6,12 +6,14 @@ A change of any other kind raises `SCHEMA_VERSION`, which the file keeps in `use
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from mediaflow.domain.errors import ConfigurationError
+from mediaflow.domain.older import CHANGES
 from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.persistence.fields import fields_of
 from mediaflow.persistence.sqlite.columns import column
@@ -19,6 +21,8 @@ from mediaflow.persistence.sqlite.sides import offer_functions, side_statements
 from mediaflow.persistence.sqlite.sql import index_key, quoted
 from mediaflow.persistence.tables import TABLES, Table
 
+# not structlog's, which without any configuration (`mediaflow up`, `doctor`) would print to stdout, where answers go
+_log = logging.getLogger(__name__)
 _UPGRADE_MS: Final = 600_000
 """So long a process waits for another that brings the file up to date: 100,000 assets take about a minute."""
 _NO_FTS5: Final = (
@@ -38,6 +42,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     try:
         # asked again: another process may have been faster
         if not _is_current(connection, path):
+            _tell(connection, path)
             offer_functions(connection)
             for table in TABLES:
                 for statement in _statements(connection, table):
@@ -62,6 +67,19 @@ def _is_current(connection: sqlite3.Connection, path: Path) -> bool:
         )
     return version == SCHEMA_VERSION and not any(
         statement for table in TABLES for statement in _statements(connection, table)
+    )
+
+
+def _tell(connection: sqlite3.Connection, path: Path) -> None:
+    """Say what happens to a file of an older version: once, since whoever has the lock does it for everybody."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not 0 < version < SCHEMA_VERSION:
+        return  # a new file, or one that only gets columns and indexes
+    changes = [CHANGES[each] for each in range(version + 1, SCHEMA_VERSION + 1)]
+    _log.warning(
+        "The database %s is brought from schema %d to %d, which older versions of mediaflow can't open: %s. The only"
+        " way back is a copy of %s that was made before, while nothing ran.",
+        *(path, version, SCHEMA_VERSION, "; ".join(changes), path.parent),
     )
 
 
