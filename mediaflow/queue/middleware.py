@@ -61,12 +61,14 @@ class WorkerLife(dramatiq.Middleware):
         """Called when all threads ended."""
         if self._pulse is not None:
             self._pulse.join()
+        self.runtime.alive.forget(self.runtime.execution.claims.worker)
         self.runtime.close()
 
     def _beat(self) -> None:
         runtime, beats = self.runtime, 0
         while not runtime.stopped.wait(NUDGE_SECONDS if beats else 0):
             try:
+                runtime.alive.note(runtime.execution.claims.worker)
                 if not beats:
                     runtime.steps.prepare()
                 if beats % int(SWEEP_SECONDS / NUDGE_SECONDS) == 0:

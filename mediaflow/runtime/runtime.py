@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from mediaflow.persistence.redis.alive import AliveWorkers
 from mediaflow.persistence.redis.connection import RedisConnection
 from mediaflow.plugin import Storage
 from mediaflow.registry import Registry
@@ -82,6 +83,7 @@ class Runtime:
     idempotency: Idempotency = field(init=False)
     audit: Audit = field(init=False)
     captions: Captions = field(init=False)
+    alive: AliveWorkers = field(init=False)
 
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
@@ -99,6 +101,7 @@ class Runtime:
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
         self.audit = Audit(database, self.metrics, Refusals(database))
         self.captions = Captions(database, self.storage, self.posters.rendering)
+        self.alive = AliveWorkers(self.redis)
 
     def start(self) -> None:
         """Tell plugins that the process begins."""

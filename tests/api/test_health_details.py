@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from mediaflow.app import create_app
 from mediaflow.domain.errors import Unavailable
+from mediaflow.persistence.redis.alive import ALIVE_SECONDS, KEY
 from mediaflow.services.upkeep.health import memory, worst
 from tests.api.site import Api, Site, is_problem
+from tests.persistence.redis_server import running_redis
 from tests.services.records import a_job, a_task, an_asset
 from tests.services.world import make_world
 
@@ -93,6 +96,31 @@ def test_work_that_is_done_and_work_that_waits_is_counted(site: Site, admin: Api
     work = report(admin)["work"]
     assert (work["workers"], work["running_tasks"], work["pending_tasks"]) == (1, 2, 2)
     assert 100 <= work["oldest_pending_seconds"] < 160
+
+
+def test_workers_without_a_task_are_counted_while_they_say_that_they_are_there(tmp_path: Path) -> None:
+    """Seen: only workers that held a task were counted."""
+    with running_redis(tmp_path) as server:
+        world = make_world(tmp_path / "data", redis_url=server.url)
+        site = Site(world, create_app(world.runtime.settings, world.runtime).test_client(use_cookies=False))
+        admin, database = site.as_user("root", "admin"), world.runtime.database
+        now = database.now()
+        for name, lease in (("host:1", 30), ("host:3", 30), ("host:4", -30)):
+            running = a_task(a_job(an_asset()), name, state="running", worker=name, lease_until=now + lease)
+            database.tasks.insert(running)
+        for name in ("host:1", "host:2"):
+            world.runtime.alive.note(name)
+        assert report(admin)["work"]["workers"] == 3
+        # who says nothing is forgotten, whatever the clocks of hosts say; so is who says good-bye
+        with Redis.from_url(server.url) as raw:
+            raw.zadd(KEY, {"host:5": raw.time()[0] - ALIVE_SECONDS - 1})
+        assert report(admin)["work"]["workers"] == 3
+        world.runtime.alive.forget("host:2")
+        assert report(admin)["work"]["workers"] == 2
+        # without Redis the documents tell
+        server.kill()
+        assert report(admin)["work"]["workers"] == 2
+        world.runtime.close()
 
 
 def test_a_dependency_that_is_down_is_told_without_its_secrets(site: Site, admin: Api) -> None:

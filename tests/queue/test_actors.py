@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import threading
 import time
@@ -19,6 +21,8 @@ from mediaflow import registry
 from mediaflow.domain.errors import ConfigurationError, Unavailable
 from mediaflow.domain.records import Asset, Task
 from mediaflow.embedded.redis_server import configure_redis
+from mediaflow.persistence.redis.alive import AliveWorkers
+from mediaflow.persistence.redis.connection import open_redis
 from mediaflow.queue.actors import declare_actors
 from mediaflow.queue.broker import QUEUE, make_broker
 from mediaflow.queue.middleware import WorkerLife
@@ -58,7 +62,12 @@ def hands(
     tmp_path: Path, redis_url: str, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Runtime, RedisBroker, WorkerLife]]:
     settings, plugins = registry.load(
-        {"MEDIAFLOW_DATA_DIR": str(tmp_path / "data"), "MEDIAFLOW_MIN_FREE_BYTES": "0"} | getattr(request, "param", {})
+        {
+            "MEDIAFLOW_DATA_DIR": str(tmp_path / "data"),
+            "MEDIAFLOW_MIN_FREE_BYTES": "0",
+            "MEDIAFLOW_REDIS_URL": redis_url,
+        }
+        | getattr(request, "param", {})
     )
     life = WorkerLife()
     broker = make_broker(redis_url, life)
@@ -94,6 +103,16 @@ def test_an_upload_passes_from_actor_to_actor_until_it_is_settled(
     until(lambda: asset_of(runtime, asset_id).state == "rejected")
     assert asset_of(runtime, asset_id).error is not None
     worker.stop()
+
+
+def test_a_worker_without_work_is_known_as_long_as_it_is_there(hands: tuple[Runtime, RedisBroker, WorkerLife]) -> None:
+    runtime, broker, _ = hands
+    assert runtime.alive.names() == set()
+    worker = dramatiq.Worker(broker, worker_threads=2)
+    worker.start()
+    until(lambda: runtime.alive.names() == {f"{socket.gethostname()}:{os.getpid()}"})
+    worker.stop()
+    assert AliveWorkers(open_redis(runtime.settings.redis_url)).names() == set()
 
 
 def test_hints_that_were_lost_are_found_again(hands: tuple[Runtime, RedisBroker, WorkerLife]) -> None:

@@ -223,7 +223,10 @@ test('health in words', () => {
   ]);
   assert.equal(healthSentence(health).tone, 'is-warning');
   const facts = Object.fromEntries(factsOf(health));
-  assert.equal(facts.Work, '1 task on 1 worker, 2 tasks waiting, the oldest for 5 s');
+  assert.equal(facts.Work, '1 worker is there, 1 task running, 2 tasks waiting, the oldest for 5 s');
+  const work = (change) => Object.fromEntries(factsOf({ ...health, work: { ...health.work, pending_tasks: 0, ...change } })).Work;
+  assert.equal(work({ workers: 2, running_tasks: 0 }), '2 workers are there, nothing is being done, nothing waits');
+  assert.equal(work({ workers: 0, running_tasks: 0 }), 'No worker is there, nothing waits');
   assert.equal('Memory of the machine' in facts, false);
 });
 

@@ -51,7 +51,7 @@ class MemorySchema(Schema):
 class WorkSchema(Schema):
     """The tasks of all workers."""
 
-    workers = fields.Integer(required=True, metadata={"description": "Workers that hold a task now."})
+    workers = fields.Integer(required=True, metadata={"description": "Worker processes that are there, idle or not."})
     running_tasks = fields.Integer(required=True)
     pending_tasks = fields.Integer(required=True, metadata={"description": "Tasks that could begin, and wait."})
     oldest_pending_seconds = fields.Float(
@@ -117,6 +117,6 @@ def _work(dependencies: list[dict[str, Any]]) -> dict[str, Any] | None:
     if any(entry["name"] == "database" and entry["state"] == "critical" for entry in dependencies):
         return None
     try:
-        return asdict(work(runtime().database))
+        return asdict(work(runtime().database, runtime().alive.names()))
     except MediaflowError:
         return None

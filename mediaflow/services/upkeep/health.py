@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -39,7 +39,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Tasks: those that workers hold, by leases that still run, and those that could begin and wait."""
+    """Workers that are there, idle ones too, the tasks that they hold, and those that could begin and wait."""
 
     workers: int
     running_tasks: int
@@ -66,14 +66,14 @@ def memory(proc: Path = Path("/proc")) -> Memory:
     return Memory(status.get("VmRSS"), machine.get("MemAvailable"), machine.get("MemTotal"))
 
 
-def work(database: Database) -> Work:
-    """What is done and what waits."""
+def work(database: Database, alive: Collection[str] = ()) -> Work:
+    """What is done and what waits. `alive` are workers that said so; who holds a task by a lease that runs, is too."""
     now = database.now()
     running = database.tasks.find({"state": "running", "lease_until": Between(least=now)})
     waiting = {"state": "pending", "ready": True}
     oldest = database.tasks.find(waiting, sort=("created_at", "id"), limit=1)
     return Work(
-        workers=len({task.worker for task in running}),
+        workers=len({*alive, *(task.worker for task in running)}),
         running_tasks=len(running),
         pending_tasks=database.tasks.count(waiting),
         oldest_pending_seconds=max(0.0, now - oldest[0].created_at) if oldest else None,

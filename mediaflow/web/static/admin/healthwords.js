@@ -50,7 +50,8 @@ export function factsOf({ version, uptime_seconds: uptime, memory, work }) {
 }
 
 function workInWords({ workers, running_tasks: running, pending_tasks: pending, oldest_pending_seconds: oldest }) {
-  const busy = running === 0 ? 'nothing is being done' : `${tasks(running)} on ${workers} ${workers === 1 ? 'worker' : 'workers'}`;
+  const hands = `${workers} ${workers === 1 ? 'worker is' : 'workers are'} there`;
+  const busy = workers === 0 ? 'no worker is there' : `${hands}, ${running === 0 ? 'nothing is being done' : `${tasks(running)} running`}`;
   const waits = pending === 0 ? 'nothing waits' : `${tasks(pending)} waiting, the oldest for ${span(oldest ?? 0)}`;
   return `${busy.charAt(0).toUpperCase()}${busy.slice(1)}, ${waits}`;
 }
