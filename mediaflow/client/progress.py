@@ -1,4 +1,4 @@
-"""Progress bars on stderr; on anything but a terminal they stay silent."""
+"""Progress: bars on stderr, which stay silent on anything but a terminal, or a line for each tenth, for logs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ from mediaflow.client.output import console
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import ProgressColumn
+
+
+def tenths(label: str, total: float, say: Callable[[str], None]) -> Callable[[float], None]:
+    """A function that hears how much of the total is done, and says so each time when another tenth is."""
+    told = -1
+
+    def heard(done: float) -> None:
+        nonlocal told
+        tenth = int(10 * min(1.0, done / total)) if total else 10
+        if tenth > told:  # what is sent once more is told once
+            told = tenth
+            say(f"{label}: {10 * tenth} %")
+
+    return heard
 
 
 @contextmanager

@@ -13,8 +13,7 @@ from typing import Any, Final
 import click
 
 from mediaflow.client.api_client import ApiClient
-from mediaflow.client.ingest import failure
-from mediaflow.client.ingest import ingest as send_and_wait
+from mediaflow.client.ingest import failure, ingest, ingest_telling
 from mediaflow.client.output import complain, console
 from mediaflow.client.sending import Wishes
 from mediaflow.embedded.datadir import DataDirectory
@@ -58,7 +57,11 @@ class FirstIngest:
             try:
                 path = Path(file).expanduser() if file else make_clip(self.directory.run / CLIP_NAME)
                 # the clip of an earlier start is the same, and one of them is enough
-                asset = send_and_wait(client, path, Wishes(reuse=not file), wait=True, bars_on=bars)
+                wishes = Wishes(reuse=not file)
+                if bars.is_terminal:
+                    asset = ingest(client, path, wishes, wait=True, bars_on=bars)
+                else:
+                    asset = ingest_telling(client, path, wishes, lambda line: click.echo(line, err=True))
             except MediaflowError as error:
                 if not client.stopped:
                     self._refuse(error.detail)

@@ -16,13 +16,13 @@ from typing import Final
 import requests
 
 from mediaflow import registry, runtime
-from mediaflow.client.output import complain
+from mediaflow.client.output import PREFIX, complain
 from mediaflow.embedded.checks import check_backends, check_worker
 from mediaflow.embedded.datadir import DataDirectory
 from mediaflow.embedded.first_ingest import FirstIngest, check_file
 from mediaflow.embedded.known_users import is_known
 from mediaflow.embedded.local_access import ADMIN_SECONDS, mint
-from mediaflow.embedded.relay import Relay
+from mediaflow.embedded.relay import Relay, write_stderr
 from mediaflow.embedded.shared_metrics import served_metrics
 from mediaflow.embedded.stack import Stack, compose
 from mediaflow.embedded.supervision import LOG_NAME, ProgramState, Supervisor
@@ -74,7 +74,7 @@ def run(environ: Mapping[str, str], announce: Callable[[Running], None], ingest:
         load_or_create_key(settings)
         stack = compose(settings, directory, environ, ports)
         supervisor = Supervisor(directory.run, stack.programs, stack.environment)
-        with _stoppable(supervisor), supervisor:
+        with _stoppable(supervisor, directory), supervisor, _telling():
             relay = Relay(supervisor.output)
             _wait_until_ready(supervisor, relay, stack, directory)
             running = _access(settings, stack, directory, metrics_url)
@@ -86,8 +86,11 @@ def run(environ: Mapping[str, str], announce: Callable[[Running], None], ingest:
 
 
 @contextmanager
-def _stoppable(supervisor: Supervisor) -> Iterator[None]:
-    """Turn the first SIGTERM, SIGINT or SIGHUP into the end of the block; a second one while we stop kills at once."""
+def _stoppable(supervisor: Supervisor, directory: DataDirectory) -> Iterator[None]:
+    """Turn the first SIGTERM, SIGINT or SIGHUP into the end of the block; a second one while we stop kills at once.
+
+    Who asked for it is told when it has come, on stderr: stdout is for `announce`.
+    """
     asked = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -102,10 +105,20 @@ def _stoppable(supervisor: Supervisor) -> Iterator[None]:
     try:
         yield
     except Stopped:
-        return
+        write_stderr(f"{PREFIX}stopped; your data is in {directory.path}\n")
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say that we were asked to stop, which takes a while."""
+    try:
+        yield
+    except Stopped:
+        write_stderr(f"{PREFIX}stopping; a second signal ends everything at once\n")
+        raise
 
 
 def _wait_until_ready(supervisor: Supervisor, relay: Relay, stack: Stack, directory: DataDirectory) -> None:

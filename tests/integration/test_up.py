@@ -272,6 +272,8 @@ def test_being_stopped_is_no_failure_and_the_next_start_goes_on(tmp_path: Path, 
         asset_id = service.upload(clip).json()["asset_id"]
         os.kill(service.pid, number)
         assert eventually(lambda: not alive({service.pid}), 15)
+    said = (tmp_path / "data.log").read_text().splitlines()
+    assert said[-1] == f"mediaflow: stopped; your data is in {tmp_path / 'data'}"
 
     # when it starts again
     with running_service(tmp_path / "data") as service:
@@ -280,23 +282,37 @@ def test_being_stopped_is_no_failure_and_the_next_start_goes_on(tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_up_ends_with_0_when_it_is_stopped(tmp_path: Path) -> None:
-    started = subprocess.Popen(
-        command("up", "--json", "--port", "0", "--data-dir", str(tmp_path / "data")),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=clean_environ(),
-        text=True,
-    )
+def test_up_ends_with_0_when_it_is_stopped_and_says_what_it_does_meanwhile(tmp_path: Path) -> None:
+    """Seen: between its first words and the link of a file it said nothing to a log, and nothing at Ctrl-C."""
+    said = tmp_path / "stderr"
+    with said.open("w") as stderr:
+        started = subprocess.Popen(
+            command("up", "--json", "--port", "0", "--data-dir", str(tmp_path / "data"), "--ingest", ""),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=clean_environ(MEDIAFLOW_LOG_LEVEL="warning", MEDIAFLOW_MIN_FREE_BYTES="0"),
+            text=True,
+        )
     with started:
         assert started.stdout is not None
         facts = json.loads(started.stdout.readline())
         assert set(facts) == {"url", "token", "login_url", "metrics_url", "data_dir"}
+        assert eventually(lambda: "Watch: " in said.read_text(), 60)
 
-        started.terminate()
+        started.send_signal(signal.SIGINT)
 
         assert started.stdout.read() == ""
         assert started.wait(20) == 0
+    lines = said.read_text().splitlines()
+    assert lines[-2:] == [
+        "mediaflow: stopping; a second signal ends everything at once",
+        f"mediaflow: stopped; your data is in {tmp_path / 'data'}",
+    ]
+    shares = [int(line.split()[-2]) for line in lines if line.startswith("Processing Test picture.mp4: ")]
+    assert shares == sorted(set(shares))
+    assert shares[-1] == 100
+    assert len(shares) > 2
+    assert "Sending Test picture.mp4: 100 %" in lines
 
 
 def refused(tmp_path: Path, *arguments: str, **environ: str) -> str:
