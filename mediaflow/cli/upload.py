@@ -21,7 +21,7 @@ from mediaflow.client.output import json_option, print_json
 @click.option("--token", envvar="MEDIAFLOW_TOKEN", help="API token; else MEDIAFLOW_TOKEN, else one from the local key.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory of the `mediaflow up` to use.")
 @click.option("--profile", help="Profile to make; else mediaflow chooses.")
-@click.option("--title", help="Title of the asset; else the file's name.")
+@click.option("--title", help="Title of the asset; else the file's name without its ending.")
 @click.option("--wait", is_flag=True, help="Wait until it is ready or failed, and print it.")
 @json_option
 def upload(

@@ -45,7 +45,29 @@ def test_an_accepted_announcement_says_how_to_go_on(ann: Api) -> None:
     assert upload["links"]["self"] == base
     assert upload["links"]["chunk"] == f"{base}/chunks/{{index}}"
     asset = ann.get(f"/assets/{upload['asset_id']}").get_json()
-    assert (asset["state"], asset["title"], asset["visibility"]) == ("created", "clip.mp4", "private")
+    assert (asset["state"], asset["title"], asset["visibility"]) == ("created", "clip", "private")
+
+
+@pytest.mark.parametrize(
+    ("filename", "title"),
+    [
+        ("Holiday 2024.mp4", "Holiday 2024"),
+        ("a.b.M2TS", "a.b"),
+        ("call.3gp", "call"),
+        ("no ending", "no ending"),
+        ("v1.2 final.mov", "v1.2 final"),
+        ("Part 1.2", "Part 1.2"),
+        ("Mr. Bean", "Mr. Bean"),
+        (".mp4", ".mp4"),
+        ("..mp4", "..mp4"),
+    ],
+)
+def test_a_title_that_nobody_gave_is_the_files_name_without_its_ending(ann: Api, filename: str, title: str) -> None:
+    """Seen: with or without, depending on whether the page, a command or a program had sent it."""
+    for metadata in ({}, {"description": "x"}, {"title": None}):
+        asset = ann.get(f"/assets/{ann.announce(10, filename=filename, metadata=metadata)['asset_id']}").get_json()
+        assert (asset["title"], asset["filename"]) == (title, filename)
+    assert ann.get(f"/assets?q={title}").get_json()["total"] == 3
 
 
 def test_the_announced_metadata_is_the_assets(ann: Api) -> None:

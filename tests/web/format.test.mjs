@@ -57,13 +57,6 @@ table('levels are named by their short side', format.levelName, [
   [{ width: 0, height: 0, bitrate: 192_000 }, 'Audio, 192 kbit/s'],
 ]);
 
-table('a first title is the file name without its extension', format.titleFromFilename, [
-  ['Holiday 2024.mp4', 'Holiday 2024'],
-  ['no extension', 'no extension'],
-  ['v1.2 final.mov', 'v1.2 final'],
-  ['.mp4', '.mp4'],
-]);
-
 test('a title is never empty', () => {
   assert.equal(format.titleOf({ title: ' ', filename: 'a.mp4' }), 'a.mp4');
   assert.equal(format.titleOf({ title: '' }), 'Untitled');

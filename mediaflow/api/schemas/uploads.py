@@ -46,7 +46,12 @@ def without_repeats(tags: list[str]) -> list[str]:
 class MetadataBody(Body):
     """What the asset will say."""
 
-    title = Text(shortest=1, longest=LONGEST_NAME, allow_none=True)
+    title = Text(
+        shortest=1,
+        longest=LONGEST_NAME,
+        allow_none=True,
+        metadata={"description": "When left out, the file's name without its ending."},
+    )
     description = Text(longest=LONGEST_DESCRIPTION, lines=True)
     tags = tags_field()
     visibility = choice(*VISIBILITIES)

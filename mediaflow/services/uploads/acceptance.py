@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,14 @@ MAX_CHUNKS: Final = 10_000
 """S3 takes at most 10,000 parts an object."""
 MIN_CHUNK_BYTES: Final = 1024
 MIB: Final = 1024 * 1024
+_ENDING: Final = re.compile(r"(?=[0-9]?[A-Za-z])[A-Za-z0-9]{1,5}", re.ASCII)
+"""Of a file's name, behind its last dot: `mp4`, `3gp`; not the `2` of `Part 1.2`, nor the ` Bean` of `Mr. Bean`."""
+
+
+def titled(filename: str) -> str:
+    """A title for a file of that name, which is never empty."""
+    stem, _, ending = filename.rpartition(".")
+    return stem.strip() if stem.strip(" .") and _ENDING.fullmatch(ending) else filename
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +42,11 @@ class NewUpload:
     description: str = ""
     tags: tuple[str, ...] = ()
     visibility: Visibility = "private"
+
+    @property
+    def first_title(self) -> str:
+        """The asset's title: the one that was given, else the file's name without its ending."""
+        return self.title or titled(self.filename)
 
 
 @dataclass(frozen=True, slots=True)

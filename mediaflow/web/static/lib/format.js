@@ -108,11 +108,6 @@ export function titleOf(asset) {
   return asset.title?.trim() || asset.filename?.trim() || 'Untitled';
 }
 
-/** A file's name without its extension, as the first title of its asset. */
-export function titleFromFilename(filename) {
-  return filename.replace(/\.[^./\\]{1,5}$/, '').trim() || filename;
-}
-
 /** A level's name as viewers know it: "720p" by the short side, so that portrait videos are named like landscape ones. */
 export function levelName({ width, height, bitrate: bps }) {
   return width && height ? `${Math.min(width, height)}p` : `Audio, ${bitrate(bps ?? 0)}`;

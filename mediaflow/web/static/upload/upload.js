@@ -2,7 +2,6 @@
 
 import { ApiError, events, sentenceOf, sleep, uploads } from '../lib/api.js';
 import { contentDigest, putChunk, readSlice, retryDelay } from './chunks.js';
-import { titleFromFilename } from '../lib/format.js';
 
 const PARALLEL_CHUNKS = 3;
 const SPEED_WINDOW_MILLISECONDS = 6000;
@@ -126,7 +125,6 @@ export class Upload extends EventTarget {
         filename: file.name,
         size_bytes: file.size,
         ...(file.type ? { content_type: file.type } : {}),
-        metadata: { title: titleFromFilename(file.name) },
       },
       signal,
     );
