@@ -35,9 +35,11 @@ _ENTRIES: Final = (
     ":stream_side_data=side_data_type,rotation"
     ":frame=stream_index,interlaced_frame,top_field_first"
 )
+_WAY_OUT: Final = "Copy, download or export it once more from where it is whole, and upload that."
+"""It was like this before it was uploaded: all bytes that were announced came."""
 _REFUSALS: Final[tuple[tuple[str, str, str], ...]] = (
     # (ffprobe's words, code, ours)
-    ("moov atom not found", "media.truncated", "The file is incomplete: its index is missing. Upload all of it."),
+    ("moov atom not found", "media.truncated", f"The file is incomplete: its index is missing. {_WAY_OUT}"),
     (
         "Number of streams exceeds",
         "media.too_large",
@@ -75,7 +77,7 @@ def probe(
     except MediaRejected as error:
         if error.code == "media.undecodable" and any(words in complaints for words in _CUT_OFF):
             raise MediaRejected(
-                "The file is incomplete: it ends before its media do. Upload all of it.", code="media.truncated"
+                f"The file is incomplete: it ends before its media do. {_WAY_OUT}", code="media.truncated"
             ) from error
         raise
     return media
