@@ -585,6 +585,27 @@ def test_a_key_is_made_used_and_revoked(page: Page, service: Service) -> None:
     assert status("GET", "/assets") == 401
 
 
+def test_admins_revoke_all_keys_of_a_user(page: Page, browser: Browser, service: Service) -> None:
+    theirs = {"Authorization": f"Bearer {token_of(service, 'who-loses-machines')}"}
+
+    def asked(method: str, path: str, headers: dict[str, str], **options: Any) -> requests.Response:
+        return requests.request(method, f"{service.url}/api/v1{path}", headers=headers, timeout=30, **options)
+
+    made = [asked("POST", "/api-keys", theirs, json={"name": "CI"}).json()["key"] for _ in range(2)]
+    open_account(page, "API keys")
+    page.get_by_label("Whose").fill("who-loses-machines")
+    page.get_by_role("button", name="Revoke all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke all").click()
+    expect(page.get_by_text("2 keys of “who-loses-machines” revoked.")).to_be_visible()
+    for key in made:
+        assert asked("GET", "/assets", {"Authorization": f"Bearer {key}"}).status_code == 401
+    with fresh_page(browser) as other:
+        sign_in(other, service, token_of(service, "no-admin"))
+        open_account(other, "API keys")
+        expect(other.get_by_role("heading", name="API keys")).to_be_visible()
+        expect(other.get_by_label("Whose")).to_be_hidden()
+
+
 def test_a_lost_browser_is_signed_out(page: Page, browser: Browser, service: Service) -> None:
     with fresh_page(browser) as lost, fresh_page(browser) as page:
         for each in (lost, page):

@@ -6,7 +6,7 @@ import { when } from '../lib/format.js';
 import { isAdmin } from '../lib/me.js';
 import { clearProblems, showProblems } from '../lib/problems.js';
 import { fillRows, labelled, timeOf } from '../lib/table.js';
-import { scopesInWords } from '../lib/words.js';
+import { scopesInWords, userInWords } from '../lib/words.js';
 
 const DAY_SECONDS = 86_400;
 const EXPIRIES = { 1: 'For a day', 30: 'For 30 days', 90: 'For 90 days', 365: 'For a year' };
@@ -32,6 +32,10 @@ export class KeysView {
       event.preventDefault();
       this.#make();
     });
+    byId('keys-others').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#revokeAllOf(byId('keys-user').value.trim());
+    });
     byId('keys-copy').addEventListener('click', () => copySecret());
     byId('keys-seen').addEventListener('click', () => this.#forgetSecret());
     byId('keys-secret').addEventListener('focus', (event) => event.target.select());
@@ -43,6 +47,7 @@ export class KeysView {
     this.#offers = isAdmin() ? [...OFFERS, ADMIN_OFFER] : OFFERS;
     byId('keys-scopes').replaceChildren(...this.#offers.map(({ text }, index) => new Option(text, index)));
     byId('keys-scopes').value = '1';
+    byId('keys-others').hidden = !isAdmin();
     this.#refresh();
   }
 
@@ -54,6 +59,7 @@ export class KeysView {
   reset() {
     this.hide();
     byId('keys-name').value = '';
+    byId('keys-user').value = '';
     byId('keys-table').hidden = true;
     clearProblems(INPUTS);
     showText(byId('keys-error'), '');
@@ -134,6 +140,23 @@ export class KeysView {
     await this.#refresh();
   }
 
+  async #revokeAllOf(user) {
+    const yes = await confirmed({
+      title: 'Revoke all these keys?',
+      text: `Programs that use any key of “${userInWords(user)}” can’t do anything any more, at once. It can’t be taken back.`,
+      action: 'Revoke all',
+    });
+    if (!yes) return;
+    try {
+      const count = await keys.revokeAllOf(user);
+      byId('keys-user').value = '';
+      toast(count === 0 ? `“${userInWords(user)}” has no keys.` : `${keysInWords(count)} of “${userInWords(user)}” revoked.`);
+    } catch (error) {
+      toast(sentenceOf(error), { error: true });
+    }
+    await this.#refresh();
+  }
+
   #forgetSecret() {
     byId('keys-new').hidden = true;
     byId('keys-secret').value = '';
@@ -145,6 +168,8 @@ function endOf(key) {
   const over = Date.parse(key.expires_at) <= Date.now();
   return timeOf(key.expires_at, (at) => `${over ? 'Ended ' : ''}${new Date(at).toLocaleDateString()}`);
 }
+
+const keysInWords = (count) => (count === 1 ? '1 key' : `${count} keys`);
 
 async function copySecret() {
   if (await copyText(byId('keys-secret').value)) {

@@ -181,6 +181,8 @@ export const keys = {
   list: async (signal) => (await request('GET', '/api-keys?page_size=100', { signal })).items,
   make: (wanted) => request('POST', '/api-keys', { json: wanted }),
   revoke: (id) => request('DELETE', `/api-keys/${id}`),
+  /** How many keys of that user were revoked, all that there were. */
+  revokeAllOf: async (user) => (await request('DELETE', `/api-keys?user=${encodeURIComponent(user)}`)).revoked,
 };
 
 export const sessions = {
