@@ -252,8 +252,8 @@ _PAGE_POLICY: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Swagger UI writes style attributes, and markup that it has cleaned, as text: DOMPurify's TrustedHTML is a string
-again when React assigns it. With `require-trusted-types-for 'script'` chromium shows nothing of 5.35.0 (tried). A default
-policy that lets every markup pass would help, and protect nobody. What it shows is our own document.
+again when React assigns it. With `require-trusted-types-for 'script'` chromium shows nothing of 5.35.0 (tried). A
+default policy that lets every markup pass would help, and protect nobody. What it shows is our own document.
 """
 
 
