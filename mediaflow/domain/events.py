@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from mediaflow.domain.ids import new_id
 from mediaflow.domain.suggest import suggestion
 
 
@@ -48,9 +49,11 @@ EVENTS: Final[Mapping[str, EventKind]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`name` is one of EVENTS (ValueError else), whose fields `data` has; `at` is seconds since the epoch, UTC.
+    """`name` is one of EVENTS (ValueError else; a newer mediaflow may have logged others), whose fields `data` has.
 
-    `asset_id` is set in each of them; `job_id` where a job did it.
+    `at` is seconds since the epoch, UTC. `asset_id` is set in each of them; `job_id` where a job did it. `id` is the
+    same each time that the event is told. `number` is its place in the log of events, the first has 1: what is told
+    later has a larger one, and no number is left out (None: it is not in the log yet).
     """
 
     name: str
@@ -59,7 +62,25 @@ class Event:
     asset_id: str | None = None
     job_id: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=new_id)
+    number: int | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in EVENTS:
+        if self.number is None and self.name not in EVENTS:
             raise ValueError(f"there is no event {self.name!r}{suggestion(self.name, EVENTS)}")
+
+    def numbered(self, number: int) -> Event:
+        """The event at its place in the log."""
+        return replace(self, number=number)
+
+    def document(self) -> dict[str, Any]:
+        """The event as a JSON object, without its id and number."""
+        return {name: getattr(self, name) for name in _KEPT} | {"data": dict(self.data)}
+
+    @classmethod
+    def of_document(cls, event_id: str, document: Mapping[str, Any]) -> Event:
+        """The event that `document` made that object of."""
+        return cls(**{name: document[name] for name in (*_KEPT, "data")}, id=event_id)
+
+
+_KEPT: Final = ("name", "at", "owner", "asset_id", "job_id")

@@ -23,6 +23,7 @@ CHANGES: Final[Mapping[int, str]] = MappingProxyType(
         2: "what assets publish is kept in another form",
         3: "everybody must sign in again, API keys without an end get one, and with an outside issuer those that were"
         " made before open nothing",
+        4: "events are kept with what they tell",
     }
 )
 """What people notice of each schema, told when a database of an older one is opened."""

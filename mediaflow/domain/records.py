@@ -2,6 +2,9 @@
 
 Times are seconds since the epoch (UTC). `schema` is the version of the document's shape. `rev` grows by one with each
 change. Dictionaries and lists hold JSON values only; a `Publication` is kept as `documents.py` writes it.
+
+Where there is an `outbox`, it holds what the record's changes tell and was not told yet: events as JSON objects by
+their ids. `tell_at` is then the time of the newest of them, else None (`services/events/`).
 """
 
 from __future__ import annotations
@@ -22,12 +25,14 @@ from mediaflow.domain.states import (
     WorkState,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """1: `Asset.published` was an object without types. It is read as `older.py` says, and written anew with a change.
 
 Each version has a line in `older.CHANGES`, which people are told when it comes.
 
 1, 2: owners and users were the bare `sub` of whatever issuer; nobody can tell whose (`older.py`).
+
+1 to 3: events were told after the write, and lost with the process that died in between.
 """
 
 
@@ -57,6 +62,8 @@ class Upload:
     error: dict[str, Any] | None = None
     lease_token: str | None = None
     lease_until: float = 0.0
+    outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tell_at: float | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION
 
@@ -130,6 +137,8 @@ class Asset:
     sweep_at: float | None = None
     acl_epoch: int = 1
     metadata_rev: int = 1
+    outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tell_at: float | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION
 
@@ -151,6 +160,8 @@ class Job:
     media: dict[str, Any] | None = None
     plan: dict[str, Any] | None = None
     kind: JobKind = "process"
+    outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tell_at: float | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION
 
@@ -198,6 +209,8 @@ class Task:
     error: dict[str, Any] | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tell_at: float | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION
 

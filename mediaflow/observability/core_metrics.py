@@ -78,5 +78,6 @@ CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
         initial=SIGN_INS,
     ),
     _counter("mediaflow_audit_failures_total", "Entries of the audit log that could not be written."),
+    _counter("mediaflow_events_waiting_total", "Times that events could not be told at once; they are told later."),
     _counter("mediaflow_event_listener_failures_total", "Exceptions of plugins' event listeners.", "plugin"),
 )

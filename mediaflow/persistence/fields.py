@@ -6,6 +6,7 @@ A wrong name, type or state is a mistake in our code: ValueError or TypeError be
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
@@ -17,7 +18,7 @@ from mediaflow.domain.documents import publication_document, publication_of
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import SCHEMA_VERSION
-from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, Increment, OneOf
+from mediaflow.services.ports import Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put
 
 Kind = Literal["text", "integer", "number", "flag", "object", "list"]
 Condition = OneOf | Below | Between | Contains | HasPrefixes
@@ -26,6 +27,8 @@ NUMERIC: Final[tuple[Kind, ...]] = ("integer", "number")
 JSON: Final[tuple[Kind, ...]] = ("object", "list")
 KEPT_BY_US: Final = ("id", "rev")
 """Fields that no caller may change."""
+_MEMBER: Final = re.compile(r"[A-Za-z0-9_-]+")
+"""Names of members that are set alone: paths in both databases know other characters as something else."""
 _FIRST_SURROGATE: Final = 0xD800
 _AFTER_SURROGATES: Final = 0xE000
 
@@ -112,25 +115,37 @@ def checked_conditions(fields: Mapping[str, Field], where: Mapping[str, Any]) ->
     return [(_known(fields, name), _condition(_known(fields, name), value)) for name, value in where.items()]
 
 
-def checked_changes(
-    fields: Mapping[str, Field], changes: Mapping[str, Any]
-) -> tuple[list[tuple[Field, Any]], list[tuple[Field, float]]]:
-    """What to set, and what to add (`rev` is not among it). What has a codec is written in the newest shape."""
-    assigned: list[tuple[Field, Any]] = []
-    added: list[tuple[Field, float]] = []
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to set, what to add to numbers (`rev` is not among it), and members of objects to set and to take out."""
+
+    assigned: list[tuple[Field, Any]]
+    added: list[tuple[Field, float]]
+    put: list[tuple[Field, Mapping[str, Any]]]
+    dropped: list[tuple[Field, tuple[str, ...]]]
+
+
+def checked_changes(fields: Mapping[str, Field], changes: Mapping[str, Any]) -> Changes:
+    """The changes by what they do. What has a codec is written in the newest shape."""
+    found = Changes([], [], [], [])
     for name, value in changes.items():
         field = _known(fields, name)
         if name in KEPT_BY_US:
             raise ValueError(f"{name} is changed by the database only")
-        if not isinstance(value, Increment):
-            assigned.append((field, field.checked(value)))
-        elif field.kind in NUMERIC and not field.nullable:
-            added.append((field, value.by))
-        else:
-            raise TypeError(f"{name} is a field of kind {field.kind}, it can't be incremented")
-    if any(field.codec is not None for field, _ in assigned):
-        assigned.append((_known(fields, "schema"), SCHEMA_VERSION))
-    return assigned, added
+        match value:
+            case Increment():
+                if field.kind not in NUMERIC or field.nullable:
+                    raise TypeError(f"{name} is a field of kind {field.kind}, it can't be incremented")
+                found.added.append((field, value.by))
+            case Put():
+                found.put.append((field, {_member(field, member): kept for member, kept in value.members.items()}))
+            case Drop():
+                found.dropped.append((field, tuple(_member(field, member) for member in value.members)))
+            case _:
+                found.assigned.append((field, field.checked(value)))
+    if any(field.codec is not None for field, _ in found.assigned):
+        found.assigned.append((_known(fields, "schema"), SCHEMA_VERSION))
+    return found
 
 
 def checked_sort(fields: Mapping[str, Field], sort: Sequence[str]) -> list[tuple[Field, bool]]:
@@ -215,6 +230,14 @@ def _compared(field: Field, value: Any) -> Any:
     if field.kind in JSON:
         raise TypeError(f"{field.name} is a {field.kind}, it can be compared with None only")
     return field.checked(value)
+
+
+def _member(field: Field, name: str) -> str:
+    if field.kind != "object" or field.nullable or field.codec is not None:
+        raise TypeError(f"{field.name} is no object whose members can be changed")
+    if _MEMBER.fullmatch(name) is None:
+        raise ValueError(f"{field.name} can't have a member {name!r:.100}; its name is letters, digits, _ and -")
+    return name
 
 
 def _text(name: str, value: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
+from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
 
@@ -41,14 +42,16 @@ class Table:
         }
 
 
+TELL: Final = ("tell_at",)
+"""Of all that have an outbox: what waits there is found by it."""
 UPLOADS: Final = Table(
-    "uploads", Upload, (("state", "expires_at"), ("state", "lease_until"), ("owner", "state"), ("asset_id",))
+    "uploads", Upload, (("state", "expires_at"), ("state", "lease_until"), ("owner", "state"), ("asset_id",), TELL)
 )
 CHUNKS: Final = Table("chunks", Chunk, (("upload_id", "index"),))
 ASSETS: Final = Table(
     "assets",
     Asset,
-    (*ASSET_LISTINGS, ("state",), ("owner", "sha256"), ("purge_at",), ("sweep_at",)),
+    (*ASSET_LISTINGS, ("state",), ("owner", "sha256"), ("purge_at",), ("sweep_at",), TELL),
     brief=(
         "owner",
         "upload_id",
@@ -66,7 +69,7 @@ ASSETS: Final = Table(
 JOBS: Final = Table(
     "jobs",
     Job,
-    (("asset_id",), ("state",), *JOB_LISTINGS),
+    (("asset_id",), ("state",), *JOB_LISTINGS, TELL),
     brief=("asset_id", "owner", "state", "created_at"),
 )
 TASKS: Final = Table(
@@ -77,6 +80,7 @@ TASKS: Final = Table(
         ("owner", "lane", "started_at", "seconds"),
         ("job_id",),
         ("state", "lease_until"),
+        TELL,
     ),
 )
 LOGIN_CODES: Final = Table("login_codes", LoginCode, (("expires_at",), ("user", "created_at")))
@@ -84,4 +88,8 @@ BLOBS: Final = Table("blobs", Blob, (("state",),))
 API_KEYS: Final = Table("api_keys", ApiKey, (("owner", "created_at"), ("revoked_at",), ("expires_at", "created_at")))
 AUDIT: Final = Table("audit", AuditEntry, (("at",), ("user", "at"), ("asset_id", "at")))
 ANSWERS: Final = Table("answers", Answer, (("expires_at",),))
-TABLES: Final = (UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS)
+EVENTS: Final = Table(
+    "events", LoggedEvent, (("number",), ("owner", "number"), ("asset_id", "number"), ("uid",), ("at",))
+)
+TOMBSTONES: Final = Table("tombstones", Tombstone, (TELL, ("purged_at",)))
+TABLES: Final = (UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS, EVENTS, TOMBSTONES)

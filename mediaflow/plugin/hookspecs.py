@@ -101,8 +101,9 @@ def mediaflow_choose_profile(media: MediaInfo, upload: UploadDraft) -> str | Non
 
 @hookspec
 def mediaflow_on_event(event: Event, context: MediaContext) -> None:
-    """Told after something happened and was recorded, in the process where it happened, perhaps more than once. Each
-    listener is alone: an exception is logged and counted and harms nothing. Must be quick.
+    """Told after something happened and was recorded: in the process where it happened, or in a worker when that one
+    died before. At least once, `event.id` is the same each time. Each listener is alone: an exception is logged and
+    counted and harms nothing. Must be quick.
     """
 
 

@@ -32,6 +32,7 @@ from mediaflow.services.assets.purge import Purge
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_options import stream_options
 from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.events.relay import Relay
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
@@ -110,11 +111,19 @@ def _open_storage(settings: Settings, plugins: Registry) -> tuple[Storage, Recei
     return storage, storage
 
 
-def _sweepers(on: Ground, parts: ReceivesParts, ingest: Ingest, blobs: Blobs) -> tuple[Sweeper, ...]:
+def _sweepers(on: Ground, parts: ReceivesParts, relay: Relay, ingest: Ingest, blobs: Blobs) -> tuple[Sweeper, ...]:
     return (
-        Purge(on.database, on.storage, parts, on.plugins, ingest, on.jobs, blobs),
+        relay,
+        Purge(on.database, on.storage, parts, relay, ingest, on.jobs, blobs),
         Generations(on.database, on.storage),
-        Cleanup(on.database, parts, on.settings.audit_days, on.settings.api_key_max_seconds),
+        Cleanup(
+            on.database,
+            parts,
+            relay,
+            audit_days=on.settings.audit_days,
+            event_days=on.settings.event_days,
+            key_seconds=on.settings.api_key_max_seconds,
+        ),
     )
 
 
@@ -130,9 +139,10 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     database, redis = open_database(database_url(settings)), open_redis(settings.redis_url)
     storage, parts = _open_storage(settings, plugins)
     gate, stopped, work = LoadGate(worker_units(settings)), threading.Event(), WorkDirectory(work_root(settings))
-    jobs, blobs = Jobs(database, plugins, wakeups, metrics), Blobs(database, storage)
-    ingest = Ingest(database, storage, parts, plugins, wakeups, metrics, settings)
-    assembly = Assembly(database, storage, parts, plugins, jobs, blobs, metrics)
+    relay, blobs = Relay(database, plugins, metrics), Blobs(database, storage)
+    jobs = Jobs(database, relay, wakeups, metrics)
+    ingest = Ingest(database, storage, parts, plugins, relay, wakeups, metrics, settings)
+    assembly = Assembly(database, storage, parts, relay, jobs, blobs, metrics)
     stages = build_stages(on := Ground(settings, plugins, metrics, database, storage, jobs, work))
     credentials = _credentials(settings, database, key)
     assets = _asset_reader(settings, database, metrics, redis)
@@ -141,6 +151,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         settings=settings,
         plugins=plugins,
         database=database,
+        relay=relay,
         storage=storage,
         metrics=metrics,
         wakeups=wakeups,
@@ -155,7 +166,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         delivery=Delivery(database, storage, stream_tokens, settings, stream_options(settings, storage), assets),
         execution=Execution(_claims(database, gate), jobs, metrics, stages.handlers, stopped.is_set),
         steps=stages.steps,
-        reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, _sweepers(on, parts, ingest, blobs)),
+        reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, _sweepers(on, parts, relay, ingest, blobs)),
         gate=gate,
         work=work,
         rate_limits=_rate_limits(settings, redis),

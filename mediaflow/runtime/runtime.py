@@ -23,6 +23,8 @@ from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.events.log import EventLog
+from mediaflow.services.events.relay import Relay
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
@@ -49,6 +51,7 @@ class Runtime:
     settings: Settings
     plugins: Registry
     database: Database
+    relay: Relay
     storage: Storage
     metrics: Metrics
     wakeups: Wakeups
@@ -84,15 +87,16 @@ class Runtime:
     audit: Audit = field(init=False)
     captions: Captions = field(init=False)
     alive: AliveWorkers = field(init=False)
+    events: EventLog = field(init=False)
 
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
         settings, plugins, database = self.settings, self.plugins, self.database
         self.api_keys, self.login_codes = self.credentials.api_keys, LoginCodes(database)
-        self.shares, self.listing = Shares(database, plugins), Listing(database)
+        self.shares, self.listing = Shares(database, self.relay), Listing(database)
         self.library = Library(database, self.delivery.assets)
-        self.editing = Editing(database, plugins)
-        self.trash = Trash(database, self.jobs, self.ingest, plugins, settings.trash_seconds)
+        self.editing = Editing(database, self.relay)
+        self.trash = Trash(database, self.jobs, self.ingest, self.relay, settings.trash_seconds)
         self.reprocess = Reprocess(
             database, self.jobs, plugins.profiles, Backlog(database, settings.quota_core_seconds)
         )
@@ -100,6 +104,7 @@ class Runtime:
         self.quotas = Quotas.of(database, settings)
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
         self.audit = Audit(database, self.metrics, Refusals(database))
+        self.events = EventLog(database)
         self.captions = Captions(database, self.storage, self.posters.rendering)
         self.alive = AliveWorkers(self.redis)
 

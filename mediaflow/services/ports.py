@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
+from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.events import Event
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.profile import Profile
@@ -16,6 +17,7 @@ from mediaflow.plugin import ManifestFormat, MediaContext, Problem, Step, Storag
 from mediaflow.sandbox.budget import Budget
 
 R = TypeVar("R")
+B = TypeVar("B", bound="Telling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,23 @@ class Increment:
     """A change that adds to a field instead of setting it."""
 
     by: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A change that sets members of an object and leaves its others as they are.
+
+    Their names are letters, digits, `_` and `-`.
+    """
+
+    members: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A change that takes members out of an object, those that are there, and leaves its others as they are."""
+
+    members: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +155,10 @@ class Database(Protocol):
     def audit(self) -> Repository[AuditEntry]: ...
     @property
     def answers(self) -> Repository[Answer]: ...
+    @property
+    def events(self) -> Repository[LoggedEvent]: ...
+    @property
+    def tombstones(self) -> Repository[Tombstone]: ...
 
     def now(self) -> float:
         """The database's own time, seconds since the epoch (UTC)."""
@@ -173,7 +196,51 @@ class Metrics(Protocol):
 class Listeners(Protocol):
     """Who is told of what happened, after it was recorded."""
 
-    def publish_event(self, event: Event) -> None: ...
+    def publish_event(self, event: Event) -> None:
+        """Tell every listener. What one of them raises is logged and counted, and harms nothing."""
+        ...
+
+
+class Telling(Protocol):
+    """A record with an outbox (`domain/records.py`)."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def rev(self) -> int: ...
+    @property
+    def outbox(self) -> dict[str, dict[str, Any]]: ...
+    @property
+    def tell_at(self) -> float | None: ...
+
+
+class Outbox(Protocol):
+    """Changes that tell something. What they tell is part of the same write, so that no crash comes in between.
+
+    What is not told at once, because this process dies or the database is away, is told later: at least once.
+    """
+
+    def change(
+        self,
+        records: Repository[B],
+        record_id: str,
+        expect: Mapping[str, Any],
+        changes: Mapping[str, Any],
+        *events: Event,
+    ) -> B | None:
+        """`records.change`, which tells these events when it is made, at once if that is possible."""
+        ...
+
+    def tell(self, records: Repository[B], record_id: str) -> None:
+        """Tell what the record has to tell, for changes and inserts that were made with `telling` or `with_told`.
+
+        Never raises a MediaflowError: what can't be told now is told later.
+        """
+        ...
+
+    def remove(self, records: Repository[B], record_id: str, expect: Mapping[str, Any] = {}) -> bool:
+        """`records.remove` after what the record has to tell was told; Unavailable, and it stays, when it can't be."""
+        ...
 
 
 class Plugins(Listeners, Protocol):
@@ -239,12 +306,15 @@ __all__ = [
     "Between",
     "Contains",
     "Database",
+    "Drop",
     "HasPrefixes",
     "Increment",
     "Iterable",
     "Metrics",
     "OneOf",
+    "Outbox",
     "Plugins",
+    "Put",
     "Repository",
     "Storage",
     "Wakeups",

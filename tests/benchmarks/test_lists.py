@@ -31,13 +31,12 @@ from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
 from mediaflow.persistence import open_database
 from mediaflow.persistence.fields import JSON, Field, fields_of
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.listing import AssetQuery, Listing
 from mediaflow.services.ports import Database
 from mediaflow.services.text.search import words_of
 from tests.api.site import Site
 from tests.services.records import a_published_asset
-from tests.services.world import Heard, make_world
+from tests.services.world import editing_of, make_world
 
 NUMBER = int(os.environ.get("BENCH_ASSETS", "100000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "100"))
@@ -277,7 +276,7 @@ class TestLists:
     def test_writes(self, database: Database) -> None:
         made = iter(list(islice(assets(Language.made_up()), ROUNDS + 1)))
         found = database.assets.find({"owner": "ann", "deleted_at": None}, limit=ROUNDS + 1)
-        editing, edited, moved = Editing(database, Heard()), iter(found), iter(found)
+        editing, edited, moved = editing_of(database), iter(found), iter(found)
 
         def change_state() -> None:
             assert database.assets.change(next(moved).id, {}, {"state": "processing", "updated_at": time.time()})

@@ -76,7 +76,8 @@ def copy_to_mongo(file: Path, url: str) -> None:
     client: MongoClient[dict[str, Any]] = MongoClient(url)
     with closing(sqlite3.connect(file)) as connection:
         connection.row_factory = sqlite3.Row
-        for table in TABLES:
+        there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        for table in (table for table in TABLES if table.name in there):
             kinds = {name: field.kind for name, field in fields_of(table.record).items()}
             for row in connection.execute(f"SELECT * FROM {table.name}"):
                 document = {name: kept(kinds.get(name, "text"), row[name]) for name in row.keys() if name != "id"}  # noqa: SIM118

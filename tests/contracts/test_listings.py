@@ -15,11 +15,10 @@ from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
 from mediaflow.persistence.sqlite import repository
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.listing import ASSET_SORTS, AssetQuery, Listing
 from mediaflow.services.ports import Database
 from tests.services.records import an_asset
-from tests.services.world import Heard
+from tests.services.world import editing_of
 
 OWNERS = ("ann", "bob")
 WORDS = ("Whale", "whales", "WHAT", "Zoë", "zone", "Été", "sea-side", "a", "ab", "100%")
@@ -128,7 +127,7 @@ def changed(database: Database, kept: dict[str, Asset], asset_id: str, data: st.
     other: Any = data.draw(assets)
     if kept[asset_id].deleted_at is None and data.draw(st.booleans()):
         words = {name: getattr(other, name) for name in ("title", "description", "tags", "visibility")}
-        kept[asset_id] = Editing(database, Heard()).change(Principal("root", "admin"), asset_id, words)
+        kept[asset_id] = editing_of(database).change(Principal("root", "admin"), asset_id, words)
         return
     if data.draw(st.booleans()):
         assert database.assets.remove(asset_id)

@@ -16,11 +16,10 @@ from mediaflow.domain.publication import FileType, Output
 from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.persistence import open_database
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.listing import AssetQuery, Listing
 from mediaflow.services.ports import Database
 from tests.services.records import CREATED, an_asset
-from tests.services.world import Heard
+from tests.services.world import editing_of
 
 ANN = Principal("ann", "user")
 
@@ -60,7 +59,7 @@ class TestSqlite:
         assert Listing(database).totals(ANN).states["created"] == 50
         # and goes on as a new one
         asset = Listing(database).assets(ANN, AssetQuery(q="17")).items[0]
-        Editing(database, Heard()).change(ANN, asset.id, {"title": "Winter"})
+        editing_of(database).change(ANN, asset.id, {"title": "Winter"})
         assert (found(database, q="winter"), found(database, q="17")) == (["Winter"], [])
         assert database.assets.remove(asset.id)
         assert (found(database, q="winter"), found(database, tag="sea", page=49, page_size=1)) == ([], ["Été 0"])
@@ -106,7 +105,7 @@ class TestSqlite:
         database = open_database(f"sqlite:{path}")
         for number, asset in enumerate(database.assets.find({})):
             if number % 3:
-                Editing(database, Heard()).change(
+                editing_of(database).change(
                     ANN, asset.id, {"title": f"New {number}", "tags": [f"t{number}"] * (number % 2)}
                 )
             else:

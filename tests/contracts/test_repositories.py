@@ -17,11 +17,23 @@ from hypothesis import strategies as st
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import Unavailable
+from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.publication import Files, Output, Publication
 from mediaflow.domain.records import SCHEMA_VERSION, Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence.fields import Field, fields_of
-from mediaflow.services.ports import Below, Between, Contains, Database, HasPrefixes, Increment, OneOf, Repository
+from mediaflow.services.ports import (
+    Below,
+    Between,
+    Contains,
+    Database,
+    Drop,
+    HasPrefixes,
+    Increment,
+    OneOf,
+    Put,
+    Repository,
+)
 from tests.services.records import HLS, PUBLICATION
 
 TABLES: dict[str, type[Any]] = {
@@ -35,6 +47,8 @@ TABLES: dict[str, type[Any]] = {
     "api_keys": ApiKey,
     "audit": AuditEntry,
     "answers": Answer,
+    "events": LoggedEvent,
+    "tombstones": Tombstone,
 }
 IN_PROCESSES = "mongomock lives in one process, and its find_one_and_update is a find and an update apart"
 
@@ -272,6 +286,40 @@ class TestChange:
         assert changed is not None
         assert (changed.attempt, changed.failures, changed.progress, changed.worker) == (4, 5, 2.5, "w")
 
+    def test_members_of_an_object_are_set_and_taken_out_alone(self, database: Database) -> None:
+        kept = task(params={"a": 1, "b": [1.5, None]}, attempt=1)
+        database.tasks.insert(kept)
+        changes: list[dict[str, Any]] = [
+            {"params": Put({"c": {"x.y": ["Zoë \U0001f600", "a'b\"c", None, 1732162402.366]}, "a": 2}), "worker": "w"},
+            {"params": Put({"0123456789abcdef0123456789abcdef": {}}), "attempt": Increment()},
+            {"params": Drop(("a", "unknown")), "progress": 0.5},
+            {"params": Put({})},
+            {"params": Drop(())},
+        ]
+        for change in changes:
+            changed = database.tasks.change(kept.id, {}, change)
+            assert changed == database.tasks.get(kept.id)
+        assert changed is not None
+        assert changed.params == {
+            "b": [1.5, None],
+            "c": {"x.y": ["Zoë \U0001f600", "a'b\"c", None, 1732162402.366]},
+            "0123456789abcdef0123456789abcdef": {},
+        }
+        assert list(changed.params)[-1] == "0123456789abcdef0123456789abcdef"
+        assert (changed.worker, changed.attempt, changed.progress, changed.rev) == ("w", 2, 0.5, 6)
+
+    def test_members_that_are_set_at_once_from_all_sides_are_all_there(
+        self, backend: Backend, database: Database
+    ) -> None:
+        if backend.name == "mongomock":
+            pytest.skip(IN_PROCESSES)
+        database.tasks.insert(kept := task())
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda n: database.tasks.change(kept.id, {}, {"params": Put({f"k{n}": n})}), range(40)))
+        found = database.tasks.get(kept.id)
+        assert found is not None
+        assert found.params == {f"k{n}": n for n in range(40)}
+
     @pytest.mark.parametrize(
         ("expect", "holds"),
         [
@@ -341,6 +389,11 @@ class TestChange:
             ({}, {"attempt": None}, TypeError),
             ({}, {"name": Increment()}, TypeError),
             ({}, {"started_at": Increment()}, TypeError),
+            ({}, {"name": Put({"a": 1})}, TypeError),
+            ({}, {"result": Put({"a": 1})}, TypeError),  # it may be None, which has no members
+            ({}, {"params": Put({"a.b": 1})}, ValueError),
+            ({}, {"params": Drop(("$a",))}, ValueError),
+            ({}, {"params": Drop(('a"',))}, ValueError),
             ({"name": Below(3)}, {}, TypeError),
             ({"name": Contains("x")}, {}, TypeError),
             ({"name": Between(1, 2)}, {}, TypeError),

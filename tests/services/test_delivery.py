@@ -15,7 +15,6 @@ from mediaflow.domain.publication import Files, FileType, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.persistence import open_database
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
@@ -23,7 +22,7 @@ from mediaflow.services.ports import Increment
 from mediaflow.settings import Settings
 from mediaflow_local.storage import LocalStorage
 from tests.services.records import PUBLICATION, a_published_asset, an_asset, published_with
-from tests.services.world import Heard, a_trash
+from tests.services.world import a_trash, editing_of
 
 KEY = b"a key of the tests, 32 bytes and more"
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
@@ -180,7 +179,7 @@ def test_nothing_else_is_reached(house: House, path: str) -> None:
 def test_a_token_is_worth_nothing_after_a_change_of_privacy_or_a_delete(house: House) -> None:
     changed, deleted = house.published(visibility="public"), house.published()
     tokens = {asset.id: house.token(asset) for asset in (changed, deleted)}
-    Editing(house.delivery.database, Heard()).change(ANN, changed.id, {"visibility": "private"})
+    editing_of(house.delivery.database).change(ANN, changed.id, {"visibility": "private"})
     house.trash.delete(ANN, deleted.id)
     for asset_id, token in tokens.items():
         with pytest.raises(NotFound):

@@ -14,12 +14,11 @@ from mediaflow.domain.errors import NotFound, PreconditionFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.library import JobQuery, Library
 from mediaflow.services.assets.listing import AssetQuery, Listing
 from mediaflow.services.ports import Database
 from tests.services.records import CREATED, a_job, a_task, an_asset
-from tests.services.world import Heard, a_trash
+from tests.services.world import a_trash, editing_of
 
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
 
@@ -46,7 +45,7 @@ def test_what_is_not_mine_is_not_there(library: Library) -> None:
     asset = kept(library, an_asset(visibility="private"))
     attempts: tuple[Callable[[], object], ...] = (
         lambda: library.asset(BOB, asset.id),
-        lambda: Editing(library.database, Heard()).change(BOB, asset.id, {"title": "mine"}),
+        lambda: editing_of(library.database).change(BOB, asset.id, {"title": "mine"}),
         lambda: library.asset(ANN, new_id()),
     )
     for attempt in attempts:
@@ -68,7 +67,7 @@ def test_what_is_not_mine_is_not_there(library: Library) -> None:
 )
 def test_a_change_is_kept_and_counted(library: Library, changes: dict[str, Any], acl_epochs: int) -> None:
     before = kept(library, an_asset())
-    after = Editing(library.database, Heard()).change(ANN, before.id, changes)
+    after = editing_of(library.database).change(ANN, before.id, changes)
     assert {name: getattr(after, name) for name in changes} == changes
     assert after.metadata_rev == before.metadata_rev + 1
     assert after.acl_epoch == before.acl_epoch + acl_epochs
@@ -78,14 +77,14 @@ def test_a_change_is_kept_and_counted(library: Library, changes: dict[str, Any],
 @pytest.mark.parametrize("changes", [{}, {"title": "A clip"}, {"visibility": "private"}])
 def test_what_changes_nothing_counts_nothing(library: Library, changes: dict[str, Any]) -> None:
     before = kept(library, an_asset())
-    assert Editing(library.database, Heard()).change(ANN, before.id, changes) == before
+    assert editing_of(library.database).change(ANN, before.id, changes) == before
 
 
 def test_a_change_on_an_old_revision_is_refused(library: Library) -> None:
     asset = kept(library, an_asset())
-    Editing(library.database, Heard()).change(ANN, asset.id, {"title": "First"}, revisions=frozenset({1}))
+    editing_of(library.database).change(ANN, asset.id, {"title": "First"}, revisions=frozenset({1}))
     with pytest.raises(PreconditionFailed):
-        Editing(library.database, Heard()).change(ANN, asset.id, {"title": "Second"}, revisions=frozenset({1}))
+        editing_of(library.database).change(ANN, asset.id, {"title": "Second"}, revisions=frozenset({1}))
     assert library.asset(ANN, asset.id).title == "First"
 
 
@@ -95,7 +94,7 @@ def test_of_many_changes_on_one_revision_one_wins(library: Library) -> None:
     def change(number: int) -> bool:
         barrier.wait()
         try:
-            Editing(library.database, Heard()).change(ANN, asset.id, {"title": f"{number}"}, revisions=frozenset({1}))
+            editing_of(library.database).change(ANN, asset.id, {"title": f"{number}"}, revisions=frozenset({1}))
         except PreconditionFailed:
             return False
         return True
@@ -113,7 +112,7 @@ def test_a_deleted_asset_is_gone_until_it_is_restored(library: Library, tmp_path
     with pytest.raises(NotFound):
         library.asset(ANN, asset.id)
     with pytest.raises(NotFound):
-        Editing(library.database, Heard()).change(ANN, asset.id, {"title": "New"})
+        editing_of(library.database).change(ANN, asset.id, {"title": "New"})
     assert titles(library) == []
     restored = trash.restore(ANN, asset.id)
     assert restored.deleted_at is None

@@ -11,12 +11,11 @@ from mediaflow.domain.errors import Forbidden, InvalidInput
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.listing import AssetQuery, Listing, Totals
 from mediaflow.services.ports import Database
 from mediaflow.services.uploads.acceptance import NewUpload
 from tests.services.records import CREATED, a_published_asset, an_asset
-from tests.services.world import Heard, make_world
+from tests.services.world import editing_of, make_world
 
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
 
@@ -153,7 +152,7 @@ def test_a_query_of_too_many_words_is_refused(listing: Listing) -> None:
 
 def test_what_is_announced_and_edited_is_found_by_its_new_words(tmp_path: Path) -> None:
     world = make_world(tmp_path / "data")
-    listing, editing = world.runtime.listing, Editing(world.runtime.database, Heard())
+    listing, editing = world.runtime.listing, editing_of(world.runtime.database)
     new = NewUpload(filename="IMG_0815.mov", size_bytes=5, title="Summer Fête", description="At sea", tags=("bo at",))
     asset_id = world.runtime.ingest.announce("ann", new)[0].asset_id
     for words in ("summer", "fete", "sea", "at bo"):

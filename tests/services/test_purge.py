@@ -31,9 +31,10 @@ def purger(pipeline: Pipeline, before: Callable[[], None] = lambda: None) -> Pur
     runtime = pipeline.world.runtime
     database: Any = Stepped(runtime.database, before)
     storage: Any = Stepped(runtime.storage, before)
-    jobs = Jobs(database, runtime.plugins, runtime.wakeups, runtime.metrics)
-    ingest = replace(runtime.ingest, database=database, storage=storage, parts=storage)
-    return Purge(database, storage, storage, runtime.plugins, ingest, jobs, Blobs(database, storage))
+    relay = replace(runtime.relay, database=database)
+    jobs = Jobs(database, relay, runtime.wakeups, runtime.metrics)
+    ingest = replace(runtime.ingest, database=database, storage=storage, parts=storage, outbox=relay)
+    return Purge(database, storage, storage, relay, ingest, jobs, Blobs(database, storage))
 
 
 def dump(pipeline: Pipeline) -> dict[str, Any]:
@@ -276,7 +277,12 @@ def test_of_a_given_up_upload_what_came_late_goes_a_day_later(pipeline: Pipeline
     pipeline.world.runtime.ingest.end(upload, end)
     late = Chunk(id=new_id(), upload_id=upload_id, index=0, state="writing", token="t", lease_until=0.0)
     database.chunks.insert(late)
-    cleanup = Cleanup(database, pipeline.world.runtime.ingest.parts, 1, DAY_SECONDS)
+    cleanup = Cleanup(
+        *(database, pipeline.world.runtime.ingest.parts, pipeline.world.runtime.relay),
+        audit_days=1,
+        event_days=1,
+        key_seconds=DAY_SECONDS,
+    )
     cleanup.sweep()
     assert database.chunks.count({}) == 1
     yesterday = database.now() - DAY_SECONDS - 1

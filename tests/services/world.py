@@ -10,11 +10,14 @@ from pathlib import Path
 
 from mediaflow import registry
 from mediaflow.domain.events import Event
+from mediaflow.plugin.metrics import Uncounted
 from mediaflow.runtime import Runtime, build_runtime, make_metrics
+from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.trash import Trash
+from mediaflow.services.events.relay import Relay
 from mediaflow.services.local_run import LocalWakeups
 from mediaflow.services.pipeline.jobs import Jobs
-from mediaflow.services.ports import Database
+from mediaflow.services.ports import Database, Listeners
 from mediaflow.services.uploads.ingest import Ingest
 from mediaflow_local.storage import LocalStorage
 
@@ -59,10 +62,21 @@ class Heard:
         self.events.append(event)
 
 
+def a_relay(database: Database, listener: Listeners | None = None) -> Relay:
+    """What tells the events of these documents, to nobody but the listener."""
+    return Relay(database, listener or Heard(), Uncounted())
+
+
+def editing_of(database: Database) -> Editing:
+    """Editing of these documents, for tests that don't listen."""
+    return Editing(database, a_relay(database))
+
+
 def a_trash(database: Database, directory: Path) -> Trash:
     """The trash over these documents, for tests that need little else."""
     settings, plugins = registry.load({}, installed)
     metrics, wakeups, storage = make_metrics(plugins), LocalWakeups(), LocalStorage(directory)
-    jobs = Jobs(database, plugins, wakeups, metrics)
-    ingest = Ingest(database, storage, storage, plugins, wakeups, metrics, settings)
-    return Trash(database, jobs, ingest, plugins, settings.trash_seconds)
+    relay = a_relay(database)
+    jobs = Jobs(database, relay, wakeups, metrics)
+    ingest = Ingest(database, storage, storage, plugins, relay, wakeups, metrics, settings)
+    return Trash(database, jobs, ingest, relay, settings.trash_seconds)

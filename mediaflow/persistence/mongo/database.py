@@ -7,6 +7,7 @@ import time
 from pymongo import MongoClient
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
+from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence import tables
 from mediaflow.persistence.mongo.client import ClientClass, MongoConnection
@@ -31,6 +32,8 @@ class MongoDatabase:
         self.api_keys = MongoRepository(self._connection, tables.API_KEYS, ApiKey)
         self.audit = MongoRepository(self._connection, tables.AUDIT, AuditEntry)
         self.answers = MongoRepository(self._connection, tables.ANSWERS, Answer)
+        self.events = MongoRepository(self._connection, tables.EVENTS, LoggedEvent)
+        self.tombstones = MongoRepository(self._connection, tables.TOMBSTONES, Tombstone)
 
     def now(self) -> float:
         """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""

@@ -1,7 +1,7 @@
 """A repository over one collection. Each operation is one command on one document, so it is atomic on its own.
 
-Only what MongoDB, mongomock and nx-27017 all do right is used: whole values in `$set`, `$inc`, `$in`, `$lt`. None is
-asked for as `{"$in": [None]}`, since nx-27017 counts nothing for `{field: None}`.
+Only what MongoDB, mongomock and nx-27017 all do right is used: `$set` and `$unset` of whole values and of members of
+objects, `$inc`, `$in`, `$lt`. None is asked for as `{"$in": [None]}`: nx-27017 counts nothing for `{field: None}`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from mongoengine.errors import NotUniqueError
 
 from mediaflow.persistence.fields import (
+    Changes,
     Condition,
     after_prefix,
     checked_changes,
@@ -64,10 +65,7 @@ class MongoRepository(Generic[R]):
 
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
         query = self._query(expect, record_id)
-        assigned, added = checked_changes(self._fields, changes)
-        update: dict[str, Any] = {"$inc": {"rev": 1} | {field.name: amount for field, amount in added}}
-        if assigned:
-            update["$set"] = {field.name: value for field, value in assigned}
+        update = _update(checked_changes(self._fields, changes))
         with self._connection.documents(self._document) as documents:
             # raw operators: MongoEngine's keywords refuse None for a text
             return self._loaded(documents(__raw__=query).modify(__raw__=update, new=True))
@@ -130,6 +128,15 @@ class MongoRepository(Generic[R]):
         return self._record(
             **{name: value for name, value in values.items() if value is not None or self._fields[name].nullable}
         )
+
+
+def _update(changes: Changes) -> dict[str, Any]:
+    """The changes as raw operators, no empty one among them."""
+    assigned = {field.name: value for field, value in changes.assigned}
+    assigned |= {f"{field.name}.{name}": value for field, members in changes.put for name, value in members.items()}
+    dropped = {f"{field.name}.{name}": "" for field, members in changes.dropped for name in members}
+    added = {"rev": 1} | {field.name: amount for field, amount in changes.added}
+    return {name: what for name, what in (("$inc", added), ("$set", assigned), ("$unset", dropped)) if what}
 
 
 def _wanted(condition: Condition) -> list[Any]:

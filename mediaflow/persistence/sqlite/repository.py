@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from mediaflow.persistence.fields import (
     JSON,
+    Changes,
     Field,
     checked_changes,
     checked_conditions,
@@ -58,12 +59,10 @@ class SqliteRepository(Generic[R]):
         return {f.name: _read(f, value) for f, value in zip(wanted, row, strict=True) if f.name in fields}
 
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
-        assigned, added = checked_changes(self._fields, changes)
-        parts = [f"{quoted(field.name)} = ?" for field, _ in assigned]
-        parts += [f"{quoted(field.name)} = {quoted(field.name)} + ?" for field, _ in added]
+        parts, changed = _assignments(checked_changes(self._fields, changes))
         where, values = self._one(record_id, expect)
         sql = f"UPDATE {self._table} SET {', '.join([*parts, 'rev = rev + 1'])} {where} RETURNING {self._columns}"  # noqa: S608
-        bound = [*(_kept(field, value) for field, value in assigned), *(amount for _, amount in added), *values]
+        bound = [*changed, *values]
         with self._connections.writing() as connection:
             # all rows are fetched: the statement commits when it ends
             rows = connection.execute(sql, bound).fetchall()
@@ -140,6 +139,25 @@ class SqliteRepository(Generic[R]):
         kept = dict(zip(self._fields, row, strict=True))
         checked_schema(kept["id"], kept["schema"])
         return self._record(**{name: _read(self._fields[name], value) for name, value in kept.items()})
+
+
+def _assignments(changes: Changes) -> tuple[list[str], list[Any]]:
+    """The changes as assignments, with what is bound in them."""
+    parts = [f"{quoted(field.name)} = ?" for field, _ in changes.assigned]
+    parts += [f"{quoted(field.name)} = {quoted(field.name)} + ?" for field, _ in changes.added]
+    bound = [*(_kept(field, value) for field, value in changes.assigned), *(amount for _, amount in changes.added)]
+    for field, put in changes.put:
+        parts.append(f"{quoted(field.name)} = json_set({quoted(field.name)}{', ?, json(?)' * len(put)})")
+        bound += [each for name, value in put.items() for each in (_path(name), dumped(value))]
+    for field, dropped in changes.dropped:
+        parts.append(f"{quoted(field.name)} = json_remove({quoted(field.name)}{', ?' * len(dropped)})")
+        bound += [_path(name) for name in dropped]
+    return parts, bound
+
+
+def _path(member: str) -> str:
+    """A member of an object (https://www.sqlite.org/json1.html#path_arguments)."""
+    return f'$."{member}"'
 
 
 def _kept(field: Field, value: Any) -> Any:

@@ -14,7 +14,7 @@ from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.access.users import LocalUsers
 from mediaflow.services.changing import until_done
-from mediaflow.services.ports import Database, Increment, Listeners
+from mediaflow.services.ports import Database, Increment, Outbox
 
 MAX_SHARES: Final = 100
 
@@ -24,7 +24,7 @@ class Shares:
     """Who may watch a private asset besides its owner. Only owner and admin see and change it."""
 
     database: Database
-    listeners: Listeners
+    outbox: Outbox
 
     def users(self, principal: Principal, asset_id: str) -> list[str]:
         """Whom the asset is shared with."""
@@ -46,12 +46,10 @@ class Shares:
             if not set(asset.shared_with) <= set(wanted):
                 changes["acl_epoch"] = Increment()
             # the whole revision: what is taken off is known only as long as nobody else changes the list
-            changed = self.database.assets.change(asset_id, {"rev": asset.rev, "deleted_at": None}, changes)
-            if changed is None:
-                return None
-            data = {"shared_with": wanted}
-            self.listeners.publish_event(Event("asset.shared", self.database.now(), asset.owner, asset_id, data=data))
-            return wanted
+            expect = {"rev": asset.rev, "deleted_at": None}
+            told = Event("asset.shared", self.database.now(), asset.owner, asset_id, data={"shared_with": wanted})
+            changed = self.outbox.change(self.database.assets, asset_id, expect, changes, told)
+            return None if changed is None else wanted
 
         return until_done(attempt)
 

@@ -12,7 +12,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.changing import until_done
-from mediaflow.services.ports import Database, Increment, Listeners
+from mediaflow.services.ports import Database, Increment, Outbox
 from mediaflow.services.text.search import SEARCHED, words_of
 
 
@@ -21,7 +21,7 @@ class Editing:
     """Changes of metadata, each a compare-and-set on its revision."""
 
     database: Database
-    listeners: Listeners
+    outbox: Outbox
 
     def change(
         self,
@@ -43,21 +43,17 @@ class Editing:
                     "The asset was changed in the meantime; get it again and repeat your change on that.",
                     code="asset.changed",
                 )
-            effective = {name: value for name, value in changes.items() if getattr(asset, name) != value}
-            if not effective:
+            told = {name: value for name, value in changes.items() if getattr(asset, name) != value}
+            if not told:
                 return asset
+            effective = dict(told)
             if "visibility" in effective:
                 effective["acl_epoch"] = Increment()
             if not effective.keys().isdisjoint(SEARCHED):
                 effective["search"] = words_of(*(effective.get(name, getattr(asset, name)) for name in SEARCHED))
             expect = {"metadata_rev": asset.metadata_rev, "deleted_at": None}
-            effective |= {"metadata_rev": Increment(), "updated_at": self.database.now()}
-            changed = self.database.assets.change(asset_id, expect, effective)
-            if changed is not None:
-                data = {"changes": {name: value for name, value in changes.items() if getattr(asset, name) != value}}
-                self.listeners.publish_event(
-                    Event("asset.updated", changed.updated_at, asset.owner, asset_id, data=data)
-                )
-            return changed
+            effective |= {"metadata_rev": Increment(), "updated_at": (now := self.database.now())}
+            updated = Event("asset.updated", now, asset.owner, asset_id, data={"changes": told})
+            return self.outbox.change(self.database.assets, asset_id, expect, effective, updated)
 
         return until_done(attempt)

@@ -15,13 +15,15 @@ import structlog
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError
+from mediaflow.domain.eventlog import Tombstone
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import UPLOAD_ENDED, UPLOAD_RECEIVING, UploadState
 from mediaflow.plugin import ReceivesParts, Storage
 from mediaflow.services.assets.trash import DELETED
+from mediaflow.services.events.telling import with_told
 from mediaflow.services.pipeline.jobs import Jobs
-from mediaflow.services.ports import Below, Between, Database, Plugins
+from mediaflow.services.ports import Below, Between, Database, Outbox
 from mediaflow.services.uploads.blobs import Blobs
 from mediaflow.services.uploads.ingest import Ingest
 
@@ -42,7 +44,7 @@ class Purge:
     database: Database
     storage: Storage
     parts: ReceivesParts
-    plugins: Plugins
+    outbox: Outbox
     ingest: Ingest
     jobs: Jobs
     blobs: Blobs
@@ -73,9 +75,16 @@ class Purge:
         steps: tuple[Callable[[Asset], None], ...] = (self._objects, self.blobs.unlink, self._upload, self._work)
         for step in steps:
             step(taken)
-        if self.database.assets.remove(asset.id, {"purging": True}):
-            self.plugins.publish_event(Event("asset.purged", self.database.now(), asset.owner, asset.id))
+        self._bury(taken)
         return True
+
+    def _bury(self, asset: Asset) -> None:
+        """Take the document away, after what it had to tell; what tells that it is gone lasts longer than it."""
+        now = self.database.now()
+        told = with_told(Event("asset.purged", now, asset.owner, asset.id))
+        self.database.tombstones.insert(Tombstone(id=asset.id, owner=asset.owner, purged_at=now, **told))
+        if self.outbox.remove(self.database.assets, asset.id, {"purging": True}):
+            self.outbox.tell(self.database.tombstones, asset.id)
 
     def _is_quiet(self, asset: Asset) -> bool:
         """Nobody makes anything of the asset any more: no upload is assembled, no worker holds a task of it.
@@ -106,10 +115,10 @@ class Purge:
             self.parts.abort_parts(upload.storage_key, upload.parts_handle)
         for chunk in self.database.chunks.find({"upload_id": asset.upload_id}):
             self.database.chunks.remove(chunk.id)
-        self.database.uploads.remove(asset.upload_id)
+        self.outbox.remove(self.database.uploads, asset.upload_id)
 
     def _work(self, asset: Asset) -> None:
         for job in self.database.jobs.find({"asset_id": asset.id}):
             for task in self.jobs.tasks(job.id):
-                self.database.tasks.remove(task.id)
-            self.database.jobs.remove(job.id)
+                self.outbox.remove(self.database.tasks, task.id)
+            self.outbox.remove(self.database.jobs, job.id)

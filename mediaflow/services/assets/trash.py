@@ -13,7 +13,7 @@ from mediaflow.services.access.principals import Principal
 from mediaflow.services.changing import until_done
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.tenure import leftovers
-from mediaflow.services.ports import Database, Increment, Plugins
+from mediaflow.services.ports import Database, Increment, Outbox
 from mediaflow.services.uploads.ingest import Ingest
 
 DELETED: Final = {"code": "asset.deleted", "detail": "The asset was deleted."}
@@ -26,7 +26,7 @@ class Trash:
     database: Database
     jobs: Jobs
     ingest: Ingest
-    plugins: Plugins
+    outbox: Outbox
     keep_seconds: float
 
     def delete(self, principal: Principal, asset_id: str, *, purge: bool = False) -> None:
@@ -74,13 +74,11 @@ class Trash:
         changes: dict[str, Any] = {"purge_at": now if purge else now + self.keep_seconds, "updated_at": now}
         if asset.deleted_at is None:
             changes |= {"deleted_at": now, "acl_epoch": Increment()} | _interrupted(asset, now)
-        expect = {"state": asset.state, "generation": asset.generation, "deleted_at": asset.deleted_at}
-        deleted = self.database.assets.change(asset.id, expect | {"purge_at": asset.purge_at}, changes)
-        if deleted is not None and asset.deleted_at is None:
-            self.plugins.publish_event(
-                Event("asset.deleted", now, asset.owner, asset.id, data={"purge_at": deleted.purge_at})
-            )
-        return deleted is not None
+        expect: dict[str, Any] = {"state": asset.state, "generation": asset.generation, "deleted_at": asset.deleted_at}
+        told = Event("asset.deleted", now, asset.owner, asset.id, data={"purge_at": changes["purge_at"]})
+        events = (told,) if asset.deleted_at is None else ()
+        expect["purge_at"] = asset.purge_at
+        return self.outbox.change(self.database.assets, asset.id, expect, changes, *events) is not None
 
     def _is_restorable(self, asset: Asset) -> bool:
         # an asset that was deleted before there was a retention has no date
@@ -90,10 +88,8 @@ class Trash:
         now = self.database.now()
         changes = {"deleted_at": None, "purge_at": None, "updated_at": now, "acl_epoch": Increment()}
         expect = {"deleted_at": asset.deleted_at, "purge_at": asset.purge_at, "purging": False}
-        restored = self.database.assets.change(asset.id, expect, changes)
-        if restored is not None:
-            self.plugins.publish_event(Event("asset.restored", now, asset.owner, asset.id))
-        return restored
+        told = Event("asset.restored", now, asset.owner, asset.id)
+        return self.outbox.change(self.database.assets, asset.id, expect, changes, told)
 
 
 def _interrupted(asset: Asset, now: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from mediaflow.domain.events import Event
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import MAX_ATTEMPTS, Stage
 from mediaflow.domain.telling import error_document
+from mediaflow.services.events.telling import telling
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
@@ -101,26 +102,26 @@ class Execution:
         changes["seconds"] = lease.charge()
         if changes["state"] != "pending":
             changes["finished_at"] = self.claims.database.now()
+        events = (_failure(lease.task, changes),) if changes["state"] == "failed" else ()
         try:
-            self.claims.write(lease.task, changes)
+            self.claims.write(lease.task, changes | telling(*events))
         except LeaseLost:
             return "lost"
-        if changes["state"] == "failed":
-            self._tell(lease.task, changes)
+        if events:
+            self.jobs.outbox.tell(self.claims.database.tasks, lease.task.id)
         return outcome
 
-    def _tell(self, task: Task, ended: dict[str, Any]) -> None:
-        data = {
-            **ended["error"],
-            "task": task.name,
-            "stage": task.stage,
-            "step": task.step,
-            "attempt": task.attempt,
-            "optional": task.optional,
-        }
-        self.jobs.plugins.publish_event(
-            Event("task.failed", ended["finished_at"], task.owner, task.asset_id, task.job_id, data)
-        )
+
+def _failure(task: Task, ended: dict[str, Any]) -> Event:
+    data = {
+        **ended["error"],
+        "task": task.name,
+        "stage": task.stage,
+        "step": task.step,
+        "attempt": task.attempt,
+        "optional": task.optional,
+    }
+    return Event("task.failed", ended["finished_at"], task.owner, task.asset_id, task.job_id, data)
 
 
 def _document(error: Exception) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from mediaflow.domain.states import BRIEF_SECONDS, LONG_SECONDS, WORK_ENDED, Job
 from mediaflow.plugin import PlannedTask
 from mediaflow.plugin.wire import load
 from mediaflow.services.pipeline.tenure import Tenure
-from mediaflow.services.ports import Database, Metrics, OneOf, Plugins, Wakeups
+from mediaflow.services.ports import Database, Metrics, OneOf, Outbox, Wakeups
 
 LAST: Final[dict[JobKind, str]] = {"process": "publish", "poster": "poster"}
 """The task that a job is done with."""
@@ -29,14 +29,14 @@ class Jobs:
     """Everything that changes jobs as a whole."""
 
     database: Database
-    plugins: Plugins
+    outbox: Outbox
     wakeups: Wakeups
     metrics: Metrics
 
     @property
     def tenure(self) -> Tenure:
         """Which job may work on which asset."""
-        return Tenure(self.database, self.plugins)
+        return Tenure(self.database, self.outbox)
 
     # --- creation
 
@@ -183,13 +183,14 @@ class Jobs:
             if self.tenure.give_back(job, error) is None and self.tenure.published(job):
                 state, error = "done", None
         changes = {"state": state, "error": error, "updated_at": now, "finished_at": now}
-        ended = self.database.jobs.change(job.id, {"state": OneOf(("pending", "running"))}, changes)
+        told = Event(f"job.{state}", now, job.owner, job.asset_id, job.id, data=error or {})
+        running = {"state": OneOf(("pending", "running"))}
+        ended = self.outbox.change(self.database.jobs, job.id, running, changes, told)
         if error is not None:
             self.tenure.give_back(job, error)  # it may have taken the asset in between, see there
         self._cancel_tasks(job.id, now)
         if ended is not None:
             self.metrics.count("mediaflow_jobs_total", state=state)
-            self.plugins.publish_event(Event(f"job.{state}", now, job.owner, job.asset_id, job.id, data=error or {}))
         return ended
 
     def halt(self, asset_id: str, error: dict[str, Any]) -> None:

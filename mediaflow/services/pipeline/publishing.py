@@ -119,11 +119,10 @@ class Publishing:
             "generation": Below(task.generation),
             "deleted_at": None,
         }
-        asset = self.database.assets.change(task.asset_id, expect | {"rev": seen.rev}, changes)
+        ready = Event("asset.ready", now, seen.owner, seen.id, task.job_id, {"generation": task.generation})
+        asset = self.jobs.outbox.change(self.database.assets, task.asset_id, expect | {"rev": seen.rev}, changes, ready)
         if asset is None:
             return self.database.assets.count(expect | {"id": task.asset_id}) == 0
-        data = {"generation": task.generation}
-        self.plugins.publish_event(Event("asset.ready", now, asset.owner, asset.id, task.job_id, data))
         if task.generation == 1:
             self.metrics.observe("mediaflow_asset_ready_seconds", now - asset.created_at)
         return True

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset, Job
 from mediaflow.domain.states import WORK_ENDED, AssetState
-from mediaflow.services.ports import Below, Database, OneOf, Plugins
+from mediaflow.services.ports import Below, Database, OneOf, Outbox
 
 Standing = Literal["held", "waiting", "lost"]
 FREE: Final[tuple[AssetState, ...]] = ("stored", "ready", "failed", "rejected")
@@ -26,7 +26,7 @@ class Tenure:
     """Taking assets for jobs, and giving them back."""
 
     database: Database
-    plugins: Plugins
+    outbox: Outbox
 
     def standing(self, job: Job) -> Standing:
         """Whether the job may work on its asset, which it takes when it can.
@@ -78,10 +78,8 @@ class Tenure:
         state = _without_success(asset["generation"], error)
         changes = {"state": state, "error": error, "updated_at": now} | leftovers(asset["sweep_at"], now)
         expect = {"job_id": job.id, "state": "processing", "generation": asset["generation"], "deleted_at": None}
-        freed = self.database.assets.change(job.asset_id, expect, changes)
-        if freed is not None and state != "ready":
-            self.plugins.publish_event(Event(f"asset.{state}", now, job.owner, job.asset_id, job.id, data=error))
-        return freed
+        told = () if state == "ready" else (Event(f"asset.{state}", now, job.owner, job.asset_id, job.id, data=error),)
+        return self.outbox.change(self.database.assets, job.asset_id, expect, changes, *told)
 
     def published(self, job: Job) -> bool:
         """True when what the job made, or something later, is what viewers see."""

@@ -9,28 +9,34 @@ from typing import Any, Final
 from mediaflow.domain.records import Upload
 from mediaflow.domain.states import UploadState
 from mediaflow.plugin import ReceivesParts
-from mediaflow.services.ports import Below, Database, Repository
+from mediaflow.services.events.log import EventLog
+from mediaflow.services.ports import Below, Database, Outbox, Repository
 
 MOST: Final = 500
 DAY_SECONDS: Final = 86400.0
 KEY_DAYS: Final = 30
 """So long is a key that ended still listed, with its name: the audit log only has its id."""
+TOMBSTONE_DAYS: Final = 30
 ABANDONED: Final[tuple[UploadState, ...]] = ("aborted", "expired")
 
 
 @dataclass(frozen=True, slots=True)
 class Cleanup:
-    """What has expired. `audit_days` is how long the audit log is kept, `key_seconds` an API key's longest life."""
+    """What has expired. `audit_days` is how long the audit log is kept, `event_days` how long the log of events, and
+    `key_seconds` an API key's longest life.
+    """
 
     database: Database
     parts: ReceivesParts
+    outbox: Outbox
     audit_days: int
+    event_days: int
     key_seconds: float
 
     def sweep(self) -> None:
         """Remove some of what is due. A sweep that finds nothing costs a look into an index each."""
         now = self.database.now()
-        audited = now - self.audit_days * DAY_SECONDS
+        audited, buried = now - self.audit_days * DAY_SECONDS, now - TOMBSTONE_DAYS * DAY_SECONDS
         _remove_some(self.database.login_codes, {"expires_at": Below(now)}, "expires_at")
         _remove_some(self.database.answers, {"expires_at": Below(now)}, "expires_at")
         _remove_some(self.database.audit, {"at": Below(audited)}, "at")
@@ -40,6 +46,8 @@ class Cleanup:
         # older versions made some without an end; they end as the longest of today do (`access/api_keys.py`)
         endless = {"expires_at": None, "created_at": Below(ended - self.key_seconds)}
         _remove_some(self.database.api_keys, endless, "created_at")
+        _remove_some(self.database.tombstones, {"purged_at": Below(buried), "tell_at": None}, "purged_at")
+        EventLog(self.database).forget(now - self.event_days * DAY_SECONDS)
         for state in ABANDONED:
             # its sender may ask for a day what became of it
             before = Below(now - DAY_SECONDS)
@@ -52,8 +60,8 @@ class Cleanup:
         self.parts.abort_parts(upload.storage_key, upload.parts_handle)
         for chunk in self.database.chunks.find({"upload_id": upload.id}):
             self.database.chunks.remove(chunk.id)
-        self.database.assets.remove(upload.asset_id, {"state": "created", "upload_id": upload.id})
-        self.database.uploads.remove(upload.id)
+        self.outbox.remove(self.database.assets, upload.asset_id, {"state": "created", "upload_id": upload.id})
+        self.outbox.remove(self.database.uploads, upload.id)
 
 
 def _remove_some(records: Repository[Any], due: Mapping[str, Any], field: str) -> None:

@@ -16,7 +16,7 @@ from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS
 from mediaflow.domain.telling import error_document
 from mediaflow.plugin import CopiesObjects, ReceivesParts, Storage
 from mediaflow.services.pipeline.jobs import Jobs
-from mediaflow.services.ports import Below, Database, Metrics, Plugins
+from mediaflow.services.ports import Below, Database, Metrics, Outbox
 from mediaflow.services.uploads.blobs import Blobs
 
 _log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ class Assembly:
     database: Database
     storage: Storage
     parts: ReceivesParts
-    plugins: Plugins
+    outbox: Outbox
     jobs: Jobs
     blobs: Blobs
     metrics: Metrics
@@ -124,17 +124,16 @@ class Assembly:
         document = error_document(error)
         now = self.database.now()
         changes = {"state": "failed", "error": document, "updated_at": now}
-        failed = self.database.uploads.change(upload.id, {"state": "assembling", "lease_token": token}, changes)
+        told = Event("upload.failed", now, upload.owner, upload.asset_id, data={"upload_id": upload.id, **document})
+        expect = {"state": "assembling", "lease_token": token}
+        failed = self.outbox.change(self.database.uploads, upload.id, expect, changes, told)
         if failed is None:
             return
         without_file = {"state": "failed", "error": document, "updated_at": now}
-        asset = self.database.assets.change(upload.asset_id, {"state": "created"}, without_file)
+        gone = Event("asset.failed", now, upload.owner, upload.asset_id, data=document)
+        self.outbox.change(self.database.assets, upload.asset_id, {"state": "created"}, without_file, gone)
         self.storage.delete(upload.storage_key)
         self.metrics.count("mediaflow_uploads_total", state="failed")
-        data = {"upload_id": upload.id, **document}
-        self.plugins.publish_event(Event("upload.failed", now, upload.owner, upload.asset_id, data=data))
-        if asset is not None:
-            self.plugins.publish_event(Event("asset.failed", now, asset.owner, asset.id, data=document))
 
     def _queue(self, upload: Upload) -> None:
         if upload.sha256 is None:
@@ -147,11 +146,7 @@ class Assembly:
         }
         self.database.assets.change(upload.asset_id, {"state": "created"}, changes)
         self.jobs.start(upload.asset_id, generation=1)
-        queued = self.database.uploads.change(
-            upload.id, {"state": "stored"}, {"state": "queued", "updated_at": self.database.now()}
-        )
-        if queued is not None:
-            data = {"upload_id": upload.id}
-            self.plugins.publish_event(
-                Event("upload.stored", queued.updated_at, upload.owner, upload.asset_id, data=data)
-            )
+        now = self.database.now()
+        stored = Event("upload.stored", now, upload.owner, upload.asset_id, data={"upload_id": upload.id})
+        queued = {"state": "queued", "updated_at": now}
+        self.outbox.change(self.database.uploads, upload.id, {"state": "stored"}, queued, stored)

@@ -7,7 +7,7 @@ which a repeat of the request, or the reconciler, goes on.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mediaflow.domain import keys
@@ -21,8 +21,9 @@ from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Chunk, Upload
 from mediaflow.domain.states import UPLOAD_COMPLETED, UPLOAD_RECEIVING
 from mediaflow.plugin import ReceivesParts, Storage
+from mediaflow.services.events.telling import telling, with_told
 from mediaflow.services.pipeline.backlog import Backlog
-from mediaflow.services.ports import Database, Metrics, OneOf, Plugins, Wakeups
+from mediaflow.services.ports import Database, Metrics, OneOf, Outbox, Plugins, Wakeups
 from mediaflow.services.text.search import words_of
 from mediaflow.services.uploads.acceptance import Acceptance, NewUpload
 from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
@@ -61,6 +62,7 @@ class Ingest:
     storage: Storage
     parts: ReceivesParts
     plugins: Plugins
+    outbox: Outbox
     wakeups: Wakeups
     metrics: Metrics
     settings: Settings
@@ -96,16 +98,17 @@ class Ingest:
             updated_at=now,
             expires_at=now + min(self.settings.upload_first_chunk_seconds, self.settings.upload_expiry_seconds),
         )
+        said = {"upload_id": upload_id, "filename": new.filename}
+        told = with_told(Event("asset.created", now, owner, asset_id, data=said))
         try:
-            quotas.admit(_asset_of(upload, new, now))
+            quotas.admit(replace(_asset_of(upload, new, now), **told))
             underway.admit(upload)
         except LimitReached:
             self.database.assets.remove(asset_id, {"state": "created"})
             self.parts.abort_parts(key, handle)
             raise
         self.metrics.count("mediaflow_uploads_total", state="initialized")
-        said = {"upload_id": upload_id, "filename": new.filename}
-        self.plugins.publish_event(Event("asset.created", now, owner, asset_id, data=said))
+        self.outbox.tell(self.database.assets, asset_id)
         return upload, False
 
     def _limits(self, owner: str, size_bytes: int) -> tuple[Quotas, Underway]:
@@ -203,17 +206,17 @@ class Ingest:
     def end(self, upload: Upload, state: str) -> bool:
         """Move a receiving upload to `aborted` or `expired` and free its room; False when it is not receiving."""
         now = self.database.now()
-        changes = {"state": state, "updated_at": now}
+        told = Event(f"upload.{state}", now, upload.owner, upload.asset_id, data={"upload_id": upload.id})
+        changes = {"state": state, "updated_at": now} | telling(told)
         ended = self.database.uploads.change(upload.id, {"state": OneOf(UPLOAD_RECEIVING)}, changes)
         if ended is None:
             return False
         self.parts.abort_parts(upload.storage_key, upload.parts_handle)
-        self.database.assets.remove(upload.asset_id, {"state": "created"})
+        self.outbox.remove(self.database.assets, upload.asset_id, {"state": "created"})
         for chunk in self.database.chunks.find({"upload_id": upload.id}):
             self.database.chunks.remove(chunk.id)
         self.metrics.count("mediaflow_uploads_total", state=state)
-        data = {"upload_id": upload.id}
-        self.plugins.publish_event(Event(f"upload.{state}", now, upload.owner, upload.asset_id, data=data))
+        self.outbox.tell(self.database.uploads, upload.id)
         return True
 
     def _owned(self, owner: str, upload_id: str) -> Upload:
