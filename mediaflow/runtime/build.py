@@ -144,8 +144,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     ingest = Ingest(database, storage, parts, plugins, relay, wakeups, metrics, settings)
     assembly = Assembly(database, storage, parts, relay, jobs, blobs, metrics)
     stages = build_stages(on := Ground(settings, plugins, metrics, database, storage, jobs, work))
-    credentials = _credentials(settings, database, key)
-    assets = _asset_reader(settings, database, metrics, redis)
+    credentials, assets = _credentials(settings, database, key), _asset_reader(settings, database, metrics, redis)
     stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
     return Runtime(
         settings=settings,
@@ -155,7 +154,6 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         storage=storage,
         metrics=metrics,
         wakeups=wakeups,
-        tokens=credentials.tokens,
         credentials=credentials,
         sessions=Sessions(database, key, credentials.api_keys.outside),
         stream_tokens=stream_tokens,

@@ -55,7 +55,6 @@ class Runtime:
     storage: Storage
     metrics: Metrics
     wakeups: Wakeups
-    tokens: Tokens
     credentials: Credentials
     sessions: Sessions
     stream_tokens: StreamTokens
@@ -73,6 +72,7 @@ class Runtime:
     redis: RedisConnection | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
 
+    tokens: Tokens = field(init=False)
     api_keys: ApiKeys = field(init=False)
     shares: Shares = field(init=False)
     login_codes: LoginCodes = field(init=False)
@@ -92,7 +92,8 @@ class Runtime:
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
         settings, plugins, database = self.settings, self.plugins, self.database
-        self.api_keys, self.login_codes = self.credentials.api_keys, LoginCodes(database)
+        self.tokens, self.api_keys = self.credentials.tokens, self.credentials.api_keys
+        self.login_codes = LoginCodes(database)
         self.shares, self.listing = Shares(database, self.relay), Listing(database)
         self.library = Library(database, self.delivery.assets)
         self.editing = Editing(database, self.relay)

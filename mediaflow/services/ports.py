@@ -15,78 +15,16 @@ from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job
 from mediaflow.domain.states import Stage
 from mediaflow.plugin import ManifestFormat, MediaContext, Problem, Step, Storage, UploadDraft
 from mediaflow.sandbox.budget import Budget
+from mediaflow.services.terms import Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put
 
 R = TypeVar("R")
 B = TypeVar("B", bound="Telling")
 
 
-@dataclass(frozen=True, slots=True)
-class Increment:
-    """A change that adds to a field instead of setting it."""
-
-    by: float = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """A change that sets members of an object and leaves its others as they are.
-
-    Their names are letters, digits, `_` and `-`.
-    """
-
-    members: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """A change that takes members out of an object, those that are there, and leaves its others as they are."""
-
-    members: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """A condition that holds when the field has one of the values."""
-
-    values: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Below:
-    """A condition that holds when the field is a number smaller than `value`."""
-
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """A condition that holds when the field is a number of at least `least` and below `below`; None: no such bound.
-
-    A field that is None is not between anything, not even without bounds.
-    """
-
-    least: float | None = None
-    below: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Contains:
-    """A condition that holds when the field is a list with `value` among its elements."""
-
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class HasPrefixes:
-    """A condition that holds when the field is a list of texts and each prefix begins at least one of its elements."""
-
-    prefixes: tuple[str, ...]
-
-
 class Repository(Protocol[R]):
     """Documents of one kind.
 
-    Conditions map a field's name to a value (equality; None matches None) or to one of the conditions above. Every
+    Conditions map a field's name to a value (equality; None matches None) or to a condition of `terms.py`. Every
     operation touches one document atomically; none needs a transaction over several.
     """
 

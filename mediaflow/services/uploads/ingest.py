@@ -7,7 +7,7 @@ which a repeat of the request, or the reconciler, goes on.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mediaflow.domain import keys
@@ -98,10 +98,8 @@ class Ingest:
             updated_at=now,
             expires_at=now + min(self.settings.upload_first_chunk_seconds, self.settings.upload_expiry_seconds),
         )
-        said = {"upload_id": upload_id, "filename": new.filename}
-        told = with_told(Event("asset.created", now, owner, asset_id, data=said))
         try:
-            quotas.admit(replace(_asset_of(upload, new, now), **told))
+            quotas.admit(_asset_of(upload, new, now))
             underway.admit(upload)
         except LimitReached:
             self.database.assets.remove(asset_id, {"state": "created"})
@@ -240,6 +238,7 @@ class Ingest:
 
 
 def _asset_of(upload: Upload, new: NewUpload, now: float) -> Asset:
+    said = {"upload_id": upload.id, "filename": new.filename}
     return Asset(
         id=upload.asset_id,
         owner=upload.owner,
@@ -256,4 +255,5 @@ def _asset_of(upload: Upload, new: NewUpload, now: float) -> Asset:
         size_bytes=upload.size_bytes,
         created_at=now,
         updated_at=now,
+        **with_told(Event("asset.created", now, upload.owner, upload.asset_id, data=said)),
     )
