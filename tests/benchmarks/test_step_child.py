@@ -19,7 +19,8 @@ from mediaflow.plugin.wire import dump
 from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT
 from mediaflow.sandbox.view import View, bubblewrap_view
 from mediaflow.sandbox.watchdog import Watch, watched
-from tests.services.test_stepprocess import MEDIA, Bench, make_bench, prepared_of, steps_in
+from tests.services.stepbench import MEDIA, Bench, make_bench, steps_in
+from tests.services.test_stepprocess import prepared_of
 
 RUNS = int(os.environ.get("BENCH_ROUNDS", "20"))
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import pytest
 import requests
 
 from tests.integration.service import Service, clean_environ, running_service
+from tests.outsiders import install
 
 
 def command(*arguments: str) -> list[str]:
@@ -357,6 +359,41 @@ def test_a_program_that_cannot_start_ends_up_with_its_sentence(tmp_path: Path) -
 
     assert "bwrap: not allowed here" in sentence
     assert time.monotonic() - began < 20
+
+
+BROKEN_BLUEPRINT = """
+from flask import Blueprint
+from mediaflow.plugin import hookimpl
+
+class Broken(Blueprint):
+    def register(self, app, options):
+        raise RuntimeError("its table of routes is empty")
+
+@hookimpl
+def mediaflow_register_blueprints(context):
+    return [Broken("broken", __name__)]
+"""
+
+
+def test_a_plugin_whose_blueprint_is_broken_ends_up_with_its_sentence(tmp_path: Path) -> None:
+    modules = install(tmp_path / "modules", "broken", BROKEN_BLUEPRINT)
+
+    sentence = refused(tmp_path, "--port", "0", PYTHONPATH=str(modules), MEDIAFLOW_METRICS_BIND="off")
+
+    assert "the plugin 'broken' of dist-broken 1.0 failed in the blueprint 'broken': " in sentence
+    assert "its table of routes is empty" in sentence
+    # and nobody is left of what had begun: each has the data directory in its environment
+    assert eventually(lambda: not with_in_environment(str(tmp_path)), 10), with_in_environment(str(tmp_path))
+
+
+def with_in_environment(text: str) -> set[int]:
+    """Processes that were started with this in their environment."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if text.encode() in path.read_bytes():
+                found.add(int(path.parent.name))
+    return alive(found)
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mediaflow.services.upkeep.health import disks
 from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.quotas import Quotas
 from tests.services.records import a_published_asset, an_asset
+from tests.services.together import at_once
 from tests.services.world import World, make_world
 
 
@@ -162,21 +162,16 @@ def test_an_existing_asset_that_answers_is_no_new_one(small: World) -> None:
 
 def test_announcements_at_once_never_exceed_the_quota_and_fill_it(tmp_path: Path) -> None:
     world = make_world(tmp_path / "data", quota_bytes="1000", quota_assets="50")
-    start, refused = threading.Barrier(12), []
+    refused = []
 
     def announce() -> None:
-        start.wait()
         for _ in range(3):
             try:
                 world.runtime.ingest.announce("ann", upload(100))
             except LimitReached as error:
                 refused.append(error.code)
 
-    threads = [threading.Thread(target=announce) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(12, announce)
     usage = world.runtime.quotas.usage("ann")
     assert usage.bytes <= 1000
     assert usage.assets == world.runtime.database.uploads.count({}) == 36 - len(refused)

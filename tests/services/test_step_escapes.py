@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import re
-import shutil
 import socket
 import sys
 import threading
@@ -21,21 +20,13 @@ from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.sandbox.confinement import PROCESSES
 from mediaflow.sandbox.errands import AT_ONCE, KEPT_BYTES, STDOUT_BYTES
 from mediaflow.sandbox.selftest import outside
-from tests.services.test_stepprocess import Bench, make_bench, steps_in
+from tests.services.stepbench import Bench, make_bench, steps_in
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with make_bench(tmp_path_factory.mktemp("bench"), "bwrap") as made:
         yield made
-
-
-@pytest.fixture
-def bench(shared: Bench) -> Bench:
-    shutil.rmtree(shared.directory, ignore_errors=True)
-    shared.directory.mkdir()
-    shared.source.write_bytes(b"wav")
-    return shared
 
 
 def test_no_escape_works_for_a_step(bench: Bench) -> None:

@@ -5,142 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import pytest
 
 from mediaflow.domain.errors import MediaRejected, TaskFailed
-from mediaflow.domain.media import MediaInfo
-from mediaflow.plugin import MediaContext, StepTask
-from mediaflow.plugin.wire import dump
 from mediaflow.sandbox.users import FIRST_USER, USERS
-from mediaflow.services.pipeline.stepprocess import ChildSteps
-from mediaflow.services.ports import StepRequest
-from mediaflow.settings import Settings
 from tests.sandbox.ordinary import ordinary_user
+from tests.services.stepbench import Bench, Hooks, make_bench, steps_in
 
 ROOT = Path(__file__).parents[2]
-MEDIA = MediaInfo("audio", "wav", 3, 1.0, 1.0, 0.0, 1)
-
-PLUGIN = """
-import json, os, subprocess, sys, time
-loaded = time.monotonic()
-from mediaflow.plugin import Artifact, Limits, MediaRejected, hookimpl
-
-class Offered:
-    name = "test.step"
-    def check(self, params): return []
-    def plan(self, media, spec, profile): return []
-    def run(self, task, workspace):
-        def made(path, data=b"made"):
-            (workspace.directory / path).write_bytes(data)
-            return Artifact(path, "file", "text/plain", len(data))
-        here = workspace.directory
-{body}
-
-@hookimpl
-def mediaflow_register_steps():
-    return [Offered()]
-"""
-
-
-@dataclass
-class Hooks:
-    """Records progress; stops when told."""
-
-    stop: Callable[[], str | None] = lambda: None
-    heard: Callable[[], object] = lambda: None
-    seen: list[float] = field(default_factory=list)
-
-    def progress(self, fraction: float) -> None:
-        self.heard()
-        self.seen.append(fraction)
-
-    def cancelled(self) -> str | None:
-        return self.stop()
-
-
-@dataclass
-class Owners:
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"test_key": "s3cret"}))
-    steps: Mapping[str, object] = field(default_factory=dict)
-    """Empty: each test's plugin is another, so that the prepared process must not import it."""
-
-    def entry_point_of_step(self, step: str) -> str:
-        return "stepprobe"
-
-    def context(self, plugin: str | None = None) -> MediaContext:
-        return MediaContext(self.settings if plugin == "stepprobe" else {})
-
-
-@dataclass
-class Bench:
-    """A data directory with a source, another file in it, and a step that the test writes."""
-
-    root: Path
-    sandbox: str
-    steps: ChildSteps
-
-    def run(self, body: str, hooks: Hooks | None = None, seconds: float = 20, nice: int = 0) -> list[dict[str, Any]]:
-        self.write(body)
-        return self.work(hooks, seconds, nice)
-
-    def write(self, body: str) -> None:
-        lines = "\n".join(" " * 8 + line for line in body.strip().splitlines())
-        (self.root / "modules" / "stepprobe_plugin.py").write_text(PLUGIN.replace("{body}", lines))
-
-    def work(
-        self, hooks: Hooks | None = None, seconds: float = 20, nice: int = 0, directory: Path | None = None
-    ) -> list[dict[str, Any]]:
-        request = StepRequest(
-            step="test.step",
-            task=dump(StepTask("one", {"depth": {"n": [1, 2]}}, MEDIA)),
-            source=str(self.source),
-            directory=str(directory or self.directory),
-            time_limit_seconds=seconds,
-            nice=nice,
-        )
-        return self.steps.run(request, hooks or Hooks())
-
-    @property
-    def source(self) -> Path:
-        return self.root / "data" / "objects" / "source.wav"
-
-    @property
-    def directory(self) -> Path:
-        return self.root / "data" / "work" / "task"
-
-
-def steps_in(root: Path, sandbox: str, known: Mapping[str, object] = MappingProxyType({})) -> ChildSteps:
-    """What runs steps; a prepared process imports the plugins of those that are known."""
-    return ChildSteps(Settings(data_dir=str(root / "data"), sandbox=sandbox), Owners(steps=known))
-
-
-@contextmanager
-def make_bench(root: Path, sandbox: str) -> Iterator[Bench]:
-    """A bench in an empty directory, its plugin installed while the block runs."""
-    for directory in ("modules/stepprobe-1.dist-info", "data/objects", "data/work/other"):
-        (root / directory).mkdir(parents=True)
-    info = root / "modules" / "stepprobe-1.dist-info"
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stepprobe\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[mediaflow]\nstepprobe = stepprobe_plugin\n")
-    (root / "data" / "jwt.key").write_text("key")
-    with pytest.MonkeyPatch.context() as patch, closing(steps_in(root, sandbox)) as steps:
-        patch.syspath_prepend(str(root / "modules"))
-        patch.setenv("MEDIAFLOW_JWT_KEY", "k" * 40)
-        yield Bench(root, sandbox, steps)
 
 
 @pytest.fixture(scope="module", params=["bwrap", "off"])
@@ -148,14 +30,6 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """One prepared process for all tests, as a worker has one for all tasks."""
     with make_bench(tmp_path_factory.mktemp("bench"), request.param) as made:
         yield made
-
-
-@pytest.fixture
-def bench(shared: Bench) -> Bench:
-    shutil.rmtree(shared.directory, ignore_errors=True)
-    shared.directory.mkdir()
-    shared.source.write_bytes(b"wav")
-    return shared
 
 
 def test_a_good_step_returns_its_artifacts_and_reports_progress(bench: Bench) -> None:
@@ -406,7 +280,7 @@ def test_a_step_and_its_prepared_process_die_with_a_worker_that_is_killed(bench:
     bench.write("made('begun'); time.sleep(60)")
     code = (
         f"import sys; sys.path[:0] = {[str(ROOT), str(bench.root / 'modules')]}\n"
-        "from pathlib import Path; from tests.services.test_stepprocess import Bench, steps_in\n"
+        "from pathlib import Path; from tests.services.stepbench import Bench, steps_in\n"
         f"Bench(root := Path({str(bench.root)!r}), {bench.sandbox!r}, steps_in(root, {bench.sandbox!r})).work()"
     )
     worker = subprocess.Popen([sys.executable, "-c", code])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from mediaflow.domain.errors import LimitReached
 from mediaflow.domain.records import Upload
 from mediaflow.services.uploads.acceptance import NewUpload
+from tests.services.together import at_once
 from tests.services.world import World, make_world
 
 
@@ -74,20 +74,15 @@ def test_the_largest_upload_fits_whatever_the_limit_of_bytes(tmp_path: Path) -> 
 
 
 def test_announcements_at_once_never_exceed_what_may_be_on_the_way(under_way: World) -> None:
-    start, refused = threading.Barrier(8), []
+    refused = []
 
     def announce() -> None:
-        start.wait()
         try:
             under_way.runtime.ingest.announce("ann", upload(4000))
         except LimitReached as error:
             refused.append(error.code)
 
-    threads = [threading.Thread(target=announce) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(8, announce)
     database = under_way.runtime.database
     assert database.uploads.count({}) == database.assets.count({}) == 8 - len(refused) <= 2
 
