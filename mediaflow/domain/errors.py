@@ -17,13 +17,15 @@ REPEATING_CODES: Final = frozenset(
         "job.incomplete",
         "job.name_taken",
         "job.output_too_large",
+        "job.timeout",
         "job.unknown_profile",
         "plugin.broken",
     )
 )
 """Errors of work that are a function of its input: the same code and detail twice in a row will come a third time too.
 
-What the surroundings do (a storage, a database, a lack of time or memory, a process that dies) is not among them.
+What the surroundings do (a storage, a database, a process that dies) is not among them. A time limit is: it is many
+times what a task takes, and whoever reached it twice would hold its cores for three more of it.
 """
 
 

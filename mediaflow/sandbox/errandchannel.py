@@ -25,6 +25,8 @@ PATIENCE_SECONDS: Final = 60.0
 """How long a step may leave an answer unread, or a request unfinished."""
 _LOOK_SECONDS: Final = 0.2
 _REQUEST_BYTES: Final = 1024 * 1024
+_MOST_NAMES: Final = 4096
+"""Arguments, or files to read, of one program. Each is compared with all that the step may read."""
 _BLOCK_BYTES: Final = 48 * 1024
 """A multiple of 3, so that the Base64 of blocks is that of the whole."""
 _LIMITS: Final = {limit.name for limit in fields(Limits)}
@@ -68,6 +70,14 @@ class ErrandChannel:
 
     def say(self, answer: dict[str, Any]) -> None:
         self._send(json.dumps(answer).encode() + b"\n", time.monotonic() + PATIENCE_SECONDS)
+
+    def say_line(self, line: str) -> None:
+        """Block by block: as JSON a line may be six times as long."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        self._send(b'{"line": "', deadline)
+        for start in range(0, len(line), _BLOCK_BYTES):
+            self._send(json.dumps(line[start : start + _BLOCK_BYTES])[1:-1].encode(), deadline)
+        self._send(b'"}\n', deadline)
 
     def say_ended(self, ended: Completed) -> None:
         """Block by block: stdout is held once, and not again as Base64 and as JSON."""
@@ -121,12 +131,13 @@ def _checked_request(data: bytes | bytearray) -> dict[str, Any]:
     match request:
         case {
             "argv": [str(), *_] as argv,
-            "reads": list() as reads,
+            "reads": [*reads],
             "writes": (str() | None) as writes,
             "lines": bool(),
             "limits": {"wall_seconds": (float() | int()), "stdout_bytes": int()} as limits,
         } if (
-            all(map(_is_text, (argv[0], *reads, writes or "/")))
+            max(len(argv), len(reads)) <= _MOST_NAMES
+            and all(map(_is_text, (argv[0], *reads, writes or "/")))
             and all(part == "" or _is_text(part) for part in argv)
             and all(name in _LIMITS and (value is None or _is_amount(value)) for name, value in limits.items())
         ):

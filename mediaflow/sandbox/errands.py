@@ -33,6 +33,8 @@ STDOUT_BYTES: Final = 16 * 1024 * 1024
 """The most that a step may ask to have kept of a program's stdout."""
 KEPT_BYTES: Final = 64 * 1024 * 1024
 """The most that is kept for all programs of a step that run or whose answer it has not read; more wait."""
+_ASK_SECONDS: Final = 0.005
+"""Between two things that a step says, true or not: to start a program takes longer anyway."""
 _END_SECONDS: Final = 10.0
 """So long the end of programs is waited for: they are killed, and what they leave in their pipes is read."""
 
@@ -197,6 +199,7 @@ class Errands:
                         os.close(file)
                         return
                 self._start(self._errand, file)
+            self._stopped.wait(_ASK_SECONDS)
 
     def _errand(self, file: int) -> None:
         try:
@@ -231,7 +234,7 @@ class Errands:
             self.room.check_program(request["argv"][0])
             files = self.room.files(request["reads"], request["writes"])
         runner = replace(self.runner, stop=lambda: self._reason(channel), running=self.running)
-        on_line = (lambda line: channel.say({"line": line})) if request["lines"] else None
+        on_line = channel.say_line if request["lines"] else None
         with self._kept.holding(max(limits.stdout_bytes, LINE_BYTES), lambda: self._reason(channel)):
             channel.say_ended(runner.run_among(request["argv"], files, limits, on_line))
 

@@ -8,12 +8,12 @@ ALLOWED: Final = """
     access arch_prctl brk capget capset chdir chmod chown clock_getres clock_gettime clock_nanosleep close close_range
     connect copy_file_range creat dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2
     epoll_wait eventfd eventfd2 execve exit exit_group faccessat faccessat2 fadvise64 fallocate fchdir fchmod fchmodat
-    fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fork fremovexattr fsetxattr fstat fstatfs
+    fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fork fremovexattr fstat fstatfs
     fsync ftruncate futex futex_requeue futex_wait futex_waitv futex_wake get_mempolicy get_robust_list
     get_thread_area getcpu getcwd getdents getdents64 getegid geteuid getgid getgroups getitimer getpeername getpgid
     getpgrp getpid getppid getpriority getrandom getresgid getresuid getrlimit getrusage getsid getsockname getsockopt
     gettid gettimeofday getuid getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioctl kill
-    lchown lgetxattr link linkat listxattr llistxattr lremovexattr lseek lsetxattr lstat madvise map_shadow_stack
+    lchown lgetxattr link linkat listxattr llistxattr lremovexattr lseek lstat madvise map_shadow_stack
     mbind membarrier mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mprotect mremap
     mseal msync munlock munlockall munmap nanosleep newfstatat open openat openat2 pause pipe pipe2 poll ppoll prctl
     pread64 preadv preadv2 prlimit64 pselect6 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv
@@ -22,7 +22,7 @@ ALLOWED: Final = """
     sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval
     sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield select sendfile sendmsg sendto
     set_mempolicy set_robust_list set_tid_address setgroups setitimer setpgid setpriority setresgid setresuid
-    setrlimit setsid setsockopt setxattr shutdown sigaltstack signalfd signalfd4 socketpair splice stat statfs statx
+    setrlimit setsid setsockopt shutdown sigaltstack signalfd signalfd4 socketpair splice stat statfs statx
     symlink symlinkat sync_file_range sysinfo tee tgkill time timer_create timer_delete timer_getoverrun timer_gettime
     timer_settime timerfd_create timerfd_gettime timerfd_settime times tkill truncate umask uname unlink unlinkat
     utime utimensat utimes vfork vmsplice wait4 waitid write writev
@@ -42,9 +42,10 @@ DENIED: Final = """
     sethostname setdomainname settimeofday stime clock_settime clock_adjtime adjtimex
     migrate_pages move_pages set_mempolicy_home_node
     memfd_create memfd_secret shmget shmat shmctl msgget msgsnd semget mq_open
+    setxattr lsetxattr fsetxattr setxattrat
 """
 """What has no place in a step: other file systems, namespaces, other processes, the kernel's own workings, the clock,
-and memory that nobody has mapped, which no watch sees.
+and memory that nobody has mapped, which no watch sees (attributes of files in memory are such).
 Most are refused for want of capabilities as well; two bars are better than one where a kernel has holes.
 """
 

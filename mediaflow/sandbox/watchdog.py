@@ -128,11 +128,17 @@ class _Run:
             if len(self.stdout) > self.watch.limits.stdout_bytes:
                 raise self._failure("job.output_too_large", f"wrote more than {self.watch.limits.stdout_bytes} bytes")
             return
+        if b"\n" not in data:  # a long line that comes in little pieces is not looked through again for each of them
+            self._check_line()
+            return
         *lines, rest = self.stdout.split(b"\n")
         self.stdout = bytearray(rest)
         for line in lines:
             self.heard = time.monotonic()
             self.watch.on_line(line.decode(errors="replace"))
+        self._check_line()
+
+    def _check_line(self) -> None:
         if len(self.stdout) > LINE_BYTES:
             raise self._failure("job.output_too_large", f"wrote a line of more than {LINE_BYTES} bytes")
 

@@ -98,7 +98,9 @@ class Arriving:
         for line in lines:
             name, _, value = line.partition(b":")
             fields.setdefault(name.lower(), []).append(value.strip(b" \t"))
-        self.expects_continue = [value.lower() for value in fields.get(b"expect", ())] == [b"100-continue"]
+        expected = [value.lower() for value in fields.get(b"expect", ())]
+        # RFC 9110 section 10.1.1: of HTTP/1.0 that is ignored
+        self.expects_continue = expected == [b"100-continue"] and words[-1] != b"HTTP/1.0"
         forwarded = b",".join(fields.get(b"x-forwarded-for", ())).decode("latin-1")
         self.forwarded_for = tuple(member.strip() for member in forwarded.split(",")) if forwarded else ()
         lengths, codings = fields.get(b"content-length", []), fields.get(b"transfer-encoding", [])

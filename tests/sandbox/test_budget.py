@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
+import socket
 import subprocess
 import sys
+import threading
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import pytest
 
@@ -17,10 +21,13 @@ from mediaflow.domain.errors import MediaRejected
 from mediaflow.sandbox.budget import Budget, Meter
 from mediaflow.sandbox.cgroups import MemoryGroup, _bounded, _parents, memory_group
 from mediaflow.sandbox.confinement import SandboxMode
+from mediaflow.sandbox.errandchannel import ErrandChannel
+from mediaflow.sandbox.ownership import remove_tree
 from mediaflow.sandbox.process import Limits
+from mediaflow.sandbox.program import Program
 from mediaflow.sandbox.runner import CLEAN_ENVIRONMENT, SandboxedRunner
 from mediaflow.sandbox.usage import ProcessTable, written
-from mediaflow.sandbox.watchdog import Watch, watched
+from mediaflow.sandbox.watchdog import Watch, _Run, watched
 from tests.sandbox.ordinary import ordinary_user
 
 MEBIBYTE: Final = 1024**2
@@ -107,6 +114,63 @@ def test_what_is_written_is_counted_up_to_a_number_and_links_are_not_followed(tm
     assert (8192 <= size < 100_000, files) == (True, 4)
     assert written(tmp_path, most_files=2)[1] == 3
     assert written(tmp_path / "gone", most_files=2) == (0, 0)
+
+
+def test_no_path_is_too_long_to_be_counted(tmp_path: Path) -> None:
+    # given a directory that can be opened by its path and one that can't, each with a file
+    first = (3840 - len(os.fspath(tmp_path / "0"))) // 251 + 1
+    for depth in (first, first + 2):
+        top = tmp_path / str(depth - first)
+        top.mkdir()
+        place = os.open(top, os.O_RDONLY)
+        for _ in range(depth):
+            os.mkdir("d" * 250, dir_fd=place)
+            below = os.open("d" * 250, os.O_RDONLY, dir_fd=place)
+            os.close(place)
+            place = below
+        os.close(os.open("f" * 255, os.O_CREAT | os.O_WRONLY, dir_fd=place))
+        os.close(place)
+        assert written(top, most_files=100)[1] == 101
+        remove_tree(top)
+        assert not top.exists()
+
+
+def test_what_lies_in_a_sandboxs_scratch_places_is_memory() -> None:
+    runner = SandboxedRunner("bwrap", budget=replace(AMPLE, memory_bytes=30 * MEBIBYTE))
+    with pytest.raises(MediaRejected, match="sh took more than 30 MiB of memory"):
+        runner.run(["sh", "-c", "head -c 50000000 /dev/zero > /tmp/x; sleep 20"], limits=Limits(wall_seconds=25))
+
+
+def test_a_long_line_that_comes_in_little_pieces_takes_time_in_proportion() -> None:
+    def seconds(pieces: int) -> float:
+        started, run = time.process_time(), _Run(cast(Program, None), Watch("x", Limits(9), on_line=print), None)
+        for _ in range(pieces):
+            run._take_stdout(b"twelve bytes")
+        return time.process_time() - started
+
+    assert seconds(80_000) < 8 * max(seconds(20_000), 0.01)
+
+
+def test_a_long_line_of_a_program_is_told_to_its_step_piece_by_piece() -> None:
+    ours, theirs = socket.socketpair()
+    line, heard = "\0\u20ac\N{VIDEO CAMERA}" * 300_000, bytearray()
+
+    def hear() -> None:
+        while not heard.endswith(b"\n"):
+            heard.extend(theirs.recv(65536))
+
+    reader = threading.Thread(target=hear)
+    with ours, theirs:
+        reader.start()
+        tracemalloc.start()
+        try:
+            ErrandChannel(ours, lambda: False).say_line(line)
+            taken = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        reader.join()
+    assert json.loads(heard) == {"line": line}
+    assert taken - len(heard) < 3 * MEBIBYTE
 
 
 # --- groups of the kernel's

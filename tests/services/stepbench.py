@@ -14,6 +14,7 @@ import pytest
 from mediaflow.domain.media import MediaInfo
 from mediaflow.plugin import MediaContext, StepTask
 from mediaflow.plugin.wire import dump
+from mediaflow.sandbox.budget import Budget
 from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.ports import StepRequest
 from mediaflow.settings import Settings
@@ -79,16 +80,28 @@ class Bench:
     sandbox: str
     steps: ChildSteps
 
-    def run(self, body: str, hooks: Hooks | None = None, seconds: float = 20, nice: int = 0) -> list[dict[str, Any]]:
+    def run(
+        self,
+        body: str,
+        hooks: Hooks | None = None,
+        seconds: float = 20,
+        nice: int = 0,
+        budget: Budget | None = None,
+    ) -> list[dict[str, Any]]:
         self.write(body)
-        return self.work(hooks, seconds, nice)
+        return self.work(hooks, seconds, nice, budget=budget)
 
     def write(self, body: str) -> None:
         lines = "\n".join(" " * 8 + line for line in body.strip().splitlines())
         (self.root / "modules" / "stepprobe_plugin.py").write_text(PLUGIN.replace("{body}", lines))
 
     def work(
-        self, hooks: Hooks | None = None, seconds: float = 20, nice: int = 0, directory: Path | None = None
+        self,
+        hooks: Hooks | None = None,
+        seconds: float = 20,
+        nice: int = 0,
+        directory: Path | None = None,
+        budget: Budget | None = None,
     ) -> list[dict[str, Any]]:
         request = StepRequest(
             step="test.step",
@@ -97,6 +110,7 @@ class Bench:
             directory=str(directory or self.directory),
             time_limit_seconds=seconds,
             nice=nice,
+            budget=budget,
         )
         return self.steps.run(request, hooks or Hooks())
 

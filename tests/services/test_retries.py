@@ -39,7 +39,7 @@ def test_an_error_of_the_input_is_repeated_once_and_one_of_the_surroundings_four
 
 @pytest.mark.parametrize(
     "code",
-    ["job.internal", "job.timeout", "job.stalled", "job.step_broken", "job.program_missing", "plugin.failed"],
+    ["job.internal", "job.stalled", "job.step_broken", "job.program_missing", "plugin.failed"],
 )
 def test_what_the_surroundings_or_a_plugin_did_may_go_well_next_time(code: str) -> None:
     error = {"code": code, "detail": "It went wrong."}
@@ -49,7 +49,10 @@ def test_what_the_surroundings_or_a_plugin_did_may_go_well_next_time(code: str) 
 def test_what_is_only_said_of_an_input_is_final_the_second_time() -> None:
     waits = {
         code: seconds_to_next(2, {"code": code, "detail": ""}, {"code": code, "detail": ""})
-        for code in ("job.bad_output", "job.bad_plan", "job.bad_task", "job.incomplete", "job.unknown_profile")
+        for code in (
+            *("job.bad_output", "job.bad_plan", "job.bad_task", "job.incomplete", "job.unknown_profile"),
+            *("job.timeout", "job.bad_manifest", "plugin.broken"),
+        )
     }
     assert set(waits.values()) == {None}
     assert waits.keys() <= REPEATING_CODES

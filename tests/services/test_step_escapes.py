@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mediaflow.domain.errors import MediaRejected, TaskFailed
+from mediaflow.sandbox.budget import Budget
 from mediaflow.sandbox.confinement import PROCESSES
 from mediaflow.sandbox.errands import AT_ONCE, KEPT_BYTES, STDOUT_BYTES
 from mediaflow.sandbox.selftest import outside
@@ -84,6 +86,8 @@ def test_a_step_has_no_more_processes_and_no_more_scratch_space_than_its_share(b
         "            while file.tell() < 80_000_000: file.write(bytes(8_000_000))\n"
         "        taken.append(place)\n"
         "    except OSError: pass\n"
+        "try: os.setxattr('/tmp/big', 'user.a', bytes(60_000)); taken.append('attributes')\n"
+        "except PermissionError: pass\n"
         "return [made('out', json.dumps([n, taken]).encode())]"
     )
     forks, taken = json.loads((bench.directory / "out").read_text())
@@ -148,6 +152,8 @@ def test_what_is_no_request_for_a_program_harms_nobody_else(bench: Bench) -> Non
         {**good, "limits": {**limits, "wall_seconds": -1}},
         {**good, "limits": {**limits, "wall_seconds": 1e300}},
         {**good, "limits": {**limits, "colour": 1}},
+        {**good, "argv": ["true"] * 5000},  # each is compared with what the step may read
+        {**good, "reads": [str(bench.source)] * 5000},
         [],
         good,
     ]
@@ -164,7 +170,7 @@ def test_what_is_no_request_for_a_program_harms_nobody_else(bench: Bench) -> Non
         "    told.append(next(iter(json.loads(ours.makefile().readline()))))\n"
         "return [made('out', json.dumps(told).encode())]"
     )
-    assert json.loads((bench.directory / "out").read_text()) == [*["failed"] * 10, "ended", "failed"]
+    assert json.loads((bench.directory / "out").read_text()) == [*["failed"] * 12, "ended", "failed"]
 
 
 def test_a_step_that_makes_answers_block_and_never_end_is_over_when_it_ends(bench: Bench) -> None:
@@ -217,6 +223,46 @@ def test_answers_that_a_step_does_not_read_take_no_more_memory_than_its_share(be
         "return [made('out', str(begun).encode())]"
     )
     assert (bench.directory / "out").read_text() == str(KEPT_BYTES // STDOUT_BYTES)
+
+
+def test_whoever_asks_for_programs_without_end_waits(bench: Bench) -> None:
+    bench.run(
+        "count, until = 0, time.monotonic() + 1\n"
+        "while time.monotonic() < until: workspace.processes.control.send(b'.'); count += 1\n"
+        "return [made('out', str(count).encode())]"
+    )
+    # and what fits into the socket; measured before: 250,000
+    assert int((bench.directory / "out").read_text()) < 2000
+
+
+BUDGET = Budget(512 * 1024**2, 60, None, 20_000_000, 100)
+
+
+@pytest.mark.parametrize(
+    ("body", "budget", "words"),
+    [
+        (
+            "file = open(here / 'a', 'wb'); file.truncate(10**12); return [Artifact('a', 'file', 'a/b', 10**12)]",
+            {},
+            "disk",
+        ),
+        (
+            "script = 'while :; do :; done'\n"
+            "for _ in range(20):\n"
+            "    workspace.processes.run(['timeout', '0.7', 'sh', '-c', script], limits=Limits(5))\n"
+            "return []",
+            {"cpu_seconds": 1.5},
+            "processor time",
+        ),
+    ],
+    ids=["a file with holes", "processor time of programs that have ended"],
+)
+def test_what_a_step_and_its_programs_take_adds_up(
+    bench: Bench, body: str, budget: dict[str, float], words: str
+) -> None:
+    with pytest.raises(MediaRejected, match=words) as caught:
+        bench.run(body, budget=replace(BUDGET, directory=bench.directory, **budget))  # type: ignore[arg-type]
+    assert caught.value.code == "media.too_costly"
 
 
 def test_links_lead_a_program_nowhere(bench: Bench) -> None:
@@ -314,6 +360,7 @@ FIND = (
             "more artifacts than",
         ),
         ("""b'{"artifact":{"a":[' + b','.join([b'[]'] * 300000) + b']}}'""", "wrong shape"),
+        ("""b'{"progress":0.5}\\n' * 2000""", "reports its progress more than 50 times a second"),
     ],
 )
 def test_rubbish_on_a_steps_channel_is_the_plugins_fault(bench: Bench, said: str, sentence: str) -> None:
@@ -328,6 +375,9 @@ def test_an_error_that_a_step_tells_can_be_stored(bench: Bench) -> None:
     with pytest.raises(MediaRejected) as caught:
         bench.run(f"{FIND}say(b'{told}\\n'); os._exit(0)")
     assert caught.value.detail == "?"
+    with pytest.raises(MediaRejected) as caught:
+        bench.run(f"{FIND}say(b'{told}\\n'.replace(b'\"a\"', b'\"A: b\\\\\\\\n\"')); os._exit(0)")
+    assert caught.value.code == "plugin.failed"
 
 
 def test_a_step_sees_packages_and_not_what_else_is_where_modules_are_looked_for(

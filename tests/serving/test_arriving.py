@@ -60,6 +60,12 @@ def test_what_the_server_needs_of_the_head_is_known() -> None:
     assert arriving.forwarded_for == ("1.1.1.1", "2.2.2.2", "3.3.3.3")
 
 
+def test_nobody_who_speaks_http_1_0_is_told_to_go_on() -> None:
+    arriving = Arriving(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert arriving.arrived() is Arrival.PART
+    assert not arriving.expects_continue
+
+
 @pytest.mark.parametrize(
     ("start", "more", "arrival"),
     [

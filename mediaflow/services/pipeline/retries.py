@@ -19,8 +19,9 @@ def seconds_to_next(
 
     `failures` counts the attempts that failed, this one too. `error` and `before`, the failure before it, are
     `{code, detail}` as the task's document keeps them. What is a function of the input (`REPEATING_CODES`) and was said
-    twice in a row, word for word, would be said a third time. An `optional` task does not keep what others made waiting
-    for it: for that, anything said twice is its end.
+    twice in a row, word for word, would be said a third time. Once is not enough to know it: a plugin may ask its
+    surroundings, and while machines are brought up to date one after another the next worker has another version of
+    it. An `optional` task does not keep what others made waiting for it: for that, anything said twice is its end.
     """
     repeats = optional or error["code"] in REPEATING_CODES
     if failures >= MAX_ATTEMPTS or (repeats and _same(before, error)):

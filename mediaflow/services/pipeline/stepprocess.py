@@ -25,7 +25,7 @@ import structlog
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.plugin import ENTRY_POINT_GROUP, Limits, MediaContext, UsesNetwork
-from mediaflow.sandbox.budget import grouped
+from mediaflow.sandbox.budget import Meter, grouped
 from mediaflow.sandbox.cgroups import MemoryGroup
 from mediaflow.sandbox.errands import Errands, Room
 from mediaflow.sandbox.marks import end_marked
@@ -80,7 +80,10 @@ class ChildSteps:
         with self._user(directory) as user:
             ended = self._watched(plugin, request, watch, user)
         stderr = readable_stderr(ended.stderr, [Path(request.source), directory])
-        return told.outcome(ended, stderr, directory)
+        artifacts = told.outcome(ended, stderr, directory)
+        if request.budget is not None:
+            Meter(told.name, request.budget).check_made(sum(artifact["size_bytes"] for artifact in artifacts))
+        return artifacts
 
     def prepare(self) -> None:
         """Start the prepared process now, so that the first step need not wait for its imports."""

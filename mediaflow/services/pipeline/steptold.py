@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -22,10 +24,16 @@ _log = structlog.get_logger("mediaflow.steps")
 _STDERR_SHOWN: Final = 2000
 _NO_FRACTION: Final = 1e9
 """Progress a little off is forgiven; this is none (nor is NaN, or an integer that no float can hold)."""
+REPORTS_AT_ONCE: Final = 1000
+REPORTS_PER_SECOND: Final = 50
+"""Ten times what `Workspace.progress` lets through: whoever reports more keeps the worker busy."""
 MOST_ARTIFACTS: Final = 50_000
 """Of one task: segments of two seconds for more than a day."""
 MOST_ARTIFACT_BYTES: Final = 16 * 1024 * 1024
 """So long are all lines together that name artifacts."""
+
+
+_CODE: Final = re.compile(r"[a-z][a-z0-9_.-]{0,99}")
 
 
 @dataclass(slots=True)
@@ -38,11 +46,14 @@ class Told:
     done: bool = False
     error: Mapping[str, str] | None = None
     _artifact_bytes: int = 0
+    _reports: int = 0
+    _began: float = field(default_factory=time.monotonic)
 
     def line(self, text: str) -> None:
         """One line of the protocol of `mediaflow/services/pipeline/stepchild.py`."""
         match self._parsed(text):
             case {"progress": float() | int() as fraction} if abs(fraction) < _NO_FRACTION:
+                self._count_report()
                 self.hooks.progress(min(1.0, max(0.0, float(fraction))))
             case {"artifact": dict() as artifact}:
                 self._add(artifact, text)
@@ -67,6 +78,11 @@ class Told:
             raise self._broken(f"names a file that can't be looked at: {error!s:.300}") from error
         return [dump(artifact) for artifact in self.artifacts]
 
+    def _count_report(self) -> None:
+        self._reports += 1
+        if self._reports > REPORTS_AT_ONCE + REPORTS_PER_SECOND * (time.monotonic() - self._began):
+            raise self._broken(f"reports its progress more than {REPORTS_PER_SECOND} times a second")
+
     def _parsed(self, text: str) -> Any:
         try:
             return json.loads(text)
@@ -87,7 +103,8 @@ class Told:
         self.artifacts.append(artifact)
 
     def _told_error(self, error: Mapping[str, str], stderr: str) -> MediaRejected | TaskFailed:
-        detail, code = _text(error["detail"][:1000]), _text(error["code"][:100])
+        detail = _text(error["detail"][:1000])
+        code = error["code"] if _CODE.fullmatch(error["code"]) else "plugin.failed"
         if error["kind"] == "rejected":
             return MediaRejected(detail, code=code)
         _log.warning("step failed", step=self.name, code=code, detail=detail, stderr=stderr[-_STDERR_SHOWN:])
