@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,10 @@ import pytest
 
 from mediaflow.persistence import open_database
 from mediaflow.services.ports import Database
-from tests.services.stepbench import Bench
+from tests.services import stepbench
 from tests.services.world import World, make_world
+
+bench = stepbench.bench
 
 
 @pytest.fixture
@@ -19,15 +20,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = make_world(tmp_path / "data")
     yield made
     made.runtime.close()
-
-
-@pytest.fixture
-def bench(shared: Bench) -> Bench:
-    """What a module's `shared` made, as if nothing had run on it."""
-    shutil.rmtree(shared.directory, ignore_errors=True)
-    shared.directory.mkdir()
-    shared.source.write_bytes(b"wav")
-    return shared
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -141,3 +142,12 @@ def make_bench(root: Path, sandbox: str) -> Iterator[Bench]:
         patch.syspath_prepend(str(root / "modules"))
         patch.setenv("MEDIAFLOW_JWT_KEY", "k" * 40)
         yield Bench(root, sandbox, steps)
+
+
+@pytest.fixture
+def bench(shared: Bench) -> Bench:
+    """What a module's `shared` made, as if nothing had run on it."""
+    shutil.rmtree(shared.directory, ignore_errors=True)
+    shared.directory.mkdir()
+    shared.source.write_bytes(b"wav")
+    return shared

@@ -326,7 +326,8 @@ def test_a_step_is_forked_from_a_process_that_has_imported_it(bench: Bench) -> N
 def test_all_of_this_as_an_ordinary_user() -> None:
     with ordinary_user() as ([*command, python], directory):
         # conftest.py brings packages in that an older Python needs more packages for
-        options = f"-q --noconftest -p pytest_timeout -p no:cacheprovider --basetemp={directory}/t".split()
+        plugins = "-p pytest_timeout -p tests.services.stepbench -p no:cacheprovider"
+        options = f"-q --noconftest {plugins} --basetemp={directory}/t".split()
         files = [__file__, "tests/services/test_step_escapes.py", "tests/sandbox"]
         command[command.index("-C") + 1] = str(ROOT)
         done = subprocess.run([*command, python, "-m", "pytest", *options, *files], capture_output=True, text=True)
