@@ -14,7 +14,8 @@ LONGEST_FIRST: Final = (
     "tests/integration/test_schemathesis.py",
     "tests/packaging/test_architecture.py",
     "tests/integration/test_up.py",
-    "tests/integration/test_library_page.py",
+    "tests/integration/library/test_finding.py",
+    "tests/integration/library/test_editing.py",
     "tests/integration/test_encode.py",
     "tests/packaging/test_thirdparty_service.py",
     "tests/packaging/test_thirdparty.py",
@@ -25,6 +26,7 @@ LONGEST_FIRST: Final = (
     "tests/integration/test_tracks.py",
     "tests/api/test_gunicorn.py",
     "tests/api/test_spectral.py",
+    "tests/contracts/test_repository_changes.py",
     "tests/contracts/test_repositories.py",
     "tests/contracts/test_storages.py",
 )
