@@ -94,6 +94,8 @@ def test_the_bucket_is_made_once_however_many_come_first(s3_server: S3Server, bu
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(first, range(4)))
+    kept = open_s3(s3_server.url(bucket), s3_server.settings).list("key")
+    assert sorted(info.key for info in kept) == ["key0", "key1", "key2", "key3"]
 
 
 # --- large objects
