@@ -14,12 +14,10 @@ def serve(host: str | None, port: int | None) -> int:
     """Run the web server, as `gunicorn -c gunicorn.conf.py wsgi:app` does. It needs MEDIAFLOW_REDIS_URL."""
     from mediaflow import registry
     from mediaflow.embedded.checks import check_hosts
-    from mediaflow.embedded.tether import tether_forks
     from mediaflow.serving import run as serve_until_stopped
 
     given = {"MEDIAFLOW_HOST": host, "MEDIAFLOW_PORT": None if port is None else str(port)}
     os.environ.update({name: value for name, value in given.items() if value is not None})
     settings, plugins = registry.load(os.environ)
     check_hosts(settings, plugins)
-    tether_forks()
     return serve_until_stopped(settings)

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
-STOP_MILLISECONDS: Final = 6000
-"""Running tasks are given back within a second (`queue/middleware.py`); what hangs longer is left to its lease."""
+if TYPE_CHECKING:
+    from dramatiq.brokers.redis import RedisBroker
 
 
 @click.command()
 @click.option("--processes", type=click.IntRange(1, 64), help="Worker processes; else MEDIAFLOW_WORKER_PROCESSES.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads of each; else MEDIAFLOW_WORKER_THREADS.")
-def worker(processes: int | None, threads: int | None) -> int:
-    """Run workers on the queue of MEDIAFLOW_REDIS_URL, as `dramatiq mediaflow.worker` does."""
+@click.option(
+    "--drain-seconds",
+    type=click.IntRange(0, 86_400),
+    default=600,
+    show_default=True,
+    help="How long what runs may go on after SIGUSR1.",
+)
+def worker(processes: int | None, threads: int | None, drain_seconds: int) -> int:
+    """Run workers on the queue of MEDIAFLOW_REDIS_URL, as `dramatiq mediaflow.worker` does.
+
+    A worker process that dies is started again at once. SIGTERM gives what runs back to others; SIGUSR1 claims nothing
+    new and ends when what runs is done, or gives it back when that takes too long.
+    """
     from mediaflow import registry
     from mediaflow.cli.main import EXIT_DONE, EXIT_FAILED
     from mediaflow.embedded.checks import check_worker
-    from mediaflow.embedded.tether import tether_forks
+    from mediaflow.embedded.crew import Crew
     from mediaflow.observability.logging import configure_logging
+    from mediaflow.queue.working import work_until_told
+    from mediaflow.runtime import work_root
 
     if threads:
         os.environ["MEDIAFLOW_WORKER_THREADS"] = str(threads)
@@ -31,9 +45,15 @@ def worker(processes: int | None, threads: int | None) -> int:
     _check_queue(settings.redis_url)
     check_worker(settings, plugins)
     configure_logging(settings, plugins.setting_specs)
-    tether_forks()
-    done = _run_dramatiq(settings.worker_processes)
-    return EXIT_DONE if done == 0 else EXIT_FAILED
+    crew = Crew(settings.worker_processes, partial(work_until_told, _broker, drain_seconds), work_root(settings))
+    return EXIT_DONE if crew.run() == 0 else EXIT_FAILED
+
+
+def _broker() -> RedisBroker:
+    """The broker of this process, made where it is used: nothing of it would survive a fork."""
+    from mediaflow.worker import broker
+
+    return broker
 
 
 def _check_queue(redis_url: str) -> None:
@@ -44,21 +64,3 @@ def _check_queue(redis_url: str) -> None:
             "MEDIAFLOW_REDIS_URL is not set, and without a queue workers hear of nothing; "
             "name a Redis (redis://host:6379/0), or run `mediaflow up`, which brings its own"
         )
-
-
-def _run_dramatiq(processes: int) -> int:
-    from dramatiq import cli
-
-    arguments = cli.make_argument_parser().parse_args(  # type: ignore[no-untyped-call]
-        [
-            "mediaflow.worker",
-            *("--processes", str(processes)),
-            *("--worker-shutdown-timeout", str(STOP_MILLISECONDS)),
-            # ours are configured already
-            "--skip-logging",
-        ]
-    )
-    # its default puts the current directory before installed packages
-    arguments.path = []
-    code: int = cli.main(arguments)  # type: ignore[no-untyped-call]
-    return code

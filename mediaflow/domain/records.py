@@ -172,10 +172,11 @@ class Task:
     filters on it.
 
     `ready` is set when all `needs` (task names of the same job) are done. `failures` counts attempts that failed or
-    whose worker died. `weight` is the expected cost in seconds of one core. `turn` is the order among those of an
-    owner: when the job was made, later by the cost of all its steps, for what is done soon goes first; it follows from
-    the document alone, so that an index has it. `seconds` is what was spent on it so far (of
-    one core), which its owner has received. `optional` tasks may fail without harming the job.
+    whose worker died; `worker` is who had it last, `place` where (`sandbox/identity.py`). `weight` is the expected cost
+    in seconds of one core. `turn` is the order among those of an owner: when the job was made, later by the cost of all
+    its steps, for what is done soon goes first; it follows from the document alone, so that an index has it. `seconds`
+    is what was spent on it so far (of one core), which its owner has received. `optional` tasks may fail without
+    harming the job.
     """
 
     id: str
@@ -204,6 +205,7 @@ class Task:
     not_before: float = 0.0
     lease_until: float = 0.0
     worker: str | None = None
+    place: str | None = None
     progress: float = 0.0
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None

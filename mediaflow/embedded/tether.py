@@ -28,20 +28,6 @@ def die_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def tether_forks() -> None:
-    """From now on every process that this one forks in Python dies with it (the workers of gunicorn and of Dramatiq).
-
-    The kernel watches the forking *thread*: both fork from their main thread.
-    """
-    parent = os.getpid()
-
-    def before() -> None:
-        nonlocal parent
-        parent = os.getpid()
-
-    os.register_at_fork(before=before, after_in_child=lambda: die_with(parent))
-
-
 def tethered(program: Sequence[str], *, parent: int | None = None) -> list[str]:
     """The command line of a program that dies with `parent`, or else with the tethered program that starts it."""
     # -I -S: nothing of the environment or of site-packages is needed, and looking for it takes time

@@ -80,6 +80,7 @@ TASKS: Final = Table(
         ("owner", "lane", "started_at", "seconds"),
         ("job_id",),
         ("state", "lease_until"),
+        ("state", "place"),
         TELL,
     ),
 )

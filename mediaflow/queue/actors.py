@@ -40,7 +40,9 @@ def _looker(runtime: Runtime, stage: Stage) -> Callable[[str], None]:
 
 def _assembler(runtime: Runtime) -> Callable[[str], None]:
     def assemble(upload_id: str) -> None:
-        """Take a completed upload on to its job."""
+        """Take a completed upload on to its job; a worker that drains leaves it to others, who find it."""
+        if runtime.draining.is_set():
+            return
         runtime.assembly.finish(upload_id)
 
     return assemble

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 import threading
 
 import dramatiq
@@ -11,6 +13,7 @@ from dramatiq.common import dq_name
 from mediaflow.domain.errors import MediaflowError
 from mediaflow.queue.broker import QUEUE
 from mediaflow.runtime import Runtime, worker_threads
+from mediaflow.sandbox.kernel import die_with
 
 _log = structlog.get_logger(__name__)
 NUDGE_SECONDS = 1.0
@@ -26,6 +29,11 @@ class WorkerLife(dramatiq.Middleware):
 
     def __init__(self) -> None:
         self._pulse: threading.Thread | None = None
+
+    def after_process_boot(self, _broker: dramatiq.Broker) -> None:
+        """Called in a process that Dramatiq's first process forked: it dies with that one, however that dies."""
+        if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
+            die_with(parent.pid, signal.SIGKILL)
 
     def before_worker_boot(self, _broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Called before the worker's threads exist; what it was told on a command line gives way to the settings.
@@ -71,9 +79,10 @@ class WorkerLife(dramatiq.Middleware):
                 runtime.alive.note(runtime.execution.claims.worker)
                 if not beats:
                     runtime.steps.prepare()
+                runtime.orphans.give_back()
                 if beats % int(SWEEP_SECONDS / NUDGE_SECONDS) == 0:
                     runtime.reconciler.sweep()
-                elif runtime.gate.has_room:
+                elif runtime.gate.has_room and not runtime.draining.is_set():
                     runtime.reconciler.nudge()
             except MediaflowError as error:
                 _log.warning("reconciling failed", code=error.code, detail=error.detail)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from mediaflow.domain.errors import ConfigurationError
+from mediaflow.domain.states import Stage
 from mediaflow.observability.metrics import PrometheusMetrics
 from mediaflow.persistence import open_database
 from mediaflow.persistence.http_keys import fetch_keys
@@ -19,6 +22,7 @@ from mediaflow.registry import Registry
 from mediaflow.runtime.places import database_url, storage_url, work_root, worker_units
 from mediaflow.runtime.runtime import Runtime
 from mediaflow.runtime.stages import Ground, build_stages
+from mediaflow.sandbox.identity import Identity
 from mediaflow.services.access.api_keys import ApiKeys
 from mediaflow.services.access.credentials import Credentials
 from mediaflow.services.access.jwks import KeySet
@@ -34,7 +38,7 @@ from mediaflow.services.delivery.stream_options import stream_options
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.relay import Relay
 from mediaflow.services.pipeline.claims import Claims
-from mediaflow.services.pipeline.execution import Execution
+from mediaflow.services.pipeline.execution import Execution, StageHandler
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.workdir import WorkDirectory
@@ -127,18 +131,28 @@ def _sweepers(on: Ground, parts: ReceivesParts, relay: Relay, ingest: Ingest, bl
     )
 
 
-def _claims(database: Database, gate: LoadGate) -> Claims:
-    return Claims(database, gate, f"{socket.gethostname()}:{os.getpid()}")
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What makes a process begin nothing more: it stops, or drains."""
+
+    stopped: threading.Event = field(default_factory=threading.Event)
+    draining: threading.Event = field(default_factory=threading.Event)
+
+
+def _execution(on: Ground, gate: LoadGate, ends: _Ends, handlers: Mapping[Stage, StageHandler]) -> Execution:
+    own = Identity.of(os.getpid())
+    name = f"{socket.gethostname()}:{os.getpid()}" if own is None else str(own)
+    claims = Claims(on.database, gate, name, None if own is None else own.place)
+    return Execution(claims, on.jobs, on.metrics, handlers, ends.stopped.is_set, ends.draining.is_set)
 
 
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     plugins.use_metrics(metrics)
-    key = load_or_create_key(settings)
     database, redis = open_database(database_url(settings)), open_redis(settings.redis_url)
-    storage, parts = _open_storage(settings, plugins)
-    gate, stopped, work = LoadGate(worker_units(settings)), threading.Event(), WorkDirectory(work_root(settings))
+    key, (storage, parts) = load_or_create_key(settings), _open_storage(settings, plugins)
+    gate, work, ends = LoadGate(worker_units(settings)), WorkDirectory(work_root(settings)), _Ends()
     relay, blobs = Relay(database, plugins, metrics), Blobs(database, storage)
     jobs = Jobs(database, relay, wakeups, metrics)
     ingest = Ingest(database, storage, parts, plugins, relay, wakeups, metrics, settings)
@@ -162,12 +176,13 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         assembly=assembly,
         posters=stages.posters,
         delivery=Delivery(database, storage, stream_tokens, settings, stream_options(settings, storage), assets),
-        execution=Execution(_claims(database, gate), jobs, metrics, stages.handlers, stopped.is_set),
+        execution=_execution(on, gate, ends, stages.handlers),
         steps=stages.steps,
         reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, _sweepers(on, parts, relay, ingest, blobs)),
         gate=gate,
         work=work,
         rate_limits=_rate_limits(settings, redis),
         redis=redis,
-        stopped=stopped,
+        stopped=ends.stopped,
+        draining=ends.draining,
     )

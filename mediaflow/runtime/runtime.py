@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 
 from mediaflow.persistence.redis.alive import AliveWorkers
 from mediaflow.persistence.redis.connection import RedisConnection
 from mediaflow.plugin import Storage
 from mediaflow.registry import Registry
+from mediaflow.sandbox.identity import Identity
+from mediaflow.sandbox.lastwords import last_words
 from mediaflow.services.access.api_keys import ApiKeys
 from mediaflow.services.access.credentials import Credentials
 from mediaflow.services.access.sessions import LoginCodes, Sessions
@@ -37,6 +41,7 @@ from mediaflow.services.requests.audit import Audit
 from mediaflow.services.requests.idempotency import Idempotency
 from mediaflow.services.requests.rate_limits import RateLimits
 from mediaflow.services.requests.refusals import Refusals
+from mediaflow.services.upkeep.orphans import Orphans
 from mediaflow.services.upkeep.reconcile import Reconciler
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
@@ -71,6 +76,8 @@ class Runtime:
     rate_limits: RateLimits
     redis: RedisConnection | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
+    draining: threading.Event = field(default_factory=threading.Event)
+    """Set, what runs is done and nothing new is begun."""
 
     tokens: Tokens = field(init=False)
     api_keys: ApiKeys = field(init=False)
@@ -85,6 +92,7 @@ class Runtime:
     quotas: Quotas = field(init=False)
     idempotency: Idempotency = field(init=False)
     audit: Audit = field(init=False)
+    orphans: Orphans = field(init=False)
     captions: Captions = field(init=False)
     alive: AliveWorkers = field(init=False)
     events: EventLog = field(init=False)
@@ -106,6 +114,7 @@ class Runtime:
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
         self.audit = Audit(database, self.metrics, Refusals(database))
         self.events = EventLog(database)
+        self.orphans = Orphans(database, self.wakeups, Identity.of(os.getpid()), partial(last_words, self.work.root))
         self.captions = Captions(database, self.storage, self.posters.rendering)
         self.alive = AliveWorkers(self.redis)
 

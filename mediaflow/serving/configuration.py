@@ -58,6 +58,7 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "proc_name": "mediaflow",
         "on_starting": hooks.on_starting,
         "when_ready": hooks.when_ready,
+        "post_fork": hooks.post_fork,
         "worker_exit": hooks.worker_exit,
         "child_exit": hooks.child_exit,
         "on_exit": hooks.on_exit,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from typing import Any, Final
 
 from mediaflow import registry
 from mediaflow.domain.errors import MediaflowError
 from mediaflow.observability.logging import configure_logging
+from mediaflow.sandbox.kernel import die_with
 from mediaflow.serving.limits import raise_descriptors
 from mediaflow.settings import Settings
 
@@ -53,6 +55,11 @@ def when_ready(server: Any) -> None:
     except MediaflowError as error:
         server.log.error("%s", error.detail)  # noqa: TRY400 - the sentence says it all
         server.halt(reason="metrics", exit_status=1)
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """In a new worker: it dies with the first process, however that dies. A worker without one would hold the port."""
+    die_with(worker.ppid, signal.SIGKILL)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -31,21 +31,6 @@ def test_a_tethered_program_dies_with_a_parent_that_is_killed() -> None:
         assert eventually(lambda: is_gone(child))
 
 
-def test_forks_of_a_tethered_process_die_with_it() -> None:
-    code = (
-        "import os, time; from mediaflow.embedded.tether import tether_forks; tether_forks();"
-        "pid = os.fork();"
-        "print(pid, flush=True) if pid else None; time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-
-        parent.send_signal(signal.SIGKILL)
-
-        assert eventually(lambda: is_gone(child))
-
-
 def test_so_do_those_that_a_tethered_program_starts_tethered() -> None:
     inner = shlex.join(tethered(["sleep", "60"]))
     code = f"{inner} & echo $!; wait"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ import requests
 
 from mediaflow.embedded.addresses import free_port
 from mediaflow.embedded.redis_server import configure_redis
+from mediaflow.testing.clips import make_clip
+from tests.cli.conftest import eventually, is_gone
 from tests.contracts.nxserver import running_nx_server
 from tests.contracts.s3server import running_s3_server
 from tests.integration.service import Service, clean_environ
@@ -33,6 +37,7 @@ class Production:
 
     ann: Service
     bob: Service
+    masters: tuple[int, ...]
 
 
 def made(directory: Path) -> Path:
@@ -84,10 +89,16 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         web_log, worker_log = directory / "web.log", directory / "worker.log"
         gunicorn = [str(binaries / "gunicorn"), "-c", "gunicorn.conf.py", "wsgi:app"]
         dramatiq = [str(binaries / "dramatiq"), "mediaflow.worker", "--processes", "2", "--threads", "4"]
-        stack.enter_context(running(gunicorn, web_log, environ))
-        stack.enter_context(running(dramatiq, worker_log, environ))
+        masters = [
+            stack.enter_context(running(command, log, environ))
+            for command, log in (
+                (gunicorn, web_log),
+                (dramatiq, worker_log),
+            )
+        ]
         wait_ready(url, web_log)
-        yield Production(*(Service(url, minted(user, environ), "", "", directory, 0) for user in ("ann", "bob")))
+        ann, bob = (Service(url, minted(user, environ), "", "", directory, 0) for user in ("ann", "bob"))
+        yield Production(ann, bob, tuple(master.pid for master in masters))
         for log in (web_log, worker_log):
             assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
 
@@ -127,3 +138,33 @@ def test_others_do_not_see_it(production: Production, clip: Path) -> None:
     assert production.bob.call("GET", f"/assets/{asset_id}").status_code == 404
     assert production.bob.call("DELETE", f"/assets/{asset_id}").status_code == 404
     assert production.ann.settled(asset_id)["state"] == "ready"
+
+
+def test_nothing_outlives_masters_that_are_killed(production: Production, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=30, width=1280, height=720)
+    assert production.ann.upload(clip).status_code == 201
+    assert eventually(lambda: "ffmpeg" in family(production.masters).values(), 40)
+    everybody = family(production.masters)
+    for master in production.masters:
+        os.kill(master, signal.SIGKILL)
+    assert eventually(lambda: all(map(is_gone, everybody))), [
+        name for pid, name in everybody.items() if not is_gone(pid)
+    ]
+
+
+def family(roots: Iterable[int]) -> dict[int, str]:
+    """These processes and all that they started: their names by their numbers."""
+    stats = [text for file in Path("/proc").glob("[0-9]*/stat") if (text := _read(file))]
+    split = [re.fullmatch(r"(\d+) \((.*)\) \S (\d+) .*", text, re.DOTALL) for text in stats]
+    every = {int(found[1]): (found[2], int(found[3])) for found in split if found}
+    kin = set(roots)
+    while more := {pid for pid, (_, parent) in every.items() if parent in kin} - kin:
+        kin |= more
+    return {pid: every[pid][0] for pid in kin if pid in every}
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace").strip()
+    except OSError:
+        return ""  # it has ended

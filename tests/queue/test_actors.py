@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
 import threading
 import time
@@ -110,7 +108,7 @@ def test_a_worker_without_work_is_known_as_long_as_it_is_there(hands: tuple[Runt
     assert runtime.alive.names() == set()
     worker = dramatiq.Worker(broker, worker_threads=2)
     worker.start()
-    until(lambda: runtime.alive.names() == {f"{socket.gethostname()}:{os.getpid()}"})
+    until(lambda: runtime.alive.names() == {runtime.execution.claims.worker})
     worker.stop()
     assert AliveWorkers(open_redis(runtime.settings.redis_url)).names() == set()
 

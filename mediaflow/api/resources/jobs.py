@@ -9,6 +9,7 @@ from mediaflow.api.http.resource import Resource
 from mediaflow.api.schemas.common import fault_document, page_document
 from mediaflow.api.schemas.jobs import JobListQuery, JobPageSchema, JobWithTasksSchema
 from mediaflow.domain.records import Job, Task
+from mediaflow.sandbox.identity import shown_worker
 from mediaflow.services.assets.library import JobQuery
 
 blueprint = Resource("jobs", __name__, url_prefix=f"{BASE}/jobs", description="The work on assets.")
@@ -36,7 +37,7 @@ def get_job(job_id: str) -> dict[str, Any]:
 def cancel_job(job_id: str) -> dict[str, Any]:
     """Cancel a job.
 
-    Nothing of it is published any more, and what runs of it ends within 15 seconds. What was published before stays.
+    Nothing of it is published any more, and what runs of it ends within 5 seconds. What was published before stays.
     Repeating does no harm; 409 when the job has ended otherwise.
     """
     runtime().reprocess.cancel(caller(), job_id)
@@ -75,11 +76,12 @@ def _document(job: Job) -> dict[str, Any]:
 
 
 def _task_document(task: Task) -> dict[str, Any]:
-    names = ("id", "name", "stage", "step", "state", "failures", "optional", "needs", "worker")
+    names = ("id", "name", "stage", "step", "state", "failures", "optional", "needs")
     times = ("created_at", "started_at", "finished_at")
     return {
         **{name: getattr(task, name) for name in (*names, *times)},
         "progress": round(task.progress, 4),
         "attempts": task.attempt,
+        "worker": None if task.worker is None else shown_worker(task.worker),
         "error": fault_document(task.error),
     }

@@ -48,7 +48,7 @@ class Reprocess:
         return self._begin(asset, job.profile)
 
     def cancel(self, principal: Principal, job_id: str) -> Job:
-        """End a job: what runs of it is dead within 15 seconds, and nothing of it is published. It can be repeated."""
+        """End a job: what runs of it is dead within 5 seconds, and nothing of it is published. It can be repeated."""
         job = self._job(principal, job_id)
         if job.state in ("pending", "running"):
             self.jobs.end(job, "cancelled", CANCELLED)

@@ -27,11 +27,12 @@ PATIENCE_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Claims, renews and gives back tasks. `worker` names this process in the documents."""
+    """Claims, renews and gives back tasks. `worker` names this process in the documents, `place` where it lives."""
 
     database: Database
     gate: LoadGate
     worker: str
+    place: str | None = None
 
     def best(self, *stages: Stage) -> Task | None:
         """Claim the best task (of these stages, or of all) that this process can carry now; None when there is none.
@@ -93,6 +94,7 @@ class Claims:
             "seconds": Increment(CLAIM_SECONDS),
             "lease_until": now + LEASE_SECONDS,
             "worker": self.worker,
+            "place": self.place,
             "started_at": now,
             "updated_at": now,
             "progress": 0.0,
@@ -102,6 +104,12 @@ class Claims:
     def done_with(self, task: Task) -> None:
         """Give the task's load units back."""
         self.gate.give_back(task)
+
+    def check(self, task: Task) -> None:
+        """LeaseLost when this worker does not hold the task any more: it was cancelled, or another has it."""
+        now = self.database.tasks.peek(task.id, ("state", "attempt"))
+        if now != {"state": "running", "attempt": task.attempt}:
+            raise LeaseLost(f"{task.name} is not held by this worker any more")
 
     def write(self, task: Task, changes: dict[str, Any]) -> Task:
         """Change a task that this worker holds; LeaseLost when it does not hold it any more."""

@@ -14,7 +14,7 @@ from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import MAX_ATTEMPTS, Stage
-from mediaflow.domain.telling import error_document
+from mediaflow.domain.telling import error_document, sentence
 from mediaflow.services.events.telling import telling
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.jobs import Jobs
@@ -30,13 +30,14 @@ StageHandler = Callable[[Task, Lease], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One worker process's hands."""
+    """One worker process's hands. `stopping` gives back what runs; `draining` lets it be done and begins nothing."""
 
     claims: Claims
     jobs: Jobs
     metrics: Metrics
     handlers: Mapping[Stage, StageHandler]
     stopping: Callable[[], bool]
+    draining: Callable[[], bool] = lambda: False
 
     def work(self, *stages: Stage) -> int:
         """Run the best task that this process can carry, of all stages or only these, until none is left.
@@ -45,13 +46,16 @@ class Execution:
         something else has a better claim.
         """
         count = 0
-        while not self.stopping() and (task := self.claims.best(*stages)) is not None:
+        while self._may_begin() and (task := self.claims.best(*stages)) is not None:
             try:
                 self._run(task)
             finally:
                 self.claims.done_with(task)
             count += 1
         return count
+
+    def _may_begin(self) -> bool:
+        return not (self.stopping() or self.draining())
 
     def _run(self, task: Task) -> None:
         ids = {"task_id": task.id, "job_id": task.job_id, "asset_id": task.asset_id}
@@ -68,8 +72,7 @@ class Execution:
         """Do the task once; the outcome as a word."""
         with Lease(self.claims, task, self.stopping) as lease:
             if task.failures >= MAX_ATTEMPTS:  # each of its workers died of it
-                poison = {"code": "job.poison", "detail": f"{task.name} ended {MAX_ATTEMPTS} workers."}
-                return self._end(lease, {"state": "failed", "error": task.error or poison}, "failed")
+                return self._end(lease, {"state": "failed", "error": _poison(task)}, "failed")
             try:
                 with contained():
                     result = self.handlers[task.stage](task, lease)
@@ -122,6 +125,11 @@ def _failure(task: Task, ended: dict[str, Any]) -> Event:
         "optional": task.optional,
     }
     return Event("task.failed", ended["finished_at"], task.owner, task.asset_id, task.job_id, data)
+
+
+def _poison(task: Task) -> dict[str, Any]:
+    last = (task.error or {}).get("detail", "")
+    return {"code": "job.poison", "detail": sentence(f"{task.name} failed or ended {task.failures} workers. {last}")}
 
 
 def _document(error: Exception) -> dict[str, Any]:

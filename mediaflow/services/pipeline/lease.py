@@ -20,7 +20,8 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Lease:
-    """Keeps a claimed task alive from a thread of its own while it runs, and writes its progress along.
+    """Keeps a claimed task alive from a thread of its own while it runs, and writes its progress along. Each second
+    it looks at least whether the task is still its own: a cancel or a delete ends the work at once.
 
     `reason` becomes the reason to stop, as soon as there is one: the lease was lost, or the process is shutting down.
     """
@@ -64,9 +65,10 @@ class Lease:
         beat, written, since_renewal = 1.0, 0.0, 0.0
         while not self._ended.wait(beat):
             since_renewal += beat
-            if self.fraction == written and since_renewal < LEASE_RENEW_SECONDS:
-                continue
             try:
+                if self.fraction == written and since_renewal < LEASE_RENEW_SECONDS:
+                    self.claims.check(self.task)
+                    continue
                 until = self.claims.database.now() + LEASE_SECONDS
                 self.claims.write(
                     self.task, {"lease_until": until, "progress": self.fraction, "seconds": self.charge()}

@@ -12,7 +12,8 @@ from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.states import UPLOAD_RECEIVING, WORK_ENDED
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.tenure import told
-from mediaflow.services.ports import Below, Between, Database, Increment, Wakeups
+from mediaflow.services.ports import Below, Between, Database, Wakeups
+from mediaflow.services.upkeep.orphans import give_back
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
 
@@ -59,13 +60,7 @@ class Reconciler:
         """Tasks whose worker is gone go back to pending."""
         now = self.database.now()
         for task in self.database.tasks.find({"state": "running", "lease_until": Below(now)}, limit=BATCH):
-            expect = {"state": "running", "attempt": task.attempt, "lease_until": Below(now)}
-            freed = self.database.tasks.change(
-                task.id, expect, {"state": "pending", "failures": Increment(1), "updated_at": now}
-            )
-            if freed is not None:
-                _log.warning("a task's worker is gone", task_id=task.id, worker=task.worker, attempt=task.attempt)
-                self.wakeups.wake(freed.stage, freed.id)
+            give_back(self.database, self.wakeups, task, {"lease_until": Below(now)})
 
     def _jobs(self) -> None:
         """Jobs whose next step was not made, because whoever should have made it died before."""

@@ -1,0 +1,63 @@
+"""Tasks whose worker died are given back: at once by whoever lives in the same place, else when their lease is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from mediaflow.domain.records import Task
+from mediaflow.domain.telling import sentence
+from mediaflow.sandbox.identity import Identity, shown_worker
+from mediaflow.services.ports import Database, Increment, Wakeups
+
+_log = structlog.get_logger(__name__)
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """Looks after the workers beside this process. `own` is who it is (None: the system does not tell).
+
+    `last_words` answers with what is known of the end of a process, a part of a sentence (empty: nothing).
+    """
+
+    database: Database
+    wakeups: Wakeups
+    own: Identity | None
+    last_words: Callable[[Identity], str]
+
+    def give_back(self) -> None:
+        """Give back what dead workers of this place held. One query by an index when there are none."""
+        if self.own is None:
+            return
+        here = {"state": "running", "place": self.own.place}
+        for name in self.database.tasks.distinct("worker", here):
+            worker = Identity.parsed(name)
+            # a task that an older version claimed names no place, whatever its document still says
+            if worker is None or worker.place != self.own.place or not worker.has_ended():
+                continue
+            words = self.last_words(worker)
+            for task in self.database.tasks.find({**here, "worker": name}, limit=BATCH):
+                give_back(self.database, self.wakeups, task, {"worker": name}, words)
+
+
+def give_back(
+    database: Database, wakeups: Wakeups, task: Task, expect: Mapping[str, Any], words: str = ""
+) -> Task | None:
+    """Make a task of a worker that is gone claimable; None when it is not so any more. It counts as a failure."""
+    now = database.now()
+    changes = {"state": "pending", "failures": Increment(1), "error": _lost(task, words), "updated_at": now}
+    freed = database.tasks.change(task.id, {"state": "running", "attempt": task.attempt, **expect}, changes)
+    if freed is not None:
+        _log.warning("a task's worker is gone", task_id=task.id, worker=task.worker, attempt=task.attempt, words=words)
+        wakeups.wake(freed.stage, freed.id)
+    return freed
+
+
+def _lost(task: Task, words: str) -> dict[str, Any]:
+    what = words or "was gone before it renewed its lease"
+    detail = f"The worker {shown_worker(task.worker or '')} {what} (attempt {task.attempt})."
+    return {"code": "job.worker_lost", "detail": sentence(detail)}
