@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
+from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
 
@@ -93,4 +94,17 @@ EVENTS: Final = Table(
     "events", LoggedEvent, (("number",), ("owner", "number"), ("asset_id", "number"), ("uid",), ("at",))
 )
 TOMBSTONES: Final = Table("tombstones", Tombstone, (TELL, ("purged_at",)))
-TABLES: Final = (UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS, EVENTS, TOMBSTONES)
+PLUGIN_RECORDS: Final = Table(
+    "plugin_records",
+    PluginRecord,
+    (
+        ("plugin", "kind", "created_at", "key"),
+        ("plugin", "kind", "owner", "created_at", "key"),
+        ("plugin", "kind", "subject", "created_at", "key"),
+        ("plugin", "kind", "due_at"),
+    ),
+)
+TABLES: Final = (
+    *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),
+    *(EVENTS, TOMBSTONES, PLUGIN_RECORDS),
+)

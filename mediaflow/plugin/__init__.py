@@ -60,6 +60,7 @@ from mediaflow.plugin.interfaces import (
 )
 from mediaflow.plugin.markers import API_VERSION, ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
 from mediaflow.plugin.metrics import Metrics, MetricSpec
+from mediaflow.plugin.records import EventReader, Record, Records
 from mediaflow.plugin.storages import (
     CopiesObjects,
     HasLocalFiles,
@@ -95,6 +96,7 @@ __all__ = [
     "CopiesObjects",
     "EncodePlan",
     "Event",
+    "EventReader",
     "HasLocalFiles",
     "InitSegment",
     "InsufficientStorage",
@@ -120,6 +122,8 @@ __all__ = [
     "ProcessRunner",
     "Profile",
     "ReceivesParts",
+    "Record",
+    "Records",
     "Rendition",
     "Room",
     "Rung",

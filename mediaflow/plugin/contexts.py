@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from mediaflow.domain.states import AssetState, Visibility
 from mediaflow.plugin.metrics import Metrics
+from mediaflow.plugin.records import EventReader, Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,16 @@ class ServiceContext(Protocol):
     @property
     def metrics(self) -> Metrics:
         """Counts what the plugin declared."""
+        ...
+
+    @property
+    def records(self) -> Records:
+        """The plugin's own documents; they know no caller."""
+        ...
+
+    @property
+    def events(self) -> EventReader:
+        """The log of all events, everybody's; it knows no caller."""
         ...
 
     def caller(self) -> Caller | None:

@@ -18,6 +18,7 @@ from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.presentation import Artifact, Manifest, Presentation
 from mediaflow.domain.profile import Profile, StepSpec
 from mediaflow.plugin.metrics import Metrics, Uncounted
+from mediaflow.plugin.records import EventReader, Records, no_database
 from mediaflow.sandbox.process import ProcessRunner
 
 
@@ -42,10 +43,15 @@ class SettingSpec:
 
 @dataclass(frozen=True, slots=True)
 class MediaContext:
-    """What a hook may look at and count: settings by name, typed; and the metrics that were declared."""
+    """What a hook may look at, count and keep: settings by name, typed; the metrics that were declared; the plugin's
+    records; the log of events. `plugin` is its name (None: nobody's).
+    """
 
     settings: Mapping[str, Any]
     metrics: Metrics = field(default_factory=Uncounted, compare=False)
+    records: Records = field(default_factory=no_database, compare=False)
+    events: EventReader = field(default_factory=no_database, compare=False)
+    plugin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from mediaflow.plugin import (
     ENTRY_POINT_GROUP,
     ConfigurationError,
     Event,
+    EventReader,
     ManifestFormat,
     MediaContext,
     MediaflowError,
@@ -30,6 +31,7 @@ from mediaflow.plugin import (
     MetricSpec,
     Problem,
     Profile,
+    Records,
     ServiceContext,
     SettingSpec,
     Step,
@@ -104,7 +106,7 @@ class Registry:
         self._metrics: Metrics | None = None
         self.setting_specs: Final = specs
         hooks.contexts = {
-            owner: MediaContext(visible_settings(settings, specs, owner))
+            owner: MediaContext(visible_settings(settings, specs, owner), plugin=owner)
             for owner in (None, *(plugin.name for plugin in hooks.plugins))
         }
         self._steps = offers("step", hooks.items("mediaflow_register_steps", Step), lambda step: step.name)
@@ -125,6 +127,14 @@ class Registry:
         self._metrics = metrics
         hooks = self._hooks
         hooks.contexts = {name: replace(context, metrics=metrics) for name, context in hooks.contexts.items()}
+
+    def use_documents(self, events: EventReader, records_of: Callable[[str], Records]) -> None:
+        """Let plugins read the log of events and keep records of their own there. Called once, as `use_metrics`."""
+        hooks = self._hooks
+        hooks.contexts = {
+            name: context if name is None else replace(context, events=events, records=records_of(name))
+            for name, context in hooks.contexts.items()
+        }
 
     def context(self, plugin: str | None = None) -> MediaContext:
         """What a plugin may look at: every setting, but no secret other than its own (none at all without a name)."""

@@ -36,12 +36,14 @@ from mediaflow.services.assets.purge import Purge
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_options import stream_options
 from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.workdir import WorkDirectory
+from mediaflow.services.plugin_records import PluginRecords
 from mediaflow.services.ports import Database, Metrics, Wakeups
 from mediaflow.services.requests.rate_limits import RateLimits
 from mediaflow.services.upkeep.cleanup import Cleanup
@@ -100,6 +102,13 @@ def _asset_reader(
     return AssetReader(database, metrics, RedisAssetBodies(redis), settings.asset_cache_seconds)
 
 
+def _open_documents(settings: Settings, plugins: Registry) -> Database:
+    """The database, of which each plugin gets its part."""
+    database = open_database(database_url(settings))
+    plugins.use_documents(EventLog(database), partial(PluginRecords, database))
+    return database
+
+
 def _open_storage(settings: Settings, plugins: Registry) -> tuple[Storage, ReceivesParts]:
     """The storage, twice: as what keeps objects and as what receives them in parts. ConfigurationError if unfit."""
     url = storage_url(settings)
@@ -150,7 +159,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     plugins.use_metrics(metrics)
-    database, redis = open_database(database_url(settings)), open_redis(settings.redis_url)
+    database, redis = _open_documents(settings, plugins), open_redis(settings.redis_url)
     key, (storage, parts) = load_or_create_key(settings), _open_storage(settings, plugins)
     gate, work, ends = LoadGate(worker_units(settings)), WorkDirectory(work_root(settings)), _Ends()
     relay, blobs = Relay(database, plugins, metrics), Blobs(database, storage)

@@ -10,6 +10,7 @@ from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.events import Event
 from mediaflow.domain.media import MediaInfo
+from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.profile import Profile
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.states import Stage
@@ -97,6 +98,8 @@ class Database(Protocol):
     def events(self) -> Repository[LoggedEvent]: ...
     @property
     def tombstones(self) -> Repository[Tombstone]: ...
+    @property
+    def plugin_records(self) -> Repository[PluginRecord]: ...
 
     def now(self) -> float:
         """The database's own time, seconds since the epoch (UTC)."""

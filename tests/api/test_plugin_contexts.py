@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from mediaflow.app import create_app
 from mediaflow.cli.main import CommandGroup
+from mediaflow.services.plugin_records import PluginRecords
 from tests.api.site import Api, Site, is_problem
 from tests.services.records import a_published_asset
 from tests.services.world import make_world
@@ -16,7 +17,7 @@ from tests.services.world import make_world
 PLUGIN = """
 import dataclasses
 import click
-from mediaflow.plugin import SettingSpec, hookimpl
+from mediaflow.plugin import Record, SettingSpec, hookimpl
 
 @hookimpl
 def mediaflow_register_settings():
@@ -38,7 +39,16 @@ def mediaflow_register_blueprints(context):
         found = [asset.title for asset in context.assets(page_size=2)]
         return {"caller": [caller.user, caller.role], "shelf": context.settings["shelf_name"], "titles": found}
 
+    @shelf.route("/notes/<name>", methods=["POST"])
+    def note(name):
+        kept = context.records.insert(Record(id=name, kind="note", owner=context.caller().user))
+        return {"kept": kept, "notes": [found.id for found in context.records.find("note")]}
+
     return [shelf]
+
+@hookimpl
+def mediaflow_on_event(event, context):
+    context.records.insert(Record(id=event.id, kind="event", data={"logged": context.events.last() - event.number}))
 
 @hookimpl
 def mediaflow_register_commands(cli, context):
@@ -46,6 +56,8 @@ def mediaflow_register_commands(cli, context):
     @click.argument("asset_id")
     def shelf(asset_id):
         click.echo(f"{context.caller().role} {context.asset(asset_id).owner} {len(context.assets())}")
+        found = [len(context.records.find(kind)) for kind in ("note", "event")]
+        click.echo(f"{found} {context.records.find('event')[0].data} {context.events.last()}")
         context.assets(page=0, page_size=101)
 """
 
@@ -97,11 +109,19 @@ def test_a_plugin_sees_what_its_caller_may_see(tmp_path: Path, monkeypatch: pyte
     ]
     assert "/api/v1/plugins/shelf/assets/{asset_id}" in ann.get("/openapi.json").get_json()["paths"]
 
+    # what it keeps is its own, whoever asks, and it hears what happens
+    assert [caller.call("POST", "/plugins/shelf/notes/a").get_json() for caller in (ann, bob)] == [
+        {"kept": True, "notes": ["a"]},
+        {"kept": False, "notes": ["a"]},
+    ]
+    assert PluginRecords(world.runtime.database, "local").get("a") is None
+    ann.call("PATCH", f"/assets/{private.id}", json={"title": "mine"})
+
     # and on the command line, as the operator of the same documents
     world.runtime.close()
     monkeypatch.setenv("MEDIAFLOW_DATA_DIR", str(tmp_path / "data"))
     said = CliRunner().invoke(CommandGroup(), ["shelf", private.id])
-    assert said.output == "admin ann 3\n"
+    assert said.output == "admin ann 3\n[1, 1] {'logged': 0} 1\n"
     assert str(said.exception) == "page: must be 1 to 1000000, not 0; page_size: must be 1 to 100, not 101"
 
     # where no service keeps anything, none is begun

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.ids import new_id
+from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence.fields import fields_of
 from mediaflow.services.ports import (
@@ -27,6 +28,7 @@ TABLES: dict[str, type[Any]] = {
     "answers": Answer,
     "events": LoggedEvent,
     "tombstones": Tombstone,
+    "plugin_records": PluginRecord,
 }
 IN_PROCESSES = "mongomock lives in one process, and its find_one_and_update is a find and an update apart"
 

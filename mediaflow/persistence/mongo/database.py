@@ -8,6 +8,7 @@ from pymongo import MongoClient
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
+from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence import tables
 from mediaflow.persistence.mongo.client import ClientClass, MongoConnection
@@ -34,6 +35,7 @@ class MongoDatabase:
         self.answers = MongoRepository(self._connection, tables.ANSWERS, Answer)
         self.events = MongoRepository(self._connection, tables.EVENTS, LoggedEvent)
         self.tombstones = MongoRepository(self._connection, tables.TOMBSTONES, Tombstone)
+        self.plugin_records = MongoRepository(self._connection, tables.PLUGIN_RECORDS, PluginRecord)
 
     def now(self) -> float:
         """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""

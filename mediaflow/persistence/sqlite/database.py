@@ -7,6 +7,7 @@ from pathlib import Path
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
+from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.persistence import tables
 from mediaflow.persistence.sqlite.connections import Connections
@@ -44,6 +45,7 @@ class SqliteDatabase:
         self.answers = SqliteRepository(self._connections, tables.ANSWERS, Answer)
         self.events = SqliteRepository(self._connections, tables.EVENTS, LoggedEvent)
         self.tombstones = SqliteRepository(self._connections, tables.TOMBSTONES, Tombstone)
+        self.plugin_records = SqliteRepository(self._connections, tables.PLUGIN_RECORDS, PluginRecord)
 
     def now(self) -> float:
         """SQLite's own time, to the millisecond (2440587.5 is the Julian day of the epoch)."""

@@ -9,12 +9,14 @@ from typing import Any
 
 from mediaflow.domain.errors import Unauthenticated
 from mediaflow.domain.records import Asset
-from mediaflow.plugin import AssetView, Caller, MediaContext, Metrics
+from mediaflow.plugin import AssetView, Caller, EventReader, MediaContext, Metrics, Records
 from mediaflow.services.access.permissions import may_read, watchable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader
 from mediaflow.services.assets.listing import AssetQuery, Listing
+from mediaflow.services.events.log import EventLog
 from mediaflow.services.paging import check_page
+from mediaflow.services.plugin_records import PluginRecords
 from mediaflow.services.ports import Database
 
 
@@ -33,6 +35,14 @@ class PluginContext:
     @property
     def metrics(self) -> Metrics:
         return self.context.metrics
+
+    @property
+    def records(self) -> Records:
+        return PluginRecords(self.database(), self.context.plugin or "")
+
+    @property
+    def events(self) -> EventReader:
+        return EventLog(self.database())
 
     def caller(self) -> Caller | None:
         principal = self.who()
