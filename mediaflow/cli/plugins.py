@@ -29,6 +29,7 @@ def plugins(as_json: bool) -> None:
             "profiles": plugin.profiles,
             "settings": plugin.settings,
             "metrics": plugin.metrics,
+            "periodic work": plugin.periodics,
         }
         rows.add_row(
             plugin.name,

@@ -78,6 +78,13 @@ CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
         initial=SIGN_INS,
     ),
     _counter("mediaflow_audit_failures_total", "Entries of the audit log that could not be written."),
+    _counter(
+        "mediaflow_periodic_runs_total",
+        "Runs of plugins' periodic work by how they ended; `overdue` ones have not ended in time.",
+        "plugin",
+        "periodic",
+        "outcome",
+    ),
     _counter("mediaflow_events_waiting_total", "Times that events could not be told at once; they are told later."),
     _counter("mediaflow_event_listener_failures_total", "Exceptions of plugins' event listeners.", "plugin"),
 )

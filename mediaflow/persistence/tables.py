@@ -9,6 +9,7 @@ from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.turns import Turn
 from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
 
 
@@ -104,7 +105,8 @@ PLUGIN_RECORDS: Final = Table(
         ("plugin", "kind", "due_at"),
     ),
 )
+TURNS: Final = Table("turns", Turn, ())
 TABLES: Final = (
     *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),
-    *(EVENTS, TOMBSTONES, PLUGIN_RECORDS),
+    *(EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS),
 )

@@ -60,6 +60,7 @@ from mediaflow.plugin.interfaces import (
 )
 from mediaflow.plugin.markers import API_VERSION, ENTRY_POINT_GROUP, PROJECT_NAME, hookimpl, hookspec
 from mediaflow.plugin.metrics import Metrics, MetricSpec
+from mediaflow.plugin.periodic import Periodic
 from mediaflow.plugin.records import EventReader, Record, Records
 from mediaflow.plugin.storages import (
     CopiesObjects,
@@ -115,6 +116,7 @@ __all__ = [
     "Metrics",
     "NotFound",
     "ObjectInfo",
+    "Periodic",
     "PlannedTask",
     "Presentation",
     "PresignsUrls",

@@ -17,6 +17,7 @@ from mediaflow.plugin.contexts import ServiceContext
 from mediaflow.plugin.interfaces import ManifestFormat, MediaContext, SettingSpec, Step, UploadDraft
 from mediaflow.plugin.markers import hookspec
 from mediaflow.plugin.metrics import MetricSpec
+from mediaflow.plugin.periodic import Periodic
 from mediaflow.plugin.storages import StorageScheme
 
 if TYPE_CHECKING:
@@ -105,6 +106,14 @@ def mediaflow_on_event(event: Event, context: MediaContext) -> None:
     died before. At least once, `event.id` is the same each time. Each listener is alone: an exception is logged and
     counted and harms nothing. Must be quick.
     """
+
+
+@hookspec
+def mediaflow_register_periodic() -> Iterable[Periodic]:
+    """Work that is done every so often, once in the whole installation: by one worker, whichever has time. Called at
+    start in every process. A name offered twice stops the start.
+    """
+    raise AssertionError("a specification is never called")
 
 
 @hookspec

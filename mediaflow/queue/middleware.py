@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dramatiq
 import structlog
@@ -18,6 +20,9 @@ from mediaflow.sandbox.kernel import die_with
 _log = structlog.get_logger(__name__)
 NUDGE_SECONDS = 1.0
 SWEEP_SECONDS = 10.0
+LOOK_SECONDS = 0.5
+PERIODIC_SECONDS = 2.0
+"""So long plugins' periodic work may go on when the worker stops; another worker repeats what it leaves."""
 THREAD_SECONDS = 1.0
 """So long a thread may take to see that the worker stops."""
 
@@ -28,7 +33,7 @@ class WorkerLife(dramatiq.Middleware):
     runtime: Runtime
 
     def __init__(self) -> None:
-        self._pulse: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def after_process_boot(self, _broker: dramatiq.Broker) -> None:
         """Called in a process that Dramatiq's first process forked: it dies with that one, however that dies."""
@@ -58,8 +63,10 @@ class WorkerLife(dramatiq.Middleware):
         delayed.stop()
         delayed.join()
         delayed.close()
-        self._pulse = threading.Thread(target=self._beat, name="pulse", daemon=True)
-        self._pulse.start()
+        beats = [("pulse", self._beat), *([("rota", self._look)] if self.runtime.plugins.periodics else [])]
+        self._threads = [threading.Thread(target=beat, name=name, daemon=True) for name, beat in beats]
+        for beating in self._threads:
+            beating.start()
 
     def before_worker_shutdown(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
         """Called first at shutdown: what runs is stopped within a second and given back, not counted as failed."""
@@ -67,15 +74,16 @@ class WorkerLife(dramatiq.Middleware):
 
     def after_worker_shutdown(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
         """Called when all threads ended."""
-        if self._pulse is not None:
-            self._pulse.join()
+        for thread in self._threads:
+            thread.join()
+        self.runtime.rota.wait(PERIODIC_SECONDS)
         self.runtime.alive.forget(self.runtime.execution.claims.worker)
         self.runtime.close()
 
     def _beat(self) -> None:
         runtime, beats = self.runtime, 0
         while not runtime.stopped.wait(NUDGE_SECONDS if beats else 0):
-            try:
+            with _tried_again("reconciling"):
                 runtime.alive.note(runtime.execution.claims.worker)
                 if not beats:
                     runtime.steps.prepare()
@@ -84,8 +92,22 @@ class WorkerLife(dramatiq.Middleware):
                     runtime.reconciler.sweep()
                 elif runtime.gate.has_room and not runtime.draining.is_set():
                     runtime.reconciler.nudge()
-            except MediaflowError as error:
-                _log.warning("reconciling failed", code=error.code, detail=error.detail)
-            except Exception:  # noqa: BLE001 - the pulse goes on; the next beat tries again
-                _log.exception("reconciling failed")
             beats += 1
+
+    def _look(self) -> None:
+        """Begin plugins' periodic work. Not the pulse's part: sweeps may take seconds."""
+        runtime = self.runtime
+        while not runtime.stopped.wait(LOOK_SECONDS) and not runtime.draining.is_set():
+            with _tried_again("periodic work"):
+                runtime.rota.look()
+
+
+@contextmanager
+def _tried_again(what: str) -> Iterator[None]:
+    """What goes wrong is logged; the next beat tries it again."""
+    try:
+        yield
+    except MediaflowError as error:
+        _log.warning(f"{what} failed", code=error.code, detail=error.detail)
+    except Exception:  # noqa: BLE001 - whatever it is, the beats go on
+        _log.exception(f"{what} failed")

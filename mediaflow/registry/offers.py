@@ -6,16 +6,17 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from mediaflow.domain.errors import PluginFailed
 from mediaflow.domain.suggest import suggestion
 from mediaflow.domain.telling import is_code, is_pointer, sentence
-from mediaflow.plugin import ConfigurationError, MetricSpec, Problem, SettingSpec, StorageScheme
+from mediaflow.plugin import ConfigurationError, MetricSpec, Periodic, Problem, SettingSpec, StorageScheme
 from mediaflow.registry.loading import BROKEN, FoundPlugin, failures_named
 from mediaflow.settings import owned_specs
 
 T = TypeVar("T")
+_PERIODIC: Final = re.compile(r"[a-z][a-z0-9_.-]{0,59}")
 
 
 @runtime_checkable
@@ -44,6 +45,7 @@ class PluginInfo:
     profiles: tuple[str, ...]
     settings: tuple[str, ...]
     metrics: tuple[str, ...]
+    periodics: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,24 @@ def metric_offers(offered: Iterable[tuple[FoundPlugin, MetricSpec]]) -> Offers[M
     """The metrics by name, each with a name that is its plugin's own."""
     checked = [_checked_metric(plugin, spec) for plugin, spec in offered]
     return offers("metric", checked, lambda spec: spec.name)
+
+
+def periodic_offers(offered: Iterable[tuple[FoundPlugin, Periodic]]) -> Offers[Periodic]:
+    """Periodic work by name, each with a name that can be a label and times that can be kept."""
+    checked = list(offered)
+    for plugin, periodic in checked:
+        if not isinstance(periodic.name, str) or not _PERIODIC.fullmatch(periodic.name):
+            raise ConfigurationError(
+                f"{plugin} offers the periodic work {periodic.name!r:.100}; its name must be words like 'mine.send'"
+            )
+        for what, least in (("every_seconds", 1), ("limit_seconds", 1)):
+            seconds = getattr(periodic, what)
+            if not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
+                raise ConfigurationError(
+                    f"{plugin}: the periodic work {periodic.name!r} has {what}={seconds!r:.100}; it must be a number of"
+                    f" at least {least}"
+                )
+    return offers("periodic work", checked, lambda periodic: periodic.name)
 
 
 def check_commands(

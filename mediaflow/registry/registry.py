@@ -29,6 +29,7 @@ from mediaflow.plugin import (
     MediaInfo,
     Metrics,
     MetricSpec,
+    Periodic,
     Problem,
     Profile,
     Records,
@@ -55,6 +56,7 @@ from mediaflow.registry.offers import (
     checked_profile,
     metric_offers,
     offers,
+    periodic_offers,
     scheme_of,
     setting_specs,
 )
@@ -114,10 +116,12 @@ class Registry:
         self._manifests = offers("manifest format", manifests, lambda manifest: manifest.name)
         storages = hooks.items("mediaflow_register_storages", StorageScheme)
         self._storages = offers("storage scheme", storages, lambda storage: storage.scheme)
+        self._periodics = periodic_offers(hooks.items("mediaflow_register_periodic", Periodic))
         self._metric_offers = metric_offers(hooks.items("mediaflow_register_metrics", MetricSpec))
         self.steps: Final = self._steps.things
         self.manifests: Final = self._manifests.things
         self.storages: Final = self._storages.things
+        self.periodics: Final = self._periodics.things
         self.metric_specs: Final = tuple(self._metric_offers.things.values())
         self._profiles = self._collect_profiles(settings)
         self.profiles: Final = self._profiles.things
@@ -147,6 +151,16 @@ class Registry:
     def plugin_of_manifest(self, name: str) -> str:
         """The name of the plugin that offers a manifest format."""
         return self._manifests.owners[name]
+
+    def plugin_of_periodic(self, name: str) -> str:
+        """The name of the plugin that offers a periodic work."""
+        return self._periodics.owners[name]
+
+    def run_periodic(self, name: str) -> None:
+        """Do a periodic work once. PluginFailed, with the plugin's name, for whatever it raises."""
+        owner = self._periodics.owners[name]
+        with self.failures_named(owner, f"the periodic work {name!r}"):
+            self.periodics[name].run(self.context(owner))
 
     def storage_scheme(self, url: str) -> StorageScheme:
         """The scheme that a storage URL is of. Raises ConfigurationError when no plugin offers it."""
@@ -263,4 +277,5 @@ class Registry:
             profiles=self._profiles.of(name),
             settings=tuple(spec.name for owner, spec in self.setting_specs if owner == name),
             metrics=self._metric_offers.of(name),
+            periodics=self._periodics.of(name),
         )

@@ -43,6 +43,7 @@ from mediaflow.services.requests.rate_limits import RateLimits
 from mediaflow.services.requests.refusals import Refusals
 from mediaflow.services.upkeep.orphans import Orphans
 from mediaflow.services.upkeep.reconcile import Reconciler
+from mediaflow.services.upkeep.rota import Rota
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
 from mediaflow.services.uploads.quotas import Quotas
@@ -96,6 +97,7 @@ class Runtime:
     captions: Captions = field(init=False)
     alive: AliveWorkers = field(init=False)
     events: EventLog = field(init=False)
+    rota: Rota = field(init=False)
 
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
@@ -115,6 +117,7 @@ class Runtime:
         self.audit = Audit(database, self.metrics, Refusals(database))
         self.events = EventLog(database)
         self.orphans = Orphans(database, self.wakeups, Identity.of(os.getpid()), partial(last_words, self.work.root))
+        self.rota = Rota(database, plugins, self.metrics, self.execution.claims.worker)
         self.captions = Captions(database, self.storage, self.posters.rendering)
         self.alive = AliveWorkers(self.redis)
 

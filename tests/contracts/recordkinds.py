@@ -10,6 +10,7 @@ from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.turns import Turn
 from mediaflow.persistence.fields import fields_of
 from mediaflow.services.ports import (
     Database,
@@ -29,6 +30,7 @@ TABLES: dict[str, type[Any]] = {
     "events": LoggedEvent,
     "tombstones": Tombstone,
     "plugin_records": PluginRecord,
+    "turns": Turn,
 }
 IN_PROCESSES = "mongomock lives in one process, and its find_one_and_update is a find and an update apart"
 

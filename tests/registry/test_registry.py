@@ -476,6 +476,43 @@ def _on_event(site: Site) -> None:
     assert counts.counted == [(LISTENER_FAILURES, {"plugin": "bad"})] * 2
 
 
+def _periodic(site: Site) -> None:
+    work = "def run(context): raise OSError(context.plugin)\n"
+    work += "@hookimpl\ndef mediaflow_register_periodic(): return [Periodic('one.work', 1.5, run)]"
+    site.add("one", HEAD + work)
+    registry = site.load()
+
+    assert registry.periodics["one.work"].every_seconds == 1.5
+    assert next(info.periodics for info in registry.listing() if info.name == "one") == ("one.work",)
+    with pytest.raises(
+        PluginFailed, match=r"the plugin 'one' of .* failed in the periodic work 'one\.work': OSError: one"
+    ):
+        registry.run_periodic("one.work")
+
+
+@pytest.mark.parametrize(
+    ("periodic", "said"),
+    [
+        ("'one.work', 5, print", r"the periodic work 'one\.work' is offered twice, by .*dist-.*dist-"),
+        ("'Two Words', 5, print", r"dist-two 1\.0 offers the periodic work 'Two Words'; its name must be words like"),
+        (
+            "'two', 0.5, print",
+            r"dist-two 1\.0: the periodic work 'two' has every_seconds=0\.5; it must be a number of at",
+        ),
+        ("'two', '5', print", "has every_seconds='5'"),
+        ("'two', 5, print, float('nan')", "has limit_seconds=nan"),
+    ],
+)
+def test_periodic_work_that_can_not_be_kept_apart_or_in_time_stops_the_start(
+    site: Site, periodic: str, said: str
+) -> None:
+    work = "@hookimpl\ndef mediaflow_register_periodic(): return [Periodic(%s)]"
+    site.add("one", HEAD + work % "'one.work', 5, print")
+    site.add("two", HEAD + work % periodic)
+    with pytest.raises(ConfigurationError, match=said):
+        site.load()
+
+
 def _metrics(site: Site) -> None:
     spec = "MetricSpec('mediaflow_my_odd_calls_total', 'counter', 'Calls.')"
     site.add("my_odd", HEAD + f"@hookimpl\ndef mediaflow_register_metrics(): return [{spec}]", entry_point="my-odd")
@@ -568,6 +605,7 @@ HOOKS: dict[str, Callable[[Site], None]] = {
     "mediaflow_register_profiles": _profiles,
     "mediaflow_choose_profile": _choose_profile,
     "mediaflow_on_event": _on_event,
+    "mediaflow_register_periodic": _periodic,
     "mediaflow_register_metrics": _metrics,
     "mediaflow_register_blueprints": _blueprints,
     "mediaflow_register_commands": _commands,

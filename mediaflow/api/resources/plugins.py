@@ -26,6 +26,7 @@ class PluginSchema(Schema):
     profiles = fields.List(fields.String(), required=True)
     settings = fields.List(fields.String(), required=True)
     metrics = fields.List(fields.String(), required=True)
+    periodics = fields.List(fields.String(), required=True)
 
 
 class PluginListSchema(Schema):

@@ -10,6 +10,7 @@ from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
 from mediaflow.persistence.mongo.client import ClientClass, MongoConnection
 from mediaflow.persistence.mongo.repository import MongoRepository
@@ -35,6 +36,7 @@ class MongoDatabase:
         self.answers = MongoRepository(self._connection, tables.ANSWERS, Answer)
         self.events = MongoRepository(self._connection, tables.EVENTS, LoggedEvent)
         self.tombstones = MongoRepository(self._connection, tables.TOMBSTONES, Tombstone)
+        self.turns = MongoRepository(self._connection, tables.TURNS, Turn)
         self.plugin_records = MongoRepository(self._connection, tables.PLUGIN_RECORDS, PluginRecord)
 
     def now(self) -> float:

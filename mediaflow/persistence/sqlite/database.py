@@ -9,6 +9,7 @@ from mediaflow.domain.errors import ConfigurationError
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
 from mediaflow.persistence.sqlite.connections import Connections
 from mediaflow.persistence.sqlite.repository import SqliteRepository
@@ -45,6 +46,7 @@ class SqliteDatabase:
         self.answers = SqliteRepository(self._connections, tables.ANSWERS, Answer)
         self.events = SqliteRepository(self._connections, tables.EVENTS, LoggedEvent)
         self.tombstones = SqliteRepository(self._connections, tables.TOMBSTONES, Tombstone)
+        self.turns = SqliteRepository(self._connections, tables.TURNS, Turn)
         self.plugin_records = SqliteRepository(self._connections, tables.PLUGIN_RECORDS, PluginRecord)
 
     def now(self) -> float:
