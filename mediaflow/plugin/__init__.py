@@ -16,6 +16,7 @@ from mediaflow.domain.errors import (
     Busy,
     ConfigurationError,
     Conflict,
+    Forbidden,
     InsufficientStorage,
     InvalidInput,
     MediaflowError,
@@ -26,7 +27,7 @@ from mediaflow.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
-from mediaflow.domain.events import Event
+from mediaflow.domain.events import EVENTS, Event, EventKind
 from mediaflow.domain.keys import checked_key
 from mediaflow.domain.ladder import origin_seconds, plan_encode
 from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, VideoStream
@@ -42,6 +43,7 @@ from mediaflow.domain.presentation import (
     Track,
 )
 from mediaflow.domain.profile import Profile, Rung, StepSpec
+from mediaflow.domain.reach import Network, Reach, checked_url, networks_of, reach
 from mediaflow.media.cmaf import InitSegment, MediaSegment, read_init, read_segment
 from mediaflow.media.decoders import ALLOCATION_BYTES, MAX_PIXELS, safe_input_options
 from mediaflow.media.tracks import WrittenTrack, read_track
@@ -82,6 +84,7 @@ __all__ = [
     "API_VERSION",
     "BLOCK_BYTES",
     "ENTRY_POINT_GROUP",
+    "EVENTS",
     "MAX_PIXELS",
     "MEDIA_OFFSET_SECONDS",
     "PROJECT_NAME",
@@ -97,7 +100,9 @@ __all__ = [
     "CopiesObjects",
     "EncodePlan",
     "Event",
+    "EventKind",
     "EventReader",
+    "Forbidden",
     "HasLocalFiles",
     "InitSegment",
     "InsufficientStorage",
@@ -114,6 +119,7 @@ __all__ = [
     "MediaflowError",
     "MetricSpec",
     "Metrics",
+    "Network",
     "NotFound",
     "ObjectInfo",
     "Periodic",
@@ -123,6 +129,7 @@ __all__ = [
     "Problem",
     "ProcessRunner",
     "Profile",
+    "Reach",
     "ReceivesParts",
     "Record",
     "Records",
@@ -152,12 +159,15 @@ __all__ = [
     "Workspace",
     "WrittenTrack",
     "checked_key",
+    "checked_url",
     "exact_blocks",
     "from_json",
     "hookimpl",
     "hookspec",
+    "networks_of",
     "origin_seconds",
     "plan_encode",
+    "reach",
     "read_init",
     "read_segment",
     "read_track",
