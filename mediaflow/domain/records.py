@@ -160,6 +160,7 @@ class Job:
     media: dict[str, Any] | None = None
     plan: dict[str, Any] | None = None
     kind: JobKind = "process"
+    priority: int = 0
     outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
     tell_at: float | None = None
     rev: int = 1

@@ -16,6 +16,7 @@ BlobState = Literal["live", "deleting"]
 
 STAGES: Final[tuple[Stage, ...]] = ("probe", "validate", "plan", "step", "package", "publish", "poster")
 """`poster` ends a job of its own kind: it points a published asset at a new picture."""
+LANES: Final[tuple[Lane, ...]] = ("bookkeeping", "short", "long")
 VISIBILITIES: Final[tuple[Visibility, ...]] = ("private", "unlisted", "public")
 ASSET_STATES: Final[tuple[AssetState, ...]] = ("created", "stored", "processing", "ready", "failed", "rejected")
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.pluginrecords import PluginRecord
+from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
@@ -90,6 +91,7 @@ LOGIN_CODES: Final = Table("login_codes", LoginCode, (("expires_at",), ("user", 
 BLOBS: Final = Table("blobs", Blob, (("state",),))
 API_KEYS: Final = Table("api_keys", ApiKey, (("owner", "created_at"), ("revoked_at",), ("expires_at", "created_at")))
 AUDIT: Final = Table("audit", AuditEntry, (("at",), ("user", "at"), ("asset_id", "at")))
+QUEUE: Final = Table("queue", QueueState, ())
 ANSWERS: Final = Table("answers", Answer, (("expires_at",),))
 EVENTS: Final = Table(
     "events", LoggedEvent, (("number",), ("owner", "number"), ("asset_id", "number"), ("uid",), ("at",))
@@ -108,5 +110,5 @@ PLUGIN_RECORDS: Final = Table(
 TURNS: Final = Table("turns", Turn, ())
 TABLES: Final = (
     *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),
-    *(EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS),
+    *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS),
 )

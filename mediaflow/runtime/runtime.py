@@ -24,6 +24,7 @@ from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.library import Library
 from mediaflow.services.assets.listing import Listing
 from mediaflow.services.assets.reprocess import Reprocess
+from mediaflow.services.assets.steering import Steering
 from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
@@ -33,6 +34,7 @@ from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.pausing import Pausing
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.pipeline.workdir import WorkDirectory
@@ -90,6 +92,8 @@ class Runtime:
     trash: Trash = field(init=False)
     reprocess: Reprocess = field(init=False)
     bulk: Bulk = field(init=False)
+    steering: Steering = field(init=False)
+    pausing: Pausing = field(init=False)
     quotas: Quotas = field(init=False)
     idempotency: Idempotency = field(init=False)
     audit: Audit = field(init=False)
@@ -111,6 +115,7 @@ class Runtime:
         self.reprocess = Reprocess(
             database, self.jobs, plugins.profiles, Backlog(database, settings.quota_core_seconds)
         )
+        self.steering, self.pausing = Steering(database, self.reprocess), Pausing(database)
         self.bulk = Bulk(database, self.trash, self.editing, self.reprocess)
         self.quotas = Quotas.of(database, settings)
         self.idempotency = Idempotency(database, settings.idempotency_seconds)

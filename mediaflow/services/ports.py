@@ -12,6 +12,7 @@ from mediaflow.domain.events import Event
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.profile import Profile
+from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.states import Stage
 from mediaflow.domain.turns import Turn
@@ -93,6 +94,8 @@ class Database(Protocol):
     def api_keys(self) -> Repository[ApiKey]: ...
     @property
     def audit(self) -> Repository[AuditEntry]: ...
+    @property
+    def queue(self) -> Repository[QueueState]: ...
     @property
     def answers(self) -> Repository[Answer]: ...
     @property

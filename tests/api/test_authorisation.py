@@ -103,6 +103,11 @@ RULES: Final[dict[str, Rule]] = {
     "getJob": Rule("worker", READ),
     "cancelJob": Rule("worker", WRITE),
     "retryJob": Rule("worker", WRITE),
+    "updateJob": Rule("worker", WRITE, json={"priority": -1}),
+    "retryJobs": Rule("signed in", WRITE, json={}),
+    "getQueue": Rule("admin", ADMIN),
+    "pauseQueue": Rule("admin", ADMIN, json={}),
+    "resumeQueue": Rule("admin", ADMIN),
     # configuration
     "listProfiles": Rule("signed in", READ),
     "listPlugins": Rule("signed in", READ),

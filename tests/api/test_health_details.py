@@ -59,6 +59,7 @@ def test_a_service_that_is_well_says_so_with_figures(site: Site, admin: Api) -> 
         "running_tasks": 0,
         "pending_tasks": 0,
         "oldest_pending_seconds": None,
+        "paused": False,
     }
 
 

@@ -9,6 +9,7 @@ from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.pluginrecords import PluginRecord
+from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence.fields import fields_of
@@ -26,6 +27,7 @@ TABLES: dict[str, type[Any]] = {
     "blobs": Blob,
     "api_keys": ApiKey,
     "audit": AuditEntry,
+    "queue": QueueState,
     "answers": Answer,
     "events": LoggedEvent,
     "tombstones": Tombstone,

@@ -57,6 +57,7 @@ class WorkSchema(Schema):
     oldest_pending_seconds = fields.Float(
         required=True, allow_none=True, metadata={"description": "How long the oldest of them has been there."}
     )
+    paused = fields.Boolean(required=True, metadata={"description": "An admin paused the queue: nothing is begun."})
 
 
 class HealthDetailsSchema(Schema):

@@ -6,11 +6,20 @@ from typing import Any
 
 from mediaflow.api.http.context import BASE, caller, runtime
 from mediaflow.api.http.resource import Resource
+from mediaflow.api.resources.audit import note
 from mediaflow.api.schemas.common import fault_document, page_document
-from mediaflow.api.schemas.jobs import JobListQuery, JobPageSchema, JobWithTasksSchema
+from mediaflow.api.schemas.jobs import (
+    JobChangesBody,
+    JobListQuery,
+    JobPageSchema,
+    JobWithTasksSchema,
+    RetriedSchema,
+    RetryBody,
+)
 from mediaflow.domain.records import Job, Task
 from mediaflow.sandbox.identity import shown_worker
 from mediaflow.services.assets.library import JobQuery
+from mediaflow.services.assets.steering import RetryQuery
 
 blueprint = Resource("jobs", __name__, url_prefix=f"{BASE}/jobs", description="The work on assets.")
 
@@ -19,9 +28,12 @@ blueprint = Resource("jobs", __name__, url_prefix=f"{BASE}/jobs", description="T
 def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
     """List jobs, the newest first.
 
-    Your own; an admin's list has everybody's.
+    Your own; an admin's list has everybody's. `paused` says when and why an admin has paused all work.
     """
-    return page_document(runtime().library.jobs(caller(), JobQuery(**query)), _document)
+    page = page_document(runtime().library.jobs(caller(), JobQuery(**query)), _document)
+    queue = runtime().pausing.state()
+    paused = queue is not None and queue.paused
+    return {**page, "paused": {"since": queue.changed_at, "reason": queue.reason} if queue and paused else None}
 
 
 @blueprint.operation("GET", "/<id:job_id>", gives={200: JobWithTasksSchema})
@@ -54,6 +66,39 @@ def retry_job(job_id: str) -> dict[str, Any]:
     return _whole(runtime().reprocess.retry(caller(), job_id).id)
 
 
+@blueprint.operation("PATCH", "/<id:job_id>", takes=JobChangesBody, gives={200: JobWithTasksSchema}, fails=(409,))
+def update_job(body: dict[str, Any], job_id: str) -> dict[str, Any]:
+    """Change the order of a job.
+
+    Tasks of a job with a greater priority are claimed first, whoever owns it. 409 when the job has ended.
+    """
+    runtime().steering.prioritise(caller(), job_id, body["priority"])
+    note(priority=body["priority"])
+    return _whole(job_id)
+
+
+@blueprint.operation("POST", "/retry", takes=RetryBody, gives={202: RetriedSchema}, fails=(409,))
+def retry_jobs(body: dict[str, Any]) -> dict[str, Any]:
+    """Repeat all that failed, or all that failed with one code.
+
+    Of each asset its newest job, with the same profile; an admin's request is for everybody's unless it names an
+    `owner`. At most 100 are begun by one request; while `more` is true, asking again with the `since` of the answer
+    goes on.
+    """
+    done = runtime().steering.retry_failed(caller(), RetryQuery(**body))
+    note(retried=len(done.begun), refused=len(done.refused))
+    return {
+        "jobs": [{"id": new.id, "asset_id": new.asset_id, "retry_of": old.id} for old, new in done.begun],
+        "refused": [
+            {"id": job.id, "asset_id": job.asset_id, "error": {"code": error.code, "detail": error.detail}}
+            for job, error in done.refused
+        ],
+        "examined": done.examined,
+        "more": done.more,
+        "since": done.since,
+    }
+
+
 def _whole(job_id: str) -> dict[str, Any]:
     job, tasks = runtime().library.job(caller(), job_id)
     return {**_document(job), "plan": job.plan, "tasks": [_task_document(task) for task in tasks]}
@@ -68,6 +113,7 @@ def _document(job: Job) -> dict[str, Any]:
         "generation",
         "profile",
         "state",
+        "priority",
         "created_at",
         "updated_at",
         "finished_at",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
-from mediaflow.api.http.fields import Text, Timestamp, choice
+from mediaflow.api.http.fields import Body, Moment, Text, Timestamp, choice, whole
 from mediaflow.api.schemas.common import FaultSchema, PageQuery, PageSchema
 from mediaflow.domain.ids import ID_PATTERN
+from mediaflow.domain.queue import PRIORITIES
 from mediaflow.domain.states import STAGES, JobKind, WorkState
 
 STATES: Final = get_args(WorkState)
@@ -69,6 +70,7 @@ class JobSchema(Schema):
         required=True, allow_none=True, metadata={"description": "null until one is chosen.", "examples": ["web-h264"]}
     )
     state = _state()
+    priority = fields.Integer(required=True, metadata={"description": "Greater ones go first; usual is 0."})
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)
     finished_at = Timestamp(required=True, allow_none=True)
@@ -86,7 +88,67 @@ class JobWithTasksSchema(JobSchema):
     tasks = fields.List(fields.Nested(TaskSchema), required=True)
 
 
+class PauseSchema(Schema):
+    """That nothing new is begun, since when and why."""
+
+    since = Timestamp(required=True)
+    reason = fields.String(required=True, allow_none=True)
+
+
 class JobPageSchema(PageSchema):
     """A page of jobs."""
 
     items = fields.List(fields.Nested(JobSchema), required=True)
+    paused = fields.Nested(
+        PauseSchema, required=True, allow_none=True, metadata={"description": "null while work is begun as usual."}
+    )
+
+
+class JobChangesBody(Body):
+    """What becomes of the job."""
+
+    priority = whole(
+        required=True,
+        validate=validate.Range(*PRIORITIES, error="must be {min} to {max}"),
+        metadata={"description": "Tasks of a greater one go first. Owners take -10 to 0, admins any; usual is 0."},
+    )
+
+
+class RetryBody(Body):
+    """Which of the failed jobs; all when there is nothing. No body at all means the same as an empty object."""
+
+    absent_is_empty = True
+
+    code = Text(
+        shortest=1, longest=100, metadata={"description": "Only those with this error.", "examples": ["job.poison"]}
+    )
+    since = Moment(metadata={"description": "Only those that were made at this time or later."})
+    owner = Text(shortest=1, longest=200, metadata={"description": "For admins: only this user's. Else everybody's."})
+
+
+class RetriedJobSchema(Schema):
+    """A job that was begun, and which one it repeats."""
+
+    id = _id("The new job's id.")
+    asset_id = _id("Its asset.")
+    retry_of = _id("The failed job's id.")
+
+
+class RefusedJobSchema(Schema):
+    """A job that can't be repeated now."""
+
+    id = _id("The failed job's id.")
+    asset_id = _id("Its asset.")
+    error = fields.Nested(FaultSchema, required=True)
+
+
+class RetriedSchema(Schema):
+    """What came of it: at most 100 jobs are begun by one request."""
+
+    jobs = fields.List(fields.Nested(RetriedJobSchema), required=True)
+    refused = fields.List(fields.Nested(RefusedJobSchema), required=True)
+    examined = fields.Integer(required=True, metadata={"minimum": 0, "description": "Failed jobs that were looked at."})
+    more = fields.Boolean(
+        required=True, metadata={"description": "Not all were looked at: ask again, with `since` from here."}
+    )
+    since = Timestamp(required=True, allow_none=True, metadata={"description": "When the last of these was made."})

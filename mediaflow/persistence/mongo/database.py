@@ -9,6 +9,7 @@ from pymongo import MongoClient
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.pluginrecords import PluginRecord
+from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
@@ -34,6 +35,7 @@ class MongoDatabase:
         self.api_keys = MongoRepository(self._connection, tables.API_KEYS, ApiKey)
         self.audit = MongoRepository(self._connection, tables.AUDIT, AuditEntry)
         self.answers = MongoRepository(self._connection, tables.ANSWERS, Answer)
+        self.queue = MongoRepository(self._connection, tables.QUEUE, QueueState)
         self.events = MongoRepository(self._connection, tables.EVENTS, LoggedEvent)
         self.tombstones = MongoRepository(self._connection, tables.TOMBSTONES, Tombstone)
         self.turns = MongoRepository(self._connection, tables.TURNS, Turn)

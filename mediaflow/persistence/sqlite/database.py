@@ -8,6 +8,7 @@ from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.pluginrecords import PluginRecord
+from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
@@ -44,6 +45,7 @@ class SqliteDatabase:
         self.api_keys = SqliteRepository(self._connections, tables.API_KEYS, ApiKey)
         self.audit = SqliteRepository(self._connections, tables.AUDIT, AuditEntry)
         self.answers = SqliteRepository(self._connections, tables.ANSWERS, Answer)
+        self.queue = SqliteRepository(self._connections, tables.QUEUE, QueueState)
         self.events = SqliteRepository(self._connections, tables.EVENTS, LoggedEvent)
         self.tombstones = SqliteRepository(self._connections, tables.TOMBSTONES, Tombstone)
         self.turns = SqliteRepository(self._connections, tables.TURNS, Turn)

@@ -39,7 +39,7 @@ class Reprocess:
 
     def retry(self, principal: Principal, job_id: str) -> Job:
         """Begin the next generation as that job was, which failed or was cancelled; the new job."""
-        job = self._job(principal, job_id)
+        job = self.job(principal, job_id)
         asset = changeable(principal, self.database.assets.get(job.asset_id))
         if job.state not in ("failed", "cancelled"):
             raise Conflict(f"The job is {job.state}; only a failed or cancelled one can be repeated.", code="job.retry")
@@ -49,10 +49,10 @@ class Reprocess:
 
     def cancel(self, principal: Principal, job_id: str) -> Job:
         """End a job: what runs of it is dead within 5 seconds, and nothing of it is published. It can be repeated."""
-        job = self._job(principal, job_id)
+        job = self.job(principal, job_id)
         if job.state in ("pending", "running"):
             self.jobs.end(job, "cancelled", CANCELLED)
-            job = self._job(principal, job_id)
+            job = self.job(principal, job_id)
         if job.state != "cancelled":
             raise Conflict(f"The job is {job.state} already.", code="job.ended")
         return job
@@ -72,7 +72,8 @@ class Reprocess:
         problem = Problem("asset.unknown_profile", f"no profile is called {name!r}; there are {choices}", "/profile")
         return InvalidInput("The profile is not known.", code="asset.unknown_profile", problems=(problem,))
 
-    def _job(self, principal: Principal, job_id: str) -> Job:
+    def job(self, principal: Principal, job_id: str) -> Job:
+        """One job of the principal's (an admin's: anybody's). NotFound else."""
         job = self.database.jobs.get(job_id)
         if job is None or not (principal.is_admin or job.owner == principal.user):
             raise NotFound("There is no such job.", code="job.not_found")

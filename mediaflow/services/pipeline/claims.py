@@ -11,6 +11,7 @@ from mediaflow.domain.errors import LeaseLost
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import LEASE_SECONDS, STAGES, Lane, Stage
 from mediaflow.services.pipeline.gate import LoadGate
+from mediaflow.services.pipeline.pausing import Pausing
 from mediaflow.services.ports import Below, Between, Database, Increment, OneOf
 
 CANDIDATES: Final = 32
@@ -34,6 +35,11 @@ class Claims:
     worker: str
     place: str | None = None
 
+    @property
+    def pausing(self) -> Pausing:
+        """Whether anything may be claimed."""
+        return Pausing(self.database)
+
     def best(self, *stages: Stage) -> Task | None:
         """Claim the best task (of these stages, or of all) that this process can carry now; None when there is none.
 
@@ -41,6 +47,8 @@ class Claims:
         that owner's, what belongs to the job that is done soonest, less the time that it has waited already. So a long
         job starves nobody, and nothing waits for ever. The caller gives the load units back (`done_with`).
         """
+        if self.pausing.is_paused():
+            return None
         for lane in self.gate.lanes():
             for task in self._waiting(lane, stages or STAGES):
                 if not self.gate.take(task):

@@ -164,12 +164,19 @@ class Jobs:
             return
         settled = {task.name for task in tasks if task.state == "done" or (task.optional and task.state in WORK_ENDED)}
         for task in tasks:
-            if task.state == "pending" and not task.ready and settled.issuperset(task.needs):
-                changes = {"ready": True, "updated_at": self.database.now()}
-                if self.database.tasks.change(task.id, {"state": "pending", "ready": False}, changes) is not None:
-                    self.wakeups.wake(task.stage, task.id)
+            if task.state == "pending":
+                self._unlock(document, task, settled)
         if any(task.name == LAST[document.kind] and task.state == "done" for task in tasks):
             self.end(document, "done", None)
+
+    def _unlock(self, job: Job, task: Task, settled: set[str]) -> None:
+        """Make a task ready when what it needs is settled; its priority is the job's, whatever it was when made."""
+        if not task.ready and settled.issuperset(task.needs):
+            changes = {"ready": True, "priority": job.priority, "updated_at": self.database.now()}
+            if self.database.tasks.change(task.id, {"state": "pending", "ready": False}, changes) is not None:
+                self.wakeups.wake(task.stage, task.id)
+        elif task.priority != job.priority:
+            self.database.tasks.change(task.id, {"state": "pending"}, {"priority": job.priority})
 
     def end(self, job: Job, state: WorkState, error: dict[str, Any] | None) -> Job | None:
         """End a job: nothing of it runs or is published afterwards. An earlier generation of the asset stays.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mediaflow.plugin import MeasuresRoom, Room, Storage
+from mediaflow.services.pipeline.pausing import Pausing
 from mediaflow.services.ports import Between, Database
 from mediaflow.settings import Settings
 
@@ -45,6 +46,7 @@ class Work:
     running_tasks: int
     pending_tasks: int
     oldest_pending_seconds: float | None
+    paused: bool
 
 
 def worst(states: Iterable[State]) -> State:
@@ -77,6 +79,7 @@ def work(database: Database, alive: Collection[str] = ()) -> Work:
         running_tasks=len(running),
         pending_tasks=database.tasks.count(waiting),
         oldest_pending_seconds=max(0.0, now - oldest[0].created_at) if oldest else None,
+        paused=Pausing(database).is_paused(),
     )
 
 

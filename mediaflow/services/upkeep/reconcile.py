@@ -11,6 +11,7 @@ import structlog
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.states import UPLOAD_RECEIVING, WORK_ENDED
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.pausing import Pausing
 from mediaflow.services.pipeline.tenure import told
 from mediaflow.services.ports import Below, Between, Database, Wakeups
 from mediaflow.services.upkeep.orphans import give_back
@@ -42,6 +43,8 @@ class Reconciler:
 
     def nudge(self, most: int = 4) -> None:
         """Hint at tasks that wait although this worker has room: their message was lost or went to a busy one."""
+        if Pausing(self.database).is_paused():
+            return
         now = self.database.now()
         where = {"state": "pending", "ready": True, "not_before": Below(now), "updated_at": Below(now - 0.5)}
         for task in self.database.tasks.find(where, sort=("-priority", "created_at"), limit=most):
