@@ -31,6 +31,7 @@ COMMANDS: Final = MappingProxyType(
         "plugins": ("plugins:plugins", "List the plugins and what they add."),
         "profiles": ("profiles:profiles", "List the profiles."),
         "plan": ("plan:plan", "Show what a file would become."),
+        "fsck": ("fsck:fsck", "Check that documents and objects fit together, and repair what does not."),
         "doctor": ("doctor:doctor", "Show the settings and check what mediaflow needs."),
     }
 )

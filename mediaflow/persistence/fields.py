@@ -18,10 +18,10 @@ from mediaflow.domain.documents import publication_document, publication_of
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import SCHEMA_VERSION
-from mediaflow.services.ports import Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put
+from mediaflow.services.ports import After, Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put
 
 Kind = Literal["text", "integer", "number", "flag", "object", "list"]
-Condition = OneOf | Below | Between | Contains | HasPrefixes
+Condition = OneOf | After | Below | Between | Contains | HasPrefixes
 
 NUMERIC: Final[tuple[Kind, ...]] = ("integer", "number")
 JSON: Final[tuple[Kind, ...]] = ("object", "list")
@@ -209,6 +209,10 @@ def _condition(field: Field, value: Any) -> Condition:
                 None if bound is None else _finite(field.name, float(bound)) for bound in (value.least, value.below)
             )
             return Between(*bounds)
+        case After():
+            if field.kind != "text":
+                raise TypeError(f"{field.name} is a field of kind {field.kind}, no text")
+            return After(_text(field.name, value.value))
         case HasPrefixes():
             if field.kind != "list":
                 raise TypeError(f"{field.name} is a field of kind {field.kind}, it contains nothing")

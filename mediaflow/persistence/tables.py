@@ -48,7 +48,9 @@ class Table:
 TELL: Final = ("tell_at",)
 """Of all that have an outbox: what waits there is found by it."""
 UPLOADS: Final = Table(
-    "uploads", Upload, (("state", "expires_at"), ("state", "lease_until"), ("owner", "state"), ("asset_id",), TELL)
+    "uploads",
+    Upload,
+    (("state", "expires_at"), ("state", "lease_until"), ("owner", "state"), ("asset_id",), ("parts_handle",), TELL),
 )
 CHUNKS: Final = Table("chunks", Chunk, (("upload_id", "index"),))
 ASSETS: Final = Table(
@@ -88,7 +90,7 @@ TASKS: Final = Table(
     ),
 )
 LOGIN_CODES: Final = Table("login_codes", LoginCode, (("expires_at",), ("user", "created_at")))
-BLOBS: Final = Table("blobs", Blob, (("state",),))
+BLOBS: Final = Table("blobs", Blob, (("state",), ("key",)))
 API_KEYS: Final = Table("api_keys", ApiKey, (("owner", "created_at"), ("revoked_at",), ("expires_at", "created_at")))
 AUDIT: Final = Table("audit", AuditEntry, (("at",), ("user", "at"), ("asset_id", "at")))
 QUEUE: Final = Table("queue", QueueState, ())

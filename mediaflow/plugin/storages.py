@@ -90,6 +90,37 @@ class ReceivesParts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """Parts that were begun and neither completed nor aborted. `handle` is that of `begin_parts`; `key` is None where
+    the storage does not keep it. `changed_at` is when bytes came last (or it was begun), `size_bytes` what it takes.
+    """
+
+    handle: str
+    key: str | None
+    changed_at: float
+    size_bytes: int
+
+
+@runtime_checkable
+class KnowsParts(Protocol):
+    """A storage that receives parts and can tell of them: `mediaflow fsck` and `mediaflow gc` look with this."""
+
+    def parts_of(self, key: str, handle: str) -> Mapping[int, int] | None:
+        """The lengths of the parts that are there whole, by index; None when the handle is not known (any more). While
+        parts are being completed, the answer may be empty.
+        """
+        ...
+
+    def receptions(self) -> Iterator[Reception]:
+        """All that are open, in any order."""
+        ...
+
+    def discard(self, reception: Reception) -> None:
+        """Abort it; harmless when there is nothing (any more)."""
+        ...
+
+
 @runtime_checkable
 class CopiesObjects(Protocol):
     """Moves an object without its bytes passing through us."""

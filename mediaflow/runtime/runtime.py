@@ -30,6 +30,7 @@ from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
+from mediaflow.services.integrity.fsck import Fsck, examiners_of
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
@@ -125,6 +126,11 @@ class Runtime:
         self.rota = Rota(database, plugins, self.metrics, self.execution.claims.worker)
         self.captions = Captions(database, self.storage, self.posters.rendering)
         self.alive = AliveWorkers(self.redis)
+
+    def fsck(self, *, deep: bool = False) -> Fsck:
+        """A check of documents and storage; with `deep`, every original is read and hashed."""
+        examiners = examiners_of(self.database, self.storage, self.ingest, self.jobs, deep=deep)
+        return Fsck(self.database, self.storage, examiners)
 
     def start(self) -> None:
         """Tell plugins that the process begins."""

@@ -18,7 +18,7 @@ from mediaflow.domain.states import Stage
 from mediaflow.domain.turns import Turn
 from mediaflow.plugin import ManifestFormat, MediaContext, Periodic, Problem, Step, Storage, UploadDraft
 from mediaflow.sandbox.budget import Budget
-from mediaflow.services.terms import Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put
+from mediaflow.services.terms import After, Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put
 
 R = TypeVar("R")
 B = TypeVar("B", bound="Telling")
@@ -257,6 +257,7 @@ class StepHooks(Protocol):
 
 
 __all__ = [
+    "After",
     "Below",
     "Between",
     "Contains",

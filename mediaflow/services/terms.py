@@ -57,6 +57,16 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class After:
+    """A condition that holds when the field is a text that comes after `value`, in the order of code points.
+
+    With a sort by that field it makes pages that cost the same however far they are.
+    """
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contains:
     """A condition that holds when the field is a list with `value` among its elements."""
 

@@ -27,7 +27,7 @@ from mediaflow.plugin import CopiesObjects, HasLocalFiles, MeasuresRoom, NotFoun
 from mediaflow.testing.bodies import MIB, content
 from mediaflow.testing.storage_keys import KeysContract
 from mediaflow.testing.storage_objects import ObjectsContract
-from mediaflow.testing.storage_parts import PartsContract
+from mediaflow.testing.storage_receptions import ReceptionsContract
 
 
 class MovesContract(ObjectsContract):
@@ -143,7 +143,7 @@ class RoomContract(ObjectsContract):
         assert 0 <= room.free_bytes <= room.total_bytes
 
 
-class StorageContract(KeysContract, PartsContract, MovesContract, UrlsContract, RoomContract):
+class StorageContract(KeysContract, ReceptionsContract, MovesContract, UrlsContract, RoomContract):
     """All of it: what a storage must do, and what it may do when it says that it can."""
 
 

@@ -72,7 +72,7 @@ class Ledger:
     def check(self, index: int, offset: int, length: int) -> None:
         """InvalidInput when the part does not lie where it must."""
         whole = 0 <= index < self.part_count and offset == index * self.part_bytes
-        if not whole or length != min(self.part_bytes, self.size_bytes - offset):
+        if not whole or length != self._length(index):
             raise InvalidInput(
                 f"Part {index} can't be {length} bytes at {offset}: the object has {self.size_bytes} bytes in parts of "
                 f"{self.part_bytes}.",
@@ -103,9 +103,19 @@ class Ledger:
     def complete(self) -> Iterator[list[int]]:
         """Nobody writes meanwhile. Gives the indexes of the parts that are not done."""
         with self._locked(fcntl.LOCK_EX):
-            slots = os.pread(self.descriptor, self.part_count * _SLOT_BYTES, self.size_bytes)
-            marks = slots[_TOKEN_BYTES::_SLOT_BYTES]
-            yield [index for index, mark in enumerate(marks) if mark != _DONE[0]]
+            yield [index for index, mark in enumerate(self._marks()) if mark != _DONE[0]]
+
+    def done(self) -> dict[int, int]:
+        """The lengths of the parts that are done, by their indexes."""
+        with self._locked(fcntl.LOCK_SH):
+            return {index: self._length(index) for index, mark in enumerate(self._marks()) if mark == _DONE[0]}
+
+    def _marks(self) -> bytes:
+        slots = os.pread(self.descriptor, self.part_count * _SLOT_BYTES, self.size_bytes)
+        return slots[_TOKEN_BYTES::_SLOT_BYTES]
+
+    def _length(self, index: int) -> int:
+        return min(self.part_bytes, self.size_bytes - index * self.part_bytes)
 
     def _slot(self, index: int) -> int:
         return self.size_bytes + index * _SLOT_BYTES

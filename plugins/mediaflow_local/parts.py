@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from mediaflow.plugin import InsufficientStorage, InvalidInput, exact_blocks
+from mediaflow.plugin import InsufficientStorage, InvalidInput, Reception, exact_blocks
 from mediaflow_local import ledger
 from mediaflow_local.errors import no_parts, storage_errors
 from mediaflow_local.ledger import Gone, Ledger
@@ -26,6 +26,8 @@ _PARTS: Final = (STAGING, "parts")
 _HANDLE: Final = re.compile(r"([0-9a-f]{16})-[0-9a-f]{32}")
 # All parts are there and the file is about to get its name; it never goes back from here.
 _SEALED: Final = ".sealed"
+_BLOCK_BYTES: Final = 512
+"""What `st_blocks` counts (stat(2)): the files are sparse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,42 @@ class Parts:
 
     def abort(self, key: str, handle: str) -> None:
         """Remove the file, whatever state it is in."""
-        if not _is_of(key, handle):
-            return
+        if _is_of(key, handle):
+            self._remove(handle)
+
+    def _remove(self, handle: str) -> None:
         for name in (handle, handle + _SEALED):
             with storage_errors(), suppress(FileNotFoundError), self.tree.directory(_PARTS) as directory:
                 os.unlink(name, dir_fd=directory)
+
+    def parts_of(self, key: str, handle: str) -> dict[int, int] | None:
+        """The lengths of the parts that are done. What is sealed has no ledger to tell them."""
+        try:
+            with self._opened(key, handle) as opened:
+                return opened.done()
+        except Gone:
+            return {} if self._is_there(handle + _SEALED) else None
+
+    def receptions(self) -> Iterator[Reception]:
+        """One for each file, by its handle."""
+        with storage_errors(), ExitStack() as stack, suppress(FileNotFoundError):
+            for entry in stack.enter_context(os.scandir(stack.enter_context(self.tree.directory(_PARTS)))):
+                handle = entry.name.removesuffix(_SEALED)
+                with suppress(FileNotFoundError):
+                    if _HANDLE.fullmatch(handle):
+                        found = entry.stat(follow_symlinks=False)
+                        yield Reception(handle, None, found.st_mtime, found.st_blocks * _BLOCK_BYTES)
+
+    def discard(self, handle: str) -> None:
+        """Remove the file of a handle that `receptions` told."""
+        if _HANDLE.fullmatch(handle):
+            self._remove(handle)
+
+    def _is_there(self, name: str) -> bool:
+        with storage_errors(), suppress(FileNotFoundError), self.tree.directory(_PARTS) as directory:
+            os.stat(name, dir_fd=directory, follow_symlinks=False)
+            return True
+        return False
 
     @contextmanager
     def _opened(self, key: str, handle: str) -> Iterator[Ledger]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
+from heapq import nsmallest
 from typing import Final
 
 from mediaflow.plugin import ObjectInfo, Unavailable
@@ -14,6 +14,8 @@ from mediaflow_local.tree import Tree
 
 READ_BYTES: Final = 128 * 1024
 """Less than a storage may give at once: the web server keeps a block for each client that reads slowly."""
+ENTRIES: Final = 20_000
+"""So many of a directory are held at a time."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_%=@+-][A-Za-z0-9._%=@+-]*")
 
 
@@ -58,35 +60,53 @@ def objects(tree: Tree, prefix: str) -> Iterator[ObjectInfo]:
 
 
 def _walk(tree: Tree, parts: Sequence[str], prefix: str) -> Iterator[ObjectInfo]:
-    for sort_key, found in sorted(_entries(tree, parts), key=itemgetter(0)):
-        if found is None and (sort_key.startswith(prefix) or prefix.startswith(sort_key)):
-            yield from _walk(tree, sort_key[:-1].split("/"), prefix)
-        elif found is not None and sort_key.startswith(prefix):
-            yield found
+    after = ""
+    while found := _entries(tree, parts, prefix, after):
+        for after, info in found:
+            if after.endswith("/"):
+                yield from _walk(tree, after[:-1].split("/"), prefix)
+            elif info is not None:
+                yield info
+        if len(found) < ENTRIES:
+            return
 
 
-def _entries(tree: Tree, parts: Sequence[str]) -> list[tuple[str, ObjectInfo | None]]:
-    """What lies in one directory: files with their key, directories with theirs and a `/`, as which they sort.
+def _entries(tree: Tree, parts: Sequence[str], prefix: str, after: str) -> list[tuple[str, ObjectInfo | None]]:
+    """The next of what lies in one directory, sorted: files by their key, directories by theirs and a `/`.
 
-    Names that are no part of a key, as the staging area's, and anything but plain files are not ours.
+    A directory of a million entries is read again and again, so that they are never all held.
     """
+    above = "".join(f"{part}/" for part in parts)
     with storage_errors():
         try:
             with tree.directory(parts) as descriptor, os.scandir(descriptor) as scan:
-                entries = [entry for entry in scan if _NAME.fullmatch(entry.name)]
-                found = [_entry("/".join((*parts, entry.name)), entry) for entry in entries]
+                names = (above + name for entry in scan if (name := _name(entry)))
+                wanted = (key for key in names if key > after and _is_below(key, prefix))
+                first = nsmallest(ENTRIES, wanted)
+                return [(key, _info(key, key.removeprefix(above), descriptor)) for key in first]
         except (FileNotFoundError, NotADirectoryError):
             return []  # removed since its parent was read, or never there
-    return [entry for entry in found if entry is not None]
 
 
-def _entry(key: str, entry: os.DirEntry[str]) -> tuple[str, ObjectInfo | None] | None:
+def _name(entry: os.DirEntry[str]) -> str | None:
+    """Names that are no part of a key, as the staging area's, and anything but plain files are not ours."""
+    if not _NAME.fullmatch(entry.name):
+        return None
     if entry.is_dir(follow_symlinks=False):
-        return key + "/", None
-    if not entry.is_file(follow_symlinks=False):
+        return entry.name + "/"
+    return entry.name if entry.is_file(follow_symlinks=False) else None
+
+
+def _is_below(key: str, prefix: str) -> bool:
+    """True for a file that is asked for, and for a directory in which one may be."""
+    return key.startswith(prefix) or (key.endswith("/") and prefix.startswith(key))
+
+
+def _info(key: str, name: str, directory: int) -> ObjectInfo | None:
+    if name.endswith("/"):
         return None
     try:
-        status = entry.stat(follow_symlinks=False)
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None  # deleted since the directory was read
-    return key, ObjectInfo(key, status.st_size, status.st_mtime)
+    return ObjectInfo(key, status.st_size, status.st_mtime)

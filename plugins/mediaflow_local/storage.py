@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mediaflow.plugin import InvalidInput, ObjectInfo, Room, checked_key
+from mediaflow.plugin import InvalidInput, NotFound, ObjectInfo, Reception, Room, checked_key
 from mediaflow_local import reading, staging
 from mediaflow_local.errors import IN_THE_WAY, no_object, no_parts, storage_errors
 from mediaflow_local.ledger import Gone
@@ -95,6 +95,20 @@ class LocalStorage:
 
     def abort_parts(self, key: str, handle: str) -> None:
         self._parts.abort(checked_key(key), handle)
+
+    # --- KnowsParts
+
+    def parts_of(self, key: str, handle: str) -> Mapping[int, int] | None:
+        try:
+            return self._parts.parts_of(checked_key(key), handle)
+        except NotFound:
+            return None
+
+    def receptions(self) -> Iterator[Reception]:
+        return self._parts.receptions()
+
+    def discard(self, reception: Reception) -> None:
+        self._parts.discard(reception.handle)
 
     # --- CopiesObjects
 

@@ -14,7 +14,7 @@ from typing import Final
 from minio.datatypes import Part
 from minio.error import S3Error
 
-from mediaflow.plugin import InvalidInput, Unavailable
+from mediaflow.plugin import InvalidInput, NotFound, Unavailable
 from mediaflow_minio.connection import Connection
 from mediaflow_minio.errors import NO_UPLOAD, s3_errors
 from mediaflow_minio.sending import send
@@ -88,6 +88,29 @@ class Parts:
             except S3Error as error:
                 if error.code != NO_UPLOAD:
                     raise
+
+    def parts_of(self, key: str, name: str, handle: str) -> dict[int, int] | None:
+        """The lengths of the parts that the server has."""
+        try:
+            return {part.part_number - 1: part.size or 0 for part in self._received(key, name, handle)}
+        except NotFound:
+            return None
+
+    def open(self, prefix: str) -> Iterator[tuple[str, str, float]]:
+        """Name, upload id and beginning of the bucket's open uploads. S3 sorts them by name; SeaweedFS does not."""
+        marker: str | None = None
+        while True:
+            with s3_errors():
+                page = self.connection.client()._list_multipart_uploads(
+                    self.connection.bucket, prefix=prefix, key_marker=marker
+                )
+            for upload in page.uploads:
+                begun = upload.initiated_time
+                yield upload.object_name, upload.upload_id or "", begun.timestamp() if begun else 0.0
+            # each key of ours is received once, so that its name says enough of where to go on
+            if not page.is_truncated or page.next_key_marker in (None, marker):
+                return
+            marker = page.next_key_marker
 
     def _received(self, key: str, name: str, handle: str) -> Iterator[Part]:
         marker: str | None = None

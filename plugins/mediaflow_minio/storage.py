@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -12,7 +12,7 @@ from typing import Final
 from minio.commonconfig import ComposeSource, CopySource
 from minio.error import S3Error
 
-from mediaflow.plugin import InvalidInput, NotFound, ObjectInfo, Unavailable, checked_key, exact_blocks
+from mediaflow.plugin import InvalidInput, NotFound, ObjectInfo, Reception, Unavailable, checked_key, exact_blocks
 from mediaflow_minio import reading
 from mediaflow_minio.connection import Connection
 from mediaflow_minio.errors import NO_OBJECT, no_object, no_parts, s3_errors
@@ -128,6 +128,22 @@ class S3Storage:
 
     def abort_parts(self, key: str, handle: str) -> None:
         self._parts.abort(self._name(key), handle)
+
+    # --- KnowsParts
+
+    def parts_of(self, key: str, handle: str) -> Mapping[int, int] | None:
+        return self._parts.parts_of(key, self._name(key), handle)
+
+    def receptions(self) -> Iterator[Reception]:
+        start = self.location.prefix
+        for name, handle, begun_at in self._parts.open(start):
+            if name.startswith(start) and _is_key(key := name.removeprefix(start)):
+                # what the parts take is known by a request for each only
+                yield Reception(handle, key, begun_at, 0)
+
+    def discard(self, reception: Reception) -> None:
+        if reception.key is not None:
+            self.abort_parts(reception.key, reception.handle)
 
     # --- CopiesObjects
 

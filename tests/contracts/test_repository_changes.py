@@ -13,6 +13,7 @@ import pytest
 
 from mediaflow.domain.ids import new_id
 from mediaflow.services.ports import (
+    After,
     Below,
     Between,
     Contains,
@@ -121,6 +122,9 @@ class TestChange:
             ({"attempt": Between(2, 2)}, False),
             ({"started_at": Between()}, False),
             ({"lease_until": Between()}, True),
+            ({"worker": After("")}, False),
+            ({"name": After("x")}, False),
+            ({"name": After("")}, True),
             ({"needs": HasPrefixes(("pl", "Zo"))}, True),
             ({"needs": HasPrefixes(("plan", "planx"))}, False),
             ({"needs": HasPrefixes(())}, True),
@@ -166,6 +170,8 @@ class TestChange:
             ({"name": Below(3)}, {}, TypeError),
             ({"name": Contains("x")}, {}, TypeError),
             ({"name": Between(1, 2)}, {}, TypeError),
+            ({"attempt": After("1")}, {}, TypeError),
+            ({"name": After(cast(str, 1))}, {}, TypeError),
             ({"attempt": Between(least=float("nan"))}, {}, ValueError),
             ({"name": HasPrefixes(("x",))}, {}, TypeError),
             ({"needs": HasPrefixes((cast(str, 1),))}, {}, TypeError),

@@ -10,6 +10,7 @@ import pytest
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Chunk
 from mediaflow.services.ports import (
+    After,
     Below,
     Between,
     Contains,
@@ -61,6 +62,10 @@ class TestFindAndCount:
             ({"id": OneOf(("a", "e", "z"))}, "ae"),
             ({"id": OneOf(())}, ""),
             ({"id": "d"}, "d"),
+            ({"id": After("")}, "abcde"),
+            ({"id": After("c")}, "de"),
+            ({"id": After("e")}, ""),
+            ({"owner": After("ann"), "id": After("d")}, "e"),
             ({"state": OneOf(("ready", "failed"))}, "abcde"),
             ({"state": OneOf(("ready",)), "owner": OneOf(("ann", "bob"))}, "bde"),
             ({"deleted_at": OneOf((None, 9.5)), "owner": "ann"}, "abc"),

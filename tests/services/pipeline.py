@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from mediaflow.domain import keys
 from mediaflow.domain.documents import publication_document
-from mediaflow.domain.publication import FileType, Output, Publication, described
+from mediaflow.domain.publication import ARTIFACTS, FileType, Output, Publication, described
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES, Stage
-from mediaflow.plugin import PlannedTask
+from mediaflow.plugin import Artifact, PlannedTask
+from mediaflow.plugin.wire import dump
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
@@ -108,13 +110,20 @@ class Pipeline:
         return {}
 
     def _step(self, task: Task, _lease: Lease) -> dict[str, Any]:
-        return {"path": self._put(task, "0.m4s")}
+        path = self._put(task, "0.m4s")
+        key = f"{keys.asset_prefix(task.asset_id)}{path}/{ARTIFACTS}"
+        made = json.dumps([dump(Artifact("0.m4s", "file", "video/mp4", 1))]).encode()
+        self.world.runtime.storage.put(key, [made], size_bytes=len(made), content_type="application/json")
+        return {"path": path}
 
     def _package(self, task: Task, _lease: Lease) -> dict[str, Any]:
         path = self._put(task, "master.m3u8")
         master = Output("hls", "manifest", f"{path}/master.m3u8", "application/vnd.apple.mpegurl", 1)
         files = described(f"{path}/", {"master.m3u8": FileType("manifest", master.content_type)})
-        return publication_document(Publication(task.generation, (master,), (files,), 1.0))
+        step = next(each for each in self.world.runtime.jobs.tasks(task.job_id) if each.stage == "step")
+        source = (step.result or {})["path"]
+        made = described(f"{source}/", {"0.m4s": FileType("media", "video/mp4")})
+        return publication_document(Publication(task.generation, (master,), (files, made), 1.0, (source,)))
 
     def _put(self, task: Task, name: str) -> str:
         path = keys.attempt_path(task.generation, task.name, task.attempt)

@@ -27,7 +27,7 @@ from mediaflow.persistence.fields import (
 from mediaflow.persistence.mongo.client import MongoConnection
 from mediaflow.persistence.mongo.documents import DOCUMENTS, Record
 from mediaflow.persistence.tables import Table
-from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, OneOf
+from mediaflow.services.ports import After, Below, Between, Contains, HasPrefixes, OneOf
 
 R = TypeVar("R")
 
@@ -144,6 +144,8 @@ def _wanted(condition: Condition) -> list[Any]:
     match condition:
         case Below(limit):
             return [{"$lt": limit}]
+        case After(text):
+            return [{"$gt": text}]
         case Between(least, below):
             bounds = {name: bound for name, bound in (("$gte", least), ("$lt", below)) if bound is not None}
             return [bounds or {"$gte": float("-inf")}]

@@ -15,7 +15,7 @@ from mediaflow.persistence.fields import Condition, Field
 from mediaflow.persistence.sqlite.sides import token
 from mediaflow.persistence.sqlite.sql import quoted
 from mediaflow.persistence.tables import Table
-from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, OneOf
+from mediaflow.services.ports import After, Below, Between, Contains, HasPrefixes, OneOf
 
 Conditions = Sequence[tuple[Field, Condition]]
 Keys = Sequence[tuple[Field, bool]]
@@ -88,6 +88,8 @@ def as_sql(field: Field, condition: Condition) -> tuple[str, list[Any]]:
     match condition:
         case Below(limit):
             return f"{column} < ?", [limit]
+        case After(text):
+            return f"{column} > ?", [text]
         case Between(least, below):
             # not `IS NOT NULL`: SQLite looks for that in an index only when it has statistics
             parts = [f"{column} >= {_LOWEST if least is None else '?'}"]

@@ -65,14 +65,19 @@ class Rendering:
     def write(
         self, asset_id: str, path: str, presentation: Presentation, formats: Iterable[str]
     ) -> tuple[list[Output], Files]:
-        """Render and store the formats: their entries, and all their files."""
-        outputs, types = [], {}
+        """Render and store the formats: their entries, and all their files.
+
+        Beside them lies a list with their sizes, as beside what steps made: only the entries are in documents.
+        """
+        outputs, types, listed = [], {}, []
         for each in self.render(presentation, formats):
             manifest, place = each.manifest, f"{path}/{each.manifest.path}"
             size = self._put(asset_id, place, manifest.body, manifest.content_type)
             types[manifest.path] = FileType("manifest", manifest.content_type)
+            listed.append({"path": manifest.path, "size_bytes": size})
             if manifest.entry:
                 outputs.append(Output(each.format, "manifest", place, manifest.content_type, size))
+        self._put(asset_id, f"{path}/{ARTIFACTS}", json.dumps(listed), "application/json")
         return outputs, described(f"{path}/", types)
 
     def captioned(

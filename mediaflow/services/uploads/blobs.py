@@ -36,13 +36,13 @@ class Blobs:
         while (blob := self._linked(owner, sha256, asset_id, size_bytes)) is None:
             pass  # somebody else changed the blob; each round one of us gets on
         if not self._alive(asset_id):
-            self._leave(blob, asset_id)
+            self.leave(blob, asset_id)
             raise LeaseLost("the asset was purged meanwhile")
         return blob.key
 
     def _linked(self, owner: str, sha256: str, asset_id: str, size_bytes: int) -> Blob | None:
         """The blob with the asset among its users, or None when another round is needed."""
-        blob = self.database.blobs.get(_blob_id(owner, sha256)) or self._older(owner, sha256, size_bytes)
+        blob = self.database.blobs.get(blob_id(owner, sha256)) or self._older(owner, sha256, size_bytes)
         fresh = keys.shared_original_key(owner, sha256, asset_id)
         if blob is None:
             made = self._blob(owner, sha256, fresh, size_bytes, [asset_id])
@@ -66,10 +66,10 @@ class Blobs:
     def unlink(self, asset: Asset) -> None:
         """Take a purged asset from the users of its original; the last one's bytes are deleted."""
         if asset.original_key is not None and asset.sha256 is not None:
-            self._leave(self._blob(asset.owner, asset.sha256, asset.original_key, asset.size_bytes, []), asset.id)
+            self.leave(self._blob(asset.owner, asset.sha256, asset.original_key, asset.size_bytes, []), asset.id)
 
-    def _leave(self, life: Blob, asset_id: str) -> None:
-        """`life` tells which blob, and by its key which life of it."""
+    def leave(self, life: Blob, asset_id: str) -> None:
+        """Take an asset that is gone off a blob's users; `life` tells which blob, and by its key which life of it."""
         while True:
             blob = self.database.blobs.get(life.id) or self._older(life.owner, life.sha256, life.size_bytes)
             if blob is None or blob.key != life.key or blob.state != "live":
@@ -100,7 +100,7 @@ class Blobs:
 
     def _blob(self, owner: str, sha256: str, key: str, size_bytes: int, users: list[str]) -> Blob:
         return Blob(
-            id=_blob_id(owner, sha256),
+            id=blob_id(owner, sha256),
             owner=owner,
             sha256=sha256,
             key=key,
@@ -115,7 +115,8 @@ class Blobs:
         return facts is not None and not facts["purging"]
 
 
-def _blob_id(owner: str, sha256: str) -> str:
+def blob_id(owner: str, sha256: str) -> str:
+    """The one blob of an owner's original with that content."""
     return derived_id("blob", owner, sha256)
 
 
