@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset, Blob
 from mediaflow.plugin import Storage
 from mediaflow.services.integrity.findings import LOST, Mend, error_of, setting
@@ -50,8 +51,11 @@ class AssetMending:
 
     def failing(self, asset: Asset, detail: str) -> Mend:
         """Mark it as failed, if it is as it was seen."""
-        told = {"state": "failed", "playable": False, "error": error_of(LOST, detail)}
-        return self._set(asset, {**told, "updated_at": self.database.now()})
+        error, now = error_of(LOST, detail), self.database.now()
+        changes = {"state": "failed", "playable": False, "error": error, "updated_at": now}
+        told = Event("asset.failed", now, asset.owner, asset.id, data=error)
+        assets, outbox = self.database.assets, self.jobs.outbox
+        return lambda: outbox.change(assets, asset.id, {"rev": asset.rev}, changes, told) is not None
 
     def without_captions(self, asset: Asset, lost: Collection[str]) -> Mend:
         """Take lost captions off the list."""

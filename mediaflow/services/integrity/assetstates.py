@@ -61,7 +61,7 @@ class AssetStates:
         detail = f"its upload {asset.upload_id} is not there"
         if asset.state == "created":
             expect = {"state": "created", "rev": asset.rev}
-            mend = lambda: self.database.assets.remove(asset.id, expect)  # noqa: E731
+            mend = lambda: self.mending.jobs.outbox.remove(self.database.assets, asset.id, expect)  # noqa: E731
             yield Finding("asset.no_upload", asset.id, detail, "it is removed, nothing can come of it", mend)
         else:
             yield Finding("asset.no_upload", asset.id, f"{detail}; nothing needs it any more", note=True)

@@ -111,7 +111,7 @@ def examiners_of(
         AssetExaminer(database, storage, AssetStates(database, storage, mending), mending),
         BlobExaminer(database, storage, blobs, mending, deep),
         JobExaminer(database, jobs),
-        TaskExaminer(database),
+        TaskExaminer(database, jobs),
         KeyExaminer(database),
         SessionExaminer(database),
         AnswerExaminer(database),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mediaflow.domain import keys
+from mediaflow.domain.events import Event
 from mediaflow.domain.ids import chunk_id
 from mediaflow.domain.records import Asset, Chunk, Upload
 from mediaflow.domain.states import UPLOAD_ENDED, UPLOAD_RECEIVING
@@ -119,21 +120,31 @@ class UploadExaminer:
         def abort() -> bool:
             if upload.state in UPLOAD_RECEIVING:
                 return self.ingest.end(upload, "aborted")
-            return self._changed(upload, {"state": "aborted", "updated_at": self.database.now()})
+            told = Event(
+                "upload.aborted", now := self.database.now(), upload.owner, upload.asset_id, data=_named(upload)
+            )
+            return self._changed(upload, {"state": "aborted", "updated_at": now}, told)
 
         return abort
 
     def _fail(self, upload: Upload) -> bool:
-        told = {"state": "failed", "error": error_of(LOST, _GONE), "updated_at": self.database.now()}
-        if not self._changed(upload, told):
+        now, error, outbox = self.database.now(), error_of(LOST, _GONE), self.ingest.outbox
+        changes = {"state": "failed", "error": error, "updated_at": now}
+        told = Event("upload.failed", now, upload.owner, upload.asset_id, data=_named(upload) | error)
+        if not self._changed(upload, changes, told):
             return False
-        self.database.assets.change(upload.asset_id, {"state": "created"}, told)
+        told = Event("asset.failed", now, upload.owner, upload.asset_id, data=error)
+        outbox.change(self.database.assets, upload.asset_id, {"state": "created"}, changes, told)
         return True
 
-    def _changed(self, upload: Upload, changes: dict[str, Any]) -> bool:
+    def _changed(self, upload: Upload, changes: dict[str, Any], *told: Event) -> bool:
         """Unless somebody assembles it just now."""
         expect = {"state": upload.state, "lease_until": Below(self.database.now())}
-        return self.database.uploads.change(upload.id, expect, changes) is not None
+        return self.ingest.outbox.change(self.database.uploads, upload.id, expect, changes, *told) is not None
+
+
+def _named(upload: Upload) -> dict[str, Any]:
+    return {"upload_id": upload.id}
 
 
 @dataclass(frozen=True, slots=True)

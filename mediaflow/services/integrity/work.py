@@ -150,8 +150,8 @@ class JobExaminer:
         if job.state not in WORK_ENDED:
             self.jobs.end(job, "cancelled", _NO_ASSET)
         for task in self.jobs.tasks(job.id):
-            self.database.tasks.remove(task.id)
-        return self.database.jobs.remove(job.id, {"state": OneOf(WORK_ENDED)})
+            self.jobs.outbox.remove(self.database.tasks, task.id)
+        return self.jobs.outbox.remove(self.database.jobs, job.id, {"state": OneOf(WORK_ENDED)})
 
     def _begin_again(self, job: Job) -> bool:
         if self.jobs.end(job, "failed", _LOST_TASK) is None:
@@ -167,6 +167,7 @@ class TaskExaminer:
     """Finds tasks of no job; the others are looked at with their jobs."""
 
     database: Database
+    jobs: Jobs
 
     kind = "tasks"
 
@@ -188,4 +189,4 @@ class TaskExaminer:
                 yield Finding("task.no_job", task.id, detail, "it is removed", mend)
 
     def _removing(self, task: Task) -> Callable[[], bool]:
-        return lambda: self.database.tasks.remove(task.id, {"rev": task.rev})
+        return lambda: self.jobs.outbox.remove(self.database.tasks, task.id)
