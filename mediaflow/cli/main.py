@@ -32,6 +32,7 @@ COMMANDS: Final = MappingProxyType(
         "profiles": ("profiles:profiles", "List the profiles."),
         "plan": ("plan:plan", "Show what a file would become."),
         "fsck": ("fsck:fsck", "Check that documents and objects fit together, and repair what does not."),
+        "gc": ("gc:gc", "Remove what nothing names: lost attempts, abandoned uploads, what dead processes left."),
         "doctor": ("doctor:doctor", "Show the settings and check what mediaflow needs."),
     }
 )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
+from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
@@ -110,7 +111,8 @@ PLUGIN_RECORDS: Final = Table(
     ),
 )
 TURNS: Final = Table("turns", Turn, ())
+LEFTOVERS: Final = Table("leftovers", Leftover, (("found_at",),))
 TABLES: Final = (
     *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),
-    *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS),
+    *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS, LEFTOVERS),
 )

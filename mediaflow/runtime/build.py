@@ -38,6 +38,7 @@ from mediaflow.services.delivery.stream_options import stream_options
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
+from mediaflow.services.integrity.collector import Collector, CollectorSweeper
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
 from mediaflow.services.pipeline.gate import LoadGate
@@ -137,6 +138,7 @@ def _sweepers(on: Ground, parts: ReceivesParts, relay: Relay, ingest: Ingest, bl
             event_days=on.settings.event_days,
             key_seconds=on.settings.api_key_max_seconds,
         ),
+        CollectorSweeper(Collector(on.database, on.storage, on.settings.gc_wait_seconds), on.settings.gc_seconds),
     )
 
 

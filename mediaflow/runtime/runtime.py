@@ -30,6 +30,7 @@ from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
+from mediaflow.services.integrity.collector import Collector
 from mediaflow.services.integrity.fsck import Fsck, examiners_of
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.execution import Execution
@@ -131,6 +132,11 @@ class Runtime:
         """A check of documents and storage; with `deep`, every original is read and hashed."""
         examiners = examiners_of(self.database, self.storage, self.ingest, self.jobs, deep=deep)
         return Fsck(self.database, self.storage, examiners)
+
+    def collector(self, wait_seconds: float | None = None) -> Collector:
+        """What removes what nothing names; `wait_seconds` is the settings' unless it is given."""
+        wait = self.settings.gc_wait_seconds if wait_seconds is None else wait_seconds
+        return Collector(self.database, self.storage, wait)
 
     def start(self) -> None:
         """Tell plugins that the process begins."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.events import Event
+from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.profile import Profile
@@ -106,6 +107,8 @@ class Database(Protocol):
     def turns(self) -> Repository[Turn]: ...
     @property
     def plugin_records(self) -> Repository[PluginRecord]: ...
+    @property
+    def leftovers(self) -> Repository[Leftover]: ...
 
     def now(self) -> float:
         """The database's own time, seconds since the epoch (UTC)."""

@@ -1,8 +1,9 @@
-"""`mediaflow fsck` as people and programs see it."""
+"""`mediaflow fsck` and `mediaflow gc` as people and programs see it."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,17 @@ def test_where_no_service_ever_was_there_is_nothing_to_check(run: Run, tmp_path:
 
 def test_a_wrong_option_is_wrong_usage(run: Run) -> None:
     assert run("fsck", "--fix").code == 2
+
+
+def test_gc_tells_what_it_would_do_and_what_it_did(run: Run, broken: Path) -> None:
+    # given
+    garbage = broken / "objects" / "uploads" / ("0" * 32)
+    os.utime(garbage, (1, 1))
+    # when
+    dry = json.loads(run("gc", "--dry-run", "--json", "--data-dir", broken).out)
+    found = run("gc", "--data-dir", broken)
+    # then
+    assert (found.code, dry["dry_run"], dry["found"], dry["removed"]) == (0, True, 1, 0)
+    assert dry["places"] == [{"what": "found", "place": f"uploads/{garbage.name}", "objects": 1, "bytes": 1}]
+    assert f"found uploads/{garbage.name}: 1, 1 bytes" in found.out
+    assert garbage.exists()

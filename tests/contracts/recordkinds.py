@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.ids import new_id
+from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
@@ -33,6 +34,7 @@ TABLES: dict[str, type[Any]] = {
     "tombstones": Tombstone,
     "plugin_records": PluginRecord,
     "turns": Turn,
+    "leftovers": Leftover,
 }
 IN_PROCESSES = "mongomock lives in one process, and its find_one_and_update is a find and an update apart"
 

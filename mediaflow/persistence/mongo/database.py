@@ -8,6 +8,7 @@ from pymongo import MongoClient
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
+from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
@@ -40,6 +41,7 @@ class MongoDatabase:
         self.tombstones = MongoRepository(self._connection, tables.TOMBSTONES, Tombstone)
         self.turns = MongoRepository(self._connection, tables.TURNS, Turn)
         self.plugin_records = MongoRepository(self._connection, tables.PLUGIN_RECORDS, PluginRecord)
+        self.leftovers = MongoRepository(self._connection, tables.LEFTOVERS, Leftover)
 
     def now(self) -> float:
         """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
+from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
@@ -50,6 +51,7 @@ class SqliteDatabase:
         self.tombstones = SqliteRepository(self._connections, tables.TOMBSTONES, Tombstone)
         self.turns = SqliteRepository(self._connections, tables.TURNS, Turn)
         self.plugin_records = SqliteRepository(self._connections, tables.PLUGIN_RECORDS, PluginRecord)
+        self.leftovers = SqliteRepository(self._connections, tables.LEFTOVERS, Leftover)
 
     def now(self) -> float:
         """SQLite's own time, to the millisecond (2440587.5 is the Julian day of the epoch)."""

@@ -36,7 +36,7 @@ class AssetExaminer:
     kind = "assets"
 
     def suspects(self, told: Callable[[int], None]) -> Iterator[Finding]:
-        groups = _by_asset(self.storage.list(ALL), told)
+        groups = by_asset(self.storage.list(ALL))
         group = next(groups, None)
         for page in pages(self.database.assets):
             yield from self.states.look(page)
@@ -95,13 +95,8 @@ class AssetExaminer:
         return Finding(code, subject, detail, note=not is_old)
 
 
-def _by_asset(listed: Iterable[ObjectInfo], told: Callable[[int], None]) -> Iterator[Group]:
-    """Each asset's objects. What lies elsewhere below `assets/` is not ours."""
-
-    def asset_of(info: ObjectInfo) -> str:
-        told(0)
-        return info.key.split("/", 2)[1]
-
-    for asset_id, infos in groupby(listed, asset_of):
+def by_asset(listed: Iterable[ObjectInfo]) -> Iterator[Group]:
+    """Each asset's objects, to be read before the next one's. What lies elsewhere below `assets/` is not ours."""
+    for asset_id, infos in groupby(listed, lambda info: info.key.split("/", 2)[1]):
         if is_id(asset_id):
             yield asset_id, infos

@@ -26,7 +26,7 @@ class WorkDirectory:
     def path(self) -> Path:
         if self._path is None:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._remove_dead()
+            self.remove_dead()
             self._path = self.root / f"{os.getpid()}-{new_id()[:8]}"
             self._path.mkdir(mode=0o700)
             self._held = os.open(self._path, os.O_RDONLY)
@@ -39,16 +39,21 @@ class WorkDirectory:
             os.close(self._held)
             self._path = self._held = None
 
-    def _remove_dead(self) -> None:
-        for directory in self.root.iterdir():
-            try:
-                handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-            except OSError:
-                continue  # removed by a sibling just now
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def remove_dead(self, *, dry: bool = False) -> list[Path]:
+        """Remove the directories of processes that died (with `dry`, none); which those were."""
+        return [each for each in sorted(self.root.glob("*")) if self._is_dead(each, dry=dry)]
+
+    def _is_dead(self, directory: Path, *, dry: bool) -> bool:
+        try:
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return False  # removed by a sibling just now
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not dry:
                 remove_tree(directory)
-            except BlockingIOError:
-                pass  # its process lives
-            finally:
-                os.close(handle)
+        except BlockingIOError:
+            return False  # its process lives
+        finally:
+            os.close(handle)
+        return True

@@ -1,0 +1,150 @@
+"""Removes what nothing names, in two passes: found by one, removed by one that comes later and finds the same.
+
+A pass may be any worker's, or `mediaflow gc`; what it finds is a document, so that the next may be another's. Nothing
+is removed that was written lately, nor what a fresh look shows to be named, nor what has changed since it was found.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from mediaflow.domain.ids import derived_id
+from mediaflow.domain.leftovers import Leftover
+from mediaflow.domain.records import Chunk
+from mediaflow.domain.states import UPLOAD_RECEIVING
+from mediaflow.plugin import KnowsParts, Reception, Storage
+from mediaflow.services.integrity.findings import by_id, pages
+from mediaflow.services.integrity.garbage import Garbage
+from mediaflow.services.ports import Below, Database
+
+_log = structlog.get_logger(__name__)
+MOST_FOUND: Final = 100_000
+"""So many places are remembered; the others' turn comes when these are gone."""
+CHUNK_SECONDS: Final = 86400.0
+"""A day after the end of an upload nobody repeats a chunk of it."""
+SWEEP_SECONDS: Final = 0.5
+"""After this time a sweep leaves the rest of its pass to the next: the pulse that it runs in has more to do."""
+CHUNKS: Final = "records of chunks"
+_ROUND: Final = derived_id("leftover", "round", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a pass did about a place: `removed` it, or `found` it, for a later pass to remove; or it is too `young`.
+    `is_new`: it was found for the first time.
+    """
+
+    what: str
+    place: Leftover
+    is_new: bool = False
+
+
+@dataclass(slots=True)
+class Collector:
+    """Passes over everything. `wait_seconds` lie between finding and removing."""
+
+    database: Database
+    storage: Storage
+    wait_seconds: float
+
+    def passing(self, *, dry: bool = False) -> Iterator[Done | None]:
+        """One pass, as it goes; None in between, where nothing was found. With `dry`, nothing is changed."""
+        room = MOST_FOUND - self.database.leftovers.count({"kind": "objects"})
+        for place in Garbage(self.database, self.storage).all():
+            done = None if place is None else self._treat(place, dry=dry, room=room)
+            room += 0 if done is None else (done.what == "removed") - done.is_new
+            yield done
+        yield from self._chunks(dry=dry)
+
+    def _treat(self, place: Leftover, *, dry: bool, room: int) -> Done | None:
+        now = self.database.now()
+        if place.changed_at > now - self.wait_seconds:
+            return Done("young", place)
+        known = self.database.leftovers.get(place.id)
+        if known is not None and known.found_at <= now - self.wait_seconds and known.changed_at == place.changed_at:
+            if dry:
+                return Done("removed", place)
+            return Done("removed", place) if self._remove(known) else None
+        if not dry and known is not None and known.changed_at != place.changed_at:
+            self.database.leftovers.remove(place.id, {"rev": known.rev})
+            known = None
+        if not dry and known is None and (room <= 0 or not self.database.leftovers.insert(place)):
+            return None
+        return Done("found", place, is_new=known is None)
+
+    def _remove(self, known: Leftover) -> bool:
+        """After a fresh look at documents and storage."""
+        now = Garbage(self.database, self.storage).again(known)
+        if now is not None and now.changed_at == known.changed_at:
+            if known.kind == "parts" and isinstance(self.storage, KnowsParts):
+                self.storage.discard(Reception(known.place, known.key, known.changed_at, known.size_bytes))
+            elif known.kind == "objects":
+                self._delete(known)
+            _log.info("garbage removed", place=known.place, objects=known.count, bytes=known.size_bytes)
+        self.database.leftovers.remove(known.id, {"rev": known.rev})
+        return now is not None
+
+    def _delete(self, known: Leftover) -> None:
+        for info in Garbage(self.database, self.storage).objects(known.place):
+            if info.modified_at <= known.changed_at:
+                self.storage.delete(info.key)
+
+    def _chunks(self, *, dry: bool) -> Iterator[Done | None]:
+        """Records of chunks whose upload ended a day ago."""
+        for page in pages(self.database.chunks):
+            ended = self._ended(page)
+            for chunk in ended:
+                if not dry:
+                    self.database.chunks.remove(chunk.id, {"rev": chunk.rev})
+            told = Leftover(id="", kind="objects", place=CHUNKS, found_at=self.database.now(), count=len(ended))
+            yield Done("removed", told) if ended else None
+
+    def _ended(self, chunks: list[Chunk]) -> list[Chunk]:
+        uploads = by_id(self.database.uploads, (chunk.upload_id for chunk in chunks))
+        before = self.database.now() - CHUNK_SECONDS
+        ended = []
+        for chunk in chunks:
+            upload = uploads.get(chunk.upload_id)
+            if upload is None:
+                is_over = chunk.lease_until < before
+            else:
+                is_done = upload.state not in (*UPLOAD_RECEIVING, "assembling", "stored")
+                is_over = is_done and upload.updated_at < before
+            if is_over:
+                ended.append(chunk)
+        return ended
+
+
+@dataclass(slots=True)
+class CollectorSweeper:
+    """Passes by one worker of all, every `every_seconds` (0: never), a little in each sweep."""
+
+    collector: Collector
+    every_seconds: float
+    _passing: Iterator[Done | None] | None = field(default=None)
+
+    def sweep(self) -> None:
+        """Go on with this process's pass, or begin one when it is time and nobody else has."""
+        if self._passing is None and not self._begins():
+            return
+        passing, self._passing = self._passing or self.collector.passing(), None
+        end = time.monotonic() + SWEEP_SECONDS
+        for _ in passing:
+            if time.monotonic() > end:
+                self._passing = passing
+                return
+
+    def _begins(self) -> bool:
+        """Take the one record that tells when a pass began last."""
+        if not self.every_seconds:
+            return False
+        leftovers, now = self.collector.database.leftovers, self.collector.database.now()
+        if leftovers.insert(Leftover(id=_ROUND, kind="round", place="", found_at=now)):
+            return True
+        due = {"found_at": Below(now - self.every_seconds)}
+        return leftovers.change(_ROUND, due, {"found_at": now}) is not None
