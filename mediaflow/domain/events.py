@@ -23,7 +23,7 @@ ERROR: Final = ("code", "detail")
 EVENTS: Final[Mapping[str, EventKind]] = MappingProxyType(
     {
         "asset.created": EventKind("An upload was announced; its file is on its way.", ("upload_id", "filename")),
-        "upload.stored": EventKind("The file is here, hashed and in its place, and its job waits.", ("upload_id",)),
+        "upload.stored": EventKind("The file is here, hashed and in its place; its job follows.", ("upload_id",)),
         "upload.failed": EventKind("The file is not what was announced; its asset is `failed`.", ("upload_id", *ERROR)),
         "upload.aborted": EventKind("The upload was given up, and its asset with it.", ("upload_id",)),
         "upload.expired": EventKind("The upload was not completed in time; its asset went with it.", ("upload_id",)),
@@ -35,10 +35,12 @@ EVENTS: Final[Mapping[str, EventKind]] = MappingProxyType(
         "job.done": EventKind("A job reached its goal: what it made is published, or a chosen picture shown."),
         "job.failed": EventKind("A job ended without it.", ERROR),
         "job.cancelled": EventKind("A job was stopped: by a request, by a delete, by a newer job.", ERROR),
+        "asset.processing": EventKind("A job begins to make a generation, the first or a later one.", ("generation",)),
         "asset.ready": EventKind("A generation was published, the first or a later one.", ("generation",)),
         "asset.failed": EventKind("The asset could not be processed, and has nothing to show.", ERROR),
         "asset.rejected": EventKind("The file was refused after probing (a code `media.*`).", ERROR),
         "asset.updated": EventKind("Title, description, tags or visibility are others now.", ("changes",)),
+        "asset.captioned": EventKind("Its captions are others now; all of their languages are listed.", ("languages",)),
         "asset.shared": EventKind("It is shared with others than before; all of them are listed.", ("shared_with",)),
         "asset.deleted": EventKind("It is in the trash, until `purge_at` (seconds since the epoch).", ("purge_at",)),
         "asset.restored": EventKind("It was taken back from the trash."),

@@ -125,7 +125,7 @@ class Runtime:
         self.events = EventLog(database)
         self.orphans = Orphans(database, self.wakeups, Identity.of(os.getpid()), partial(last_words, self.work.root))
         self.rota = Rota(database, plugins, self.metrics, self.execution.claims.worker)
-        self.captions = Captions(database, self.storage, self.posters.rendering)
+        self.captions = Captions(database, self.storage, self.posters.rendering, self.relay)
         self.alive = AliveWorkers(self.redis)
 
     def fsck(self, *, deep: bool = False) -> Fsck:

@@ -299,7 +299,9 @@ class Meddling(LocalStorage):
         super().__init__(Path(world.runtime.settings.data_dir) / "objects")
         self._within, self._happens = within, happens
         self.happened = False
-        self.captions = Captions(world.runtime.database, self, Rendering(self, world.runtime.plugins, 3600))
+        self.captions = Captions(
+            world.runtime.database, self, Rendering(self, world.runtime.plugins, 3600), world.runtime.relay
+        )
 
     def put(self, key: str, blocks: Iterable[bytes], *, size_bytes: int, content_type: str) -> ObjectInfo:
         if self._within in key and not self.happened:

@@ -18,6 +18,7 @@ from mediaflow.services.pipeline.lease import Lease
 from tests.services.pipeline import ANN, Pipeline
 from tests.services.world import World
 
+VTT = b"WEBVTT\n\n00:01.000 --> 00:02.000\nHallo\n"
 GUIDE = Path(__file__).parents[2] / "plugins" / "README.md"
 
 
@@ -54,6 +55,7 @@ def refuses(_task: Task, _lease: Lease) -> dict[str, Any]:
 
 def _published(told: Told) -> list[str]:
     runtime, asset_id = told.pipeline.world.runtime, told.pipeline.ready()
+    runtime.captions.put(ANN, asset_id, "de", [VTT], label=None, default=False)
     for title in ("Winter", "Winter"):  # what changes nothing is not told
         runtime.editing.change(ANN, asset_id, {"title": title, "visibility": "private"})
         runtime.shares.replace(ANN, asset_id, ["bob", "ann"])
@@ -64,11 +66,20 @@ def _published(told: Told) -> list[str]:
     for task in runtime.database.tasks.find({"asset_id": asset_id}):
         runtime.database.tasks.change(task.id, {}, {"lease_until": 0.0})
     runtime.reconciler.sweep()
+    assert told.data("asset.captioned") == {"languages": ["de"]}
     assert told.data("asset.updated") == {"changes": {"title": "Winter"}}
     assert told.data("asset.shared") == {"shared_with": ["bob"]}
     return [
-        *("asset.created", "upload.stored", "asset.ready", "job.done"),
-        *("asset.updated", "asset.shared", "asset.deleted", "asset.restored", "asset.deleted", "asset.purged"),
+        *("asset.created", "upload.stored", "asset.processing", "asset.ready", "job.done"),
+        *(
+            "asset.captioned",
+            "asset.updated",
+            "asset.shared",
+            "asset.deleted",
+            "asset.restored",
+            "asset.deleted",
+            "asset.purged",
+        ),
     ]
 
 
@@ -106,13 +117,13 @@ def _failing(told: Told) -> list[str]:
         "attempt": MAX_ATTEMPTS,
         "optional": False,
     }
-    return ["asset.created", "upload.stored", "task.failed", "asset.failed", "job.failed"]
+    return ["asset.created", "upload.stored", "asset.processing", "task.failed", "asset.failed", "job.failed"]
 
 
 def _refused(told: Told) -> list[str]:
     told.pipeline.stored()
     told.pipeline.work("probe", "validate", validate=refuses)
-    return ["asset.created", "upload.stored", "task.failed", "asset.rejected", "job.failed"]
+    return ["asset.created", "upload.stored", "asset.processing", "task.failed", "asset.rejected", "job.failed"]
 
 
 def _killing_its_workers(told: Told) -> list[str]:
@@ -122,13 +133,13 @@ def _killing_its_workers(told: Told) -> list[str]:
     tasks.change(probe.id, {}, {"failures": MAX_ATTEMPTS})
     told.pipeline.work("probe")
     assert told.data("task.failed")["code"] == "job.poison"
-    return ["asset.created", "upload.stored", "task.failed", "asset.failed", "job.failed"]
+    return ["asset.created", "upload.stored", "asset.processing", "task.failed", "asset.failed", "job.failed"]
 
 
 def _cancelled(told: Told) -> list[str]:
     asset_id = told.pipeline.stored()
     told.pipeline.world.runtime.reprocess.cancel(ANN, told.pipeline.job(asset_id).id)
-    return ["asset.created", "upload.stored", "asset.failed", "job.cancelled"]
+    return ["asset.created", "upload.stored", "asset.processing", "asset.failed", "job.cancelled"]
 
 
 STORIES: list[Callable[[Told], list[str]]] = [
@@ -139,6 +150,8 @@ RECORDED: dict[str, Callable[[Asset | None], object]] = {
     "upload.stored": lambda asset: asset is not None and asset.original_key,
     "upload.aborted": lambda asset: asset is None,
     "upload.expired": lambda asset: asset is None,
+    "asset.processing": lambda asset: asset is not None and asset.state == "processing",
+    "asset.captioned": lambda asset: asset is not None and len(asset.captions) == 1,
     "asset.ready": lambda asset: asset is not None and asset.state == "ready",
     "asset.failed": lambda asset: asset is not None and asset.state == "failed",
     "asset.rejected": lambda asset: asset is not None and asset.state == "rejected",

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import Conflict, InvalidInput, MediaflowError, NotFound, TooLarge, Unavailable
+from mediaflow.domain.events import Event
 from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
@@ -21,7 +22,7 @@ from mediaflow.services.access.permissions import changeable, readable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.changing import until_done
 from mediaflow.services.pipeline.rendering import TEXT_TYPE, Rendering
-from mediaflow.services.ports import Database
+from mediaflow.services.ports import Database, Outbox
 from mediaflow.services.text.languages import canonical_language, known_language, language_name
 from mediaflow.services.text.webvtt import parse_captions, write_webvtt
 
@@ -40,6 +41,7 @@ class Captions:
     database: Database
     storage: Storage
     rendering: Rendering
+    outbox: Outbox
 
     def of(self, principal: Principal, asset_id: str) -> Asset:
         """The asset whose captions the principal may see."""
@@ -109,12 +111,14 @@ class Captions:
         def attempt() -> tuple[Asset, Asset] | None:
             asset = changeable(principal, self.database.assets.get(asset_id))
             captions = edit(asset.captions)
-            changes: dict[str, Any] = {"captions": captions, "updated_at": self.database.now()}
+            changes: dict[str, Any] = {"captions": captions, "updated_at": (now := self.database.now())}
             path = None
             if asset.published is not None:
                 changes["published"], path = self._captioned(asset, asset.published, captions)
             expect = {"rev": asset.rev, "generation": asset.generation, "deleted_at": None}
-            changed = self.database.assets.change(asset_id, expect, changes)
+            languages = {"languages": [caption["language"] for caption in captions]}
+            told = Event("asset.captioned", now, asset.owner, asset_id, data=languages)
+            changed = self.outbox.change(self.database.assets, asset_id, expect, changes, told)
             if changed is None:
                 self.rendering.discard(asset_id, path)
                 return None

@@ -54,15 +54,16 @@ class Tenure:
             "next_generation": job.generation,
             "state": "processing",
             "error": None,
-            "updated_at": self.database.now(),
+            "updated_at": (now := self.database.now()),
         }
-        if self.database.assets.change(job.asset_id, expect, changes) is None:
+        begins = Event("asset.processing", now, job.owner, job.asset_id, job.id, {"generation": job.generation})
+        if self.outbox.change(self.database.assets, job.asset_id, expect, changes, begins) is None:
             return "waiting"
         # Whoever ends a job marks it first and frees the asset then; here it is the other way round. So when both
         # happen at once, at least one sees the other.
-        now = self.database.jobs.get(job.id)
-        if now is None or now.state in WORK_ENDED:
-            self.give_back(job, told(now or job))
+        ended = self.database.jobs.get(job.id)
+        if ended is None or ended.state in WORK_ENDED:
+            self.give_back(job, told(ended or job))
             return "lost"
         return "held"
 

@@ -142,11 +142,10 @@ class Assembly:
             "state": "stored",
             "sha256": upload.sha256,
             "original_key": self._linked(upload, upload.sha256),
-            "updated_at": self.database.now(),
+            "updated_at": (now := self.database.now()),
         }
-        self.database.assets.change(upload.asset_id, {"state": "created"}, changes)
+        told = Event("upload.stored", now, upload.owner, upload.asset_id, data={"upload_id": upload.id})
+        self.outbox.change(self.database.assets, upload.asset_id, {"state": "created"}, changes, told)
         self.jobs.start(upload.asset_id, generation=1)
-        now = self.database.now()
-        stored = Event("upload.stored", now, upload.owner, upload.asset_id, data={"upload_id": upload.id})
-        queued = {"state": "queued", "updated_at": now}
-        self.outbox.change(self.database.uploads, upload.id, {"state": "stored"}, queued, stored)
+        queued = {"state": "queued", "updated_at": self.database.now()}
+        self.database.uploads.change(upload.id, {"state": "stored"}, queued)
