@@ -30,6 +30,7 @@ from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
+from mediaflow.services.following.news import News
 from mediaflow.services.integrity.collector import Collector
 from mediaflow.services.integrity.fsck import Fsck, examiners_of
 from mediaflow.services.pipeline.backlog import Backlog
@@ -104,6 +105,7 @@ class Runtime:
     alive: AliveWorkers = field(init=False)
     events: EventLog = field(init=False)
     rota: Rota = field(init=False)
+    news: News = field(init=False)
 
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
@@ -122,7 +124,7 @@ class Runtime:
         self.quotas = Quotas.of(database, settings)
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
         self.audit = Audit(database, self.metrics, Refusals(database))
-        self.events = EventLog(database)
+        self.events, self.news = EventLog(database), News(database)
         self.orphans = Orphans(database, self.wakeups, Identity.of(os.getpid()), partial(last_words, self.work.root))
         self.rota = Rota(database, plugins, self.metrics, self.execution.claims.worker)
         self.captions = Captions(database, self.storage, self.posters.rendering, self.relay)
@@ -152,6 +154,7 @@ class Runtime:
         self.plugins.shutdown()
         self.steps.close()
         self.work.close()
+        self.news.close()
         self.audit.close()
         self.database.close()
         if self.redis is not None:

@@ -67,6 +67,15 @@ class Settings:
         "Chunks of one user that a web process receives at once (429 for more); a place is left for others.",
         minimum=1,
     )
+    event_streams_per_user: int = _setting(
+        32, "Streams of events of one user that a web process holds at once (429 for more).", minimum=1
+    )
+    event_streams_per_address: int = _setting(
+        128,
+        "Streams of events of one address (64 bits of IPv6) that a web process holds at once; 0 means any number. All "
+        "together hold half of its connections at most (503).",
+        minimum=0,
+    )
     web_processes: int = _setting(1, "Web processes.", minimum=1)
     worker_processes: int = _setting(1, "Worker processes of `mediaflow worker` and `mediaflow up`.", minimum=1)
     worker_threads: int = _setting(

@@ -98,6 +98,8 @@ RULES: Final[dict[str, Rule]] = {
     "deleteCaptions": Rule("changes", WRITE, path={"language": "en"}),
     "choosePoster": Rule("changes", WRITE, json={"time_seconds": 1.5}),
     "resetPoster": Rule("changes", WRITE),
+    "followAsset": Rule("reads", READ, query="for_seconds=0"),
+    "followEvents": Rule("signed in", READ, query="for_seconds=0"),
     # the work
     "listJobs": Rule("signed in", READ),
     "getJob": Rule("worker", READ),
@@ -244,7 +246,7 @@ class House:
         headers = {**rule.headers, **actor.headers}
         options: dict[str, Any] = {"json": rule.json} if rule.json is not None else {"data": rule.data}
         answer = self.site.client.open(
-            path, method=operation.method, query_string=rule.query, headers=headers, **options
+            path, method=operation.method, query_string=rule.query, headers=headers, buffered=True, **options
         )
         if rule.access == "anyone" and answer.status_code < 500:
             return "ok"  # it may say 401 (a wrong code) or 404 (no such file) for a reason of its own

@@ -6,6 +6,8 @@ Whatever lies under `/api/v1` needs somebody, a plugin's operations too, except 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 from flask import Flask, Response, current_app, g, request
@@ -37,11 +39,26 @@ def authenticate() -> None:
     declared = policy()
     if declared.access == "open" or request.method == "OPTIONS":
         return
-    g.principal = _bearer() if "Authorization" in request.headers else _cookie()
+    g.principal = _shown()()
     if g.principal is not None:
+        _check_page_header()
         _allow(g.principal, declared)
     elif declared.access == "required":
         raise Unauthenticated("This needs a token: send `Authorization: Bearer ...`, or sign in.")
+
+
+def identity() -> Callable[[], Principal]:
+    """What finds out again who sent this request, also after it: Unauthenticated, Forbidden when it is nobody more."""
+    shown, declared = _shown(), policy()
+
+    def found() -> Principal:
+        principal = shown()
+        if principal is None:
+            raise Unauthenticated("The session has ended; sign in again.", code="auth.session_ended")
+        _allow(principal, declared)
+        return principal
+
+    return found
 
 
 def _allow(principal: Principal, declared: Policy) -> None:
@@ -67,21 +84,24 @@ def _undeclared() -> Policy:
     return Policy("required", "assets:read" if request.method in READING else "assets:write")
 
 
-def _bearer() -> Principal:
-    match = _BEARER.fullmatch(request.headers["Authorization"])
-    if match is None:
-        raise Unauthenticated("The credentials must be `Authorization: Bearer <token>`.", code="auth.bad_token")
-    return runtime().credentials.verify(match[1])
-
-
-def _cookie() -> Principal | None:
+def _shown() -> Callable[[], Principal | None]:
+    """What finds whose credential this request shows: of a cookie, None when there is no such session (any more)."""
+    if "Authorization" in request.headers:
+        match = _BEARER.fullmatch(request.headers["Authorization"])
+        if match is None:
+            raise Unauthenticated("The credentials must be `Authorization: Bearer <token>`.", code="auth.bad_token")
+        return partial(runtime().credentials.verify, match[1])
     secret = shown_cookie()
-    principal = web().sessions.find(secret) if secret else None
-    if principal is not None and request.method not in READING and request.headers.get(PAGE_HEADER) != PAGE_VALUE:
+    return partial(web().sessions.find, secret) if secret else lambda: None
+
+
+def _check_page_header() -> None:
+    """Forbidden for a change that is authorised by the cookie and does not come from our page."""
+    changes = request.method not in READING
+    if changes and "Authorization" not in request.headers and request.headers.get(PAGE_HEADER) != PAGE_VALUE:
         raise Forbidden(
             f"With the page's cookie, changes need the header `{PAGE_HEADER}: {PAGE_VALUE}`.", code="auth.page_header"
         )
-    return principal
 
 
 def shown_cookie() -> str | None:

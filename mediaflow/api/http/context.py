@@ -10,7 +10,7 @@ from typing import Final, cast
 from flask import Flask, current_app, g, request
 
 from mediaflow.api.http.readiness import Readiness, readiness_of
-from mediaflow.api.http.slots import BodySlots
+from mediaflow.api.http.slots import BodySlots, StreamPlaces
 from mediaflow.domain.errors import Unauthenticated
 from mediaflow.domain.ids import new_id
 from mediaflow.runtime import Runtime
@@ -28,14 +28,15 @@ _EXTENSION: Final = "mediaflow"
 class WebProcess:
     """What one web process holds besides Flask.
 
-    `body_slots` are the long bodies that it receives at once. `public_url` (without a slash at its end) is empty where
-    clients' own idea of our address counts. Pages of `api_origins` may call the API. `started` is a time of the
-    monotonic clock.
+    `body_slots` are the long bodies that it receives at once, `stream_places` its streams of events. `public_url`
+    (without a slash at its end) is empty where clients' own idea of our address counts. Pages of `api_origins` may call
+    the API. `started` is a time of the monotonic clock.
     """
 
     runtime: Runtime
     sessions: Sessions
     body_slots: BodySlots
+    stream_places: StreamPlaces
     readiness: Readiness
     public_url: str
     api_origins: frozenset[str]
@@ -44,14 +45,18 @@ class WebProcess:
 
 def install(app: Flask, runtime: Runtime) -> None:
     """Make the runtime known to the views of this application."""
-    slots = max(1, runtime.settings.web_threads * 3 // 4)
+    settings = runtime.settings
+    slots = max(1, settings.web_threads * 3 // 4)
     app.extensions[_EXTENSION] = WebProcess(
         runtime,
         runtime.sessions,
-        BodySlots(slots, runtime.settings.chunks_per_user),
+        BodySlots(slots, settings.chunks_per_user),
+        StreamPlaces(
+            max(1, settings.web_connections // 2), settings.event_streams_per_user, settings.event_streams_per_address
+        ),
         readiness_of(runtime),
-        checked_public_url(runtime.settings.public_url),
-        parse_origins("MEDIAFLOW_API_ORIGINS", runtime.settings.api_origins),
+        checked_public_url(settings.public_url),
+        parse_origins("MEDIAFLOW_API_ORIGINS", settings.api_origins),
         time.monotonic(),
     )
 

@@ -21,7 +21,8 @@ class Terms:
 
 API: Final = Terms(
     "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotency-Replayed, WWW-Authenticate",
-    "Authorization, Content-Type, Content-Digest, Idempotency-Key, If-Match, If-None-Match, X-Request-Id",
+    "Authorization, Content-Type, Content-Digest, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
+    "X-Request-Id",
     600,
 )
 STREAM: Final = Terms(

@@ -87,3 +87,12 @@ def no_asset() -> NotFound:
 def scope(principal: Principal) -> dict[str, Any]:
     """What limits a listing to the principal's own documents; nothing does for an admin."""
     return {} if principal.is_admin else {"owner": principal.user}
+
+
+def scope_of(principal: Principal, owner: str | None) -> dict[str, Any]:
+    """The same, or what limits it to the owner who is asked for; Forbidden when that is somebody else's."""
+    if owner is None:
+        return scope(principal)
+    if not principal.is_admin and owner != principal.user:
+        raise Forbidden("Only admins can list other owners' assets; leave out `owner`.")
+    return {"owner": owner}

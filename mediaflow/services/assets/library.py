@@ -57,11 +57,8 @@ class Library:
 
     def progress(self, asset: Asset) -> Progress:
         """How far the asset's newest job is."""
-        if asset.job_id is None or asset.state != "processing":
-            return Progress(progress_of(asset, []), None)
-        tasks = self._tasks(asset.job_id)
-        fraction = progress_of(asset, tasks)
-        return Progress(fraction, _eta(tasks, fraction, self.database.now()))
+        working = asset.job_id is not None and asset.state == "processing"
+        return progress_by_tasks(asset, self._tasks(asset.job_id or "") if working else [], self.database.now())
 
     # --- jobs
 
@@ -84,6 +81,14 @@ class Library:
 
     def _tasks(self, job_id: str) -> list[Task]:
         return self.database.tasks.find({"job_id": job_id}, sort=("created_at", "id"))
+
+
+def progress_by_tasks(asset: Asset, tasks: list[Task], now: float) -> Progress:
+    """How far the asset's newest job is by its tasks; those of an asset that is not being processed don't count."""
+    if asset.state != "processing":
+        tasks = []
+    fraction = progress_of(asset, tasks)
+    return Progress(fraction, _eta(tasks, fraction, now))
 
 
 def _eta(tasks: list[Task], fraction: float, now: float) -> float | None:

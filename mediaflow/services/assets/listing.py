@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mediaflow.domain.errors import Forbidden, InvalidInput, Problem
+from mediaflow.domain.errors import InvalidInput, Problem
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, AssetState, Visibility
-from mediaflow.services.access.permissions import scope
+from mediaflow.services.access.permissions import scope_of
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.paging import Page
 from mediaflow.services.ports import Between, Contains, Database, HasPrefixes
@@ -82,7 +82,7 @@ class Listing:
 
     def totals(self, principal: Principal, owner: str | None = None) -> Totals:
         """Totals of the principal's assets (an admin's: of all, or of that owner's)."""
-        whose = _of(principal, owner)
+        whose = scope_of(principal, owner)
         kept, assets = whose | {"deleted_at": None}, self.database.assets
         return Totals(
             {state: assets.count(kept | {"state": state}) for state in ASSET_STATES},
@@ -95,18 +95,9 @@ _TRASH: Final = {"deleted_at": Between(), "purging": False}
 """What can be restored: what is being purged is no more there."""
 
 
-def _of(principal: Principal, owner: str | None) -> dict[str, Any]:
-    """The principal's own, or those of the owner that they ask for."""
-    if owner is None:
-        return scope(principal)
-    if not principal.is_admin and owner != principal.user:
-        raise Forbidden("Only admins can list other owners' assets; leave out `owner`.")
-    return {"owner": owner}
-
-
 def _whose(principal: Principal, query: AssetQuery) -> dict[str, Any]:
     if not query.shared:
-        return _of(principal, query.owner) | (_TRASH if query.deleted else {"deleted_at": None})
+        return scope_of(principal, query.owner) | (_TRASH if query.deleted else {"deleted_at": None})
     if query.deleted:
         problem = Problem("request.invalid", "can't be combined with shared: the trash is its owner's only", "/deleted")
         raise InvalidInput(f"deleted: {problem.detail}", problems=(problem,))
