@@ -86,6 +86,7 @@ TASKS: Final = Table(
         ("owner", "lane", "started_at", "seconds"),
         ("job_id",),
         ("state", "lease_until"),
+        ("state", "created_at"),
         ("state", "place"),
         TELL,
     ),

@@ -50,6 +50,7 @@ from mediaflow.services.requests.rate_limits import RateLimits
 from mediaflow.services.upkeep.cleanup import Cleanup
 from mediaflow.services.upkeep.generations import Generations
 from mediaflow.services.upkeep.reconcile import Reconciler, Sweeper
+from mediaflow.services.upkeep.stragglers import Stragglers
 from mediaflow.services.upkeep.topology import check_topology
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.blobs import Blobs
@@ -129,6 +130,7 @@ def _sweepers(on: Ground, parts: ReceivesParts, relay: Relay, ingest: Ingest, bl
     return (
         relay,
         Purge(on.database, on.storage, parts, relay, ingest, on.jobs, blobs),
+        Stragglers(on.database, on.jobs),
         Generations(on.database, on.storage),
         Cleanup(
             on.database,

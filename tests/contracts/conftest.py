@@ -7,7 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from mediaflow.persistence import open_database
 from mediaflow.persistence.mongo import MongoDatabase
 from mediaflow.services.ports import Database
 from tests.contracts.nxserver import running_nx_server
+from tests.simulation.ports import MemoryDatabase
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ REAL_SERVER = os.environ.get("MONGODB_URI", "")
 """A MongoDB to run the contract on as well; each test makes and drops a database of its own there."""
 
 
-@pytest.fixture(params=["sqlite", "mongomock", "nx-27017", *(["mongodb"] if REAL_SERVER else [])])
+@pytest.fixture(params=["sqlite", "memory", "mongomock", "nx-27017", *(["mongodb"] if REAL_SERVER else [])])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     match request.param:
         case "sqlite":
             path = tmp_path / "documents.sqlite3"
             yield Backend("sqlite", lambda: open_database(f"sqlite:{path}"), partial(_rows, path))
+        case "memory":
+            yield _simulated()
         case "mongomock":
             yield _in_memory()
         case "nx-27017":
@@ -62,6 +65,16 @@ def database(backend: Backend) -> Iterator[Database]:
     opened = backend.open()
     yield opened
     opened.close()
+
+
+def _simulated() -> Backend:
+    """What tests/simulation runs the services over: another handle is another view of the same documents."""
+    kept = MemoryDatabase()
+
+    def stored(table: str) -> list[dict[str, Any]]:
+        return [{field.name: getattr(record, field.name) for field in fields(record)} for record in kept.records(table)]
+
+    return Backend("memory", kept.opened_again, stored)
 
 
 def _in_memory() -> Backend:

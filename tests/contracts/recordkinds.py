@@ -36,7 +36,10 @@ TABLES: dict[str, type[Any]] = {
     "turns": Turn,
     "leftovers": Leftover,
 }
-IN_PROCESSES = "mongomock lives in one process, and its find_one_and_update is a find and an update apart"
+IN_ONE_PROCESS = {
+    "mongomock": "mongomock lives in one process, and its find_one_and_update is a find and an update apart",
+    "memory": "the simulation has neither threads nor processes: it interleaves calls itself",
+}
 
 
 class Backend(Protocol):

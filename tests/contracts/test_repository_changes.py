@@ -24,7 +24,7 @@ from mediaflow.services.ports import (
     OneOf,
     Put,
 )
-from tests.contracts.recordkinds import IN_PROCESSES, Backend, task
+from tests.contracts.recordkinds import IN_ONE_PROCESS, Backend, task
 
 
 class TestChange:
@@ -81,8 +81,8 @@ class TestChange:
     def test_members_that_are_set_at_once_from_all_sides_are_all_there(
         self, backend: Backend, database: Database
     ) -> None:
-        if backend.name == "mongomock":
-            pytest.skip(IN_PROCESSES)
+        if backend.name in IN_ONE_PROCESS:
+            pytest.skip(IN_ONE_PROCESS[backend.name])
         database.tasks.insert(kept := task())
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda n: database.tasks.change(kept.id, {}, {"params": Put({f"k{n}": n})}), range(40)))
@@ -237,8 +237,8 @@ class TestConcurrency:
 
     @pytest.fixture
     def number(self, backend: Backend, run: Any) -> int:
-        if backend.name == "mongomock":
-            pytest.skip(IN_PROCESSES)
+        if backend.name in IN_ONE_PROCESS:
+            pytest.skip(IN_ONE_PROCESS[backend.name])
         return 8 if run is in_threads else 4
 
     def test_every_task_is_claimed_exactly_once(self, database: Database, run: Any, number: int) -> None:

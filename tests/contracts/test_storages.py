@@ -13,6 +13,7 @@ from mediaflow.testing.storage import StorageContract
 from mediaflow_local.plugin import open_local
 from mediaflow_minio.plugin import open_s3
 from tests.contracts.s3server import S3Server, running_s3_server
+from tests.simulation.storage import MemoryStorage
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,32 @@ class TestS3Storage(StorageContract):
     @pytest.fixture
     def opened_again(self, s3_server: S3Server) -> Callable[[], Storage]:
         return lambda: open_s3(s3_server.url("contract", self.query), s3_server.settings)
+
+
+class TestMemoryStorage(StorageContract):
+    """What tests/simulation keeps objects in."""
+
+    kept = MemoryStorage()
+
+    @pytest.fixture
+    def storage(self) -> Storage:
+        return self.kept
+
+    @pytest.fixture
+    def opened_again(self) -> Callable[[], Storage]:
+        return lambda: self.kept
+
+    @pytest.mark.skip(reason="a simulation has no threads: it interleaves calls itself")
+    def test_completing_from_several_sides_at_once_makes_one_object(self) -> None:  # type: ignore[override]
+        """Of real storages."""
+
+    @pytest.mark.skip(reason="memory holds all that it keeps")
+    def test_bodies_pass_through_and_are_never_held_whole(self) -> None:  # type: ignore[override]
+        """Of real storages."""
+
+    @pytest.mark.skip(reason="memory holds all that it keeps")
+    def test_a_part_passes_through_and_is_never_held_whole(self) -> None:  # type: ignore[override]
+        """Of real storages."""
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,8 +29,11 @@ def waiting(world: World, name: str = "video-0", *, age: float = 0.0, **fields: 
     """A step's task that can be claimed, made so many seconds ago."""
     now = world.runtime.database.now()
     usual: dict[str, Any] = {"state": "pending", "ready": True, "stage": "step", "load_units": 1, "lane": "short"}
-    job = a_job(an_asset(owner=fields.get("owner", "ann")))
+    asset = an_asset(owner=fields.get("owner", "ann"), state="processing", next_generation=1)
+    job = a_job(asset)
     turn = now - age + fields.pop("job_weight", 0.0)
+    world.runtime.database.assets.insert(replace(asset, job_id=job.id))
+    world.runtime.database.jobs.insert(job)
     task = a_task(job, name, **{"id": new_id(), "created_at": now - age, "turn": turn, **usual, **fields})
     assert world.runtime.database.tasks.insert(task)
     return task
@@ -221,7 +225,7 @@ def test_smaller_ones_do_not_pass_a_large_one_for_ever(world: World) -> None:
 
 
 def test_a_crash_counts_as_a_failure_and_a_success_does_not(world: World) -> None:
-    task = waiting(world)
+    task = waiting(world, "plan")
     claims = claims_of(world)
     assert claims.best() is not None
     world.runtime.database.tasks.change(task.id, {}, {"lease_until": 1.0})

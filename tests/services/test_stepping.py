@@ -37,6 +37,5 @@ def test_a_long_task_gives_way_to_others_on_the_cores(tmp_path: Path, lane: Lane
         stepping = runtime.execution.handlers["step"].__self__  # type: ignore[attr-defined]
         assert isinstance(stepping, Stepping)
         task: Task = replace(runtime.database.tasks.find({"stage": "step"}, limit=1)[0], lane=lane)
-        with Lease(runtime.execution.claims, task, lambda: False) as lease:
-            replace(stepping, steps=asked).run(task, lease)
+        replace(stepping, steps=asked).run(task, Lease(runtime.execution.claims, task, lambda: False))
     assert [request.nice for request in asked.requests] == [nice]

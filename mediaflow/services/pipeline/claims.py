@@ -55,10 +55,8 @@ class Claims:
                     if self.database.now() - task.created_at > PATIENCE_SECONDS and task.load_units > 1:
                         self.gate.keep_room_for(task)
                     continue
-                claimed = self._claim(task)
-                if claimed is not None:
+                if (claimed := self._taken(task)) is not None:
                     return claimed
-                self.gate.give_back(task)
         return None
 
     def _waiting(self, lane: Lane, stages: tuple[Stage, ...]) -> Iterator[Task]:
@@ -92,6 +90,16 @@ class Claims:
         recent = {"lane": lane, "started_at": Between(now - RECENT_SECONDS, None)}
         received = {o: self.database.tasks.total("seconds", {"owner": o, **recent}) for o in owners[:OWNERS]}
         return sorted(received, key=lambda owner: received[owner])
+
+    def _taken(self, task: Task) -> Task | None:
+        """The task, claimed; its load units go back when it is not, for whatever reason."""
+        claimed = None
+        try:
+            claimed = self._claim(task)
+        finally:
+            if claimed is None:
+                self.gate.give_back(task)
+        return claimed
 
     def _claim(self, task: Task) -> Task | None:
         now = self.database.now()

@@ -18,7 +18,7 @@ from mediaflow.domain.telling import error_document, sentence
 from mediaflow.services.events.telling import telling
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.jobs import Jobs
-from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.lease import Keeper, Lease, in_thread
 from mediaflow.services.pipeline.retries import seconds_to_next
 from mediaflow.services.ports import Increment, Metrics
 
@@ -30,7 +30,10 @@ StageHandler = Callable[[Task, Lease], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One worker process's hands. `stopping` gives back what runs; `draining` lets it be done and begins nothing."""
+    """One worker process's hands. `stopping` gives back what runs; `draining` lets it be done and begins nothing.
+
+    `keeper` keeps the lease of what runs; `elapsed` is a clock that never goes back.
+    """
 
     claims: Claims
     jobs: Jobs
@@ -38,6 +41,8 @@ class Execution:
     handlers: Mapping[Stage, StageHandler]
     stopping: Callable[[], bool]
     draining: Callable[[], bool] = lambda: False
+    keeper: Keeper = in_thread
+    elapsed: Callable[[], float] = time.monotonic
 
     def work(self, *stages: Stage) -> int:
         """Run the best task that this process can carry, of all stages or only these, until none is left.
@@ -60,9 +65,9 @@ class Execution:
     def _run(self, task: Task) -> None:
         ids = {"task_id": task.id, "job_id": task.job_id, "asset_id": task.asset_id}
         with structlog.contextvars.bound_contextvars(**ids):
-            started = time.monotonic()
+            started = self.elapsed()
             outcome = self._attempt(task)
-            seconds = time.monotonic() - started
+            seconds = self.elapsed() - started
             _log.info("task ended", task=task.name, attempt=task.attempt, outcome=outcome, seconds=round(seconds, 3))
             self.metrics.count("mediaflow_tasks_total", stage=task.stage, outcome=outcome)
             self.metrics.observe("mediaflow_task_seconds", seconds, stage=task.stage)
@@ -70,7 +75,8 @@ class Execution:
 
     def _attempt(self, task: Task) -> str:
         """Do the task once; the outcome as a word."""
-        with Lease(self.claims, task, self.stopping) as lease:
+        lease = Lease(self.claims, task, self.stopping, self.elapsed)
+        with self.keeper(lease):
             if task.failures >= MAX_ATTEMPTS:  # each of its workers died of it
                 return self._end(lease, {"state": "failed", "error": _poison(task)}, "failed")
             try:

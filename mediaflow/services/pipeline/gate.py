@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,6 +37,7 @@ class LoadGate:
     """
 
     units: int
+    elapsed: Callable[[], float] = time.monotonic
     _held: dict[str, _Held] = field(default_factory=dict)
     _reserved: tuple[str, float] = ("", 0.0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -75,7 +77,7 @@ class LoadGate:
     def keep_room_for(self, task: Task) -> None:
         """Let what runs come to its end and nothing else begin, until this task fits or has gone elsewhere."""
         with self._lock:
-            self._reserved = (task.id, time.monotonic() + RESERVED_SECONDS)
+            self._reserved = (task.id, self.elapsed() + RESERVED_SECONDS)
 
     @property
     def probes_pass(self) -> bool:
@@ -95,7 +97,7 @@ class LoadGate:
 
     def _is_kept_for_another(self, task: Task) -> bool:
         wanted, until = self._reserved
-        return task.load_units > 0 and task.id != wanted and time.monotonic() < until
+        return task.load_units > 0 and task.id != wanted and self.elapsed() < until
 
     def _may_pass_express(self, task: Task, units: int) -> bool:
         served = any(held.owner == task.owner and held.lane == "short" for held in self._held.values())

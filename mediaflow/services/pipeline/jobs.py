@@ -195,7 +195,7 @@ class Jobs:
         ended = self.outbox.change(self.database.jobs, job.id, running, changes, told)
         if error is not None:
             self.tenure.give_back(job, error)  # it may have taken the asset in between, see there
-        self._cancel_tasks(job.id, now)
+        self.cancel_tasks(job.id)
         if ended is not None:
             self.metrics.count("mediaflow_jobs_total", state=state)
         return ended
@@ -205,7 +205,9 @@ class Jobs:
         for job in self.database.jobs.find({"asset_id": asset_id, "state": OneOf(("pending", "running"))}):
             self.end(job, "cancelled", error)
 
-    def _cancel_tasks(self, job: str, now: float) -> None:
+    def cancel_tasks(self, job: str) -> None:
+        """End what waits or runs of a job that has ended."""
+        now = self.database.now()
         cancelled = {"state": "cancelled", "updated_at": now, "finished_at": now}
         for task in self.tasks(job):
             if task.state not in WORK_ENDED:

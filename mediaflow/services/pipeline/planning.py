@@ -48,8 +48,12 @@ class Planning:
                 max_streams=self.settings.max_streams,
                 max_pixels=self.settings.max_pixels,
             )
-        document = dump(media)
-        now = self.database.now()
+        self.probed(asset, job, media)
+        return {}
+
+    def probed(self, asset: Asset, job: Job, media: MediaInfo) -> None:
+        """Keep what was measured."""
+        document, now = dump(media), self.database.now()
         running = {"state": "running", "media": document, "updated_at": now}
         self.database.jobs.change(job.id, {"state": "pending"}, running)
         self.database.jobs.change(job.id, {"state": "running"}, {"media": document, "updated_at": now})
@@ -60,7 +64,6 @@ class Planning:
             "updated_at": now,
         }
         self.database.assets.change(asset.id, {"job_id": job.id}, facts)
-        return {}
 
     def validate(self, task: Task, _lease: Lease) -> dict[str, Any]:
         """Ask every plugin; the first problem rejects the asset."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -33,6 +34,7 @@ class Assembly:
     jobs: Jobs
     blobs: Blobs
     metrics: Metrics
+    elapsed: Callable[[], float] = time.monotonic
 
     def finish(self, upload_id: str) -> None:
         """Take an upload on from wherever it stands to `queued`; nothing when somebody else does or it is there."""
@@ -69,6 +71,8 @@ class Assembly:
                 )
             self._held(upload, token, sha256=sha256)
             self._put_in_place(upload, self._linked(upload, sha256))
+        else:
+            self.storage.delete(upload.storage_key)  # another upload brought the same bytes while this one stood still
         changes = {"state": "stored", "sha256": sha256, "updated_at": self.database.now(), "lease_until": 0.0}
         stored = self.database.uploads.change(upload.id, {"state": "assembling", "lease_token": token}, changes)
         if stored is not None:
@@ -85,13 +89,13 @@ class Assembly:
         )
 
     def _hash(self, upload: Upload, token: str) -> str:
-        digest, count, renewed = hashlib.sha256(), 0, time.monotonic()
+        digest, count, renewed = hashlib.sha256(), 0, self.elapsed()
         for block in self.storage.read(upload.storage_key):
             digest.update(block)
             count += len(block)
-            if time.monotonic() - renewed >= LEASE_RENEW_SECONDS:
+            if self.elapsed() - renewed >= LEASE_RENEW_SECONDS:
                 self._held(upload, token)
-                renewed = time.monotonic()
+                renewed = self.elapsed()
         if count != upload.size_bytes:
             raise InvalidInput(f"{count} of {upload.size_bytes} bytes are stored.", code="upload.size_mismatch")
         return digest.hexdigest()

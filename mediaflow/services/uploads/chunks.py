@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from mediaflow.domain.errors import Busy, Conflict, InvalidInput, Problem
@@ -74,6 +74,7 @@ class ChunkWriter:
 
     database: Database
     parts: ReceivesParts
+    elapsed: Callable[[], float] = time.monotonic
 
     def write(self, upload: Upload, index: int, body: ChunkBody) -> tuple[Chunk, bool]:
         """Take the body as that chunk; True beside it when just these bytes had been received before."""
@@ -120,14 +121,14 @@ class ChunkWriter:
 
     def _renewing(self, claim: Chunk, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """The blocks; while they arrive slowly, the claim is renewed, and given up when somebody else took it."""
-        renewed = time.monotonic()
+        renewed = self.elapsed()
         for block in blocks:
             yield block
-            if time.monotonic() - renewed >= LEASE_RENEW_SECONDS:
+            if self.elapsed() - renewed >= LEASE_RENEW_SECONDS:
                 lease = {"lease_until": self.database.now() + LEASE_SECONDS}
                 if self.database.chunks.change(claim.id, {"token": claim.token, "state": "writing"}, lease) is None:
                     raise Busy("Another request took over this chunk.", code="upload.chunk_busy", retry_after_seconds=2)
-                renewed = time.monotonic()
+                renewed = self.elapsed()
 
     def _record(self, claim: Chunk, body: ChunkBody, receipt: str) -> Chunk:
         changes = {"state": "received", "sha256": body.sha256, "length": body.count, "receipt": receipt}

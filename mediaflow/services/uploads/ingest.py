@@ -6,7 +6,8 @@ which a repeat of the request, or the reconciler, goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from mediaflow.domain import keys
 from mediaflow.domain.errors import (
     Conflict,
     LimitReached,
+    MediaflowError,
     NotFound,
 )
 from mediaflow.domain.events import Event
@@ -56,7 +58,10 @@ class UploadStatus:
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """The way in. Every method is safe to repeat and to run on several hosts at once."""
+    """The way in. Every method is safe to repeat and to run on several hosts at once.
+
+    `elapsed` is a clock that never goes back, `pause` waits for so many seconds.
+    """
 
     database: Database
     storage: Storage
@@ -66,6 +71,8 @@ class Ingest:
     wakeups: Wakeups
     metrics: Metrics
     settings: Settings
+    elapsed: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
 
     # --- announce
 
@@ -98,21 +105,27 @@ class Ingest:
             updated_at=now,
             expires_at=now + min(self.settings.upload_first_chunk_seconds, self.settings.upload_expiry_seconds),
         )
-        try:
-            quotas.admit(_asset_of(upload, new, now))
-            underway.admit(upload)
-        except LimitReached:
-            self.database.assets.remove(asset_id, {"state": "created"})
-            self.parts.abort_parts(key, handle)
-            raise
+        self._admit(upload, _asset_of(upload, new, now), quotas, underway)
         self.metrics.count("mediaflow_uploads_total", state="initialized")
         self.outbox.tell(self.database.assets, asset_id)
         return upload, False
 
+    def _admit(self, upload: Upload, asset: Asset, quotas: Quotas, underway: Underway) -> None:
+        """Keep both records. The upload first: it expires, and takes with it what else there is when we die here."""
+        try:
+            underway.admit(upload)
+            quotas.admit(asset)
+        except MediaflowError as error:
+            self.parts.abort_parts(upload.storage_key, upload.parts_handle)
+            if isinstance(error, LimitReached):
+                self.database.uploads.remove(upload.id, {"state": "initialized"})
+            raise
+
     def _limits(self, owner: str, size_bytes: int) -> tuple[Quotas, Underway]:
         """What the owner may have, and on the way; LimitReached when one more upload of that size is too much."""
         Backlog(self.database, self.settings.quota_core_seconds).check(owner)
-        quotas, underway = Quotas.of(self.database, self.settings), Underway.of(self.database, self.settings)
+        quotas = Quotas.of(self.database, self.settings, self.pause)
+        underway = Underway.of(self.database, self.settings, self.pause)
         quotas.check(owner, size_bytes)
         underway.check(owner, size_bytes)
         return quotas, underway
@@ -145,7 +158,7 @@ class Ingest:
         """Take one chunk's bytes. `digest` is the SHA-256 that the client says they have."""
         upload = self._owned(owner, upload_id)
         body = ChunkBody(upload, index, blocks, content_length=content_length, digest=digest)
-        writer = ChunkWriter(self.database, self.parts)
+        writer = ChunkWriter(self.database, self.parts, self.elapsed)
         chunk, duplicate = writer.write(upload, index, body)
         if not duplicate:
             self.metrics.count("mediaflow_upload_bytes_total", chunk.length)

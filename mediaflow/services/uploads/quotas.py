@@ -34,11 +34,12 @@ class Quotas:
     database: Database
     largest_bytes: int
     most_assets: int
+    pause: Callable[[float], None] = time.sleep
 
     @classmethod
-    def of(cls, database: Database, settings: Settings) -> Quotas:
+    def of(cls, database: Database, settings: Settings, pause: Callable[[float], None] = time.sleep) -> Quotas:
         """As the settings have it."""
-        return cls(database, settings.quota_bytes, settings.quota_assets)
+        return cls(database, settings.quota_bytes, settings.quota_assets, pause)
 
     def usage(self, owner: str) -> Usage:
         """What the owner has now."""
@@ -67,7 +68,7 @@ class Quotas:
         def take_back() -> None:
             self.database.assets.remove(asset.id, {"state": "created"})
 
-        insert_within(inserted, take_back, lambda: self.check(asset.owner, asset.size_bytes))
+        insert_within(inserted, take_back, lambda: self.check(asset.owner, asset.size_bytes), self.pause)
 
     def _refusal(self, before: Usage, after: Usage) -> LimitReached | None:
         if self.most_assets and after.assets > self.most_assets:
@@ -78,7 +79,10 @@ class Quotas:
 
 
 def insert_within(
-    insert: Callable[[], LimitReached | None], take_back: Callable[[], None], check: Callable[[], None]
+    insert: Callable[[], LimitReached | None],
+    take_back: Callable[[], None],
+    check: Callable[[], None],
+    pause: Callable[[float], None],
 ) -> None:
     """Insert a record, unless what an owner has then is too much; LimitReached.
 
@@ -91,7 +95,7 @@ def insert_within(
         if refusal is None:
             return
         take_back()
-        time.sleep(random.uniform(0, PAUSE_SECONDS * 2**attempt))  # noqa: S311 - so that they do not meet again
+        pause(random.uniform(0, PAUSE_SECONDS * 2**attempt))  # noqa: S311 - so that they do not meet again
         check()
         refusal = insert()
     if refusal is not None:

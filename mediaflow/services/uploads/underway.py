@@ -6,6 +6,8 @@ without end fills the database and the lists of everybody who looks after it.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,14 +26,14 @@ class Underway:
     database: Database
     most: int
     largest_bytes: int
+    pause: Callable[[float], None] = time.sleep
 
     @classmethod
-    def of(cls, database: Database, settings: Settings) -> Underway:
+    def of(cls, database: Database, settings: Settings, pause: Callable[[float], None] = time.sleep) -> Underway:
         """As the settings have it."""
         unreceived = settings.quota_unreceived_bytes
-        return cls(
-            database, settings.quota_open_uploads, max(unreceived, settings.max_upload_bytes) if unreceived else 0
-        )
+        largest = max(unreceived, settings.max_upload_bytes) if unreceived else 0
+        return cls(database, settings.quota_open_uploads, largest, pause)
 
     def admit(self, upload: Upload) -> None:
         """Insert an announced upload; LimitReached when it is one too many. Of several at once none is overlooked."""
@@ -43,7 +45,7 @@ class Underway:
         def take_back() -> None:
             self.database.uploads.remove(upload.id, {"state": "initialized"})
 
-        insert_within(inserted, take_back, lambda: self.check(upload.owner, upload.size_bytes))
+        insert_within(inserted, take_back, lambda: self.check(upload.owner, upload.size_bytes), self.pause)
 
     def check(self, owner: str, size_bytes: int) -> None:
         """LimitReached when one more upload of that size would be too much."""

@@ -1,0 +1,102 @@
+"""A history: a seed in, what came of it out. Run again, it is the same to the last step."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from tests.simulation import invariants
+from tests.simulation.actors import ACTORS, Fleet
+from tests.simulation.scheduler import START
+from tests.simulation.telling import LAST, told
+from tests.simulation.world import Node, World, determined, make_world
+
+FAULTS_SECONDS: Final = (20.0, 60.0, 120.0)
+"""So long things go wrong."""
+PATIENCE_SECONDS: Final = 900.0
+"""So long after the last fault all that was accepted must have come to its end: leases, five attempts, their waits."""
+LOOK_SECONDS: Final = 20.0
+LATER_SECONDS: Final = (500.0, 500.0, 90_000.0, 1000.0)
+"""When all sleep, sweeps find what is due: trash, files of old generations, records of uploads."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a history came to. `broken` is None when every invariant held."""
+
+    seed: str
+    broken: str | None
+    turns: int
+    seconds: float
+    digest: str
+    story: str
+
+
+def run(seed: str, *, steps: int | None = 0) -> Outcome:
+    """Live the history of that seed. Its story has so many steps (None: all), and some when an invariant broke."""
+    world = make_world(seed, invariants.watching)
+    scheduler = world.scheduler
+    with determined(world.rng), scheduler.ended():
+        fleet = Fleet(world)
+        for begin in ACTORS:
+            begin(world, fleet)
+        scheduler.run(START + world.rng.choice(FAULTS_SECONDS))
+        world.faults.cease()
+        _settle(world)
+        if world.broken is None:
+            _clean_up(world)
+    story = told(world, steps if steps != 0 else LAST) if world.broken or steps != 0 else ""
+    return Outcome(seed, world.broken, scheduler.turns, scheduler.now - START, _digest(world), story)
+
+
+def _settle(world: World) -> None:
+    """Wait for all work to end, with no more faults."""
+    until = world.scheduler.now + PATIENCE_SECONDS
+    while world.broken is None and (waits := invariants.unfinished(world)) is not None:
+        if world.scheduler.now > until:
+            world.breaks("all that was accepted ends", waits)
+            return
+        world.scheduler.run(world.scheduler.now + LOOK_SECONDS)
+
+
+def _clean_up(world: World) -> None:
+    """Sweep as days pass, and look at what is left."""
+    for actor in list(world.scheduler.actors.values()):
+        actor.process.kill()
+    world.scheduler.run(world.scheduler.now + 1000.0)
+    node = Node(world, world.process("last"))
+    for seconds in LATER_SECONDS:
+        world.scheduler.now += seconds
+        node.reconciler.sweep()
+        node.execution.work()
+    for check in invariants.AT_THE_END:
+        if world.broken is None and (wrong := check(world)) is not None:
+            world.breaks(check.__name__, wrong)
+
+
+def _digest(world: World) -> str:
+    """Of every step, in order: two runs of one seed have the same."""
+    digest = hashlib.sha256()
+    for at, actor, what, detail, _, _ in world.trace.entries:
+        digest.update(f"{at!r} {actor.name if actor else ''} {what} {detail}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m tests.simulation.histories SEED [all]`: live it again and tell its last steps, or all of them."""
+    outcome = run(arguments[0], steps=None if arguments[1:] == ["all"] else LAST)
+    sys.stdout.write(outcome.story + "\n")
+    sys.stdout.write(f"seed {outcome.seed}: {outcome.broken or 'every invariant held'}\n")
+    return 1 if outcome.broken else 0
+
+
+def report(outcome: Outcome) -> str:
+    """What a failing test says."""
+    again = f".venv/bin/python -m tests.simulation.histories {outcome.seed}"
+    return f"\nseed {outcome.seed}: {outcome.broken}\n{outcome.story}\nlive it again: {again}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

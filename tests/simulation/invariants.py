@@ -1,0 +1,81 @@
+"""What always holds (design: states, invariants, threats), looked at with each write to documents and objects.
+
+`CHANGES` are asked of every change of a record of a table: `(world, before, after) -> what is wrong`, None when nothing
+is; `OBJECTS` of every object that is written or deleted. `AT_THE_END` are asked when all work has ended and all sweeps
+have been. Who simulates more adds to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from tests.simulation import invariants_of_assets as assets
+from tests.simulation import invariants_of_events as events
+from tests.simulation import invariants_of_uploads as uploads
+from tests.simulation import invariants_of_work as work
+from tests.simulation.world import World
+
+Change = Callable[[World, Any, Any], str | None]
+ObjectChange = Callable[[World, str, bytes | None, bytes | None], str | None]
+AtTheEnd = Callable[[World], str | None]
+
+CHANGES: Final[dict[str, list[Change]]] = {
+    "uploads": [uploads.states_go_forward, uploads.announced_facts_stay, uploads.complete_when_all_chunks_are_there,
+                uploads.stored_is_what_was_received],
+    "chunks": [uploads.received_for_ever, uploads.received_is_durable],
+    "blobs": [uploads.a_blob_with_users_is_live],
+    "tasks": [work.ended_tasks_stay, work.attempts_are_fenced, work.claimed_when_ready, work.results_are_of_one_attempt,
+              work.lease_is_taken_from_the_dead_only, work.charges_only_grow],
+    "jobs": [work.ended_jobs_stay, work.one_job_a_generation, work.done_is_published],
+    "assets": [assets.generations_only_grow, assets.deleted_gets_nothing_published, assets.published_by_its_job,
+               assets.published_files_exist, assets.tokens_end, assets.purging_is_for_good, assets.removed_when_purged,
+               assets.revisions_of_metadata, assets.quota],
+    "events": [events.logged_in_order],
+}  # fmt: skip
+for table in ("uploads", "assets", "jobs", "tasks", "tombstones"):
+    CHANGES.setdefault(table, []).append(events.remembered)
+OBJECTS: Final[list[ObjectChange]] = [assets.what_is_published_stays, uploads.originals_stay]
+AT_THE_END: Final[list[AtTheEnd]] = [
+    work.nothing_is_held,
+    work.jobs_and_assets_agree,
+    uploads.no_staging_is_left,
+    uploads.originals_have_users,
+    assets.all_that_is_published_is_there,
+    assets.nothing_is_left_of_what_is_gone,
+    events.all_is_told,
+]
+
+
+def watching(world: World) -> tuple[Any, Any, Any]:
+    """Who is told of changes, of objects and of parts."""
+
+    def changed(table: str, before: Any, after: Any) -> None:
+        if table == "uploads" and before is None:
+            world.begun.add(after.storage_key)
+        if table == "assets" and after is not None and after.purging:
+            world.purged.setdefault(after.id, world.scheduler.now)
+        for check in CHANGES.get(table, ()):
+            if world.broken is None and (wrong := check(world, before, after)) is not None:
+                world.breaks(check.__name__, wrong)
+
+    def stored(key: str, before: bytes | None, after: bytes | None) -> None:
+        for check in OBJECTS:
+            if world.broken is None and (wrong := check(world, key, before, after)) is not None:
+                world.breaks(check.__name__, wrong)
+
+    def part(key: str, index: int, data: bytes) -> None:
+        if (wrong := uploads.received_is_not_overwritten(world, key, index, data)) is not None:
+            world.breaks("received_is_not_overwritten", wrong)
+
+    return changed, stored, part
+
+
+def unfinished(world: World) -> str | None:
+    """What has not come to its end, or None."""
+    for check in (uploads.on_their_way, work.on_their_way, assets.on_their_way):
+        if (waits := check(world)) is not None:
+            return waits
+    if any(":client" in actor.name or actor.name.startswith("client") for actor in world.scheduler.actors.values()):
+        return "a client"
+    return None

@@ -1,0 +1,93 @@
+"""What the simulation found, each as a story of its own: one fault at one moment, and all must be well afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mediaflow.domain.errors import MediaflowError
+from mediaflow.domain.states import WORK_ENDED
+from mediaflow.services.uploads.acceptance import NewUpload
+from tests.simulation import invariants
+from tests.simulation.faults import Faults
+from tests.simulation.scheduler import Crashed
+from tests.simulation.world import Node, World, determined, make_world
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = make_world("found", invariants.watching, lambda _rng: Faults(hint_lost=1.0, hint_twice=0.0))
+    with determined(made.rng):
+        yield made
+
+
+def a_node(world: World) -> Node:
+    return Node(world, world.process("a"))
+
+
+def befalls(world: World, call: str, what: str, act: Callable[[], object]) -> None:
+    """Do it, and have that befall its next call of that name."""
+    world.faults.planned = {call: what}
+    with pytest.raises((Crashed, MediaflowError)):
+        act()
+    assert world.faults.planned == {}
+
+
+def sent(node: Node, data: bytes = b"film one") -> str:
+    """The id of an upload whose bytes are all there."""
+    upload, _ = node.ingest.announce("ann", NewUpload(filename="f", size_bytes=len(data), auto_complete=False))
+    node.ingest.receive("ann", upload.id, 0, [data], content_length=len(data), digest=None)
+    node.ingest.complete("ann", upload.id)
+    return upload.id
+
+
+def later(world: World, *seconds: float) -> None:
+    node = a_node(world)
+    for each in seconds:
+        world.scheduler.now += each
+        node.reconciler.sweep()
+
+
+def test_a_claim_that_the_database_did_not_answer_keeps_no_load_units(world: World) -> None:
+    node = a_node(world)
+    node.assembly.finish(sent(node))
+    befalls(world, "tasks.change", "away before", node.execution.work)
+    assert node.execution.work() > 0, "the task is claimed by the same worker"
+
+
+def test_who_dies_after_ending_a_job_leaves_no_task_that_waits_for_ever(world: World) -> None:
+    node = a_node(world)
+    node.assembly.finish(sent(node))
+    (job,) = world.database.records("jobs")
+    befalls(world, "jobs.change", "crash after", lambda: node.jobs.end(job, "cancelled", None))
+    assert [task.state for task in world.database.records("tasks")] == ["pending"] * 3
+    later(world, 1.0)
+    assert {task.state for task in world.database.records("tasks")} == {"cancelled"}
+
+
+@pytest.mark.parametrize("call", ["uploads.insert", "assets.insert"])
+@pytest.mark.parametrize("what", ["crash before", "crash after", "away before", "away after"])
+def test_who_dies_while_announcing_leaves_no_asset_that_counts_for_ever(world: World, call: str, what: str) -> None:
+    node = a_node(world)
+    befalls(world, call, what, lambda: node.ingest.announce("ann", NewUpload(filename="f", size_bytes=10)))
+    later(world, 500.0, 90_000.0)
+    assert (world.database.records("assets"), world.database.records("uploads")) == ([], [])
+
+
+def test_an_assembly_that_finds_the_bytes_of_another_leaves_none_where_they_arrived(world: World) -> None:
+    first, second = a_node(world), a_node(world)
+    one, other = sent(first), sent(first)
+    befalls(world, "blobs.get", "crash before", lambda: first.assembly.finish(one))  # its SHA-256 is known by then
+    second.assembly.finish(other)
+    world.scheduler.now += 40.0
+    second.assembly.finish(one)
+    assert [key.partition("/")[0] for key in world.storage.objects] == ["originals"]
+
+
+def test_all_work_ends_after_each(world: World) -> None:
+    node = a_node(world)
+    node.assembly.finish(sent(node))
+    node.execution.work()
+    assert {job.state for job in world.database.records("jobs")} <= set(WORK_ENDED)
+    assert world.broken is None

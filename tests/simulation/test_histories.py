@@ -1,0 +1,62 @@
+"""Thousands of histories of the service, with whatever can go wrong in it; each seed lives the same one every time.
+
+SIM_SEEDS and SIM_FIRST_SEED say how many, and from which on; the long run uses all cores (`SIM_PROCESSES`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Final
+
+import pytest
+
+from tests.simulation.histories import Outcome, report, run
+
+FEW: Final = int(os.environ.get("SIM_SEEDS", "1000"))
+MANY: Final = int(os.environ.get("SIM_SEEDS", "100000"))
+FIRST: Final = int(os.environ.get("SIM_FIRST_SEED", "0"))
+PROCESSES: Final = int(os.environ.get("SIM_PROCESSES", str(os.cpu_count() or 1)))
+LONGEST_SECONDS: Final = float(os.environ.get("SIM_SECONDS", "3600"))
+SHARE: Final = 100
+
+
+def lived(first: int, count: int) -> tuple[int, list[Outcome]]:
+    """Live so many histories: their steps, and those that broke."""
+    outcomes = [run(str(seed)) for seed in range(first, first + count)]
+    return sum(outcome.turns for outcome in outcomes), [outcome for outcome in outcomes if outcome.broken]
+
+
+@pytest.mark.parametrize("first", range(FIRST, FIRST + FEW, SHARE))
+def test_every_invariant_holds_in_every_history(first: int) -> None:
+    _, broken = lived(first, min(SHARE, FIRST + FEW - first))
+    assert broken == [], "".join(map(report, broken[:3]))
+
+
+def test_a_seed_lives_the_same_history_again() -> None:
+    assert [run(seed).digest for seed in ("3", "4", "5")] == [run(seed).digest for seed in ("3", "4", "5")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(LONGEST_SECONDS + 300)
+def test_every_invariant_holds_in_very_many_histories(capsys: pytest.CaptureFixture[str]) -> None:
+    began, steps, count, broken = time.monotonic(), 0, 0, list[Outcome]()
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        for shares in _batches(list(range(FIRST, FIRST + MANY, SHARE)), 4 * PROCESSES):
+            for turns, found in pool.map(lived, shares, [SHARE] * len(shares)):
+                steps, count, broken = steps + turns, count + SHARE, broken + found
+            if len(broken) > 3 or time.monotonic() - began > LONGEST_SECONDS:
+                break
+    seconds = time.monotonic() - began
+    with capsys.disabled():
+        pace = f"{60 * count / seconds:.0f} a minute in {PROCESSES} processes"
+        print(f"\n{count} histories from seed {FIRST}, {steps} steps, {seconds:.0f} s, {pace}")
+    assert broken == [], "".join(map(report, broken[:3]))
+    assert count >= MANY, f"only {count} of {MANY} were lived in {LONGEST_SECONDS:.0f} s"
+
+
+def _batches(items: list[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,286 @@
+"""The service in one process: the real services over documents and objects in memory, once for each process of it."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from random import Random
+from typing import Any, Final
+
+import structlog
+from greenlet import getcurrent
+
+from mediaflow.domain.events import Event
+from mediaflow.domain.states import Stage
+from mediaflow.services.assets.captions import Captions
+from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.purge import Purge
+from mediaflow.services.assets.reprocess import Reprocess
+from mediaflow.services.assets.trash import Trash
+from mediaflow.services.events.relay import Relay
+from mediaflow.services.pipeline.backlog import Backlog
+from mediaflow.services.pipeline.claims import Claims
+from mediaflow.services.pipeline.execution import Execution
+from mediaflow.services.pipeline.gate import LoadGate
+from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.lease import BEAT_SECONDS, Lease
+from mediaflow.services.pipeline.planning import Planning
+from mediaflow.services.pipeline.posters import Posters
+from mediaflow.services.pipeline.publishing import Publishing
+from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.pipeline.taskdocs import TaskDocuments
+from mediaflow.services.upkeep.cleanup import Cleanup
+from mediaflow.services.upkeep.generations import Generations
+from mediaflow.services.upkeep.reconcile import Reconciler
+from mediaflow.services.upkeep.stragglers import Stragglers
+from mediaflow.services.uploads.assembly import Assembly
+from mediaflow.services.uploads.blobs import Blobs
+from mediaflow.services.uploads.ingest import Ingest
+from mediaflow.settings import Settings
+from tests.simulation.faults import DatabaseDoor, Door, Faults, StorageDoor, Trace
+from tests.simulation.media import Hands, TinyPlugins
+from tests.simulation.ports import MemoryDatabase
+from tests.simulation.scheduler import FOREVER, Actor, Process, Scheduler
+from tests.simulation.storage import MemoryStorage
+
+SETTINGS: Final = Settings(
+    min_free_bytes=0,
+    default_profile="one",
+    chunk_bytes=1024,
+    trash_seconds=120,
+    stream_bucket_seconds=20,
+    upload_expiry_seconds=400,
+    upload_first_chunk_seconds=200,
+    quota_assets=4,
+)
+
+
+class Uncounted:
+    """Metrics that nobody reads."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None: ...
+
+
+@dataclass
+class Hints:
+    """The queue: hints that were sent and not taken yet. Some get lost, some come twice, in any order."""
+
+    faults: Faults
+    scheduler: Scheduler
+    waiting: list[str | None] = field(default_factory=list)
+    """Ids of uploads to assemble; None says that there may be tasks."""
+    idle: list[Actor] = field(default_factory=list)
+    """Who waits for a hint."""
+
+    def wake(self, stage: Stage, task_id: str) -> None:
+        self._send(None)
+
+    def wake_assembly(self, upload_id: str) -> None:
+        self._send(upload_id)
+
+    def _send(self, hint: str | None) -> None:
+        rng = self.scheduler.rng
+        if rng.random() < self.faults.hint_lost:
+            return
+        for _ in range(1 + (rng.random() < self.faults.hint_twice)):
+            self.waiting.append(hint)
+            if self.idle:
+                woken = self.idle.pop(rng.randrange(len(self.idle)))
+                self.scheduler.wake(woken, rng.choice((0.01, 0.3)))
+
+    def take(self, process: Process) -> str | None:
+        """Any of them, waited for."""
+        while not self.waiting:
+            self.idle.append(self.scheduler.actors[getcurrent()])
+            process.sleep(FOREVER)
+        return self.waiting.pop(self.scheduler.rng.randrange(len(self.waiting)))
+
+
+@dataclass
+class World:
+    """What all processes share."""
+
+    seed: str
+    rng: Random
+    scheduler: Scheduler
+    faults: Faults
+    trace: Trace
+    hints: Hints
+    database: MemoryDatabase
+    storage: MemoryStorage
+    recorded: dict[str, str] = field(default_factory=dict)
+    """Names of events that were part of a write, by their ids: they must be told."""
+    heard: set[str] = field(default_factory=set)
+    """Ids of events that a listener heard of."""
+    broken: str | None = None
+    """The invariant that did not hold, with what is wrong."""
+    accepted: dict[str, int] = field(default_factory=dict)
+    """Sizes of announced uploads that were answered, by their assets' ids."""
+    begun: set[str] = field(default_factory=set)
+    """Where bytes of uploads arrived that there ever was a record of."""
+    purged: dict[str, float] = field(default_factory=dict)
+    """When the purge of an asset began."""
+
+    def process(self, name: str) -> Process:
+        """A new process, with a clock of its own."""
+        return Process(name, self.scheduler, self.rng.uniform(0, 1e6), self.rng.choice((0.97, 1.0, 1.03)))
+
+    def breaks(self, invariant: str, detail: str) -> None:
+        """An invariant does not hold: the history ends here."""
+        if self.broken is None:
+            self.broken = f"{invariant}: {detail}"
+            self.scheduler.stop()
+
+
+class Node:
+    """The services of one process."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self.world, self.process = world, process
+        door = Door(process, world.scheduler, world.faults, world.trace)
+        self.database = DatabaseDoor(door, world.database)
+        self.storage: Any = StorageDoor(door, world.storage)
+        self.plugins: Any = TinyPlugins(self._tell)
+        self.metrics = Uncounted()
+        self.relay = Relay(self.database, self.plugins, self.metrics)
+        self.jobs = Jobs(self.database, self.relay, world.hints, self.metrics)
+        self.blobs = Blobs(self.database, self.storage)
+        self.documents = TaskDocuments(self.database)
+
+    def _tell(self, event: Event) -> None:
+        self.world.heard.add(event.id)
+        if event.id not in self.world.recorded:
+            self.world.breaks("told_happened", f"{event.name} was told, and no write says so")
+
+    @cached_property
+    def ingest(self) -> Ingest:
+        database, storage, process = self.database, self.storage, self.process
+        services = (self.plugins, self.relay, self.world.hints, self.metrics, SETTINGS)
+        return Ingest(database, storage, storage, *services, elapsed=process.elapsed, pause=process.sleep)
+
+    @cached_property
+    def assembly(self) -> Assembly:
+        services = (self.relay, self.jobs, self.blobs, self.metrics, self.process.elapsed)
+        return Assembly(self.database, self.storage, self.storage, *services)
+
+    @cached_property
+    def rendering(self) -> Rendering:
+        return Rendering(self.storage, self.plugins, SETTINGS.stream_bucket_seconds)
+
+    @cached_property
+    def posters(self) -> Posters:
+        return Posters(self.database, self.documents, self.storage, self.plugins, self.jobs, self.rendering)
+
+    @cached_property
+    def captions(self) -> Captions:
+        return Captions(self.database, self.storage, self.rendering, self.relay)
+
+    @cached_property
+    def editing(self) -> Editing:
+        return Editing(self.database, self.relay)
+
+    @cached_property
+    def trash(self) -> Trash:
+        return Trash(self.database, self.jobs, self.ingest, self.relay, SETTINGS.trash_seconds)
+
+    @cached_property
+    def reprocess(self) -> Reprocess:
+        return Reprocess(self.database, self.jobs, self.plugins.profiles, Backlog(self.database, 0))
+
+    @cached_property
+    def purge(self) -> Purge:
+        services = (self.relay, self.ingest, self.jobs, self.blobs, self.process.elapsed)
+        return Purge(self.database, self.storage, self.storage, *services)
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        database, storage = self.database, self.storage
+        sweepers = (
+            self.relay,
+            self.purge,
+            Stragglers(database, self.jobs),
+            Generations(database, storage),
+            Cleanup(database, storage, self.relay, audit_days=30, event_days=30, key_seconds=86400.0),
+        )
+        return Reconciler(self.database, self.world.hints, self.jobs, self.ingest, self.assembly, sweepers)
+
+    @cached_property
+    def execution(self) -> Execution:
+        jobs, rendering, process = self.jobs, self.rendering, self.process
+        no_sources: Any = None
+        planning = Planning(self.database, self.documents, no_sources, self.plugins, jobs, no_sources, SETTINGS)
+        publishing = Publishing(
+            self.database, self.documents, self.storage, self.plugins, jobs, rendering, self.posters, self.metrics
+        )
+        hands = Hands(self.documents, planning, self.storage, process.sleep, self.world.rng)
+        return Execution(
+            Claims(self.database, LoadGate(2, process.elapsed), process.name),
+            jobs,
+            self.metrics,
+            {
+                "probe": hands.probe,
+                "validate": planning.validate,
+                "plan": planning.plan,
+                "step": hands.step,
+                "package": publishing.package,
+                "publish": publishing.publish,
+                "poster": self.posters.apply,
+            },
+            stopping=lambda: process.stopping,
+            keeper=self._kept,
+            elapsed=process.elapsed,
+        )
+
+    @contextmanager
+    def _kept(self, lease: Lease) -> Iterator[None]:
+        """Keep a lease from an actor of its own in this process."""
+        ended = False
+
+        def keep() -> None:
+            while not ended and lease.beat():
+                self.process.sleep(BEAT_SECONDS)
+
+        self.world.scheduler.spawn(f"{self.process.name}:lease", self.process, keep, BEAT_SECONDS)
+        try:
+            yield
+        finally:
+            ended = True
+
+
+@contextmanager
+def determined(rng: Random) -> Iterator[None]:
+    """While it lasts all that is random follows from the seed, and nothing is logged."""
+    state, hexes, config = random.getstate(), secrets.token_hex, structlog.get_config()
+    random.seed(rng.getrandbits(64))
+    secrets.token_hex = lambda nbytes=None: f"{rng.getrandbits(8 * (nbytes or 16)):0{2 * (nbytes or 16)}x}"
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        secrets.token_hex = hexes
+        structlog.configure(**config)
+
+
+def make_world(
+    seed: str, watch: Callable[[World], tuple[Any, Any, Any]], draw: Callable[[Random], Faults] = Faults.drawn
+) -> World:
+    """A world without processes. `watch` makes, of the world, who is told of changes, of objects and of parts; `draw`
+    makes the faults.
+    """
+    rng = Random(seed)
+    scheduler, faults = Scheduler(rng), draw(rng)
+    hints, clock = Hints(faults, scheduler), scheduler.clock
+    world = World(seed, rng, scheduler, faults, Trace([]), hints, MemoryDatabase(clock), MemoryStorage(clock))
+    scheduler.unexpected = lambda actor, error: world.breaks("errors are ours", f"{actor.name}: {error!r}")
+    changed, stored, part = watch(world)
+    for repository in world.database.repositories.values():
+        repository.watch = changed
+    world.storage.watch, world.storage.watch_part = stored, part
+    return world
