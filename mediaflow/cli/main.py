@@ -34,6 +34,8 @@ COMMANDS: Final = MappingProxyType(
         "plan": ("plan:plan", "Show what a file would become."),
         "fsck": ("fsck:fsck", "Check that documents and objects fit together, and repair what does not."),
         "gc": ("gc:gc", "Remove what nothing names: lost attempts, abandoned uploads, what dead processes left."),
+        "backup": ("backup:backup", "Copy all documents, and the list of their objects, while the service runs."),
+        "restore": ("backup:restore", "Restore a backup into an empty data directory."),
         "doctor": ("doctor:doctor", "Show the settings and check what mediaflow needs."),
     }
 )

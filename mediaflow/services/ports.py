@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
@@ -120,6 +121,15 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Give back connections and files. Calling it twice does no harm."""
+        ...
+
+
+@runtime_checkable
+class CopiesDocuments(Protocol):
+    """A database that can copy itself while it is written to, as it is at one moment."""
+
+    def copy_to(self, path: Path) -> None:
+        """Write all documents to a new file, which `open_database` opens; Unavailable when that is not possible."""
         ...
 
 

@@ -26,10 +26,15 @@ def load_or_create_key(settings: Settings) -> bytes:
     """
     if settings.jwt_key:
         return _checked_key(settings.jwt_key.encode(), "MEDIAFLOW_JWT_KEY")
-    path = settings.data_path / "keys" / "jwt.key"
+    path = key_file(settings)
     if not path.exists():
         _create_key(path)
     return _checked_key(path.read_bytes().strip(), str(path))
+
+
+def key_file(settings: Settings) -> Path:
+    """Where a key is kept that is not configured."""
+    return settings.data_path / "keys" / "jwt.key"
 
 
 def derived_key(key: bytes, purpose: str) -> bytes:

@@ -83,8 +83,8 @@ class UploadExaminer:
             )
 
     def _parts(self, upload: Upload, chunks: list[Chunk]) -> Iterator[Finding]:
-        if not isinstance(self.storage, KnowsParts):
-            return
+        if not isinstance(self.storage, KnowsParts) or upload.lease_until > self.database.now():
+            return  # or somebody assembles it just now
         there = self.storage.parts_of(upload.storage_key, upload.parts_handle)
         if upload.state == "assembling":
             if there is None and not self._is_further(upload):

@@ -1,0 +1,174 @@
+"""Backups of an installation: its documents at one moment, its key, and which objects belong to them.
+
+A backup is a directory: `documents.db`, `jwt.key`, `objects.jsonl` (a JSON object with key and size a line), `objects/`
+when they were copied, and `backup.json`, which is written last: without it there is no backup.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from mediaflow.domain.records import SCHEMA_VERSION
+from mediaflow.embedded.datadir import PRIVATE_DIRECTORY, PRIVATE_FILE, write_private
+from mediaflow.persistence import open_database
+from mediaflow.plugin import ConfigurationError, HasLocalFiles, NotFound, ObjectInfo, Storage
+from mediaflow.runtime import Runtime, database_url
+from mediaflow.services.access.keyfile import key_file
+from mediaflow.services.integrity.named import NamedObjects
+from mediaflow.services.ports import CopiesDocuments
+from mediaflow.settings import Settings
+
+DOCUMENTS, KEY, LISTED, OBJECTS, TOLD = "documents.db", "jwt.key", "objects.jsonl", "objects", "backup.json"
+_MONGO: Final = (
+    "the documents are in MongoDB, whose own tools copy them while the service runs:"
+    " `mongodump --uri=URL --oplog --gzip --archive=FILE` of a replica set (without --oplog of a single server, which"
+    " must be idle meanwhile), back with `mongorestore --uri=URL --oplogReplay --gzip --archive=FILE` into an empty"
+    " database, then `mediaflow fsck`; keep keys/jwt.key of the data directory with it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFacts:
+    """What a backup is: `at` is seconds since the epoch, `copied` whether the objects are in it."""
+
+    version: str
+    schema: int
+    at: float
+    assets: int
+    objects: int
+    bytes: int
+    copied: bool
+
+
+def back_up(runtime: Runtime, target: Path, *, with_objects: bool) -> BackupFacts:
+    """Write a backup into an empty directory, which is made; ConfigurationError when it is not, or for MongoDB."""
+    database = runtime.database
+    if not isinstance(database, CopiesDocuments):
+        raise ConfigurationError(_MONGO)
+    _made_empty(target)
+    at = database.now()
+    database.copy_to(target / DOCUMENTS)
+    (target / DOCUMENTS).chmod(PRIVATE_FILE)
+    key = key_file(runtime.settings)
+    if not runtime.settings.jwt_key and key.exists():
+        write_private(target / KEY, key.read_text())
+    copy = open_database(f"sqlite:{target / DOCUMENTS}")
+    try:
+        count = size = 0
+        with (target / LISTED).open("w") as listed:
+            for info in NamedObjects(copy, runtime.storage).all():
+                if with_objects and not _kept(runtime.storage, info, target / OBJECTS / info.key):
+                    continue  # purged since the documents were copied
+                listed.write(json.dumps({"key": info.key, "size_bytes": info.size_bytes}) + "\n")
+                count, size = count + 1, size + info.size_bytes
+        assets = copy.assets.count({})
+    finally:
+        copy.close()
+    facts = BackupFacts(version("mediaflow"), SCHEMA_VERSION, at, assets, count, size, with_objects)
+    write_private(target / TOLD, json.dumps(asdict(facts)))
+    return facts
+
+
+def restore(source: Path, settings: Settings, storage: Storage) -> BackupFacts:
+    """Put a backup into an empty data directory; objects, if it has them, into the storage.
+
+    ConfigurationError says what is in the way: no backup, a newer schema, documents that are there.
+    """
+    facts = _read(source)
+    url = database_url(settings)
+    if not url.startswith("sqlite:"):
+        raise ConfigurationError(_MONGO)
+    target, key = Path(url.removeprefix("sqlite:")), key_file(settings)
+    _check_empty(settings.data_path, "the data directory")
+    if target.exists():
+        raise ConfigurationError(f"there is a database {target}; a backup is restored where there is none")
+    for directory in (settings.data_path, target.parent, key.parent):
+        directory.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    if (source / OBJECTS).is_dir():
+        for line in _lines(source / LISTED):
+            _put(storage, line["key"], source / OBJECTS / line["key"])
+    if (source / KEY).exists() and not settings.jwt_key:
+        write_private(key, (source / KEY).read_text())
+    # last: where there are documents, all else is there
+    draft = target.with_name(target.name + ".new")
+    shutil.copyfile(source / DOCUMENTS, draft)
+    draft.chmod(PRIVATE_FILE)
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.rename(target)
+    return facts
+
+
+def _read(source: Path) -> BackupFacts:
+    try:
+        facts = BackupFacts(**json.loads((source / TOLD).read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(f"{source} holds no backup: its {TOLD} is missing or is none") from error
+    try:
+        with closing(sqlite3.connect(f"file:{source / DOCUMENTS}?mode=ro", uri=True)) as documents:
+            schema = max(facts.schema, documents.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{source / DOCUMENTS} can't be read ({error})") from error
+    if schema > SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"{source} was made by a newer mediaflow ({facts.version}, schema {schema}, this one knows"
+            f" {SCHEMA_VERSION}): restore it with that version"
+        )
+    return facts
+
+
+def _lines(path: Path) -> Iterator[dict[str, str]]:
+    with path.open() as file:
+        yield from map(json.loads, file)
+
+
+def _kept(storage: Storage, info: ObjectInfo, path: Path) -> bool:
+    """The object as a file: another name of the same one where that can be, since stored bytes never change."""
+    path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    try:
+        if isinstance(storage, HasLocalFiles) and _linked(storage.local_path(info.key), path):
+            return True
+        with path.open("wb") as file:
+            file.writelines(storage.read(info.key))
+    except (NotFound, FileNotFoundError):
+        path.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _linked(source: Path, path: Path) -> bool:
+    try:
+        os.link(source, path)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return False  # another file system, or one without links
+    return True
+
+
+def _put(storage: Storage, key: str, path: Path) -> None:
+    def blocks() -> Iterator[bytes]:
+        with path.open("rb") as file:
+            while block := file.read(1024 * 1024):
+                yield block
+
+    storage.put(key, blocks(), size_bytes=path.stat().st_size, content_type="application/octet-stream")
+
+
+def _check_empty(directory: Path, what: str) -> None:
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigurationError(f"{what} {directory} is not empty; name one that is, or that is not there yet")
+
+
+def _made_empty(target: Path) -> None:
+    _check_empty(target, "the directory")
+    target.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
