@@ -15,6 +15,20 @@ _CODE: Final = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 _POINTER: Final = re.compile(r"(/([^/~]|~[01])*)*", re.DOTALL)
 
 
+SAID: Final = "; it said last: "
+LONGEST_WORDS: Final = 300
+_DIRECTORIES: Final = re.compile(r"(?<![\w.])/(?:[^\s/\"'<>|]{1,255}/)+")
+
+
+def last_said(stderr: str) -> str:
+    """The end of what a program wrote to stderr, as the end of a sentence: one line, files without their directories.
+    Empty when it wrote nothing.
+    """
+    words = sentence(_DIRECTORIES.sub("", stderr[-4 * LONGEST_WORDS :]))
+    cut = words if len(words) <= LONGEST_WORDS else f"\u2026{words[1 - LONGEST_WORDS :]}"
+    return f"{SAID}{cut!r}" if words else ""
+
+
 def is_code(text: object) -> bool:
     """True for `area.what_is_wrong`."""
     return isinstance(text, str) and len(text) <= LONGEST_CODE and _CODE.fullmatch(text) is not None

@@ -13,6 +13,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.multiprocess import mark_process_dead as _mark_process_dead
+from prometheus_client.registry import Collector
 
 from mediaflow.domain.suggest import suggestion
 from mediaflow.observability.core_metrics import CORE_METRICS, WORK_BUCKETS
@@ -64,13 +65,14 @@ class PrometheusMetrics:
             (self._counters.get(spec.name) or self._histograms[spec.name]).labels(*values)
 
 
-def exposed_registry(own: CollectorRegistry) -> CollectorRegistry:
-    """What a scrape sees: all processes' metrics when they share a directory, else this process's own."""
-    directory = os.environ.get(MULTIPROCESS_VARIABLE)
-    if not directory:
-        return own
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
+def exposed_registry(own: CollectorRegistry, *more: Collector) -> CollectorRegistry:
+    """What a scrape sees: all processes' metrics when they share a directory, else this process's own; and `more`."""
+    directory, registry = os.environ.get(MULTIPROCESS_VARIABLE), own
+    if directory:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
+    for collector in more:
+        registry.register(collector)
     return registry
 
 

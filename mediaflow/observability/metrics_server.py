@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.registry import Collector
 
 from mediaflow.observability.metrics import exposed_registry
 from mediaflow.plugin import ConfigurationError
@@ -35,9 +36,9 @@ class MetricsServer(NamedTuple):
         self.thread.join()
 
 
-def metrics_app(own: CollectorRegistry) -> WSGIApplication:
+def metrics_app(own: CollectorRegistry, *more: Collector) -> WSGIApplication:
     """A WSGI application that answers `/metrics`, and 404 anywhere else."""
-    exposition: WSGIApplication = make_wsgi_app(exposed_registry(own))
+    exposition: WSGIApplication = make_wsgi_app(exposed_registry(own, *more))
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == "/metrics":
@@ -58,8 +59,9 @@ def metrics_address(bind: str) -> tuple[str, int] | None:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def serve_metrics(bind: str, own: CollectorRegistry) -> MetricsServer | None:
-    """Serve `/metrics` from a thread of its own; None for `off`. `own` is the registry of this process's metrics.
+def serve_metrics(bind: str, own: CollectorRegistry, *more: Collector) -> MetricsServer | None:
+    """Serve `/metrics` from a thread of its own; None for `off`. `own` is the registry of this process's metrics,
+    `more` are collectors beside it.
 
     Raises ConfigurationError when the address can't be bound.
     """
@@ -69,7 +71,7 @@ def serve_metrics(bind: str, own: CollectorRegistry) -> MetricsServer | None:
     host, port = address
     kind = _Server6 if ":" in host else _Server
     try:
-        server = make_server(host, port, metrics_app(own), server_class=kind, handler_class=_Handler)
+        server = make_server(host, port, metrics_app(own, *more), server_class=kind, handler_class=_Handler)
     except OSError as error:
         raise ConfigurationError(
             f"the metrics can't be served at {bind}: {error.strerror}; change MEDIAFLOW_METRICS_BIND, or set it to off"

@@ -47,11 +47,14 @@ def when_ready(server: Any) -> None:
     if server.mediaflow_metrics is None:
         return
     from mediaflow.observability.metrics_server import serve_metrics
+    from mediaflow.observability.queue_metrics import QueueCollector
     from mediaflow.runtime import make_metrics
+    from mediaflow.runtime.depths import DepthLook
 
     settings, plugins = registry.load(os.environ)
     try:
-        serve_metrics(settings.metrics_bind, make_metrics(plugins).registry)
+        queue = QueueCollector(DepthLook(settings))  # connected by a scrape, apart from the workers' connections
+        serve_metrics(settings.metrics_bind, make_metrics(plugins).registry, queue)
     except MediaflowError as error:
         server.log.error("%s", error.detail)  # noqa: TRY400 - the sentence says it all
         server.halt(reason="metrics", exit_status=1)

@@ -251,6 +251,7 @@ def test_it_stops_in_order_and_serves_its_own_metrics_until_then(tmp_path: Path)
         text = requests.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=20).text
         line = next(line for line in text.splitlines() if 'route="/api/v1/profiles"' in line and "_total" in line)
         assert line.endswith(" 20.0"), line
+        assert "\nmediaflow_queue_paused 0.0\n" in text
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(15) == 0
     assert "Traceback" not in server.log.read_text()

@@ -97,6 +97,7 @@ def test_the_line_tells_where_everything_is(up: Service) -> None:
     signed_in = up.call("GET", "/session").json()
     assert (signed_in["user"], signed_in["role"]) == ("admin", "admin")
     metrics = requests.get(up.metrics_url, timeout=10)
+    assert "\nmediaflow_queue_paused 0.0\n" in metrics.text
     assert metrics.status_code == 200
     assert "mediaflow_" in metrics.text
     assert stat.S_IMODE(up.data_dir.stat().st_mode) == 0o700

@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mediaflow.domain.errors import Unavailable
 from mediaflow.observability.core_metrics import CORE_METRICS
 from mediaflow.observability.metrics import PrometheusMetrics
 from mediaflow.observability.metrics_server import MetricsServer, metrics_address, serve_metrics
+from mediaflow.observability.queue_metrics import QueueCollector
 from mediaflow.plugin import ConfigurationError, MetricSpec
+from mediaflow.services.upkeep.depth import Depth, StageDepth
 
 
 @pytest.fixture
@@ -173,3 +176,27 @@ def test_several_processes_are_counted_as_one(tmp_path: Path) -> None:
     assert samples["mediaflow_upload_bytes_total{}"] == 31
     assert samples["mediaflow_asset_ready_seconds_count{}"] == 3
     assert samples["mediaflow_uploads_total{state=stored}"] == 0
+
+
+def test_the_depth_of_the_queue_is_looked_up_when_it_is_scraped() -> None:
+    depths = [Depth(True, (StageDepth("step", "long", 4, 2, 30.5), StageDepth("probe", "bookkeeping", 0, 1, None)))]
+    for look in (depths.pop, _unavailable):
+        made = serve_metrics("127.0.0.1:0", PrometheusMetrics().registry, QueueCollector(look))
+        assert made is not None
+        found = {name: value for name, value in _samples(_scrape(made.port)).items() if "_queue_" in name}
+        _scrape(made.port)  # kept for a moment: nobody is asked again
+        made.close()
+        expected = {
+            "mediaflow_queue_waiting_tasks{lane=long,stage=step}": 4,
+            "mediaflow_queue_waiting_tasks{lane=bookkeeping,stage=probe}": 0,
+            "mediaflow_queue_running_tasks{lane=long,stage=step}": 2,
+            "mediaflow_queue_running_tasks{lane=bookkeeping,stage=probe}": 1,
+            "mediaflow_queue_oldest_seconds{lane=long,stage=step}": 30.5,
+            "mediaflow_queue_oldest_seconds{lane=bookkeeping,stage=probe}": 0,
+            "mediaflow_queue_paused{}": 1,
+        }
+        assert found == (expected if look is not _unavailable else {})
+
+
+def _unavailable() -> Depth:
+    raise Unavailable("The database does not answer.")

@@ -63,7 +63,9 @@ def test_a_step_sees_its_settings_and_no_secret_of_the_environment(bench: Bench)
     ("body", "sentence"),
     [
         ("os._exit(3)", "ended with exit code 3 without a result"),
-        ("os.kill(os.getpid(), 9)", "was killed by signal 9 without a result"),
+        ("os.kill(os.getpid(), 9)", "was killed by signal 9 (SIGKILL) without a result"),
+        ("os.write(2, b'/srv/x/model: no memory s3cret'); os._exit(3)",
+         "without a result; it said last: 'model: no memory ********'"),
         ("raise SystemExit(0)", "ended with exit code 0 without a result"),
         ("raise ValueError('no\\nluck')", "failed: ValueError: no luck"),
         ("return [Artifact('missing', 'file', 'text/plain', 1)]", "names 'missing' as its file"),

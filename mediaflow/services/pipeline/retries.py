@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mediaflow.domain.errors import REPEATING_CODES
 from mediaflow.domain.states import MAX_ATTEMPTS
+from mediaflow.domain.telling import SAID
 
 RETRY_SECONDS: Final = (1.0, 5.0, 15.0, 60.0)
 """Waits before the second, third, ... attempt."""
@@ -30,4 +31,9 @@ def seconds_to_next(
 
 
 def _same(before: Mapping[str, Any] | None, error: Mapping[str, Any]) -> bool:
-    return before is not None and all(before.get(name) == error[name] for name in ("code", "detail"))
+    """The same code and sentence. What a program that died said last may have numbers in it that never repeat."""
+    return before is not None and _essence(before) == _essence(error)
+
+
+def _essence(error: Mapping[str, Any]) -> tuple[str, str]:
+    return str(error.get("code")), str(error.get("detail")).split(SAID)[0]

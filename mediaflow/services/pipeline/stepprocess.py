@@ -39,10 +39,11 @@ from mediaflow.services.pipeline.confinement import confinement_of
 from mediaflow.services.pipeline.stepcode import child_environment, code_places
 from mediaflow.services.pipeline.steptold import Told
 from mediaflow.services.ports import StepHooks, StepRequest
-from mediaflow.settings import Settings
+from mediaflow.settings import MASK, Settings
 
 _log = structlog.get_logger("mediaflow.steps")
-_STDERR_SHOWN: Final = 2000
+_LEAST_SECRET: Final = 6
+"""Shorter values are ordinary words."""
 
 
 class StepOwners(Protocol):
@@ -79,11 +80,18 @@ class ChildSteps:
         watch = Watch(told.name, Limits(request.time_limit_seconds), told.line, hooks.cancelled, budget=request.budget)
         with self._user(directory) as user:
             ended = self._watched(plugin, request, watch, user)
-        stderr = readable_stderr(ended.stderr, [Path(request.source), directory])
+        stderr = self._without_settings(plugin, readable_stderr(ended.stderr, [Path(request.source), directory]))
         artifacts = told.outcome(ended, stderr, directory)
         if request.budget is not None:
             Meter(told.name, request.budget).check_made(sum(artifact["size_bytes"] for artifact in artifacts))
         return artifacts
+
+    def _without_settings(self, plugin: str, text: str) -> str:
+        """What the step was told in confidence, keys among it, is not told to users."""
+        for value in self._plugins.context(plugin).settings.values():
+            if isinstance(value, str) and len(value) >= _LEAST_SECRET:
+                text = text.replace(value, MASK)
+        return text
 
     def prepare(self) -> None:
         """Start the prepared process now, so that the first step need not wait for its imports."""

@@ -14,8 +14,10 @@ from typing import Any, Final
 import structlog
 
 from mediaflow.domain.errors import MediaRejected, TaskFailed
+from mediaflow.domain.telling import last_said
 from mediaflow.plugin import Artifact
 from mediaflow.plugin.wire import dump, load
+from mediaflow.sandbox.lastwords import exit_phrase
 from mediaflow.sandbox.watchdog import Ended
 from mediaflow.services.pipeline.madefiles import unfit_artifact
 from mediaflow.services.ports import StepHooks
@@ -69,9 +71,9 @@ class Told:
         if self.error is not None:
             raise self._told_error(self.error, stderr)
         if ended.returncode != 0 or not self.done:
-            what = _exit_sentence(ended.returncode)
+            what = exit_phrase(ended.returncode)
             _log.warning("step broken", step=self.name, returncode=ended.returncode, stderr=stderr[-_STDERR_SHOWN:])
-            raise self._broken(f"{what} without a result")
+            raise self._broken(f"{what} without a result{last_said(stderr)}")
         try:
             _check_files(self.name, self.artifacts, directory)
         except (OSError, RuntimeError) as error:  # a path that is too long, links that lead to themselves
@@ -122,10 +124,6 @@ class Told:
 def _text(told: str) -> str:
     """Without halves of surrogate pairs, which can't be stored or sent."""
     return told.encode(errors="replace").decode()
-
-
-def _exit_sentence(returncode: int) -> str:
-    return f"was killed by signal {-returncode}" if returncode < 0 else f"ended with exit code {returncode}"
 
 
 def _check_files(name: str, artifacts: Iterable[Artifact], directory: Path) -> None:
