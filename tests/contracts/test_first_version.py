@@ -5,33 +5,27 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from pymongo import MongoClient
 
 from mediaflow.app import create_app
 from mediaflow.domain.older import CHANGES
 from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.embedded.checks import run_checks
-from mediaflow.persistence.fields import JSON, fields_of
-from mediaflow.persistence.tables import TABLES
 from mediaflow.services.access.outside import outside_id
 from mediaflow.services.access.principals import Role
 from mediaflow.services.access.users import LocalUsers
 from tests.api.issuer import AUDIENCE, Issuer, rsa_key, running_issuer
 from tests.api.site import Api, Site, is_problem
+from tests.contracts.olderfiles import DOCUMENTS, copy_to_mongo, unpack
 from tests.services.world import make_world
 
-DOCUMENTS: Final = Path(__file__).parents[1] / "data" / "documents"
 FACTS: Final[dict[str, Any]] = json.loads((DOCUMENTS / "first-version.json").read_text())
 ASSETS, KEYS, ISSUER = FACTS["assets"], FACTS["keys"], FACTS["issuer"]
 House = Callable[..., Site]
@@ -54,7 +48,7 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """Starts this version over the documents of the first one, as often as it is asked to."""
     file, worlds, more = tmp_path / "data" / "mediaflow.db", list[Any](), dict[str, str]()
     file.parent.mkdir()
-    file.write_bytes(gzip.decompress((DOCUMENTS / "first-version.sqlite3.gz").read_bytes()))
+    unpack("first-version", file)
     if request.param == "mongodb":
         url = f"mongodb://{request.getfixturevalue('nx_server')}/first_version_{abs(hash(tmp_path))}"
         copy_to_mongo(file, url)
@@ -69,26 +63,6 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     yield start
     for world in worlds:
         world.runtime.close()
-
-
-def copy_to_mongo(file: Path, url: str) -> None:
-    """The same documents as MongoDB kept them: with the fields that there were."""
-    client: MongoClient[dict[str, Any]] = MongoClient(url)
-    with closing(sqlite3.connect(file)) as connection:
-        connection.row_factory = sqlite3.Row
-        there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        for table in (table for table in TABLES if table.name in there):
-            kinds = {name: field.kind for name, field in fields_of(table.record).items()}
-            for row in connection.execute(f"SELECT * FROM {table.name}"):
-                document = {name: kept(kinds.get(name, "text"), row[name]) for name in row.keys() if name != "id"}  # noqa: SIM118
-                client.get_default_database()[table.name].insert_one({"_id": row["id"]} | document)
-    client.close()
-
-
-def kept(kind: str, value: Any) -> Any:
-    if value is None:
-        return None
-    return json.loads(value) if kind in JSON else bool(value) if kind == "flag" else value
 
 
 def outsider(site: Site, issuer: Issuer, subject: str) -> Api:
@@ -126,7 +100,7 @@ def test_bare_names_stay_local_ones(house: House) -> None:
 def test_who_starts_it_is_told_once_what_happens_to_the_file(tmp_path: Path) -> None:
     """Seen: a database was brought up to date, one way, and nobody was told."""
     file = tmp_path / "mediaflow.db"
-    file.write_bytes(gzip.decompress((DOCUMENTS / "first-version.sqlite3.gz").read_bytes()))
+    unpack("first-version", file)
     # a command that looks into the documents, as `up` does before it starts anything
     command = [sys.executable, "-m", "mediaflow", "token", "--json", "--data-dir", str(tmp_path), "--user", "Ann B"]
     first, second = (

@@ -1,4 +1,4 @@
-"""Three packages of other people in one running service: what they make is fetched as any client fetches it."""
+"""Packages of other people in one running service: what they make is fetched as any client fetches it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,7 @@ def outside(thirdparty_site: Path, memory: RedisServer, tmp_path_factory: pytest
     environ = {
         "PYTHONPATH": os.pathsep.join([str(thirdparty_site), os.environ.get("PYTHONPATH", "")]),
         "MEDIAFLOW_STORAGE_URL": memory.url.replace("redis:", "valkey:"),
+        "MEDIAFLOW_DIARY_SECONDS": "0",
         "MEDIAFLOW_EXTRAS_MAX_SECONDS": str(MOST_SECONDS),
     }
     data_dir = tmp_path_factory.mktemp("outside") / "data"
@@ -193,10 +195,28 @@ def test_a_storage_of_somebody_else_holds_everything(outside: Outside, extras: d
     assert (part.status_code, part.content) == (206, whole.content[1000:2000])
 
 
+# --- mediaflow-diary
+
+
+def test_what_a_listener_noted_is_written_down_by_periodic_work(outside: Outside, extras: dict[str, Any]) -> None:
+    def asked(path: str) -> dict[str, Any]:
+        answer = outside.service.call("GET", path)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    give_up_at = time.monotonic() + 30
+    while extras["id"] not in asked("/plugins/diary/")["assets"]:
+        assert time.monotonic() < give_up_at, asked("/plugins/diary/")
+        time.sleep(0.1)
+    listed = {plugin["name"]: plugin for plugin in asked("/plugins")["items"]}
+    assert listed["diary"]["periodics"] == ["diary.write"]
+
+
 # --- what holds for all of them
 
 
-@pytest.mark.parametrize("name", ["valkey", "extras", pytest.param("av1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["valkey", "extras", "diary", pytest.param("av1", marks=pytest.mark.slow)])
 def test_their_own_tests_pass_with_the_shipped_contracts(thirdparty_site: Path, memory: RedisServer, name: str) -> None:
     tests = THIRD_PARTY / f"mediaflow-{name}" / "tests"
     storage = memory.url.replace("redis:", "valkey:").replace("/0", "/1")

@@ -1,0 +1,1 @@
+"""A diary of what became ready, for each user."""
