@@ -79,8 +79,8 @@ def transcode_file(
 
     Raises MediaRejected or TaskFailed with the asset's error. Progress is in the database: see `local_progress`.
     """
-    asset_id = _ingest(runtime, wakeups, source, profile)
-    _work(runtime, wakeups, asset_id)
+    asset_id = ingest_file(runtime, wakeups, source, owner=LOCAL_OWNER, profile=profile)
+    work_until_ended(runtime, wakeups, asset_id)
     asset = runtime.database.assets.get(asset_id)
     if asset is None or asset.published is None:
         error = (asset.error if asset else None) or {"code": "job.failed", "detail": "The work ended without a result."}
@@ -89,8 +89,8 @@ def transcode_file(
     return _lay_out(runtime, asset, asset.published, out)
 
 
-def _work(runtime: LocalRuntime, wakeups: LocalWakeups, asset_id: str) -> None:
-    """Do everything, as many tasks at once as a worker would."""
+def work_until_ended(runtime: LocalRuntime, wakeups: LocalWakeups, asset_id: str) -> None:
+    """Do everything until the asset's newest job has ended, as many tasks at once as a worker would."""
 
     def until_ended() -> None:
         while not runtime.execution.stopping() and not _ended(runtime, asset_id):
@@ -120,14 +120,17 @@ def _ended(runtime: LocalRuntime, asset_id: str) -> bool:
     return job is None or job.state in WORK_ENDED
 
 
-def _ingest(runtime: LocalRuntime, wakeups: LocalWakeups, source: Path, profile: str | None) -> str:
+def ingest_file(
+    runtime: LocalRuntime, wakeups: LocalWakeups, source: Path, *, owner: str, profile: str | None = None
+) -> str:
+    """Send a file as its owner does, and take it on to its job; the new asset's id. Nothing is worked on yet."""
     new = NewUpload(filename=source.name, size_bytes=source.stat().st_size, profile=profile)
-    upload, _ = runtime.ingest.announce(LOCAL_OWNER, new)
+    upload, _ = runtime.ingest.announce(owner, new)
     with source.open("rb") as file:
         for index in range(upload.chunk_count):
             length = min(upload.chunk_size_bytes, upload.size_bytes - index * upload.chunk_size_bytes)
             runtime.ingest.receive(
-                LOCAL_OWNER, upload.id, index, _blocks(file.read, length), content_length=length, digest=None
+                owner, upload.id, index, _blocks(file.read, length), content_length=length, digest=None
             )
     for upload_id in wakeups.uploads:
         runtime.assembly.finish(upload_id)
