@@ -15,7 +15,7 @@ from mediaflow.plugin import ENTRY_POINT_GROUP
 from mediaflow.settings import CORE, owned_specs
 
 ROOT = Path(__file__).parents[2]
-WHERE = {"change": 1, "find": 0, "count": 0, "total": 1, "remove": 1}
+WHERE = {"change": 1, "find": 0, "count": 0, "total": 1, "remove": 1, "_remove_some": 1}
 """Methods of repositories, and which argument holds the conditions."""
 
 
@@ -75,10 +75,15 @@ def test_every_field_of_a_record_is_read(table: Table, nodes: list[ast.AST]) -> 
     for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
             read.add(node.attr)
-        elif isinstance(node, ast.Call) and (name := getattr(node.func, "attr", "")) in WHERE:
+        elif isinstance(node, ast.Call) and (name := _name(node.func)) in WHERE:
             read.update(text for argument in node.args[WHERE[name] : WHERE[name] + 1] for text in _texts(argument))
         elif isinstance(node, ast.Assign):
             names = {target.id for target in node.targets if isinstance(target, ast.Name)}
             read.update(names if isinstance(node.value, ast.Call) else ())
             read.update(_texts(node.value) if names & {"where", "expect"} else ())
     assert [field.name for field in fields(table.record) if field.name not in read] == []
+
+
+def _name(function: ast.expr) -> str:
+    """Of what is called: `find` of `database.assets.find`, and of `find`."""
+    return str(getattr(function, "attr", getattr(function, "id", "")))

@@ -21,6 +21,8 @@ from mediaflow.sandbox.runner import SandboxedRunner, readable_stderr
 
 BOTH: list[SandboxMode] = ["bwrap", "off"]
 QUICK = Limits(wall_seconds=10)
+SLEEP = f"4243.{os.getpid()}"
+"""So many seconds that no other program here sleeps as long: not even one of another run of the tests."""
 
 
 @pytest.fixture(params=BOTH)
@@ -89,10 +91,10 @@ def test_a_confined_program_has_no_network(confined: SandboxedRunner) -> None:
 @pytest.mark.parametrize(
     ("argv", "limits", "code"),
     [
-        (["sleep", "4243.1"], Limits(0.5), "job.timeout"),
-        (["sh", "-c", "sleep 4243.1 & sleep 4243.1"], Limits(9, stall_seconds=0.4), "job.stalled"),
-        (["sh", "-c", "exec >&- 2>&-; sleep 4243.1"], Limits(0.5), "job.timeout"),
-        (["sh", "-c", "trap '' TERM INT HUP; echo; sleep 4243.1"], Limits(0.5), "job.timeout"),
+        (["sleep", SLEEP], Limits(0.5), "job.timeout"),
+        (["sh", "-c", f"sleep {SLEEP} & sleep {SLEEP}"], Limits(9, stall_seconds=0.4), "job.stalled"),
+        (["sh", "-c", f"exec >&- 2>&-; sleep {SLEEP}"], Limits(0.5), "job.timeout"),
+        (["sh", "-c", f"trap '' TERM INT HUP; echo; sleep {SLEEP}"], Limits(0.5), "job.timeout"),
         (["yes"], Limits(9, stdout_bytes=100_000), "job.output_too_large"),
         (["dd", "if=/dev/zero", "of=big", "bs=100k", "count=5"], Limits(9, file_bytes=200_000), "job.output_too_large"),
         (["no-such-program"], Limits(9), "job.program_missing"),
@@ -106,7 +108,7 @@ def test_a_program_out_of_bounds_is_ended(
         runner.run(argv, writes=tmp_path, limits=limits)
     assert caught.value.code == code
     assert time.monotonic() - started < 3
-    assert within(1, lambda: not running("sleep 4243.1"))
+    assert within(1, lambda: not running(f"sleep {SLEEP}"))
 
 
 def test_lines_are_passed_on_and_not_kept_even_without_a_last_line_feed(runner: SandboxedRunner) -> None:
