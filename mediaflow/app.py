@@ -91,6 +91,8 @@ QUIET_ROUTES: Final = ("/livez", "/readyz", "/static/<path:filename>")
 """Logged at debug level only: they are asked for all the time."""
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Others are counted together: a label's values must not be the client's choice."""
+OFFERED_BY_PLUGINS: Final = frozenset({"webhooks"})
+"""Resources of the HTTP contract that a plugin serves: the one whose blueprint is called so."""
 SUBJECTS: Final = ("upload_id", "asset_id", "job_id")
 
 
@@ -154,7 +156,7 @@ def _mount_plugins(app: Application, document: Document, runtime: Runtime) -> No
     contexts = partial(PluginContext, database=lambda: current_runtime().database, who=caller_if_any)
     offered = runtime.plugins.blueprints(contexts)
     for name, blueprint in offered.things.items():
-        prefix = f"{BASE}/plugins/{name}"
+        prefix = f"{BASE}/{name}" if name in OFFERED_BY_PLUGINS else f"{BASE}/plugins/{name}"
         mount = document.register_blueprint if isinstance(blueprint, DocumentedBlueprint) else app.register_blueprint
         with runtime.plugins.failures_named(offered.owners[name], f"the blueprint {name!r}"):
             mount(blueprint, url_prefix=prefix)

@@ -70,6 +70,12 @@ class Records(Protocol):
         """
         ...
 
+    def count(
+        self, kind: str, *, owner: str | None = None, subject: str | None = None, state: str | None = None
+    ) -> int:
+        """How many records of a kind have all of this."""
+        ...
+
     def remove(self, record_id: str, *, rev: int | None = None) -> bool:
         """Remove the record, if it is there and still at that revision (None: at any); True when it did."""
         ...

@@ -69,6 +69,12 @@ class PluginRecords:
         found = self.database.plugin_records.find(where, sort=sort, skip=skip, limit=limit)
         return [_record(record) for record in found]
 
+    def count(
+        self, kind: str, *, owner: str | None = None, subject: str | None = None, state: str | None = None
+    ) -> int:
+        where = _given(plugin=self.plugin, kind=kind, owner=owner, subject=subject, state=state)
+        return self.database.plugin_records.count(where)
+
     def remove(self, record_id: str, *, rev: int | None = None) -> bool:
         return self.database.plugin_records.remove(self._id(record_id), _given(rev=rev))
 

@@ -46,14 +46,21 @@ class MemoryRecords:
         skip: int = 0,
         limit: int = 100,
     ) -> list[Record]:
-        wanted = {"kind": kind, "owner": owner, "subject": subject, "state": state}
-        found = [r for r in self.kept.values() if all(v in (None, getattr(r, name)) for name, v in wanted.items())]
+        found = self._all(kind=kind, owner=owner, subject=subject, state=state)
         if newest_first:
             found.reverse()
         if due_before is not None:
             found = [record for record in found if record.due_at is not None and record.due_at < due_before]
             found.sort(key=lambda record: record.due_at or 0.0)
         return found[skip : skip + limit]
+
+    def count(
+        self, kind: str, *, owner: str | None = None, subject: str | None = None, state: str | None = None
+    ) -> int:
+        return len(self._all(kind=kind, owner=owner, subject=subject, state=state))
+
+    def _all(self, **wanted: str | None) -> list[Record]:
+        return [r for r in self.kept.values() if all(v in (None, getattr(r, name)) for name, v in wanted.items())]
 
     def remove(self, record_id: str, *, rev: int | None = None) -> bool:
         record = self.kept.get(record_id)

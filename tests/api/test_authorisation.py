@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import jwt
@@ -20,6 +20,9 @@ from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Job
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.plugin_records import PluginRecords
+from mediaflow_webhook.deliveries import of_test
+from mediaflow_webhook.endpoints import new_endpoint
 from tests.api.site import MASTER, Site
 from tests.services.records import a_job, a_published_asset
 from tests.services.world import make_world
@@ -120,6 +123,15 @@ RULES: Final[dict[str, Rule]] = {
     "listSessions": Rule("admin's or own", READ, query="user=carol"),
     "endSessions": Rule("admin's or own", KEYS, query="user=carol"),
     "endSession": Rule("key's owner", KEYS),
+    "listWebhooks": Rule("signed in", READ),
+    "createWebhook": Rule("signed in", WRITE, json={"url": "https://example.org/"}),
+    "getWebhook": Rule("key's owner", READ),
+    "updateWebhook": Rule("key's owner", WRITE, json={"description": "mine"}),
+    "deleteWebhook": Rule("key's owner", WRITE),
+    "testWebhook": Rule("key's owner", WRITE),
+    "rotateWebhook": Rule("key's owner", WRITE),
+    "listWebhookDeliveries": Rule("key's owner", READ),
+    "replayWebhookDelivery": Rule("key's owner", WRITE),
     "getHealth": Rule("admin", ADMIN),
     "listAudit": Rule("admin", ADMIN),
     "getUsage": Rule("signed in", READ),
@@ -169,7 +181,13 @@ class Subject:
     session_id: str
 
     def path(self, template: str, rule: Rule) -> str:
-        values = {"asset_id": self.asset.id, "upload_id": self.upload_id, "job_id": self.job.id}
+        values = {
+            "webhook_id": WEBHOOK.id,
+            "delivery_id": DELIVERY.id,
+            "asset_id": self.asset.id,
+            "upload_id": self.upload_id,
+            "job_id": self.job.id,
+        }
         return template.format(**values | {"key_id": self.key_id, "session_id": self.session_id} | rule.path)
 
 
@@ -237,6 +255,10 @@ class House:
         database.api_keys.remove(KEY.id)
         database.api_keys.insert(KEY)
         database.login_codes.insert(SESSION)
+        for record in (WEBHOOK, DELIVERY):
+            records = PluginRecords(database, "webhook")
+            records.remove(record.id)
+            records.insert(record)
         return Subject(
             asset, self.site.as_user("ann").announce()["upload_id"] if uploads else "", job, KEY.id, SESSION.id
         )
@@ -274,6 +296,8 @@ KEY: Final = ApiKey(
 SESSION: Final = LoginCode(
     id=new_id(), user="ann", role="user", created_at=1.7e9, expires_at=4e9, used_at=1.7e9, credential="jwt"
 )
+WEBHOOK: Final = new_endpoint(new_id(), "ann", {"url": "https://example.org/"}, 0)
+DELIVERY: Final = replace(of_test(WEBHOOK, new_id(), 1.7e9), state="failed", due_at=None)
 CAPTION: Final = {"language": "en", "label": "English", "default": False, "path": "captions/en.1.vtt", "size_bytes": 9}
 OTHER: Final = {"sha256": "0" * 64, "original_key": f"originals/ann/{'0' * 64}", "captions": [CAPTION]}
 

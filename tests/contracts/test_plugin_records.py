@@ -72,6 +72,8 @@ class Contract:
         for asked, expected in table:
             assert ids(records.find("delivery", **asked)) == list(expected), asked
         assert ids(records.find("nothing")) == []
+        assert [records.count("delivery", **asked) for asked, _ in table[:3]] == [4, 2, 2]
+        assert (records.count("delivery", owner="ann", state="sent"), records.count("nothing")) == (0, 0)
 
 
 class TestInDatabases(Contract):

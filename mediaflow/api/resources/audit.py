@@ -23,7 +23,7 @@ blueprint = Resource("audit", __name__, url_prefix=f"{BASE}/audit", description=
 
 UNTOLD: Final = ("uploads.put_chunk",)
 """Endpoints that change something a thousand times for one thing that somebody did."""
-SUBJECTS: Final = ("asset_id", "upload_id", "job_id", "key_id", "session_id")
+SUBJECTS: Final = ("asset_id", "upload_id", "job_id", "key_id", "session_id", "webhook_id")
 MOST_FIELDS: Final = 30
 LONGEST_NAME: Final = 64
 
