@@ -87,6 +87,7 @@ def test_an_installed_distribution_is_listed_with_what_it_offers(thirdparty_site
         "profiles": ["example"],
         "settings": ["example_word"],
         "metrics": [],
+        "periodics": [],
     }
 
 
