@@ -21,6 +21,7 @@ from mediaflow.persistence import open_database
 from mediaflow.persistence.mongo import MongoDatabase
 from mediaflow.services.ports import Database
 from tests.contracts.nxserver import running_nx_server
+from tests.contracts.s3server import S3Server, running_s3_server
 from tests.simulation.ports import MemoryDatabase
 
 
@@ -38,6 +39,13 @@ def nx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`host:port` of a MongoDB wire server of our own."""
     with running_nx_server(tmp_path_factory.mktemp("nx")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server of our own."""
+    with running_s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 REAL_SERVER = os.environ.get("MONGODB_URI", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -12,14 +12,8 @@ from mediaflow.plugin import Storage
 from mediaflow.testing.storage import StorageContract
 from mediaflow_local.plugin import open_local
 from mediaflow_minio.plugin import open_s3
-from tests.contracts.s3server import S3Server, running_s3_server
+from tests.contracts.s3server import S3Server
 from tests.simulation.storage import MemoryStorage
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with running_s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
 
 
 class TestLocalStorage(StorageContract):

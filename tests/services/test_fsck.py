@@ -45,6 +45,7 @@ class Broken:
     """Ways to break what a pipeline made."""
 
     pipeline: Pipeline
+    content: bytes = b"a film"
 
     def __post_init__(self) -> None:
         self.db = self.pipeline.world.runtime.database
@@ -58,14 +59,14 @@ class Broken:
 
     def ready(self, **changes: Any) -> Asset:
         """A published asset, whose document is changed."""
-        asset_id = self.pipeline.ready()
+        asset_id = self.pipeline.ready(self.content)
         changed = self.db.assets.change(asset_id, {}, changes) if changes else self.pipeline.asset(asset_id)
         assert changed is not None
         return changed
 
     def begun(self) -> Asset:
         """An asset whose job is running."""
-        asset_id = self.pipeline.stored()
+        asset_id = self.pipeline.stored(self.content)
         self.pipeline.work("probe", "validate", "plan")
         return self.pipeline.asset(asset_id)
 
@@ -81,7 +82,7 @@ class Broken:
 
 
 def lose_asset_of_queued(b: Broken) -> None:
-    b.db.assets.remove(b.db.assets.get(b.pipeline.stored()).id)  # type: ignore[union-attr]
+    b.db.assets.remove(b.db.assets.get(b.pipeline.stored(b.content)).id)  # type: ignore[union-attr]
 
 
 def lose_asset_of_receiving(b: Broken) -> None:
@@ -157,8 +158,8 @@ def end_job_alone(b: Broken) -> None:
 
 
 def half_delete(b: Broken) -> None:
-    blob = b.db.blobs.get(b.db.blobs.find({})[0].id) if b.ready() else None
-    assert blob is not None
+    b.ready()
+    blob = b.db.blobs.find({})[0]
     b.db.blobs.insert(replace(blob, id=new_id(), state="deleting", key=blob.key + "0", assets=[]))
 
 
@@ -174,9 +175,13 @@ def unused_blob(b: Broken) -> None:
 
 
 def unlist(b: Broken) -> None:
-    asset = b.ready()
+    b.ready()
+    b.db.blobs.remove(b.db.blobs.find({})[0].id)
+
+
+def list_another(b: Broken) -> None:
+    b.ready()
     b.db.blobs.change(b.db.blobs.find({})[0].id, {}, {"assets": [new_id()]})
-    b.db.blobs.remove(b.db.blobs.find({})[0].id) if asset else None
 
 
 def lose_original_of_playing(b: Broken) -> None:
@@ -309,6 +314,7 @@ BREAKS: tuple[tuple[Callable[[Broken], None], set[str]], ...] = (
     (dead_user, {"blob.dead_asset"}),
     (unused_blob, {"blob.unused"}),
     (unlist, {"asset.not_in_blob"}),
+    (list_another, {"asset.not_in_blob", "blob.dead_asset"}),
     (lose_original_of_playing, {"blob.lost_object"}),
     (lose_original_at_work, {"blob.lost_object"}),
     (damage_original, {"blob.damaged_object"}),
