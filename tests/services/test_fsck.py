@@ -440,3 +440,22 @@ def test_what_nothing_names_is_a_note_until_it_is_old(pipeline: Pipeline, monkey
     monkeypatch.setattr("mediaflow.services.integrity.blobs.OLD_SECONDS", -10.0)
     monkeypatch.setattr("mediaflow.services.integrity.arrivals.OLD_SECONDS", -10.0)
     assert codes(problems(pipeline)) == expected
+
+
+@pytest.mark.parametrize("state", ["dead user", "no user", "being deleted"])
+def test_an_original_that_an_asset_names_is_never_deleted_by_a_repair(pipeline: Pipeline, state: str) -> None:
+    # given
+    broken = Broken(pipeline)
+    asset = broken.ready()
+    users = [new_id()] if state == "dead user" else []
+    blob = broken.db.blobs.find({})[0]
+    broken.db.blobs.change(blob.id, {}, {"assets": users, "state": "deleting" if state == "being deleted" else "live"})
+    # when
+    check = checked(pipeline)
+    (found,) = [each for each in check.findings() if each.code.startswith("blob.")]
+    # then
+    assert not check.repair(found).done
+    assert pipeline.world.runtime.storage.stat(asset.original_key or "") is not None
+    repaired = {each.code for each in check.findings() if check.repair(each).done}
+    assert "asset.not_in_blob" in repaired
+    assert problems(pipeline) == []

@@ -68,9 +68,9 @@ class AssetMending:
             return None, None
         if blob is None:
             return "its blob is written anew", lambda: self._insert(asset, key, sha256)
-        if blob.key != key or blob.state != "live":
+        if blob.key != key:
             return None, None
-        changes = {"assets": [*blob.assets, asset.id]}
+        changes = {"assets": [*blob.assets, asset.id], "state": "live"}
         return "it is listed", setting(self.database.blobs, blob.id, {"rev": blob.rev, "key": blob.key}, changes)
 
     def original_told(self, asset: Asset) -> bool:

@@ -66,7 +66,7 @@ class BlobExaminer:
             detail = f"it lists the asset {dead[0]}, which is not there ({len(dead)} such)"
             yield Finding("blob.dead_asset", blob.id, detail, "they are taken off", lambda: self._leave(blob, dead))
         if not blob.assets:
-            detail = "it is live, and nobody uses it"
+            detail = "it is live, and lists nobody"
             yield Finding("blob.unused", blob.id, detail, "it is deleted", lambda: self._end(blob))
         users = [assets[user] for user in blob.assets if user in assets and _needs(assets[user], blob)]
         if not users:
@@ -105,17 +105,30 @@ class BlobExaminer:
             yield Finding("original.orphan", info.key, detail + (", and has not for a week" * is_old), note=not is_old)
 
     def _finish(self, blob: Blob) -> bool:
+        if self._is_named(blob):
+            return False
         self.storage.delete(blob.key)
         return self.database.blobs.remove(blob.id, {"state": "deleting", "key": blob.key})
 
     def _end(self, blob: Blob) -> bool:
         expect = {"rev": blob.rev, "key": blob.key, "state": "live"}
-        return self.database.blobs.change(blob.id, expect, {"state": "deleting"}) is not None and self._finish(blob)
+        if self._is_named(blob) or self.database.blobs.change(blob.id, expect, {"state": "deleting"}) is None:
+            return False
+        return self._finish(blob)
 
     def _leave(self, blob: Blob, users: list[str]) -> bool:
+        if self._is_named(blob):
+            return False
         for user in users:
             self.blobs.leave(replace(blob, assets=[]), user)
         return True
+
+    def _is_named(self, blob: Blob) -> bool:
+        """True when an asset that the blob does not list has its original there: first that one is to be listed."""
+        found = self.database.assets.find({"owner": blob.owner, "sha256": blob.sha256, "purging": False})
+        now = self.database.blobs.get(blob.id)
+        listed = [] if now is None else now.assets
+        return any(asset.original_key == blob.key and asset.id not in listed for asset in found)
 
     def _tell(self, users: list[Asset]) -> bool:
         return sum(self.mending.original_told(user) for user in users) > 0
