@@ -27,6 +27,7 @@ def measured(directory: Path, assets: int, what: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_million_documents_and_objects_take_no_more_memory_than_a_tenth(tmp_path: Path) -> None:
     results = {}
     for assets in (SMALL, LARGE):

@@ -24,6 +24,7 @@ def command(*argv: str | Path, **environ: str) -> subprocess.CompletedProcess[st
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_backup_under_load_plays_elsewhere(tmp_path: Path) -> None:
     # given
     clip = make_clip(tmp_path / "clip.mp4", seconds=4, width=640, height=360)
