@@ -179,10 +179,16 @@ class Settings:
     )
     audit_days: int = _setting(90, "How long the audit log is kept, in days.", minimum=1)
     gc_seconds: int = _setting(
-        6 * 3600, "So often some worker looks for what nothing names in the storage; 0 means never.", minimum=0
+        6 * 3600,
+        "So often some worker looks for what nothing names in the storage; 0 means never.",
+        minimum=0,
+        maximum=3 * 86400,
     )
     gc_wait_seconds: int = _setting(
-        3600, "What nothing names is removed when it was found so long ago, and nothing names it still.", minimum=60
+        3600,
+        "What nothing names is removed when it was found so long ago, and nothing names it still.",
+        minimum=60,
+        maximum=3 * 86400,
     )
     event_days: int = _setting(7, "How long the log of events is kept, in days.", minimum=1)
     disk_warning_bytes: int = _setting(10 * 1024**3, "Free disk space below which the health report warns.", minimum=0)

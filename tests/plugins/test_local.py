@@ -279,3 +279,32 @@ def test_announcing_takes_no_room_and_parts_leave_some_while_a_full_disk_is_told
         "in the middle": True,
         "completed": 3 * MIB,
     }
+
+
+def test_a_directory_that_is_read_in_several_parts_is_listed_whole_and_in_order(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    names = ["a", "b/1", "b/2/x", "b.c", "b0", "c/1", *(f"d/{number}" for number in range(9)), "e"]
+    for name in names:
+        put(storage, name, b"x")
+    # when
+    monkeypatch.setattr("mediaflow_local.reading.ENTRIES", 2)
+    # then
+    for prefix in ("", "b", "b/", "d/", "d/3", "z"):
+        wanted = sorted(name for name in names if name.startswith(prefix))
+        assert [info.key for info in storage.list(prefix)] == wanted
+
+
+def test_a_listing_goes_on_over_what_is_deleted_meanwhile(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        put(storage, f"d/{number}", b"x")
+    monkeypatch.setattr("mediaflow_local.reading.ENTRIES", 3)
+    found = []
+    for info in storage.list("d/"):
+        found.append(info.key)
+        storage.delete(info.key)
+        storage.delete("d/7")
+    assert found == [f"d/{number}" for number in range(9) if number != 7]

@@ -20,7 +20,7 @@ from mediaflow.domain.states import UPLOAD_RECEIVING
 from mediaflow.plugin import KnowsParts, Reception, Storage
 from mediaflow.services.integrity.findings import by_id, pages
 from mediaflow.services.integrity.garbage import Garbage
-from mediaflow.services.ports import Below, Database
+from mediaflow.services.ports import Database
 
 _log = structlog.get_logger(__name__)
 MOST_FOUND: Final = 100_000
@@ -144,7 +144,9 @@ class CollectorSweeper:
         if not self.every_seconds:
             return False
         leftovers, now = self.collector.database.leftovers, self.collector.database.now()
-        if leftovers.insert(Leftover(id=_ROUND, kind="round", place="", found_at=now)):
-            return True
-        due = {"found_at": Below(now - self.every_seconds)}
-        return leftovers.change(_ROUND, due, {"found_at": now}) is not None
+        last = leftovers.get(_ROUND)
+        if last is None:
+            return leftovers.insert(Leftover(id=_ROUND, kind="round", place="", found_at=now))
+        if last.found_at > now - self.every_seconds:
+            return False
+        return leftovers.change(_ROUND, {"found_at": last.found_at}, {"found_at": now}) is not None
