@@ -24,6 +24,7 @@ UPLOAD_RECEIVING: Final[tuple[UploadState, ...]] = ("initialized", "receiving")
 UPLOAD_COMPLETED: Final[tuple[UploadState, ...]] = ("assembling", "stored", "queued")
 UPLOAD_ENDED: Final[tuple[UploadState, ...]] = ("failed", "expired", "aborted")
 
+WORK_ACTIVE: Final[tuple[WorkState, ...]] = ("pending", "running")
 WORK_ENDED: Final[tuple[WorkState, ...]] = ("done", "failed", "cancelled")
 
 LONG_SECONDS: Final = 120.0

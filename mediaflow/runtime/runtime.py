@@ -21,6 +21,7 @@ from mediaflow.services.access.tokens import Tokens
 from mediaflow.services.assets.bulk import Bulk
 from mediaflow.services.assets.captions import Captions
 from mediaflow.services.assets.editing import Editing
+from mediaflow.services.assets.joblist import JobList
 from mediaflow.services.assets.library import Library
 from mediaflow.services.assets.listing import Listing
 from mediaflow.services.assets.reprocess import Reprocess
@@ -106,6 +107,7 @@ class Runtime:
     events: EventLog = field(init=False)
     rota: Rota = field(init=False)
     news: News = field(init=False)
+    job_list: JobList = field(init=False)
 
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
@@ -124,6 +126,7 @@ class Runtime:
         self.quotas = Quotas.of(database, settings)
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
         self.audit = Audit(database, self.metrics, Refusals(database))
+        self.job_list = JobList(database)
         self.events, self.news = EventLog(database), News(database)
         self.orphans = Orphans(database, self.wakeups, Identity.of(os.getpid()), partial(last_words, self.work.root))
         self.rota = Rota(database, plugins, self.metrics, self.execution.claims.worker)

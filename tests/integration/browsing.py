@@ -84,5 +84,17 @@ def until(page: Page, condition: Callable[[], Any], seconds: float = 15) -> Any:
     return answer
 
 
+def until_quiet(page: Page) -> None:
+    """No answer came for half a second. (The stream of events never ends, so that `networkidle` never comes.)"""
+    answers = "performance.getEntriesByType('resource').length"
+
+    def is_quiet() -> bool:
+        before = page.evaluate(answers)
+        page.wait_for_timeout(500)
+        return bool(page.evaluate(answers) == before)
+
+    until(page, is_quiet)
+
+
 def _is_local(url: str) -> bool:
     return url.startswith(("http://127.0.0.1:", "http://localhost:", "blob:", "data:"))

@@ -1,3 +1,4 @@
+import { byCode, listsOf, placeInWords, runningInWords } from '../../mediaflow/web/static/jobs/jobwords.js';
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
@@ -242,3 +243,25 @@ table('what was done, in words', actionInWords, [
   [{ action: 'createSession', detail: { code: 'auth.bad_token' } }, 'Create session: auth.bad_token'],
   [{ action: 'deleteAsset', detail: {} }, 'Delete asset'],
 ]);
+
+test('a job says how far it is, or what goes before it', () => {
+  assert.equal(runningInWords({ kind: 'process', progress: 0.42, eta_seconds: 170 }), '42% · about 3 minutes left');
+  assert.equal(runningInWords({ kind: 'poster', progress: null, eta_seconds: null }), 'Making a new picture');
+  const place = (own, others, mine = true, progress = 0.01) => placeInWords({ waiting: { own, others }, progress }, mine);
+  assert.equal(place(0, 0), 'Next in line');
+  assert.equal(place(1, 0), 'About 1 task of yours goes first');
+  assert.equal(place(3, 2), 'About 3 tasks of yours and 2 of others go first');
+  assert.equal(place(3, 0, false), 'About 3 tasks of the same owner go first');
+  assert.equal(place(0, 1, true, 0.5), '50% done · About 1 task of others goes first');
+});
+
+test('jobs are listed as people know them, and those that failed alike together', () => {
+  const waits = (id, own, others) => ({ id, waiting: { own, others } });
+  const active = { items: [waits('c', 2, 2), { id: 'a', waiting: null }, waits('b', 0, 1)] };
+  const failed = { items: [
+    { id: 'd', is_newest: true, error: { code: 'job.poison' } }, { id: 'e', is_newest: false }, { id: 'f', is_newest: true, error: null },
+  ] };
+  const lists = listsOf(active, failed);
+  assert.deepEqual(Object.values(lists).map((list) => list.map(({ id }) => id)), [['a'], ['b', 'c'], ['d', 'f']]);
+  assert.deepEqual([...byCode(lists.failed).keys()], ['job.poison']);
+});

@@ -9,6 +9,7 @@ import flask
 import pytest
 from flask.testing import FlaskClient
 
+from mediaflow.domain.events import EVENTS
 from mediaflow.web.page import page_blueprint
 
 STATIC = Path(__file__).parents[2] / "mediaflow" / "web" / "static"
@@ -43,6 +44,12 @@ def test_the_page_allows_nothing_inline_and_nothing_from_elsewhere(client: Flask
 def test_the_page_holds_nothing_that_its_policy_would_block(html: str) -> None:
     assert not re.search(r"\sstyle=|\son[a-z]+=|<style|javascript:", html)
     assert re.findall(r"<script(?![^>]*\ssrc=)", html) == []
+
+
+def test_the_page_hears_of_every_event_that_there_is() -> None:
+    listed = re.search(r"NAMES = \[(.*?)\]", (STATIC / "lib" / "live.js").read_text(), re.DOTALL)
+    assert listed is not None
+    assert set(re.findall(r"'([a-z.]+)'", listed[1])) == EVENTS.keys()
 
 
 def test_everything_that_the_page_names_is_served(client: FlaskClient, html: str) -> None:

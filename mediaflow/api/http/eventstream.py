@@ -23,7 +23,9 @@ FRESH_SECONDS: Final = 1.0
 """What is told is told to who was allowed to see it so long ago at most."""
 LONGEST_SECONDS: Final = 600
 USUAL_SECONDS: Final = 300
-FOR_VIEWERS: Final = frozenset({"asset.ready", "asset.failed", "asset.rejected", "asset.updated"})
+FOR_VIEWERS: Final = frozenset(
+    {"asset.processing", "asset.ready", "asset.failed", "asset.rejected", "asset.updated", "asset.captioned"}
+)
 """What is told to those whom an asset is shared with: the rest is its owner's business."""
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 

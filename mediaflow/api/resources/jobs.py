@@ -18,6 +18,7 @@ from mediaflow.api.schemas.jobs import (
 )
 from mediaflow.domain.records import Job, Task
 from mediaflow.sandbox.identity import shown_worker
+from mediaflow.services.assets.joblist import JobStanding
 from mediaflow.services.assets.library import JobQuery
 from mediaflow.services.assets.steering import RetryQuery
 
@@ -30,7 +31,9 @@ def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
 
     Your own; an admin's list has everybody's. `paused` says when and why an admin has paused all work.
     """
-    page = page_document(runtime().library.jobs(caller(), JobQuery(**query)), _document)
+    found = runtime().library.jobs(caller(), JobQuery(**query))
+    standings = runtime().job_list.standings(found.items)
+    page = page_document(found, lambda job: _document(job, standings[job.id]))
     queue = runtime().pausing.state()
     paused = queue is not None and queue.paused
     return {**page, "paused": {"since": queue.changed_at, "reason": queue.reason} if queue and paused else None}
@@ -101,10 +104,11 @@ def retry_jobs(body: dict[str, Any]) -> dict[str, Any]:
 
 def _whole(job_id: str) -> dict[str, Any]:
     job, tasks = runtime().library.job(caller(), job_id)
-    return {**_document(job), "plan": job.plan, "tasks": [_task_document(task) for task in tasks]}
+    standing = runtime().job_list.standings([job])[job.id]
+    return {**_document(job, standing), "plan": job.plan, "tasks": [_task_document(task) for task in tasks]}
 
 
-def _document(job: Job) -> dict[str, Any]:
+def _document(job: Job, standing: JobStanding) -> dict[str, Any]:
     names = (
         "id",
         "asset_id",
@@ -118,7 +122,16 @@ def _document(job: Job) -> dict[str, Any]:
         "updated_at",
         "finished_at",
     )
-    return {**{name: getattr(job, name) for name in names}, "error": fault_document(job.error)}
+    waiting, progress = standing.waiting, standing.progress
+    return {
+        **{name: getattr(job, name) for name in names},
+        "title": standing.title,
+        "is_newest": standing.is_newest,
+        "progress": None if progress is None else round(progress.fraction, 4),
+        "eta_seconds": None if progress is None else progress.eta_seconds,
+        "waiting": None if waiting is None else {"own": waiting.own, "others": waiting.others},
+        "error": fault_document(job.error),
+    }
 
 
 def _task_document(task: Task) -> dict[str, Any]:

@@ -19,7 +19,9 @@ KINDS: Final = get_args(JobKind)
 class JobListQuery(PageQuery):
     """Which jobs; the newest come first."""
 
-    state = choice(*STATES, metadata={"description": "Only jobs in this state."})
+    state = choice(
+        *STATES, "active", metadata={"description": "Only jobs in this state; `active`: pending and running."}
+    )
     asset_id = Text(longest=32, metadata={"description": "Only jobs of this asset."})
 
 
@@ -55,11 +57,25 @@ class TaskSchema(Schema):
     error = fields.Nested(FaultSchema, required=True, allow_none=True)
 
 
+class WaitingSchema(Schema):
+    """About how many tasks go first: those of the owner that are before it, and of each other owner as many and one."""
+
+    own = fields.Integer(required=True, metadata={"minimum": 0})
+    others = fields.Integer(required=True, metadata={"minimum": 0})
+
+
 class JobSchema(Schema):
     """The work of one generation of an asset, or on a new picture for it."""
 
     id = _id("The job's id.")
     asset_id = _id("The asset that it is for.")
+    title = fields.String(
+        required=True, allow_none=True, metadata={"description": "The asset's; null when that is gone."}
+    )
+    is_newest = fields.Boolean(
+        required=True,
+        metadata={"description": "The asset is there, and has no later job: a failed one can be retried."},
+    )
     kind = fields.String(
         required=True,
         metadata={"enum": list(KINDS), "description": "`process` makes a generation, `poster` a picture for one."},
@@ -74,6 +90,15 @@ class JobSchema(Schema):
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)
     finished_at = Timestamp(required=True, allow_none=True)
+    progress = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"minimum": 0, "maximum": 1, "description": "Of what is active, as of the asset; null else."},
+    )
+    eta_seconds = fields.Float(required=True, allow_none=True, metadata={"minimum": 0})
+    waiting = fields.Nested(
+        WaitingSchema, required=True, allow_none=True, metadata={"description": "null unless it waits for a worker."}
+    )
     error = fields.Nested(FaultSchema, required=True, allow_none=True)
 
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.domain.states import WORK_ENDED, WorkState
+from mediaflow.domain.states import WORK_ACTIVE, WORK_ENDED, WorkState
 from mediaflow.services.access.permissions import scope, visible
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader
 from mediaflow.services.paging import Page
 from mediaflow.services.pipeline.jobs import progress_of
-from mediaflow.services.ports import Database
+from mediaflow.services.ports import Database, OneOf
 
 ETA_FROM_PROGRESS: Final = 0.03
 """With less progress than this, what remains can't be told from what passed."""
@@ -25,11 +25,11 @@ ETA_FROM_PROGRESS: Final = 0.03
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQuery:
-    """Which jobs, newest first."""
+    """Which jobs, newest first; `active` are those that are pending or running."""
 
     page: int = 1
     page_size: int = 20
-    state: WorkState | None = None
+    state: WorkState | Literal["active"] | None = None
     asset_id: str | None = None
 
 
@@ -65,9 +65,10 @@ class Library:
     def jobs(self, principal: Principal, query: JobQuery) -> Page[Job]:
         """The principal's jobs (an admin's: all), newest first."""
         where = scope(principal)
-        for name in ("state", "asset_id"):
-            if (value := getattr(query, name)) is not None:
-                where[name] = value
+        if query.asset_id is not None:
+            where["asset_id"] = query.asset_id
+        if query.state is not None:
+            where["state"] = OneOf(WORK_ACTIVE) if query.state == "active" else query.state
         skip = (query.page - 1) * query.page_size
         items = self.database.jobs.find(where, sort=("-created_at", "id"), skip=skip, limit=query.page_size)
         return Page(items, query.page, query.page_size, self.database.jobs.count(where))

@@ -8,10 +8,12 @@ import { byId, setText, showText, toast } from './lib/dom.js';
 import { Editor } from './library/editor.js';
 import { readHash } from './library/filters.js';
 import { percent } from './lib/format.js';
+import { JobsView } from './jobs/jobs.js';
 import { KeysView } from './admin/keys.js';
 import { SessionsView } from './admin/sessions.js';
 import { Library } from './library/library.js';
 import { watched } from './watch/link.js';
+import { live } from './lib/live.js';
 import { isAdmin, me, setMe } from './lib/me.js';
 import { deleteAssets } from './library/trash.js';
 import { UploadList } from './upload/uploads.js';
@@ -20,7 +22,13 @@ import { WatchView } from './watch/watch.js';
 const library = new Library();
 const editor = new Editor();
 const account = new Account();
-const pages = { keys: new KeysView(), sessions: new SessionsView(), health: new HealthView(), audit: new AuditView() };
+const pages = {
+  jobs: new JobsView(),
+  keys: new KeysView(),
+  sessions: new SessionsView(),
+  health: new HealthView(),
+  audit: new AuditView(),
+};
 const ADMINS_ONLY = ['health', 'audit'];
 const uploadList = new UploadList();
 const watch = new WatchView({ onTitle: (title) => setTitle(title) });
@@ -110,6 +118,8 @@ function become(user) {
   if (user === null && me !== null) editor.suspend(me.user);
   signedIn = user !== null;
   setMe(user);
+  if (signedIn) live.start(user.user);
+  else live.stop();
   account.show(user);
   byId('nav').hidden = !signedIn;
   if (!signedIn) {

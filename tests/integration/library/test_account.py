@@ -8,7 +8,7 @@ from typing import Any
 import requests
 from playwright.sync_api import Browser, Page, expect
 
-from tests.integration.browsing import fresh_page, sign_in, token_of
+from tests.integration.browsing import fresh_page, sign_in, token_of, until_quiet
 from tests.integration.library.cards import (
     card,
 )
@@ -141,13 +141,13 @@ def test_the_skip_link_leaves_the_address_alone(page: Page) -> None:
 
 def test_each_control_has_a_name_and_a_narrow_screen_needs_no_sideways_scrolling(page: Page, service: Service) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    for place in ("", "trash", "keys", "health", "audit"):
+    for place in ("", "trash", "jobs", "keys", "health", "audit"):
         page.goto(f"{service.url}/#/{place}")
         is_narrow_and_named(page)
 
 
 def is_narrow_and_named(page: Page) -> None:
-    page.wait_for_load_state("networkidle")
+    until_quiet(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
     controls = {"button", "link", "textbox", "searchbox", "combobox", "checkbox", "radio", "dialog", "progressbar"}

@@ -1,6 +1,6 @@
 /** The HTTP API as the page uses it: same origin, cookie, problem+json errors in words. */
 
-const BASE = '/api/v1';
+export const BASE = '/api/v1';
 const BUSY = [429, 503];
 const MAX_TRIES = 5;
 
@@ -193,6 +193,24 @@ export const sessions = {
 
 export const account = {
   usage: () => request('GET', '/usage'),
+};
+
+export const jobs = {
+  list: (state, signal) => request('GET', `/jobs?state=${state}&page_size=100`, { signal }),
+  cancel: (id) => request('POST', `/jobs/${id}/cancel`),
+  retry: (id) => request('POST', `/jobs/${id}/retry`),
+  /** All that failed with that code: how many were begun again, and how many can't be. */
+  retryAll: async (code) => {
+    const done = { begun: 0, refused: 0 };
+    for (let since = null, more = true; more; ) {
+      const answer = await request('POST', '/jobs/retry', { json: since === null ? { code } : { code, since } });
+      done.begun += answer.jobs.length;
+      done.refused += answer.refused.length;
+      more = answer.more && answer.since !== since;
+      since = answer.since;
+    }
+    return done;
+  },
 };
 
 /** Of admins. */

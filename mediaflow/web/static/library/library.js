@@ -6,7 +6,9 @@ import { Card } from './card.js';
 import { byId, copyText, setText, showText, toast } from '../lib/dom.js';
 import { FilterBar } from './filterbar.js';
 import { isNarrowed, listQuery, readHash, writeHash } from './filters.js';
+import { progressOf } from '../lib/follow.js';
 import { isSettled } from '../lib/format.js';
+import { live } from '../lib/live.js';
 import { mayChange } from '../lib/me.js';
 import { Selection } from './selection.js';
 import { deleteAssets, emptyTrash, purgeAssets, restoreAssets } from './trash.js';
@@ -16,6 +18,9 @@ const PAGE_SIZE = 24;
 const POLL_MILLISECONDS = 2000;
 // With nothing under way here, only other windows and programs can change the list.
 const IDLE_POLLS = 5;
+// Where news come by themselves, only what says how long ago something was gets old.
+const MINUTE_POLLS = 30;
+const NEWS_MILLISECONDS = 300;
 
 const NOTHING = {
   library: ['Nothing found', 'No video is like that.'],
@@ -30,6 +35,8 @@ export class Library {
   #asking = null;
   #bar = new FilterBar();
   #selection = new Selection();
+  #asked = 0;
+  #soon = null;
 
   constructor() {
     this.#visible.abort();
@@ -40,6 +47,8 @@ export class Library {
     for (const name of ['asset-changed', 'asset-deleted', 'asset-restored', 'list-changed']) {
       events.addEventListener(name, () => this.refresh());
     }
+    live.addEventListener('news', ({ detail }) => this.#hear(detail));
+    document.addEventListener('visibilitychange', () => this.#soon === 'shown' && this.#refreshSoon());
   }
 
   get title() {
@@ -94,6 +103,7 @@ export class Library {
     const { signal } = asking;
     while (asking.again && !signal.aborted) {
       asking.again = false;
+      this.#asked = performance.now();
       try {
         const [listed] = await Promise.all([
           assets.list(listQuery(this.#filters, PAGE_SIZE), signal),
@@ -134,10 +144,42 @@ export class Library {
       } catch {
         return;
       }
+      if (this.#isTold && byId('library-error').hidden) {
+        if (polls % MINUTE_POLLS === 0) for (const card of this.#cards.values()) card.show(card.asset, this.#filters);
+        continue;
+      }
       const waiting = [...this.#cards.values()].some(({ asset }) => !isSettled(asset) && asset.deleted_at === null);
       const due = waiting || !byId('library-error').hidden || polls % IDLE_POLLS === 0;
       if (due && !document.hidden) await this.refresh();
     }
+  }
+
+  /** Whatever changes this list is told; of what others share, nothing is. */
+  get #isTold() {
+    return live.open && this.#filters.place !== 'shared';
+  }
+
+  #hear({ name, data }) {
+    const card = this.#cards.get(data.asset_id);
+    if (name === 'asset.progress' && card?.asset.state === data.state) {
+      card.show({ ...card.asset, ...progressOf(data) }, this.#filters);
+    } else if (name !== 'asset.progress' ? /^(asset\.|upload\.|reset$)/.test(name) : card !== undefined) {
+      this.#refreshSoon();
+    }
+  }
+
+  /** Once for news that come together, not more often than it would be asked without news, and only while it is seen. */
+  #refreshSoon() {
+    if (typeof this.#soon === 'number') return;
+    if (document.hidden) {
+      this.#soon = 'shown';
+      return;
+    }
+    const wait = Math.max(NEWS_MILLISECONDS, this.#asked + POLL_MILLISECONDS - performance.now());
+    this.#soon = setTimeout(() => {
+      this.#soon = null;
+      this.refresh();
+    }, wait);
   }
 
   #clear() {
