@@ -9,6 +9,10 @@ from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from mediaflow.plugin import EVENTS
+from mediaflow_webhook.endpoints import GROUPS
+
+LONGEST_URL: Final = 2000
 LONGEST_DESCRIPTION: Final = 200
 MOST_EVENTS: Final = 50
 LARGEST_PAGE: Final = 100
@@ -17,8 +21,11 @@ EXAMPLE_ID: Final = "0f8b6a1c2d3e4f5061728394a5b6c7d8"
 _WHOLE: Final = re.compile("[1-9][0-9]{0,8}")
 
 
-class Moment(fields.Float):
+class Moment(fields.String):
     """Seconds since the epoch, told as RFC 3339 in UTC with milliseconds."""
+
+    def __init__(self, *, metadata: dict[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(metadata={"format": "date-time", **(metadata or {})}, **options)
 
     def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
         if value is None:
@@ -93,12 +100,12 @@ class WebhookChanges(Input):
             "description": "Where to post: `https://` or `http://`, a host of the open internet, port 80, 443 or one "
             "from 1024 on. Redirects are not followed.",
             "examples": ["https://example.org/hooks/mediaflow"],
-            "minLength": 1,
-            "maxLength": 2000,
+            "format": "uri",
+            "maxLength": LONGEST_URL,
         },
     )
     events = fields.List(
-        fields.String(validate=validate.Length(1, 100)),
+        fields.String(validate=validate.OneOf([*EVENTS, *GROUPS], error="must be one of: {choices}")),
         validate=validate.Length(max=MOST_EVENTS),
         metadata={
             "description": "Names of events, or groups such as `asset.*`; none: all events.",

@@ -52,15 +52,6 @@ def wants(endpoint: Record, event: Event) -> bool:
     return not wanted or event.name in wanted or f"{event.name.partition('.')[0]}.*" in wanted
 
 
-def check_events(names: list[str]) -> None:
-    """Raises InvalidInput for a filter that no event can pass."""
-    known = {*EVENTS, *GROUPS}
-    for index, name in enumerate(names):
-        if name not in known:
-            told = f"there is no event {name!r:.100}; there are: {', '.join([*EVENTS, *GROUPS])}"
-            raise invalid(f"/events/{index}", told)
-
-
 def invalid(pointer: str, detail: str) -> InvalidInput:
     """What is wrong with one member of a request."""
     problem = Problem("request.invalid_field", detail, pointer)

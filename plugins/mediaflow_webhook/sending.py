@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -67,22 +68,16 @@ class Round:
 
     def run(self) -> None:
         """Send what is due."""
-        pool: ThreadPoolExecutor | None = None
-        try:
-            while True:
-                if time.monotonic() < self.ends_at:
-                    self.fan_out()
-                    for line in self._turns():
-                        pool = pool or ThreadPoolExecutor(THREADS, "webhook")
-                        self._go_on(line, pool)
-                if pool is None or not self._flights:
-                    return
-                done, _ = wait(self._flights, POLL_SECONDS, FIRST_COMPLETED)
-                for future in done:
-                    self._landed(self._flights.pop(future), future.result(), pool)
-        finally:
-            if pool is not None:
-                pool.shutdown(wait=False)
+        while True:
+            if time.monotonic() < self.ends_at:
+                self.fan_out()
+                for line in self._turns():
+                    self._go_on(line)
+            if not self._flights:
+                return
+            done, _ = wait(self._flights, POLL_SECONDS, FIRST_COMPLETED)
+            for future in done:
+                self._landed(self._flights.pop(future), future.result())
 
     # --- events become deliveries
 
@@ -132,7 +127,7 @@ class Round:
 
     # --- one delivery after the other
 
-    def _go_on(self, line: Line, pool: ThreadPoolExecutor) -> None:
+    def _go_on(self, line: Line) -> None:
         """Post the line's next delivery, or end its turn."""
         endpoint = self.context.records.get(line.endpoint.id)
         if endpoint is None or endpoint.state != endpoints.ENABLED:
@@ -150,9 +145,20 @@ class Round:
             "user-agent": "mediaflow-webhook",
             **signing.headers(line.current.id, int(now), body, endpoints.secrets_at(endpoint, now)),
         }
-        self._flights[pool.submit(self.poster.post, endpoint.data["url"], headers, body)] = endpoint.id
+        flight: Future[Answer] = Future()
+        self._flights[flight] = endpoint.id
+        arguments = (flight, endpoint.data["url"], headers, body)
+        # a thread that the end of the process does not wait for: what it sends is sent again
+        threading.Thread(target=self._post, args=arguments, name="webhook", daemon=True).start()
 
-    def _landed(self, endpoint_id: str, answer: Answer, pool: ThreadPoolExecutor) -> None:
+    def _post(self, flight: Future[Answer], url: str, headers: Mapping[str, str], body: bytes) -> None:
+        try:
+            flight.set_result(self.poster.post(url, headers, body))
+        except Exception as error:  # noqa: BLE001 - what is wrong with one message must not keep the others
+            _log.exception("a webhook could not be sent")
+            flight.set_result(Answer(None, f"it could not be sent: {type(error).__name__}"))
+
+    def _landed(self, endpoint_id: str, answer: Answer) -> None:
         line = self._lines[endpoint_id]
         self.context.metrics.observe(ATTEMPT, time.monotonic() - line.began)
         now = time.time()
@@ -166,7 +172,7 @@ class Round:
         if answer.error is not None and answer.away:
             self._give_up_old(line, now)
             line.waiting.clear()
-        self._go_on(line, pool)
+        self._go_on(line)
 
     def _known_after(self, endpoint: Record, answer: Answer, now: float) -> Mapping[str, Any] | None:
         """Keep what the attempt tells of the endpoint; None when it is not there any more."""

@@ -205,8 +205,7 @@ class Views:
         )
 
     def _check(self, body: dict[str, Any]) -> None:
-        """InvalidInput for a URL or events that nothing can be sent to. Names are looked up when something is sent."""
-        endpoints.check_events(body.get("events", []))
+        """InvalidInput for a URL that nothing can be sent to. Names are looked up when something is sent."""
         if "url" not in body:
             return
         try:

@@ -16,7 +16,7 @@ from mediaflow.app import create_app
 from mediaflow.domain.events import Event
 from mediaflow.plugin import ConfigurationError, MediaContext, networks_of
 from mediaflow.services.events.log import EventLog
-from mediaflow_webhook import deliveries, endpoints, upkeep
+from mediaflow_webhook import deliveries, endpoints, sending, upkeep
 from mediaflow_webhook.plugin import send
 from mediaflow_webhook.posting import Poster
 from mediaflow_webhook.sending import CURSOR, Round
@@ -163,7 +163,30 @@ def test_a_test_arrives_and_a_delivery_is_sent_again(site: Site, receiver: Recei
     is_problem(ann.call("POST", f"{own}/deliveries/{'0' * 32}/replay"), 404, "webhook.delivery_not_found")
 
 
-def test_who_says_gone_hears_nothing_until_it_is_enabled_again(site: Site, receiver: Receiver) -> None:
+def test_an_owner_whose_receivers_all_hang_leaves_threads_to_others(
+    site: Site, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "THREADS", 5)
+    ann, bob = site.as_user("ann"), site.as_user("bob")
+    for _ in range(6):
+        made(ann, receiver.url("/hang"))
+    hook = made(bob, receiver.url("/in"))
+    happen(site, 1)
+    happen(site, 3, "bob")
+    began = time.monotonic()
+    work = threading.Thread(target=Round(context_of(site), Poster(networks_of(LOOPBACK, ""), limit_seconds=2.0)).run)
+    work.start()
+    until(lambda: len(receiver.got.get("/in", [])) == 3)
+    assert time.monotonic() - began < 9.0
+    assert len(receiver.got.get("/hang", [])) <= sending.THREADS_OF_AN_OWNER
+    receiver.ended.set()
+    work.join()
+    assert receiver.numbers("/in", hook["secret"]) == [2, 3, 4]
+
+
+def test_who_says_gone_hears_nothing_until_it_is_enabled_again(
+    site: Site, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     ann = site.as_user("ann")
     receiver.answers["/in"] = [410]
     hook = made(ann, receiver.url("/in"))
@@ -171,6 +194,7 @@ def test_who_says_gone_hears_nothing_until_it_is_enabled_again(site: Site, recei
     happen(site, 2)
     send(context_of(site))
     assert ann.get(own).get_json()["disabled_reason"] == "the receiver answered 410 Gone"
+    assert f"webhook {hook['id']} of ann is disabled: the receiver answered 410 Gone" in caplog.text
     is_problem(ann.call("POST", f"{own}/test"), 409, "webhook.disabled")
     happen(site, 1)  # while it is disabled: not told later
     send(context_of(site))
@@ -209,6 +233,8 @@ WRONG: Final[list[tuple[Any, str]]] = [
     ({"url": "https://example.org/\r\nX: y"}, "/url"),
     ({"url": "https://example.org/\ud800"}, "/url"),
     ({"url": "https://example.org", "events": ["asset.red"]}, "/events/0"),
+    ({"url": "https://example.org", "events": ["asset.*", "asset"]}, "/events/1"),
+    ({"url": "https://example.org", "events": ["webhook.test"]}, "/events/0"),
     ({"url": "https://example.org", "events": ["asset.*"] * 51}, "/events"),
     ({"url": "https://example.org", "enabled": "yes"}, "/enabled"),
     ({"url": "https://example.org", "description": "a\ud800"}, "/description"),
