@@ -152,7 +152,7 @@ def test_an_older_original_is_no_beginning_of_a_newer_ones_key(pipeline: Pipelin
     assert asset.original_key in pipeline.objects()
 
 
-def test_records_of_chunks_go_a_day_after_their_upload(pipeline: Pipeline, collector: Collector) -> None:
+def test_records_of_chunks_go_a_month_after_their_upload(pipeline: Pipeline, collector: Collector) -> None:
     # given
     database = pipeline.world.runtime.database
     pipeline.ready()
@@ -162,7 +162,7 @@ def test_records_of_chunks_go_a_day_after_their_upload(pipeline: Pipeline, colle
     assert passed(collector)["removed"] == set()
     # when
     for upload in database.uploads.find({}):
-        database.uploads.change(upload.id, {}, {"updated_at": database.now() - 25 * HOUR})
+        database.uploads.change(upload.id, {}, {"updated_at": database.now() - 31 * 24 * HOUR})
     # then
     assert passed(collector)["removed"] == {CHUNKS}
     assert [chunk.upload_id == queued.id for chunk in database.chunks.find({})] == [False]

@@ -25,8 +25,8 @@ from mediaflow.services.ports import Database
 _log = structlog.get_logger(__name__)
 MOST_FOUND: Final = 100_000
 """So many places are remembered; the others' turn comes when these are gone."""
-CHUNK_SECONDS: Final = 86400.0
-"""A day after the end of an upload nobody repeats a chunk of it."""
+CHUNK_SECONDS: Final = 30 * 86400.0
+"""A month after the end of an upload nobody repeats a chunk of it, which is answered as a duplicate until then."""
 SWEEP_SECONDS: Final = 0.5
 """After this time a sweep leaves the rest of its pass to the next: the pulse that it runs in has more to do."""
 CHUNKS: Final = "records of chunks"
@@ -95,7 +95,7 @@ class Collector:
                 self.storage.delete(info.key)
 
     def _chunks(self, *, dry: bool) -> Iterator[Done | None]:
-        """Records of chunks whose upload ended a day ago."""
+        """Records of chunks whose upload ended a month ago."""
         for page in pages(self.database.chunks):
             ended = self._ended(page)
             for chunk in ended:
