@@ -16,7 +16,7 @@ from mediaflow.plugin import (
     networks_of,
 )
 from mediaflow_webhook.posting import Poster
-from mediaflow_webhook.sending import ATTEMPT, DELIVERIES, DISABLED, Round
+from mediaflow_webhook.sending import ATTEMPT, DELIVERIES, DISABLED, LIMIT_SECONDS, Round
 from mediaflow_webhook.upkeep import tidy
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def mediaflow_startup(context: MediaContext) -> None:
 @hookimpl(trylast=True)
 def mediaflow_register_periodic() -> Iterator[Periodic]:
     """Send what is due; remove what is old."""
-    yield Periodic("webhook.send", EVERY_SECONDS, send)
+    yield Periodic("webhook.send", EVERY_SECONDS, send, LIMIT_SECONDS)
     yield Periodic("webhook.tidy", TIDY_SECONDS, tidy)
 
 

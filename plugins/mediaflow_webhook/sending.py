@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from mediaflow.plugin import MediaContext, NotFound, Record, ServiceContext
-from mediaflow_webhook import deliveries, endpoints, signing
+from mediaflow_webhook import deliveries, endpoints, posting, signing
 from mediaflow_webhook.deliveries import Answer
 from mediaflow_webhook.posting import Poster
 
@@ -27,9 +27,12 @@ THREADS_OF_AN_OWNER: Final = 4
 BATCH: Final = 50
 """Deliveries that an endpoint sends in one turn, while others wait for theirs."""
 EVENTS_AT_ONCE: Final = 100
-ROUND_SECONDS: Final = 20.0
+ROUND_SECONDS: Final = 10.0
 """Nothing is begun later than this in one round, which then ends with what is under way."""
-CLAIM_SECONDS: Final = 60.0
+SPARE_SECONDS: Final = 2.0
+LIMIT_SECONDS: Final = ROUND_SECONDS + posting.LIMIT_SECONDS + 2 * SPARE_SECONDS
+"""A round ends within this."""
+CLAIM_SECONDS: Final = 30.0
 """An endpoint whose worker died is looked at again so much later."""
 POLL_SECONDS: Final = 0.25
 CURSOR: Final = "cursor"
@@ -76,8 +79,9 @@ class Round:
             if not self._flights:
                 return
             done, _ = wait(self._flights, POLL_SECONDS, FIRST_COMPLETED)
-            for future in done:
-                self._landed(self._flights.pop(future), future.result())
+            for flight in done:
+                self._landed(self._flights.pop(flight), flight.result())
+            self._give_up_late()
 
     # --- events become deliveries
 
@@ -157,6 +161,13 @@ class Round:
         except Exception as error:  # noqa: BLE001 - what is wrong with one message must not keep the others
             _log.exception("a webhook could not be sent")
             flight.set_result(Answer(None, f"it could not be sent: {type(error).__name__}"))
+
+    def _give_up_late(self) -> None:
+        """What has no answer long after it should have: nothing limits how long a name is looked up."""
+        longest = self.poster.limit_seconds + SPARE_SECONDS
+        late = [f for f, of in self._flights.items() if time.monotonic() - self._lines[of].began > longest]
+        for flight in late:
+            self._landed(self._flights.pop(flight), Answer(None, f"no answer within {longest:g} s"))
 
     def _landed(self, endpoint_id: str, answer: Answer) -> None:
         line = self._lines[endpoint_id]

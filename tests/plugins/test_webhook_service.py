@@ -14,7 +14,7 @@ import pytest
 
 from mediaflow.app import create_app
 from mediaflow.domain.events import Event
-from mediaflow.plugin import ConfigurationError, MediaContext, networks_of
+from mediaflow.plugin import ConfigurationError, MediaContext, Reach, networks_of, reach
 from mediaflow.services.events.log import EventLog
 from mediaflow_webhook import deliveries, endpoints, sending, upkeep
 from mediaflow_webhook.plugin import send
@@ -182,6 +182,26 @@ def test_an_owner_whose_receivers_all_hang_leaves_threads_to_others(
     receiver.ended.set()
     work.join()
     assert receiver.numbers("/in", hook["secret"]) == [2, 3, 4]
+
+
+def test_a_name_that_is_looked_up_for_ever_is_no_answer(
+    site: Site, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "SPARE_SECONDS", 0.1)
+
+    def find(url: str, allowed: Any) -> Reach:
+        if "slow.test" in url:
+            receiver.ended.wait(30)
+        return reach(url, allowed)
+
+    ann = site.as_user("ann")
+    slow = made(ann, "https://slow.test/in")
+    made(ann, receiver.url("/in"))
+    happen(site, 2)
+    Round(context_of(site), Poster(networks_of(LOOPBACK, ""), find=find, limit_seconds=0.3)).run()
+    assert len(receiver.got["/in"]) == 2
+    shown = ann.get(f"/webhooks/{slow['id']}/deliveries").get_json()["items"]
+    assert [(item["attempts"], item["error"]) for item in shown] == [(0, None), (1, "no answer within 0.4 s")]
 
 
 def test_who_says_gone_hears_nothing_until_it_is_enabled_again(
