@@ -13,7 +13,8 @@ _DIGITS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedEvent:
-    """An event at its place in the log. `id` is the number as text; `uid` is the event's own id.
+    """An event at its place in the log. `id` is the number as text; `uid` is the event's own id. `at` is when it
+    happened, `logged_at` when it was appended: later, when its process died before.
 
     Numbers are consecutive, and one is taken only when the one before is: who has read up to a number misses nothing
     by asking for what follows it.
@@ -28,13 +29,14 @@ class LoggedEvent:
     asset_id: str | None = None
     job_id: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    logged_at: float = 0.0
     rev: int = 1
     schema: int = SCHEMA_VERSION
 
     @classmethod
-    def of(cls, event: Event, number: int) -> LoggedEvent:
+    def of(cls, event: Event, number: int, logged_at: float) -> LoggedEvent:
         """The event with that number."""
-        return cls(id=f"{number:0{_DIGITS}}", number=number, uid=event.id, **event.document())
+        return cls(id=f"{number:0{_DIGITS}}", number=number, uid=event.id, logged_at=logged_at, **event.document())
 
     @property
     def event(self) -> Event:

@@ -98,7 +98,7 @@ AUDIT: Final = Table("audit", AuditEntry, (("at",), ("user", "at"), ("asset_id",
 QUEUE: Final = Table("queue", QueueState, ())
 ANSWERS: Final = Table("answers", Answer, (("expires_at",),))
 EVENTS: Final = Table(
-    "events", LoggedEvent, (("number",), ("owner", "number"), ("asset_id", "number"), ("uid",), ("at",))
+    "events", LoggedEvent, (("number",), ("owner", "number"), ("asset_id", "number"), ("uid",), ("logged_at",))
 )
 TOMBSTONES: Final = Table("tombstones", Tombstone, (TELL, ("purged_at",)))
 PLUGIN_RECORDS: Final = Table(

@@ -17,7 +17,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import OVERDUE_SECONDS
 from mediaflow.services.events.telling import telling, with_told
-from mediaflow.services.ports import Database
+from mediaflow.services.ports import Below, Database, Put
 from mediaflow.services.upkeep.cleanup import DAY_SECONDS
 from tests.services.pipeline import Pipeline
 from tests.services.records import an_asset
@@ -190,6 +190,16 @@ def test_a_waiting_event_goes_before_its_record_does(database: Database, asset: 
     assert not a_relay(database).remove(database.assets, asset.id)
 
 
+def test_an_event_of_a_newer_version_is_left_to_it_and_stops_nothing(database: Database, asset: Asset) -> None:
+    heard, newer = Heard(), {"name": "asset.dreamed", "at": 1.0, "owner": "ann", "asset_id": asset.id}
+    changes = telling(an_event(asset, "known"))
+    database.assets.change(asset.id, {}, {**changes, "outbox": Put({**changes["outbox"].members, "later": newer})})
+    a_relay(database, heard).sweep()
+    found = database.assets.get(asset.id)
+    assert found is not None
+    assert (told(heard), found.outbox, found.tell_at is not None) == (["known"], {"later": newer}, True)
+
+
 def test_a_record_whose_words_can_not_be_told_stays(database: Database, asset: Asset) -> None:
     database.assets.change(asset.id, {}, telling(an_event(asset, "last words")))
     frail = dying(database, 2, Unavailable("Gone."))
@@ -244,12 +254,17 @@ def test_old_events_go_and_numbers_go_on(database: Database, asset: Asset) -> No
     log = EventLog(database)
     for at in (1.0, 2.0, 3.0):
         log.append(an_event(asset, "old", at))
-    log.forget(2.5)
+    # it happened long ago, and nobody could read it before
+    log.forget(database.now() - 60)
+    assert (log.first(), log.last()) == (1, 3)
+    for logged in database.events.find({"number": Below(3)}):
+        database.events.change(logged.id, {}, {"logged_at": 1.0})
+    log.forget(database.now() - 60)
     assert (log.first(), log.last()) == (3, 3)
     # the last one of all tells where the numbers are
     log.forget(1e12)
     assert log.append(an_event(asset, "new", 4.0)).number == 4
-    log.forget(3.5)
+    log.forget(1e12)
     assert [event.number for event in log.after(0)] == [4]
 
 

@@ -24,9 +24,9 @@ class EventLog:
         known = self.database.events.find({"uid": event.id}, sort=("number",), limit=1)
         if known:
             return event.numbered(known[0].number)
-        number = self.last() + 1
+        number, now = self.last() + 1, self.database.now()
         # a number that is taken has an event before ours: so none becomes visible before those that it follows
-        while not self.database.events.insert(LoggedEvent.of(event, number)):
+        while not self.database.events.insert(LoggedEvent.of(event, number, now)):
             number += 1
         return event.numbered(number)
 
@@ -52,9 +52,9 @@ class EventLog:
         return [logged.event for logged in self.database.events.find(where, sort=("number",), limit=limit)]
 
     def forget(self, before: float) -> None:
-        """Remove some of the events that happened before that time. The last one stays: numbers go on after it."""
-        due = {"at": Below(before), "number": Below(self.last())}
-        for logged in self.database.events.find(due, sort=("at",), limit=MOST):
+        """Remove some of the events that were appended before that time. The last one stays: numbers go on after it."""
+        due = {"logged_at": Below(before), "number": Below(self.last())}
+        for logged in self.database.events.find(due, sort=("logged_at",), limit=MOST):
             self.database.events.remove(logged.id)
 
     def _end(self, sort: str) -> int:

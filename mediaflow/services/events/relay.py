@@ -10,7 +10,7 @@ import structlog
 
 from mediaflow.domain.errors import Conflict, MediaflowError
 from mediaflow.domain.eventlog import Tombstone
-from mediaflow.domain.events import Event
+from mediaflow.domain.events import EVENTS, Event
 from mediaflow.services.changing import TRIES
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.telling import telling
@@ -100,8 +100,10 @@ class Relay:
         if isinstance(record, Tombstone) and self.database.assets.peek(record.id, ("rev",)) is not None:
             return None  # its asset is being purged, and there is time to die before the end
         log = EventLog(self.database)
+        # what only a newer version knows is left to it
+        known = {key: kept for key, kept in record.outbox.items() if kept["name"] in EVENTS}
+        events = [Event.of_document(key, kept) for key, kept in known.items() if which is None or key in which]
         # in the order in which they happened; written at one moment, they are in the order of the writes
-        events = [Event.of_document(key, kept) for key, kept in record.outbox.items() if which is None or key in which]
         for event in sorted(events, key=lambda event: event.at):
             self.listeners.publish_event(log.append(event))
         return self._cleared(records, record, {event.id for event in events})
