@@ -146,7 +146,7 @@ def test_who_may_not_see_it_any_more_is_told_so_and_nothing_else(
     shared, deleted = kept(site, shared_with=["bob"]), kept(site)
 
     def ends(api: Api, path: str, act: Any, reason: str, **headers: str) -> None:
-        answer = api.get(path, headers=headers)
+        answer = api.get(f"{path}?for_seconds=8", headers=headers)
         events = blocks(body_of(answer))
         next(events)
         act()

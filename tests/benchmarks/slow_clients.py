@@ -37,8 +37,9 @@ def _chunks(task: Mapping[str, Any], number: int) -> bytes:
     return "\r\n".join((*lines, f"Content-Length: {LONG}", "", "x")).encode()
 
 
-def _get(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+def _get(path: str, token: str = "") -> bytes:
+    credential = f"Authorization: Bearer {token}\r\n" if token else ""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{credential}\r\n".encode()
 
 
 FIRST_WORDS: Final[Mapping[str, Callable[[Mapping[str, Any], int], bytes]]] = {
@@ -48,9 +49,10 @@ FIRST_WORDS: Final[Mapping[str, Callable[[Mapping[str, Any], int], bytes]]] = {
     "readers": lambda task, _: _get(task["stream_path"]),
     "parked": lambda _, __: _get("/tests/parked?10"),
     "events": lambda _, __: _get("/tests/events?5"),
+    "streams": lambda task, _: _get("/api/v1/events", task["followed"]),
 }
 SENDING: Final = ("headers", "bodies", "chunks")
-READING_ALL: Final = ("parked", "events")
+READING_ALL: Final = ("parked", "events", "streams")
 
 
 class Client:

@@ -35,6 +35,13 @@ PROBE_SECONDS = 0.2
 SETTLE_SECONDS = 8.0
 MEASURED_SECONDS = 15.0
 SLOW = {"headers": 250, "bodies": 250, "chunks": 250, "readers": 250}
+FOLLOWING = {"streams": 1000}
+"""Streams of the honest client's events, two of which happen in a second or so: each wakes all of them."""
+ANY_NUMBER = {
+    "web_connections_per_address": "0",
+    "event_streams_per_address": "0",
+    "event_streams_per_user": "1000",
+}
 WAITING = {"parked": 1000, "events": 1000, "bodies": 1000}
 SEGMENT, BIG = "g1/video-0.1/360p/seg.m4s", "g1/video-0.1/360p/big.m4s"
 COMMAND = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "tests.api.pausing:app"]
@@ -164,8 +171,9 @@ def chunk_paths(honest: Honest) -> list[str]:
         ("nginx", "sqlite", SLOW, {"trusted_proxies": "1"}),
         ("straight", "sqlite", WAITING, {"web_connections_per_address": "0"}),
         ("straight", "mongo", WAITING, {"web_connections_per_address": "0"}),
+        ("straight", "sqlite", FOLLOWING, ANY_NUMBER),
     ],
-    ids=["slow, straight", "slow, nginx", "waiting, SQLite", "waiting, MongoDB"],
+    ids=["slow, straight", "slow, nginx", "waiting, SQLite", "waiting, MongoDB", "following"],
 )
 def test_nobody_else_notices(
     tmp_path: Path, front: str, database: str, kinds: dict[str, int], settings: dict[str, str]
@@ -181,7 +189,7 @@ def test_nobody_else_notices(
         if front == "nginx":
             port = stack.enter_context(running_nginx(tmp_path, server.port, tmp_path / "data" / "objects")).port
         honest, slow = (Honest(port, server.token_of(name), asset.path(SEGMENT)) for name in ("ann", "bob"))
-        task = {"port": port, "source": "127.0.0.1", "kinds": kinds, "token": slow.token}
+        task = {"port": port, "source": "127.0.0.1", "kinds": kinds, "token": slow.token, "followed": honest.token}
         task |= {"chunk_paths": chunk_paths(slow), "stream_path": asset.path(BIG)}
         idle, before = honest.measured(5), resident_mebibytes(server)
         held = stack.enter_context(slow_clients(task))
@@ -193,6 +201,6 @@ def test_nobody_else_notices(
         assert {name: measured.statuses for name, measured in busy.items()} == {name: {200} for name in busy}
         assert busy["probe"].p99 <= max(PROBE_SECONDS, 4 * idle["probe"].p99)
         assert busy["segment"].p99 <= max(1, 8 * idle["segment"].p99)
-        if kinds is WAITING:
-            assert held()["open"] | {"bodies": 0} == {**WAITING, "bodies": 0}
+        if kinds in (WAITING, FOLLOWING):
+            assert held()["open"] | {"bodies": 0} == {**kinds, "bodies": 0}
             assert resident_mebibytes(server) - before < 100

@@ -72,6 +72,16 @@ def test_the_service_itself_sent_nothing(house: House) -> None:
     assert direct.headers["ETag"] == house.get(SEGMENT).headers["ETag"]
 
 
+def test_events_go_through_as_they_happen(house: House) -> None:
+    headers = {"Authorization": f"Bearer {house.server.token}", "Content-Type": "application/json"}
+    address = f"{house.nginx.url}/api/v1/assets/{house.published.asset.id}"
+    with requests.get(f"{address}/events", headers=headers, stream=True, timeout=8) as stream:
+        lines = stream.iter_lines()
+        assert b"event: asset.progress" in lines  # up to the first of them
+        requests.patch(address, headers=headers, json={"title": "Another"}, timeout=20).raise_for_status()
+        assert b"event: asset.updated" in lines
+
+
 @pytest.mark.parametrize(("wanted", "first", "last"), [("0-9", 0, 9), ("100-", 100, len(BODY) - 1), ("-5", -5, None)])
 def test_ranges_are_right(house: House, wanted: str, first: int, last: int | None) -> None:
     answer = house.get(SEGMENT, Range=f"bytes={wanted}")
