@@ -71,6 +71,8 @@ export class JobsView {
       if (signal.aborted) return;
       showText(byId('jobs-error'), '');
       this.#render(listsOf(active, failed), active.paused);
+      const unlisted = active.total - active.items.length + failed.total - failed.items.length;
+      showText(byId('jobs-more'), unlisted > 0 ? `${unlisted.toLocaleString('en')} older ones are not listed.` : '');
     } catch (error) {
       if (!signal.aborted && error.status !== 401) showText(byId('jobs-error'), sentenceOf(error));
     }
@@ -120,9 +122,9 @@ export class JobsView {
 
   async #retryAll(code) {
     await this.#act(async () => {
-      const { begun, refused } = await jobs.retryAll(code);
-      const left = refused > 0 ? `, ${refused} can’t be repeated now` : '';
-      toast(`${videos(begun)} processed again${left}.`);
+      const { begun, refused, reason } = await jobs.retryAll(code);
+      if (begun > 0) toast(`${videos(begun)} processed again.`);
+      if (refused > 0) toast(`${videos(refused)} can’t be repeated now: ${reason}`, { error: true });
     });
   }
 

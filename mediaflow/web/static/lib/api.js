@@ -199,13 +199,14 @@ export const jobs = {
   list: (state, signal) => request('GET', `/jobs?state=${state}&page_size=100`, { signal }),
   cancel: (id) => request('POST', `/jobs/${id}/cancel`),
   retry: (id) => request('POST', `/jobs/${id}/retry`),
-  /** All that failed with that code: how many were begun again, and how many can't be. */
+  /** All that failed with that code: how many were begun again, how many can't be, and why the first of those. */
   retryAll: async (code) => {
-    const done = { begun: 0, refused: 0 };
+    const done = { begun: 0, refused: 0, reason: '' };
     for (let since = null, more = true; more; ) {
       const answer = await request('POST', '/jobs/retry', { json: since === null ? { code } : { code, since } });
       done.begun += answer.jobs.length;
       done.refused += answer.refused.length;
+      done.reason ||= answer.refused[0]?.error.detail ?? '';
       more = answer.more && answer.since !== since;
       since = answer.since;
     }
