@@ -1,7 +1,7 @@
 # `make` lists what can be done. Everything runs in .venv, which `make setup` keeps up to date.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run test test-all bench lint dist clean
+.PHONY: help setup lock run test test-all chaos bench lint dist clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -57,6 +57,11 @@ test: setup $(CHECKERS) ## Run the tests
 
 test-all: setup $(CHECKERS) ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+CHAOS_SECONDS ?= 3600
+CHAOS_KILLS ?= 1000
+chaos: setup ## Kill processes of two busy services (CHAOS_KILLS=1000, CHAOS_SECONDS=3600, CHAOS_ARGS='--seed 1')
+	@$(BIN)/python -m tests.chaos.campaign --seconds $(CHAOS_SECONDS) --kills $(CHAOS_KILLS) $(CHAOS_ARGS)
 
 bench: setup ## Measure: ratios side by side in one run
 	@$(BIN)/python -m pytest -s tests/benchmarks $(PYTEST_ARGS)

@@ -5,12 +5,14 @@ A message says "look": the work is claimed from the documents, so duplicate, lat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dramatiq
 import structlog
 
+from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.states import STAGES, Stage
 from mediaflow.queue.broker import ASSEMBLE, QUEUE
 from mediaflow.runtime import Runtime
@@ -33,7 +35,8 @@ def _looker(runtime: Runtime, stage: Stage) -> Callable[[str], None]:
     def look(task_id: str) -> None:
         """Run the best tasks that this process can carry, whether this one is among them or not."""
         _log.debug("looking", stage=stage, task_id=task_id)
-        runtime.execution.work()
+        with _unless_away(stage, task_id):
+            runtime.execution.work()
 
     return look
 
@@ -43,6 +46,16 @@ def _assembler(runtime: Runtime) -> Callable[[str], None]:
         """Take a completed upload on to its job; a worker that drains leaves it to others, who find it."""
         if runtime.draining.is_set():
             return
-        runtime.assembly.finish(upload_id)
+        with _unless_away(ASSEMBLE, upload_id):
+            runtime.assembly.finish(upload_id)
 
     return assemble
+
+
+@contextmanager
+def _unless_away(actor: str, subject: str) -> Iterator[None]:
+    """While a dependency is away a hint comes to nothing, which is no fault: the reconciler sends it again."""
+    try:
+        yield
+    except Unavailable as error:
+        _log.warning("work waits for a dependency", actor=actor, subject=subject, detail=error.detail)

@@ -20,16 +20,38 @@ CONNECT_SECONDS: Final = 5.0
 """A server that is gone is noticed within this time: connecting is not tried twice, whoever called will do that."""
 SILENCE_SECONDS: Final = 60.0
 """Longest wait for the next bytes of an answer, and for the server to take the next bytes of a body."""
+ANSWER_SECONDS: Final = 5.0
+"""Longest wait for the beginning of an answer to what only looks, removes, or begins an upload; it is asked twice. So a
+request hears within 10 s of a store that accepts connections and is silent (measured before: 120 s).
+"""
 # One for each thread of a web process (32 by default) and its streams; more are opened when needed and not kept.
 _POOL_CONNECTIONS: Final = 64
 _OWNED: Final = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
 
 class _PatientBody:
-    """urllib3 sends bodies under the time limit for connecting: 5 s are too short for a server that flushes to disk."""
+    """urllib3 sends bodies under the time limit for connecting: 5 s are too short for a server that flushes to disk.
+    And it waits for any answer as long as for that to a body.
+    """
 
     sock: Any
     connect: Any
+    timeout: Any
+    _brief = False
+
+    def request(self, method: str, url: str, body: Any = None, *others: Any, **named: Any) -> None:
+        # PUT without a body copies an object, which takes its time
+        self._brief = method in ("GET", "HEAD", "DELETE") or (method == "POST" and not body)
+        super().request(method, url, body, *others, **named)  # type: ignore[misc]  # of the connection
+
+    def getresponse(self) -> Any:
+        if not self._brief:
+            return super().getresponse()  # type: ignore[misc]
+        self.timeout = ANSWER_SECONDS
+        answer = super().getresponse()  # type: ignore[misc]
+        if self.sock is not None:
+            self.sock.settimeout(SILENCE_SECONDS)
+        return answer
 
     def send(self, data: Any) -> None:
         if self.sock is None:

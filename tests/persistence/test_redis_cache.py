@@ -129,7 +129,7 @@ def test_a_redis_that_is_away_costs_next_to_nothing(
 def test_a_redis_that_is_back_is_used_again(
     server: RedisServer, bodies: RedisAssetBodies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mediaflow.persistence.redis.connection.REST_SECONDS", 0.05)
+    monkeypatch.setattr(bodies.connection.rest, "seconds", 0.05)
     asset = a_published_asset()
     server.kill()
     with pytest.raises(Unavailable):

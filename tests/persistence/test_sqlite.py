@@ -335,6 +335,31 @@ class TestFiles:
         assert database.tasks.insert(task()) is True
 
 
+def test_many_writers_wait_together_for_one_that_stands_still(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen: a process was stopped in the midst of a write, and others waited for it one after the other."""
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.5)
+    with closing(SqliteDatabase(path)) as database, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        database.ping()
+        other.execute("BEGIN IMMEDIATE")
+        ends: list[float] = []
+
+        def write() -> None:
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                database.tasks.insert(task())
+            ends.append(time.monotonic() - began)
+
+        threads = [threading.Thread(target=write) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        other.execute("ROLLBACK")
+        assert max(ends) < 3 * 0.5, ends
+        assert len(ends) == 6
+        assert database.tasks.insert(task())
+
+
 @pytest.mark.parametrize(
     ("table", "where", "sort", "index"),
     [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected, TaskFailed
+from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected, TaskFailed, Unavailable
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import MAX_ATTEMPTS, STAGES, Stage
@@ -258,6 +258,27 @@ def test_a_task_whose_workers_keep_dying_is_failed_as_poison_and_others_go_on(wo
     world.runtime.reconciler.sweep()
     assert job_now(world, job).state == "failed"
     assert task_of(world, other, "probe").state == "done"
+
+
+def test_what_is_done_while_the_database_is_away_is_recorded_when_it_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: the end could not be written, so the work was thrown away and counted as a failure 30 s later."""
+    monkeypatch.setattr("mediaflow.services.pipeline.execution.AGAIN_SECONDS", 0.01)
+    tasks, left = type(world.runtime.database.tasks), [3]
+    change = tasks.change
+
+    def away(self: Any, key: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> Any:
+        if changes.get("state") == "done" and "result" in changes and left[0]:
+            left[0] -= 1
+            raise Unavailable("the database does not answer", code="database.unavailable")
+        return change(self, key, expect, changes)
+
+    monkeypatch.setattr(tasks, "change", away)
+    job = started(world)
+    assert execution(world).work("probe") == 1
+    probe = next(task for task in world.runtime.jobs.tasks(job.id) if task.name == "probe")
+    assert (probe.state, probe.attempt, probe.failures, left) == ("done", 1, 0, [0])
 
 
 def test_writing_to_a_task_that_is_not_held_is_an_error(world: World) -> None:

@@ -14,9 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mediaflow.domain.errors import Busy, Conflict, InvalidInput, MediaflowError, NotFound, TooLarge
 from mediaflow.domain.keys import original_key
-from mediaflow.domain.records import Upload
+from mediaflow.domain.records import Asset, Upload
 from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.ingest import ChunkReceipt
+from mediaflow.services.uploads.quotas import Quotas
 from tests.services.world import World, make_world
 
 CHUNK = 1024
@@ -244,6 +245,34 @@ def test_an_upload_that_nobody_completes_expires(world: World, tmp_path: Path) -
     assert short.runtime.ingest.status("ann", upload.id).upload.state == "expired"
     assert list(short.runtime.storage.list("")) == []
     short.runtime.close()
+
+
+class Died(BaseException):
+    """A process ended here."""
+
+
+@pytest.mark.parametrize("end", ["before", "after"])
+def test_an_announcement_that_is_cut_short_leaves_nothing_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Seen: a web process was killed between both records, and an asset stayed that nothing would ever end."""
+    admit = Quotas.admit
+
+    def dying(quotas: Quotas, asset: Asset) -> None:
+        if end == "after":
+            admit(quotas, asset)
+        raise Died
+
+    monkeypatch.setattr(Quotas, "admit", dying)
+    with pytest.raises(Died):
+        announced(world, b"x")
+    database = world.runtime.database
+    (upload,) = database.uploads.find({})
+    assert database.uploads.change(upload.id, {}, {"expires_at": 1.0})
+    world.runtime.reconciler.sweep()
+    assert [found.state for found in database.uploads.find({})] == ["expired"]
+    assert database.assets.count({}) == 0
+    assert list(world.runtime.storage.list("")) == []
 
 
 class Uploading(RuleBasedStateMachine):

@@ -235,6 +235,7 @@ class Node:
             stopping=lambda: process.stopping,
             keeper=self._kept,
             elapsed=process.elapsed,
+            pause=process.sleep,
         )
 
     @contextmanager

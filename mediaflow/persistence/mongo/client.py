@@ -13,7 +13,7 @@ from mongoengine.queryset import QuerySet
 from pymongo import IndexModel, MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import InvalidOperation, PyMongoError
+from pymongo.errors import InvalidOperation, PyMongoError, ServerSelectionTimeoutError
 from pymongo.uri_parser import parse_uri
 
 from mediaflow.domain.errors import ConfigurationError, Unavailable
@@ -21,6 +21,7 @@ from mediaflow.persistence.derived import DERIVED, Derived
 from mediaflow.persistence.forks import watch_forks
 from mediaflow.persistence.mongo.documents import DOCUMENTS, Record
 from mediaflow.persistence.mongo.errors import CODE, translation
+from mediaflow.persistence.rest import Rest
 
 ClientClass = Callable[..., MongoClient[dict[str, Any]]]
 
@@ -33,11 +34,16 @@ _ALWAYS: Final[Mapping[str, Any]] = {
 }
 _UNLESS_IN_URL: Final[Mapping[str, Any]] = {
     "appname": "mediaflow",
-    # a database that is down is reported within 5 s, one that hangs within 20 s
-    "serverSelectionTimeoutMS": 5_000,
-    "connectTimeoutMS": 5_000,
+    # a database that is down is reported within 3 s; one that hangs within 10 s: it is asked whether it is there every
+    # 5 s, has 2 s to answer, and then another is looked for (measured: with the driver's own, 15 s)
+    "serverSelectionTimeoutMS": 3_000,
+    "connectTimeoutMS": 2_000,
+    "heartbeatFrequencyMS": 5_000,
+    # one that answers the driver and not the question
     "socketTimeoutMS": 20_000,
 }
+REST_SECONDS: Final = 1.0
+"""What a request asks after it was told that the database is away, and the requests behind it, are told so at once."""
 
 
 class MongoConnection:
@@ -53,6 +59,7 @@ class MongoConnection:
         self._client_class = client_class
         self._client: MongoClient[dict[str, Any]] | None = None
         self._lock = threading.Lock()
+        self._rest = Rest(REST_SECONDS)
         self._indexed = False
         self._closed = False
         watch_forks(self)
@@ -69,6 +76,8 @@ class MongoConnection:
     @contextmanager
     def database(self) -> Iterator[Database[dict[str, Any]]]:
         """The driver's database, for one operation; its errors become ours."""
+        if not self._rest.may_try():
+            raise Unavailable(f"the database at {self.where} did not answer a moment ago", code=CODE)
         try:
             database = self._connected()
             if not self._indexed:
@@ -76,9 +85,13 @@ class MongoConnection:
                 _make_indexes(database)
                 self._indexed = True
             yield database
+            self._rest.worked()
         except (PyMongoError, MongoEngineException) as error:
             if self._closed and isinstance(error, InvalidOperation):
                 raise self._after_close() from error
+            # not one question that took too long: nobody is there
+            if isinstance(error, ServerSelectionTimeoutError):
+                self._rest.failed()
             ours = translation(self.where, error)
             if ours is None:
                 raise

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Final, TypeVar
 
 import structlog
@@ -15,6 +13,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from mediaflow.domain.errors import ConfigurationError
+from mediaflow.persistence.rest import Rest
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -37,21 +36,19 @@ class RedisConnection:
     """
 
     client: Redis
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _rests_until: float = 0.0
-    _failed: bool = False
+    rest: Rest = field(default_factory=lambda: Rest(REST_SECONDS))
 
     def attempt(self, command: Callable[[Redis], T], otherwise: T) -> T:
         """What the command answers, or `otherwise` when Redis does not answer (or did not a moment ago)."""
-        if not self._may_try():
+        if not self.rest.may_try():
             return otherwise
         try:
             answer = command(self.client)
         except (RedisError, OSError) as error:
-            self._rest(error)
+            if self.rest.failed():
+                _log.warning("redis does not answer, going on without", reason=type(error).__name__)
             return otherwise
-        if self._failed:
-            self._failed = False
+        if self.rest.worked():
             _log.info("redis answers again")
         return answer
 
@@ -78,22 +75,6 @@ class RedisConnection:
     def close(self) -> None:
         """Give the connections back."""
         self.client.close()
-
-    def _may_try(self) -> bool:
-        if not self._failed:
-            return True
-        with self._lock:
-            if monotonic() < self._rests_until:
-                return False
-            self._rests_until = monotonic() + REST_SECONDS  # the others go on without, while this thread tries
-            return True
-
-    def _rest(self, error: Exception) -> None:
-        with self._lock:
-            self._rests_until = monotonic() + REST_SECONDS
-            first, self._failed = not self._failed, True
-        if first:
-            _log.warning("redis does not answer, going on without", reason=type(error).__name__)
 
 
 def open_redis(url: str) -> RedisConnection | None:

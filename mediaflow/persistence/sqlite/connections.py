@@ -18,8 +18,10 @@ from mediaflow.persistence.forks import watch_forks
 from mediaflow.persistence.sqlite.errors import CODE, is_busy, translated
 from mediaflow.persistence.sqlite.schema import prepare
 
-BUSY_SECONDS: Final = 15.0
-"""How long an operation waits for another process's write; one takes a few milliseconds."""
+BUSY_SECONDS: Final = 8.0
+"""How long an operation waits for others' writes; one takes a few milliseconds. A process that stands still in one (it
+is stopped, or its disk hangs) holds up everybody: they say so within this time, all threads together.
+"""
 PRIVATE: Final = 0o600
 BESIDE: Final = ("-wal", "-shm")
 _STATEMENTS_KEPT: Final = 256
@@ -59,6 +61,7 @@ class Connections:
         self._held: list[_Slot] = []
         self._gate = threading.Lock()
         self._write_lock = threading.Lock()
+        self._gave_up_at = float("-inf")
         self._prepared = False
         self._closed = False
         watch_forks(self)
@@ -76,11 +79,22 @@ class Connections:
 
         Threads of a process queue at a lock of ours: SQLite's own lock is polled with growing pauses, and unfair.
         """
-        slot = self._slot()
+        slot, until = self._slot(), time.monotonic() + BUSY_SECONDS
         with slot.lock, translated(self._path):
             connection = self._connection(slot)
-            with self._write_lock:
+            if not self._write_lock.acquire(timeout=BUSY_SECONDS):
+                raise self._held_up()
+            try:
+                # the thread before us gave up at about this moment: we have waited as long for the same
+                if until - time.monotonic() < BUSY_SECONDS / 2 and self._gave_up_at > until - BUSY_SECONDS:
+                    raise self._held_up()
                 yield connection
+            except sqlite3.OperationalError as error:
+                if is_busy(error):
+                    self._gave_up_at = time.monotonic()
+                raise
+            finally:
+                self._write_lock.release()
 
     def close(self) -> None:
         """Close every thread's connection, each after the operation that it is busy with."""
@@ -114,6 +128,9 @@ class Connections:
                 self._slots.add(slot)
             self._local.slot = slot
         return slot
+
+    def _held_up(self) -> Unavailable:
+        return Unavailable(f"the database {self._path} is not available: a write of others holds it up", code=CODE)
 
     def _connection(self, slot: _Slot) -> sqlite3.Connection:
         if slot.connection is None:

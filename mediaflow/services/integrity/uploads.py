@@ -48,6 +48,9 @@ class UploadExaminer:
                 yield from self._open(upload, assets.get(upload.asset_id))
 
     def _open(self, upload: Upload, asset: Asset | None) -> Iterator[Finding]:
+        if asset is None and upload.state == "initialized":
+            yield Finding("upload.no_asset", upload.id, "its announcement was cut short; it expires", note=True)
+            return
         if asset is None:
             detail = f"it is {upload.state}, and its asset {upload.asset_id} is not there"
             yield Finding("upload.no_asset", upload.id, detail, "it is aborted", self._aborting(upload))

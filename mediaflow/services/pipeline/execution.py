@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from mediaflow.domain.containment import contained
-from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected
+from mediaflow.domain.errors import LeaseLost, MediaflowError, MediaRejected, Unavailable
 from mediaflow.domain.events import Event
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import MAX_ATTEMPTS, Stage
@@ -23,6 +23,9 @@ from mediaflow.services.pipeline.retries import seconds_to_next
 from mediaflow.services.ports import Increment, Metrics
 
 _log = structlog.get_logger(__name__)
+END_SECONDS: Final = 600.0
+"""So long a task that has ended waits for a database that is away."""
+AGAIN_SECONDS: Final = 1.0
 
 StageHandler = Callable[[Task, Lease], dict[str, Any]]
 """Does a claimed task and returns its result. Raises MediaRejected (final), LeaseLost, or anything else (retried)."""
@@ -32,7 +35,7 @@ StageHandler = Callable[[Task, Lease], dict[str, Any]]
 class Execution:
     """One worker process's hands. `stopping` gives back what runs; `draining` lets it be done and begins nothing.
 
-    `keeper` keeps the lease of what runs; `elapsed` is a clock that never goes back.
+    `keeper` keeps the lease of what runs; `elapsed` is a clock that never goes back, `pause` waits for so many seconds.
     """
 
     claims: Claims
@@ -43,6 +46,7 @@ class Execution:
     draining: Callable[[], bool] = lambda: False
     keeper: Keeper = in_thread
     elapsed: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
 
     def work(self, *stages: Stage) -> int:
         """Run the best task that this process can carry, of all stages or only these, until none is left.
@@ -88,7 +92,7 @@ class Execution:
                 return self._end(lease, {"state": "failed", "error": _document(error)}, "rejected")
             except Exception as error:  # noqa: BLE001 - whatever a step or a backend raises is recorded and tried again
                 return self._failed(lease, error)
-        return self._end(lease, {"state": "done", "result": result, "error": None, "progress": 1.0}, "done")
+            return self._end(lease, {"state": "done", "result": result, "error": None, "progress": 1.0}, "done")
 
     def _failed(self, lease: Lease, error: Exception) -> str:
         if lease.reason() is not None:  # stopped by us: not the task's fault
@@ -108,14 +112,24 @@ class Execution:
         return self._end(lease, {"state": "pending"}, "released")
 
     def _end(self, lease: Lease, changes: dict[str, Any], outcome: str) -> str:
-        changes["seconds"] = lease.charge()
+        """Write a task's end; when the database is away, as soon as it is back: hours of work may hang on it."""
+        give_up_at, changes = self.elapsed() + END_SECONDS, {**changes, "seconds": lease.charge()}
+        while True:
+            try:
+                return self._ended(lease, changes, outcome)
+            except LeaseLost:
+                return "lost"
+            except Unavailable as error:
+                if self.stopping() or self.elapsed() > give_up_at:
+                    raise
+                _log.warning("a task's end waits for the database", task=lease.task.name, detail=error.detail)
+                self.pause(AGAIN_SECONDS)
+
+    def _ended(self, lease: Lease, changes: dict[str, Any], outcome: str) -> str:
         if changes["state"] != "pending":
-            changes["finished_at"] = self.claims.database.now()
+            changes = {**changes, "finished_at": self.claims.database.now()}
         events = (_failure(lease.task, changes),) if changes["state"] == "failed" else ()
-        try:
-            self.claims.write(lease.task, changes | telling(*events))
-        except LeaseLost:
-            return "lost"
+        self.claims.write(lease.task, changes | telling(*events))
         if events:
             self.jobs.outbox.tell(self.claims.database.tasks, lease.task.id)
         return outcome

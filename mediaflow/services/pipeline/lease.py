@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from mediaflow.domain.errors import LeaseLost
+from mediaflow.domain.errors import LeaseLost, Unavailable
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS
 from mediaflow.services.pipeline.claims import Claims
@@ -70,7 +70,9 @@ class Lease:
             self._written, self._renewed_at = fraction, now
         except LeaseLost:
             self.lost = True
-        except Exception:  # noqa: BLE001 - a database that is away for a moment is no reason to lose the work
+        except Unavailable as error:  # a database that is away for a moment is no reason to lose the work
+            _log.warning("lease not renewed", task_id=self.task.id, reason=error.detail)
+        except Exception:  # noqa: BLE001 - nor is anything else
             _log.warning("lease not renewed", task_id=self.task.id, exc_info=True)
         return not self.lost
 

@@ -1,0 +1,208 @@
+"""Rounds of faults against a busy service: `python -m tests.chaos.campaign --shape embedded`, bounded and seeded.
+
+A round is half a minute of faults and then peace, in which everything that was acknowledged must become terminal. At
+the end comes a table, and one line of JSON. The exit code is 1 when anything was lost, doubled, corrupt or broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from mediaflow.testing.clips import make_clip
+from tests.chaos.checks import Verdict, check_all
+from tests.chaos.customers import Customers
+from tests.chaos.faults import Faults
+from tests.chaos.shapes import Shape, ShapeName, running_shape
+
+TERMINAL_SECONDS: Final = 120.0
+"""After the last fault, everything that was acknowledged is terminal within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a campaign does. It ends with the round in which `kills` or `seconds` is reached."""
+
+    shape: ShapeName
+    seed: int
+    seconds: float
+    kills: int
+    round_seconds: float = 60.0
+    pause_seconds: float = 0.5
+    uploaders: int = 2
+    backlog: int = 5
+    workers: int = 3
+
+
+@dataclass
+class Account:
+    """What a campaign saw."""
+
+    plan: Plan
+    rounds: int = 0
+    seconds: float = 0.0
+    acknowledged: int = 0
+    poisoned: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+    points: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
+    settled_seconds: list[float] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    duplicate: list[str] = field(default_factory=list)
+    corrupt: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    kills: int = 0
+    given_up: int = 0
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.duplicate or self.corrupt or self.broken)
+
+    def add(self, verdict: Verdict) -> None:
+        self.lost += verdict.lost
+        self.duplicate += verdict.duplicate
+        self.corrupt += verdict.corrupt
+        self.broken += verdict.broken
+        self.poisoned += verdict.poisoned
+
+    def document(self) -> dict[str, Any]:
+        """One line of JSON's content."""
+        return {
+            "shape": self.plan.shape,
+            "seed": self.plan.seed,
+            "rounds": self.rounds,
+            "seconds": round(self.seconds),
+            "kills": self.kills,
+            "by_kind": dict(self.done),
+            "points": len(self.points),
+            "acknowledged": self.acknowledged,
+            "given_up": self.given_up,
+            "lost": len(self.lost),
+            "duplicate": len(self.duplicate),
+            "corrupt": len(self.corrupt),
+            "broken": len(self.broken),
+            "poisoned": self.poisoned,
+            "settled_seconds_max": round(max(self.settled_seconds, default=0.0), 1),
+            "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
+        }
+
+
+def make_short_clip(path: Path) -> Path:
+    """A few pictures and a tone: a second of work."""
+    return make_clip(path, seconds=0.5, width=256, height=144, rate="10")
+
+
+def run_campaign(plan: Plan, directory: Path) -> Account:
+    """Rounds until the plan's bounds are reached, or something is wrong."""
+    account, began = Account(plan), time.monotonic()
+    clip = make_short_clip(directory / "clip.mp4")
+    chunk_bytes = 5 * 1024**2 if plan.shape == "production" else 16 * 1024
+    with running_shape(plan.shape, directory / "service", workers=plan.workers) as shape:
+        customers = Customers(shape.url, shape.token, clip, plan.seed, chunk_bytes, plan.backlog)
+        faults = Faults(shape, plan.seed)
+        customers.start(plan.uploaders)
+        try:
+            while account.clean and account.kills < plan.kills and account.seconds < plan.seconds:
+                _round(account, shape, customers, faults, directory)
+                account.seconds = time.monotonic() - began
+                _tell_round(account)
+        finally:
+            customers.end()
+    account.broken += [f"left over: {words}" for words in shape.left_over()]
+    return account
+
+
+def _round(account: Account, shape: Shape, customers: Customers, faults: Faults, directory: Path) -> None:
+    plan, began = account.plan, time.monotonic()
+    customers.go_on()
+    while (elapsed := time.monotonic() - began) < plan.round_seconds:
+        faults.step(zombies=elapsed < plan.round_seconds / 2)
+        time.sleep(faults.rng.uniform(0.1, 2 * plan.pause_seconds - 0.1))
+    customers.halt()
+    faults.end()
+    account.settled_seconds.append(_settle(account, shape, customers))
+    account.rounds += 1
+    account.done, account.points, account.kills = faults.done, faults.points, faults.kills
+    account.statuses, account.given_up = customers.statuses, customers.given_up
+    account.acknowledged = len(customers.sent)
+    account.broken += customers.faults
+    if account.clean:
+        account.add(check_all(shape, customers, directory))
+
+
+def _settle(account: Account, shape: Shape, customers: Customers) -> float:
+    """Wait until everything that was acknowledged is terminal; the seconds that it took."""
+    began = time.monotonic()
+    while waiting := customers.waiting():
+        shape.ensure()
+        if time.monotonic() - began > TERMINAL_SECONDS:
+            account.lost += [f"{sent.asset_id} is not terminal after {TERMINAL_SECONDS:.0f} s" for sent in waiting]
+            break
+        time.sleep(0.1)
+    took = time.monotonic() - began
+    shape.wait_ready()
+    return took
+
+
+# --- telling
+
+
+def _tell_round(account: Account) -> None:
+    now = account.document()
+    print(
+        f"round {now['rounds']}: {now['seconds']} s, {now['kills']} kills, {account.done['zombie']} zombies, "
+        f"{now['acknowledged']} uploads, settled in {account.settled_seconds[-1]:.1f} s"
+        + ("" if account.clean else " - WRONG"),
+        flush=True,
+    )
+
+
+def _tell(account: Account) -> None:
+    document = account.document()
+    for name, value in document.items():
+        if not isinstance(value, dict):
+            print(f"  {name:20} {value}")
+    for kind, count in sorted(account.done.items()):
+        print(f"    {kind:18} {count}")
+    for kind in ("lost", "duplicate", "corrupt", "broken"):
+        for sentence in getattr(account, kind)[:20]:
+            print(f"  {kind}: {sentence}")
+    print(json.dumps(document), flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shape", choices=("embedded", "production", "both"), default="both")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--keep", type=Path, help="Directory for its files, which are kept.")
+    given = parser.parse_args(arguments)
+    shapes: tuple[ShapeName, ...] = ("embedded", "production") if given.shape == "both" else (given.shape,)
+    share, clean = len(shapes), True
+    for shape in shapes:
+        print(f"{shape}, seed {given.seed}", flush=True)
+        plan = Plan(shape, given.seed, given.seconds / share, -(-given.kills // share))
+        directory = Path(tempfile.mkdtemp(prefix=f"chaos-{shape}-", dir=given.keep))
+        account = run_campaign(plan, directory)
+        _tell(account)
+        clean = clean and account.clean
+        if account.clean and given.keep is None:
+            shutil.rmtree(directory)
+        else:
+            print(f"  its files are in {directory}", flush=True)
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""What must be so after a round: nothing lost, nothing twice, nothing corrupt."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import m3u8
+import requests
+
+from tests.chaos.customers import Customers, Sent
+from tests.chaos.shapes import Shape
+
+POISON = "job.poison"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong, each as a sentence; `poisoned` assets failed because each of five attempts was killed."""
+
+    lost: list[str]
+    duplicate: list[str]
+    corrupt: list[str]
+    broken: list[str]
+    poisoned: int
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.duplicate or self.corrupt or self.broken)
+
+
+def check_all(shape: Shape, customers: Customers, directory: Path) -> Verdict:
+    """Look at everything that was acknowledged since the last look, and at all documents and objects."""
+    verdict = Verdict([], [], [], [], 0)
+    poisoned = 0
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {customers.token}"
+    listed = _listed(session, shape.url)
+    for sent in list(customers.sent.values()):
+        if sent.checked or sent.deleted:
+            continue
+        sent.checked = True
+        if sent.state == "ready":
+            _check_one(session, shape.url, sent, verdict, directory)
+        elif _code(session, shape.url, sent) == POISON:
+            poisoned += 1
+        else:
+            verdict.lost.append(f"{sent.asset_id} is {sent.state}: {_error(session, shape.url, sent)}")
+    _check_duplicates(listed, customers, verdict)
+    verdict.broken.extend(_fsck(shape))
+    return Verdict(verdict.lost, verdict.duplicate, verdict.corrupt, verdict.broken, poisoned)
+
+
+# --- one asset
+
+
+def _check_one(session: requests.Session, url: str, sent: Sent, verdict: Verdict, directory: Path) -> None:
+    asset = session.get(f"{url}/api/v1/assets/{sent.asset_id}", timeout=20).json()
+    if asset["sha256"] != sent.sha256:
+        verdict.corrupt.append(f"{sent.asset_id}: its original's SHA-256 is {asset['sha256']}, sent was {sent.sha256}")
+    jobs = session.get(f"{url}/api/v1/jobs", params={"asset_id": sent.asset_id}, timeout=20).json()["items"]
+    generations = [job["generation"] for job in jobs]
+    if len(generations) != len(set(generations)) or len(jobs) != 1:
+        verdict.duplicate.append(f"{sent.asset_id} has the jobs {[(job['id'], job['state']) for job in jobs]}")
+    try:
+        _play(session, url, sent, directory)
+    except (AssertionError, requests.RequestException, KeyError) as error:
+        verdict.corrupt.append(f"{sent.asset_id} does not play: {type(error).__name__} {error}")
+
+
+def _play(session: requests.Session, url: str, sent: Sent, directory: Path) -> None:
+    answer = session.post(f"{url}/api/v1/assets/{sent.asset_id}/playback", timeout=20)
+    assert answer.status_code == 200, f"playback: {answer.status_code} {answer.text[:200]}"
+    master_url = answer.json()["hls_url"]
+    master = m3u8.loads(_text(master_url))
+    assert master.playlists, "the multivariant playlist is empty"
+    for number, uri in enumerate([master.playlists[0].uri, *(medium.uri for medium in master.media if medium.uri)]):
+        media_url = urljoin(master_url, uri)
+        media = m3u8.loads(_text(media_url))
+        assert media.segments, "a media playlist is empty"
+        whole = b"".join(
+            _bytes(urljoin(media_url, part))
+            for part in [media.segment_map[0].uri, *(segment.uri for segment in media.segments)]
+        )
+        boxes = _boxes(whole)
+        assert boxes.count("moof") == boxes.count("mdat") >= len(media.segments), f"its boxes are {boxes}"
+        if number == 0:
+            _decode(whole, directory)
+
+
+def _text(url: str) -> str:
+    return _bytes(url).decode()
+
+
+def _bytes(url: str) -> bytes:
+    answer = requests.get(url, timeout=20)
+    assert answer.status_code == 200, f"{url}: {answer.status_code} {answer.text[:200]}"
+    assert answer.content, f"{url} is empty"
+    return answer.content
+
+
+def _boxes(data: bytes) -> list[str]:
+    """The names of the boxes on the top level (ISO/IEC 14496-12, 4.2); AssertionError when they do not fit."""
+    names, at = [], 0
+    while at < len(data):
+        size, name = struct.unpack_from(">I4s", data, at)
+        assert 8 <= size <= len(data) - at, f"the box {name!r} at {at} is cut"
+        names.append(name.decode("latin-1"))
+        at += size
+    return names
+
+
+def _decode(data: bytes, directory: Path) -> None:
+    """Every picture decodes without a complaint."""
+    path = directory / "played.mp4"
+    path.write_bytes(data)
+    argv = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(path), "-f", "null", "-"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), f"it does not decode: {done.stderr[:300]}"
+
+
+# --- everything
+
+
+def _listed(session: requests.Session, url: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    for page in range(1, 1000):
+        query: dict[str, Any] = {"page": page, "page_size": 100, "sort": "created_at"}
+        answer = session.get(f"{url}/api/v1/assets", params=query, timeout=20)
+        assert answer.status_code == 200, answer.text
+        items += answer.json()["items"]
+        if len(items) >= answer.json()["total"]:
+            break
+    return items
+
+
+def _check_duplicates(listed: list[dict[str, Any]], customers: Customers, verdict: Verdict) -> None:
+    titles = defaultdict(list)
+    for asset in listed:
+        if asset["state"] != "created":  # one whose announcement was not answered, of which no byte came
+            titles[asset["title"]].append(asset["id"])
+    for sent in customers.sent.values():
+        found = titles.get(sent.title, [])
+        if not sent.deleted and len(found) > 1:
+            verdict.duplicate.append(f"one upload made the assets {found}")
+        if not sent.deleted and sent.asset_id not in found:
+            verdict.lost.append(f"{sent.asset_id} is not in the list")
+
+
+def _code(session: requests.Session, url: str, sent: Sent) -> str | None:
+    error = _error(session, url, sent)
+    return error.get("code") if isinstance(error, dict) else None
+
+
+def _error(session: requests.Session, url: str, sent: Sent) -> Any:
+    return session.get(f"{url}/api/v1/assets/{sent.asset_id}", timeout=20).json().get("error")
+
+
+def _fsck(shape: Shape) -> list[str]:
+    done = shape.command("fsck", "--deep", "--json")
+    if done.returncode == 0:
+        return []
+    told = [line for line in done.stdout.splitlines() if not json.loads(line).get("note")]
+    return [*told, *done.stderr.splitlines()[-3:]] or [f"fsck ended with {done.returncode}"]

@@ -1,0 +1,164 @@
+"""What is done to a service: a seeded plan, carried out against whatever runs at the moment."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+import redis
+
+from tests.chaos.faultpoints import POINTS, Action, arm, disarm, fired
+from tests.chaos.processes import kill
+from tests.chaos.shapes import Shape
+
+ZOMBIE_SECONDS: Final = 33.0
+"""A stopped process goes on after its lease (30 s) is over."""
+ARMED_SECONDS: Final = 15.0
+"""A point that no process came to within this time is taken back."""
+WEIGHTS: Final = {
+    "point": 44,
+    "worker": 8,
+    "web": 7,
+    "ffmpeg": 12,
+    "step": 10,
+    "step_master": 4,
+    "sandbox": 4,
+    "worker_master": 3,
+    "web_master": 1,
+    "master": 0.4,
+    "queue_kill": 2,
+    "queue_flush": 2,
+    "queue_stop": 1.5,
+}
+ROLES: Final = ("worker", "web", "ffmpeg", "step", "step_master", "sandbox", "worker_master", "web_master", "master")
+ZOMBIE_POINTS: Final = [name for name, point in POINTS.items() if point.role == "worker" and name[:5] != "purge"]
+ARMED_AT_ONCE: Final = 8
+ZOMBIES_AT_ONCE: Final = 3
+TRIES: Final = 8
+
+
+@dataclass
+class Faults:
+    """Does the plan's next fault at each `step`. `done` counts, by kind, what has really happened."""
+
+    shape: Shape
+    seed: int
+    done: Counter[str] = field(default_factory=Counter)
+    points: Counter[str] = field(default_factory=Counter)
+    _armed: dict[str, float] = field(default_factory=dict)
+    _stops: set[str] = field(default_factory=set)
+    _stopped: dict[int, float] = field(default_factory=dict)
+    _seen: set[tuple[str, int]] = field(default_factory=set)
+    _queue_goes_on: tuple[int, float] | None = None
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(self.seed)
+
+    @property
+    def kills(self) -> int:
+        """Processes that were killed."""
+        return sum(count for kind, count in self.done.items() if kind not in ("zombie", "queue_flush", "queue_stop"))
+
+    @property
+    def zombies_run(self) -> bool:
+        return bool(self._stopped)
+
+    # --- one fault
+
+    def step(self, *, zombies: bool) -> None:
+        """The next fault; with `zombies`, a process may be stopped past its lease."""
+        self.look_after()
+        if zombies and len(self._stopped) + len(self._stops) < ZOMBIES_AT_ONCE and self.rng.random() < 0.25:
+            if self._arm(name := self.rng.choice(ZOMBIE_POINTS), "stop"):
+                self._stops.add(name)
+            return
+        # what can't be done at this moment (no ffmpeg runs) gives way to something else
+        for _ in range(TRIES):
+            kind = self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+            if kind == "point":
+                acted = self._arm(self.rng.choice(list(POINTS)), "kill")
+            else:
+                acted = self._kill(kind) if kind in ROLES else self._disturb_queue(kind)
+            if acted:
+                return
+
+    def _arm(self, name: str, action: Action) -> bool:
+        if name in self._armed or len(self._armed) >= ARMED_AT_ONCE:
+            return False
+        arm(self.shape.points, name, action)
+        self._armed[name] = time.monotonic()
+        return True
+
+    def _kill(self, role: str) -> bool:
+        found = [pid for pid in self.shape.roles().get(role, []) if pid not in self._stopped]
+        if not found or not kill(self.rng.choice(found)):
+            return False
+        self.done[role] += 1
+        return True
+
+    def _disturb_queue(self, kind: str) -> bool:
+        found = self.shape.roles().get("queue", [])
+        if not found or self._queue_goes_on:
+            return False
+        if kind == "queue_flush":
+            acted = self._flush()
+        else:
+            acted = kill(found[0], signal.SIGSTOP if kind == "queue_stop" else signal.SIGKILL)
+        if acted and kind == "queue_stop":
+            self._queue_goes_on = (found[0], time.monotonic() + self.rng.uniform(2, 8))
+        self.done[kind] += acted
+        return acted
+
+    def _flush(self) -> bool:
+        url = self.shape.redis_url()
+        if url is None:
+            return False
+        try:
+            with redis.Redis.from_url(url, socket_timeout=2) as client:
+                client.flushall()
+        except redis.RedisError:
+            return False  # it is just being started again
+        return True
+
+    # --- what goes on by itself
+
+    def look_after(self) -> None:
+        """Start what ended, note which points were come to, let go on what was stopped for long enough."""
+        self.shape.ensure()
+        now = time.monotonic()
+        for name, pid, action in fired(self.shape.points):
+            if (name, pid) not in self._seen:
+                self._seen.add((name, pid))
+                self._forget(name)
+                self.points[name] += 1
+                if action == "stop":
+                    self._stopped[pid] = now + ZOMBIE_SECONDS
+                else:
+                    self.done["point"] += 1
+        for name, since in list(self._armed.items()):
+            if now - since > ARMED_SECONDS and disarm(self.shape.points, name):
+                self._forget(name)
+        for pid, until in list(self._stopped.items()):
+            if now >= until:
+                del self._stopped[pid]
+                self.done["zombie"] += kill(pid, signal.SIGCONT)
+        if self._queue_goes_on and now >= self._queue_goes_on[1]:
+            kill(self._queue_goes_on[0], signal.SIGCONT)
+            self._queue_goes_on = None
+
+    def _forget(self, name: str) -> None:
+        self._armed.pop(name, None)
+        self._stops.discard(name)
+
+    def end(self) -> None:
+        """No further fault: points are taken back, what was stopped goes on when its time has come."""
+        for name in list(self._armed):
+            if disarm(self.shape.points, name):
+                self._forget(name)
+        while self._stopped or self._queue_goes_on or self._armed:
+            self.look_after()
+            time.sleep(0.1)

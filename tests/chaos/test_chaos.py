@@ -1,0 +1,58 @@
+"""A short campaign, and that the points of long ones are there. `make chaos` is the long one."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.campaign import Plan, make_short_clip, run_campaign
+from tests.chaos.checks import check_all
+from tests.chaos.customers import Customers
+from tests.chaos.faultpoints import POINTS, arm, fired
+from tests.chaos.faults import WEIGHTS
+from tests.chaos.processes import kill
+from tests.chaos.shapes import ShapeName, running_shape
+from tests.cli.conftest import eventually
+
+KILLED_AT = ("task.claimed", "step.kept", "package.written", "publish.after_cas")
+"""Not while an upload is assembled: its lease is 30 s."""
+
+
+def test_every_point_is_a_method_that_is_as_it_was_written() -> None:
+    for point in POINTS.values():
+        owner, name = point.owner()
+        method = owner.__dict__[name]
+        assert inspect.isfunction(method), point
+        assert not hasattr(method, "__wrapped__"), point  # only a process of a chaos run has it wrapped
+
+
+@pytest.mark.timeout(300)
+def test_everything_that_was_acknowledged_survives_a_few_kills(tmp_path: Path) -> None:
+    clip = make_short_clip(tmp_path / "clip.mp4")
+    with running_shape("embedded", tmp_path / "service", workers=2) as shape:
+        customers = Customers(shape.url, shape.token, clip, seed=1, chunk_bytes=16 * 1024, backlog=3, deletes=0.0)
+        for name in KILLED_AT:
+            arm(shape.points, name, "kill")
+        customers.start(1)
+        assert eventually(lambda: len(fired(shape.points)) == len(KILLED_AT), 60), fired(shape.points)
+        assert kill(shape.roles()["worker"][0])
+        customers.halt()
+        assert eventually(lambda: not customers.waiting(), 90), customers.waiting()
+        customers.end()
+        verdict = check_all(shape, customers, tmp_path)
+        assert verdict.clean, verdict
+        assert {sent.state for sent in customers.sent.values()} == {"ready"}
+        assert not customers.faults
+    assert not shape.left_over()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("shape", ["embedded", "production"])
+def test_a_round_of_all_faults_loses_nothing(shape: ShapeName, tmp_path: Path) -> None:
+    account = run_campaign(Plan(shape, seed=1, seconds=60, kills=len(WEIGHTS)), tmp_path)
+    assert account.clean, account
+    assert account.acknowledged > 0
+    assert account.kills > 0
