@@ -76,7 +76,7 @@ POINTS: Final[Mapping[str, Point]] = MappingProxyType(
         "job.steps_added": Point(f"{_PIPELINE}jobs:Jobs.add_steps", "after"),
         "job.advanced": Point(f"{_PIPELINE}jobs:Jobs.advance", "before"),
         "job.before_end": Point(f"{_PIPELINE}jobs:Jobs.end", "before"),
-        "job.ended": Point(f"{_PIPELINE}jobs:Jobs._cancel_tasks", "before"),
+        "job.ended": Point(f"{_PIPELINE}jobs:Jobs.cancel_tasks", "before"),
         "task.before_claim": Point(f"{_PIPELINE}claims:Claims._claim", "before"),
         "task.claimed": Point(f"{_PIPELINE}claims:Claims._claim", "after"),
         "step.before_keep": Point(f"{_PIPELINE}stepping:Stepping._keep", "before"),
