@@ -1,7 +1,7 @@
 # `make` lists what can be done. Everything runs in .venv, which `make setup` keeps up to date.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run test test-all chaos bench lint dist clean
+.PHONY: help setup lock run test test-all chaos simulate bench lint dist clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -62,6 +62,8 @@ CHAOS_SECONDS ?= 3600
 CHAOS_KILLS ?= 1000
 chaos: setup ## Kill processes of two busy services (CHAOS_KILLS=1000, CHAOS_SECONDS=3600, CHAOS_ARGS='--seed 1')
 	@$(BIN)/python -m tests.chaos.campaign --seconds $(CHAOS_SECONDS) --kills $(CHAOS_KILLS) $(CHAOS_ARGS)
+simulate: setup ## Live simulated histories (SIM_SEEDS=100000, SIM_FIRST_SEED=0, SIM_SECONDS=3600)
+	@$(BIN)/python -m pytest -m slow tests/simulation/test_histories.py $(PYTEST_ARGS)
 
 bench: setup ## Measure: ratios side by side in one run
 	@$(BIN)/python -m pytest -s tests/benchmarks $(PYTEST_ARGS)

@@ -37,7 +37,7 @@ class Fleet:
     def start(self) -> None:
         for number in range(2):
             self._web(number)
-        for number in range(self.world.rng.choice((1, 2, 3))):
+        for number in range(self.world.rng.choice((1, 2, 2, 3))):
             self._worker(number, 1)
 
     def _web(self, number: int) -> None:
@@ -182,11 +182,16 @@ def _send(me: Client, upload_id: str, index: int, data: bytes, rng: Random) -> N
     body = data[index * CHUNK :][:CHUNK]
 
     def sent(node: Node) -> Any:
-        wrong = rng.random() < 0.03
+        wrong = rng.random() < 0.1
         sent = bytes(len(body)) if wrong else body  # a broken client: other bytes in the place of this chunk
         blocks = _arriving(node, [sent[: len(sent) // 2], sent[len(sent) // 2 :]], rng)
         return node.ingest.receive(me.name, upload_id, index, blocks, content_length=len(body), digest=None)
 
+    if rng.random() < 0.2:  # a second tab, or a proxy that repeats
+        node = rng.choice(me.fleet.web)
+        me.world.scheduler.spawn(
+            f"{node.process.name}:{me.name}:repeat", node.process, lambda: sent(node), rng.random()
+        )
     me.surely(f"take chunk {index}", sent, 8)
 
 
@@ -217,7 +222,7 @@ def _act(me: Client, asset_id: str, rng: Random) -> None:
         ),
         ("uncaption", lambda node: node.captions.remove(principal, asset_id, language)),
         ("picture", lambda node: node.posters.choose(principal, asset_id, rng.choice((None, 0.5, 1.0)))),
-        ("cancel", lambda node: node.reprocess.cancel(principal, _job_of(node, asset_id))),
+        *[("cancel", lambda node: node.reprocess.cancel(principal, _job_of(node, asset_id)))] * 2,
         ("retry", lambda node: node.reprocess.retry(principal, _job_of(node, asset_id))),
     ]
     what, act = rng.choice(acts)
@@ -255,5 +260,31 @@ def deployments(world: World, fleet: Fleet) -> None:
         world.scheduler.spawn("deployment", outside, deploy, after)
 
 
-ACTORS: Final[list[Callable[[World, Fleet], None]]] = [processes, people, deployments]
+def meddling(world: World, fleet: Fleet) -> None:
+    """In some histories somebody changes their mind just when their asset is about to be published."""
+    rng, outside = world.rng, Process("outside", world.scheduler)
+
+    def meddle() -> None:
+        while not world.calm:
+            world.scheduler.pause(rng.choice((0.1, 0.2, 0.4)))
+            for task in world.database.records("tasks"):
+                if task.stage == "publish" and task.state == "running":
+                    _change_mind(Client(world, fleet, task.owner), task.asset_id, task.job_id, rng)
+
+    if rng.random() < 0.3:
+        world.scheduler.spawn("meddler", outside, meddle)
+
+
+def _change_mind(me: Client, asset_id: str, job_id: str, rng: Random) -> None:
+    with suppress(MediaflowError, NoAnswer):
+        if rng.random() < 0.7:
+            me.ask("cancel", lambda node: node.reprocess.cancel(me.principal, job_id), 3.0)
+        else:
+            me.ask("delete", lambda node: node.trash.delete(me.principal, asset_id), 3.0)
+        if rng.random() < 0.5:
+            me.ask("restore", lambda node: node.trash.restore(me.principal, asset_id), 3.0)
+            me.ask("reprocess", lambda node: node.reprocess.asset(me.principal, asset_id), 3.0)
+
+
+ACTORS: Final[list[Callable[[World, Fleet], None]]] = [processes, people, deployments, meddling]
 """What a history begins with. What comes to be simulated besides adds itself here."""

@@ -50,9 +50,11 @@ class Faults:
             setattr(self, each.name, {} if each.name == "planned" else 0.0)
 
 
-SHARES: Final = (0.002, 0.005, 0.01, 0.02)
-"""How often each kind of fault may be, a call."""
-MOST_WRONG: Final = 0.2
+SHARES: Final = (0.005, 0.01, 0.02, 0.05)
+"""How often each kind of fault may be, a call that writes."""
+LOOKS: Final = (".get", ".peek", ".find", ".count", ".total", ".distinct", ".stat", ".list", ".read")
+"""Calls that only look."""
+MOST_WRONG: Final = 0.3
 """All of them together, and slow calls, are never more."""
 LONG: Final = (31.0, 33.0, 45.0, 100.0)
 """Seconds that something stands still: longer than a lease, which is what is hard."""
@@ -88,6 +90,8 @@ class Door:
         scheduler.pause(SHORT[int(rng.random() * len(SHORT))] if wrong != "slow" else rng.uniform(0.5, 8.0))
         if wrong is not None and wrong != "slow":
             self.trace.add(scheduler.now, actor, "FAULT", f"{wrong} {'after' if after else 'before'} {what}", (), None)
+        if wrong is not None:
+            process.disturbed_at = scheduler.now + (max(LONG) if wrong in ("stop", "stall") else 0.0)
         if wrong is not None and not after:
             self._befall(wrong, what, rng)
         try:
@@ -107,6 +111,8 @@ class Door:
             kind, _, moment = planned.partition(" ")
             return kind, moment == "after"
         chance = rng.random() if by_chance else 1.0
+        if what.endswith(LOOKS):
+            chance *= 5.0  # around writes there is more to find
         if chance >= MOST_WRONG:
             return None, False
         for kind in ("crash", "stop", "stall", "away", "slow"):

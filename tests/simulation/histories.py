@@ -35,7 +35,10 @@ class Outcome:
 
 
 def run(seed: str, *, steps: int | None = 0) -> Outcome:
-    """Live the history of that seed. Its story has so many steps (None: all), and some when an invariant broke."""
+    """Live the history of that seed. Its story has so many steps (None: all), and some when an invariant broke.
+
+    The digest, which costs as much as a few steps, comes with a story.
+    """
     world = make_world(seed, invariants.watching)
     scheduler = world.scheduler
     with determined(world.rng), scheduler.ended():
@@ -44,11 +47,12 @@ def run(seed: str, *, steps: int | None = 0) -> Outcome:
             begin(world, fleet)
         scheduler.run(START + world.rng.choice(FAULTS_SECONDS))
         world.faults.cease()
+        world.calm = True
         _settle(world)
         if world.broken is None:
             _clean_up(world)
     story = told(world, steps if steps != 0 else LAST) if world.broken or steps != 0 else ""
-    return Outcome(seed, world.broken, scheduler.turns, scheduler.now - START, _digest(world), story)
+    return Outcome(seed, world.broken, scheduler.turns, scheduler.now - START, _digest(world) if story else "", story)
 
 
 def _settle(world: World) -> None:

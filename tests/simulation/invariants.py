@@ -21,18 +21,41 @@ ObjectChange = Callable[[World, str, bytes | None, bytes | None], str | None]
 AtTheEnd = Callable[[World], str | None]
 
 CHANGES: Final[dict[str, list[Change]]] = {
-    "uploads": [uploads.states_go_forward, uploads.announced_facts_stay, uploads.complete_when_all_chunks_are_there,
-                uploads.stored_is_what_was_received],
+    "uploads": [
+        uploads.states_go_forward,
+        uploads.announced_facts_stay,
+        uploads.assembled_by_one,
+        uploads.complete_when_all_chunks_are_there,
+        uploads.stored_is_what_was_received,
+    ],
     "chunks": [uploads.received_for_ever, uploads.received_is_durable],
     "blobs": [uploads.a_blob_with_users_is_live],
-    "tasks": [work.ended_tasks_stay, work.attempts_are_fenced, work.claimed_when_ready, work.results_are_of_one_attempt,
-              work.lease_is_taken_from_the_dead_only, work.charges_only_grow],
+    "tasks": [
+        work.ended_tasks_stay,
+        work.attempts_are_fenced,
+        work.claimed_when_ready,
+        work.results_are_of_one_attempt,
+        work.lease_is_taken_from_the_dead_only,
+        work.held_while_alive,
+        work.written_by_its_worker,
+        work.charges_only_grow,
+    ],
     "jobs": [work.ended_jobs_stay, work.one_job_a_generation, work.done_is_published],
-    "assets": [assets.generations_only_grow, assets.deleted_gets_nothing_published, assets.published_by_its_job,
-               assets.published_files_exist, assets.tokens_end, assets.purging_is_for_good, assets.removed_when_purged,
-               assets.revisions_of_metadata, assets.quota],
+    "assets": [
+        assets.generations_only_grow,
+        assets.deleted_gets_nothing_published,
+        assets.deleted_is_left_alone,
+        assets.purged_when_quiet,
+        assets.published_by_its_job,
+        assets.published_files_exist,
+        assets.tokens_end,
+        assets.purging_is_for_good,
+        assets.removed_when_purged,
+        assets.revisions_of_metadata,
+        assets.quota,
+    ],
     "events": [events.logged_in_order],
-}  # fmt: skip
+}
 for table in ("uploads", "assets", "jobs", "tasks", "tombstones"):
     CHANGES.setdefault(table, []).append(events.remembered)
 OBJECTS: Final[list[ObjectChange]] = [assets.what_is_published_stays, uploads.originals_stay]
@@ -53,6 +76,8 @@ def watching(world: World) -> tuple[Any, Any, Any]:
     def changed(table: str, before: Any, after: Any) -> None:
         if table == "uploads" and before is None:
             world.begun.add(after.storage_key)
+        if table in ("jobs", "tasks") and after is not None:
+            world.written[after.id] = world.scheduler.now
         if table == "assets" and after is not None and after.purging:
             world.purged.setdefault(after.id, world.scheduler.now)
         for check in CHANGES.get(table, ()):

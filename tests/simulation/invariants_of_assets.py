@@ -29,6 +29,24 @@ def deleted_gets_nothing_published(_world: World, before: Asset | None, after: A
     return f"asset {after.id} is deleted, and was published" if after.published != before.published else None
 
 
+def deleted_is_left_alone(_world: World, before: Asset | None, after: Asset | None) -> str | None:
+    """No job takes a deleted asset."""
+    if before is None or after is None or after.deleted_at is None or before.state == after.state:
+        return None
+    return f"asset {after.id} is deleted and {after.state}" if after.state == "processing" else None
+
+
+def purged_when_quiet(world: World, before: Asset | None, after: Asset | None) -> str | None:
+    """A purge begins when nobody makes anything of the asset any more."""
+    if before is None or after is None or before.purging or not after.purging:
+        return None
+    for task in world.database.tasks.records.values():
+        held = task.state in ("running", "cancelled") and task.lease_until > world.scheduler.now
+        if task.asset_id == after.id and held:
+            return f"asset {after.id} is purged while {task.worker} may write to {task.name}"
+    return None
+
+
 def published_by_its_job(world: World, before: Asset | None, after: Asset | None) -> str | None:
     """A generation is published by its job, while that holds the asset and has not ended."""
     if before is None or after is None or after.generation == before.generation:

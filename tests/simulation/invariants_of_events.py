@@ -13,7 +13,8 @@ def remembered(world: World, before: Any, after: Any) -> str | None:
     old: dict[str, Any] = {} if before is None else before.outbox
     new: dict[str, Any] = {} if after is None else after.outbox
     for event in new.keys() - old.keys():
-        if event in world.recorded:
+        # an announcement that stood still for long was told already, and may be taken back and made again
+        if event in world.recorded and new[event]["name"] != "asset.created":
             return f"{new[event]['name']} is told anew"
         world.recorded[event] = new[event]["name"]
     logged = {entry.uid for entry in world.database.events.records.values()}

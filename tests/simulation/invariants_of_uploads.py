@@ -26,6 +26,13 @@ def states_go_forward(_world: World, before: Upload | None, after: Upload | None
     return f"upload {before.id} went from {before.state} to {after.state}"
 
 
+def assembled_by_one(world: World, before: Upload | None, after: Upload | None) -> str | None:
+    """Nobody takes an assembly over from somebody whose lease runs."""
+    if before is None or after is None or before.lease_token in (None, after.lease_token):
+        return None
+    return f"upload {after.id} was taken over" if before.lease_until > world.scheduler.now else None
+
+
 def announced_facts_stay(_world: World, before: Upload | None, after: Upload | None) -> str | None:
     """What was fixed when it was announced does not change."""
     if before is None or after is None:

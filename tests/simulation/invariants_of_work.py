@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from mediaflow.domain.ids import job_id
 from mediaflow.domain.records import Job, Task
 from mediaflow.domain.states import MAX_ATTEMPTS, WORK_ENDED
 from tests.simulation.scheduler import FOREVER
 from tests.simulation.world import World
+
+QUIET_SECONDS: Final = 60.0
 
 
 def ended_tasks_stay(_world: World, before: Task | None, after: Task | None) -> str | None:
@@ -68,6 +70,28 @@ def lease_is_taken_from_the_dead_only(world: World, before: Task | None, after: 
     return (
         f"task {after.name} was taken from {before.worker} {before.lease_until - world.scheduler.now:.1f} s too early"
     )
+
+
+def held_while_alive(world: World, before: Task | None, after: Task | None) -> str | None:
+    """A worker that lives, and that nothing disturbed lately, keeps what it runs."""
+    if before is None or after is None or (before.state, after.state) != ("running", "pending"):
+        return None
+    actor, holder = world.scheduler.current, world.processes.get(before.worker or "")
+    if holder is None or holder.dead or actor is None or actor.process is holder:
+        return None
+    quiet = world.scheduler.now - holder.disturbed_at > QUIET_SECONDS
+    return f"{before.worker} lives, and {after.name} was taken from it" if quiet else None
+
+
+def written_by_its_worker(world: World, before: Task | None, after: Task | None) -> str | None:
+    """While a task runs, nobody writes its lease and progress but its worker."""
+    if before is None or after is None or (before.state, after.state) != ("running", "running"):
+        return None
+    actor = world.scheduler.current
+    if actor is None or actor.process.name == before.worker:
+        return None
+    same = (before.lease_until, before.progress, before.seconds) == (after.lease_until, after.progress, after.seconds)
+    return None if same else f"{actor.process.name} wrote to {after.name}, which {before.worker} runs"
 
 
 def charges_only_grow(_world: World, before: Task | None, after: Task | None) -> str | None:
@@ -139,13 +163,13 @@ def jobs_and_assets_agree(world: World) -> str | None:
     for job in world.database.jobs.records.values():
         asset = world.database.assets.records.get(job.asset_id)
         if asset is None:
-            if job.updated_at < world.purged.get(job.asset_id, 0.0):
+            if world.written[job.id] < world.purged.get(job.asset_id, 0.0):
                 return f"job {job.id} is of {job.asset_id}, which is gone"
             continue
         if job.kind == "process" and job.generation == asset.generation and job.state != "done":
             return f"job {job.id} is {job.state}, and its generation is published"
     for task in world.database.tasks.records.values():
-        late = task.updated_at >= world.purged.get(task.asset_id, FOREVER)
+        late = world.written[task.id] >= world.purged.get(task.asset_id, FOREVER)
         if task.job_id not in world.database.jobs.records and not late:
             return f"task {task.name} is of a job that is gone"
     return None

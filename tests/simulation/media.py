@@ -128,7 +128,7 @@ class Hands:
     def step(self, task: Task, lease: Lease) -> dict[str, Any]:
         """Work for a while and keep what was made, under this attempt's own path, as `Stepping` does."""
         asset = self.documents.asset(task)
-        self._work(self.rng.choice((0.5, 2.0, 8.0, 45.0)), lease)
+        self._work(self.rng.choice((0.5, 2.0, 8.0, 45.0, 80.0)), lease)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
         if self.rng.random() < 0.03:
             raise TaskFailed("The step failed this time.", code="job.step_failed")

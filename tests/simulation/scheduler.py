@@ -36,6 +36,8 @@ class Process:
     rate: float = 1.0
     dead: bool = False
     stopped_until: float = 0.0
+    disturbed_at: float = 0.0
+    """When something went wrong for it last."""
     stopping: bool = False
     """It was asked to end: what runs is given back."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from tests.simulation.faults import LOOKS
 from tests.simulation.scheduler import START
 from tests.simulation.world import World
 
 LAST: Final = 60
 LONGEST: Final = 230
 _ID: Final = re.compile(r"[0-9a-f]{32}")
-_LOOKS: Final = (".get", ".peek", ".find", ".count", ".total", ".distinct", ".stat", ".list", ".read")
 
 
 def told(world: World, last: int | None = LAST) -> str:
@@ -24,7 +24,7 @@ def told(world: World, last: int | None = LAST) -> str:
 
 
 def _only_looks(entry: tuple[Any, ...]) -> bool:
-    return entry[2].endswith(_LOOKS) and not isinstance(entry[5], Exception)
+    return entry[2].endswith(LOOKS) and not isinstance(entry[5], Exception)
 
 
 def _line(entry: tuple[Any, ...]) -> str:

@@ -118,18 +118,25 @@ class World:
     """Names of events that were part of a write, by their ids: they must be told."""
     heard: set[str] = field(default_factory=set)
     """Ids of events that a listener heard of."""
+    calm: bool = False
+    """Nothing goes wrong any more, and nobody begins anything new to disturb others."""
     broken: str | None = None
     """The invariant that did not hold, with what is wrong."""
     accepted: dict[str, int] = field(default_factory=dict)
     """Sizes of announced uploads that were answered, by their assets' ids."""
+    processes: dict[str, Process] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     """Where bytes of uploads arrived that there ever was a record of."""
     purged: dict[str, float] = field(default_factory=dict)
     """When the purge of an asset began."""
+    written: dict[str, float] = field(default_factory=dict)
+    """When jobs and tasks were written last: who stands still writes later than the document says."""
 
     def process(self, name: str) -> Process:
         """A new process, with a clock of its own."""
-        return Process(name, self.scheduler, self.rng.uniform(0, 1e6), self.rng.choice((0.97, 1.0, 1.03)))
+        made = Process(name, self.scheduler, self.rng.uniform(0, 1e6), self.rng.choice((0.97, 1.0, 1.03)))
+        self.processes[name] = made
+        return made
 
     def breaks(self, invariant: str, detail: str) -> None:
         """An invariant does not hold: the history ends here."""

@@ -83,13 +83,14 @@ class ChunkWriter:
             return self._repeated(known, body), True
         if upload.state not in UPLOAD_RECEIVING:
             raise Conflict(f"The upload is {upload.state}; it takes no more chunks.", code="upload.not_receiving")
+        since = self.elapsed()
         claim = self._claim(upload, index, known)
         try:
             receipt = self.parts.put_part(
                 upload.storage_key,
                 upload.parts_handle,
                 index,
-                self._renewing(claim, body),
+                self._renewing(claim, body, since),
                 offset=index * upload.chunk_size_bytes,
                 length=body.length,
             )
@@ -119,9 +120,13 @@ class ChunkWriter:
             f"Chunk {index} is being written by another request.", code="upload.chunk_busy", retry_after_seconds=2
         )
 
-    def _renewing(self, claim: Chunk, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """The blocks; while they arrive slowly, the claim is renewed, and given up when somebody else took it."""
-        renewed = self.elapsed()
+    def _renewing(self, claim: Chunk, blocks: Iterable[bytes], since: float) -> Iterator[bytes]:
+        """The blocks; while they arrive slowly, the claim is renewed, and given up when somebody else took it.
+
+        `since` is when it was claimed: who stood still before the first block, or before the last one was taken, does
+        not write over what another received meanwhile.
+        """
+        renewed = since
         for block in blocks:
             yield block
             if self.elapsed() - renewed >= LEASE_RENEW_SECONDS:
