@@ -48,6 +48,6 @@ class ProcessRunner(Protocol):
 
         It sees the system's programs, the files of `reads` (read only) and `writes`, at their own paths, and no
         network. With `on_line`, stdout is passed line by line and not kept. Raises TaskFailed (`job.timeout`,
-        `job.stalled`, `job.output_too_large`, `job.program_missing`).
+        `job.stalled`, `job.output_too_large`, `job.program_missing`, and `job.killed` when others killed it).
         """
         ...

@@ -47,6 +47,8 @@ SYSTEM: Final = (
     "/etc/fonts", "/var/cache/fontconfig",  # text filters; without the cache every start would read every font
 )  # fmt: skip
 _CPU_GRACE_SECONDS: Final = 5
+_FROM_OUTSIDE: Final = (signal.SIGKILL, signal.SIGTERM)
+"""No media make a program end so: a system that runs out of memory does, or a person. It tells nothing of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class SandboxedRunner:
             else:
                 ended = self._confined(command, files, watch)
         stderr = readable_stderr(ended.stderr, [*files.reads, *([files.writes] if files.writes else [])])
-        _raise_for_limits(name, ended.returncode)
+        _raise_for_signals(name, ended.returncode)
         if self.sandbox == "bwrap" and ended.returncode == 1 and stderr.startswith("bwrap: "):
             raise TaskFailed(f"The sandbox could not be made: {stderr.strip()}", code="job.sandbox_failed")
         return Completed(ended.returncode, ended.stdout, stderr, ended.seconds)
@@ -160,13 +162,15 @@ def readable_stderr(data: bytes, paths: Sequence[Path]) -> str:
     return text
 
 
-def _raise_for_limits(name: str, returncode: int) -> None:
+def _raise_for_signals(name: str, returncode: int) -> None:
     # a shell's way of telling a signal, which bubblewrap follows: 128 + its number
     received = -returncode if returncode < 0 else returncode - 128
     if received == signal.SIGXFSZ:
         raise TaskFailed(f"{name} wrote a larger file than it may and was ended.", code="job.output_too_large")
     if received == signal.SIGXCPU:
         raise TaskFailed(f"{name} used more processor time than it may and was ended.", code="job.timeout")
+    if received in _FROM_OUTSIDE:
+        raise TaskFailed(f"{name} was killed from outside, as for want of memory.", code="job.killed")
 
 
 def _limited(command: Sequence[str], limits: Limits, more: Sequence[str] = ()) -> list[str]:

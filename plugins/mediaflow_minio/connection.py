@@ -24,6 +24,8 @@ ANSWER_SECONDS: Final = 5.0
 """Longest wait for the beginning of an answer to what only looks, removes, or begins an upload; it is asked twice. So a
 request hears within 10 s of a store that accepts connections and is silent (measured before: 120 s).
 """
+STORE_SECONDS: Final = 20.0
+"""The same for a body that was sent whole: the server flushes it to disk. What it composes or copies takes longer."""
 # One for each thread of a web process (32 by default) and its streams; more are opened when needed and not kept.
 _POOL_CONNECTIONS: Final = 64
 _OWNED: Final = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
@@ -37,17 +39,18 @@ class _PatientBody:
     sock: Any
     connect: Any
     timeout: Any
-    _brief = False
+    _patience_seconds = SILENCE_SECONDS
 
     def request(self, method: str, url: str, body: Any = None, *others: Any, **named: Any) -> None:
-        # PUT without a body copies an object, which takes its time
-        self._brief = method in ("GET", "HEAD", "DELETE") or (method == "POST" and not body)
+        # PUT without a body copies an object, POST with one joins parts: that takes its time
+        if method in ("GET", "HEAD", "DELETE") or (method == "POST" and not body):
+            self._patience_seconds = ANSWER_SECONDS
+        else:
+            self._patience_seconds = STORE_SECONDS if method == "PUT" and body else SILENCE_SECONDS
         super().request(method, url, body, *others, **named)  # type: ignore[misc]  # of the connection
 
     def getresponse(self) -> Any:
-        if not self._brief:
-            return super().getresponse()  # type: ignore[misc]
-        self.timeout = ANSWER_SECONDS
+        self.timeout = self._patience_seconds
         answer = super().getresponse()  # type: ignore[misc]
         if self.sock is not None:
             self.sock.settimeout(SILENCE_SECONDS)
@@ -56,7 +59,7 @@ class _PatientBody:
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        self.sock.settimeout(SILENCE_SECONDS)
+        self.sock.settimeout(STORE_SECONDS)
         super().send(data)  # type: ignore[misc]  # of the connection that this is mixed into
 
 

@@ -35,7 +35,20 @@ WEIGHTS: Final = {
     "queue_stop": 1.5,
 }
 ROLES: Final = ("worker", "web", "ffmpeg", "step", "step_master", "sandbox", "worker_master", "web_master", "master")
-ZOMBIE_POINTS: Final = [name for name, point in POINTS.items() if point.role == "worker" and name[:5] != "purge"]
+ZOMBIE_POINTS: Final = (
+    "task.claimed",
+    "step.made",
+    "step.before_keep",
+    "step.kept",
+    "task.before_done",
+    "package.written",
+    "publish.before_cas",
+    "publish.after_cas",
+    "assembly.joined",
+    "assembly.hashed",
+    "blob.linked",
+)
+"""Where a process holds something when it stops."""
 ARMED_AT_ONCE: Final = 8
 ZOMBIES_AT_ONCE: Final = 3
 TRIES: Final = 8
@@ -87,7 +100,7 @@ class Faults:
                 return
 
     def _arm(self, name: str, action: Action) -> bool:
-        if name in self._armed or len(self._armed) >= ARMED_AT_ONCE:
+        if name in self._armed or (action == "kill" and len(self._armed) >= ARMED_AT_ONCE):
             return False
         arm(self.shape.points, name, action)
         self._armed[name] = time.monotonic()

@@ -18,7 +18,7 @@ BLOCK_BYTES: Final = 64 * 1024
 @dataclass
 class Proxy:
     """`cut`: nobody can connect, what was connected is closed. `hang`: connections are accepted and nothing passes.
-    `slow`: every block comes two seconds late. `reset`: whatever is sent is answered by a reset.
+    `slow`: every block of an answer comes two seconds late. `reset`: whatever is sent is answered by a reset.
     """
 
     host: str
@@ -57,12 +57,12 @@ class Proxy:
         self._writers |= pair
         self.connections += 1
         try:
-            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer, answers=True))
         finally:
             self.connections -= 1
             self._writers -= pair
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False) -> None:
         with suppress(OSError):
             while block := await reader.read(BLOCK_BYTES):
                 while self.mode == "hang":
@@ -72,7 +72,7 @@ class Proxy:
                         _set_to_reset(each)
                         each.transport.abort()
                     break
-                if self.mode == "slow":
+                if self.mode == "slow" and answers:
                     await asyncio.sleep(SLOW_SECONDS)
                 writer.write(block)
                 await writer.drain()

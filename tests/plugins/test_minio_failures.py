@@ -62,12 +62,13 @@ def test_a_server_that_is_down_is_unavailable_soon(operation: str, region: str) 
     refused(S3Storage(location_of(url, settings)), operation)
 
 
-@pytest.mark.parametrize("operation", ["read", "stat", "delete", "list", "begin"])
+@pytest.mark.parametrize("operation", ["read", "stat", "delete", "list", "begin", "put", "part"])
 def test_a_server_that_accepts_and_is_silent_is_unavailable_soon(
     operation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen: requests waited for two minutes. What takes a server long, such as to copy, still may."""
     monkeypatch.setattr("mediaflow_minio.connection.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("mediaflow_minio.connection.STORE_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0), backlog=8) as silent:
         url = f"s3:http://127.0.0.1:{silent.getsockname()[1]}/bucket"
         settings = S3_SETTINGS | {"s3_region": "us-east-1", "s3_create_bucket": False}

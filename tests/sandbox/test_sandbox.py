@@ -111,6 +111,14 @@ def test_a_program_out_of_bounds_is_ended(
     assert within(1, lambda: not running(f"sleep {SLEEP}"))
 
 
+@pytest.mark.parametrize("number", ["KILL", "TERM"])
+def test_a_program_that_others_kill_tells_nothing_of_its_file(runner: SandboxedRunner, number: str) -> None:
+    """Seen: ffprobe was killed, and a good file was rejected as damaged."""
+    with pytest.raises(TaskFailed) as caught:
+        runner.run(["sh", "-c", f"sh -c 'kill -{number} $PPID; sleep 1'; sleep 9"], limits=QUICK)
+    assert caught.value.code == "job.killed"
+
+
 def test_lines_are_passed_on_and_not_kept_even_without_a_last_line_feed(runner: SandboxedRunner) -> None:
     lines: list[str] = []
     done = runner.run(["printf", "a=1\\n\\nb=2\\nend"], limits=QUICK, on_line=lines.append)
