@@ -76,7 +76,7 @@ class WorkerLife(dramatiq.Middleware):
         """Called when all threads ended."""
         for thread in self._threads:
             thread.join()
-        self.runtime.rota.wait(PERIODIC_SECONDS)
+        self.runtime.rota.close(PERIODIC_SECONDS)
         self.runtime.alive.forget(self.runtime.execution.claims.worker)
         self.runtime.close()
 

@@ -128,8 +128,9 @@ class Runtime:
         self.audit = Audit(database, self.metrics, Refusals(database))
         self.job_list = JobList(database)
         self.events, self.news = EventLog(database), News(database)
-        self.orphans = Orphans(database, self.wakeups, Identity.of(os.getpid()), partial(last_words, self.work.root))
-        self.rota = Rota(database, plugins, self.metrics, self.execution.claims.worker)
+        own = Identity.of(os.getpid())
+        self.orphans = Orphans(database, self.wakeups, own, partial(last_words, self.work.root))
+        self.rota = Rota(database, plugins, self.metrics, self.execution.claims.worker, own)
         self.captions = Captions(database, self.storage, self.posters.rendering, self.relay)
         self.alive = AliveWorkers(self.redis)
 

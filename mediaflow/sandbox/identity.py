@@ -53,6 +53,11 @@ class Identity:
             return None
         return cls(socket.gethostname(), pid, int(fields[_START]), f"{boot}.{namespace}")
 
+    def sees_the_end_of(self, name: str | None) -> bool:
+        """Whether the process of that name is dead for certain; of other places than its own it can not be told."""
+        other = Identity.parsed(name or "")
+        return other is not None and other.place == self.place and other.has_ended()
+
     def has_ended(self) -> bool:
         """Whether the process is dead for certain. To be asked in its own place only."""
         try:

@@ -154,7 +154,10 @@ def test_a_worker_holds_as_many_tasks_at_once_as_its_settings_say(
     steps, bookkeeping = next(load[1:] for load in LOADS if load[0] == settings)
     seen = Crowd()
     runtime.execution = replace(runtime.execution, handlers={"step": seen.hold, "package": seen.hold})
-    job = a_job(an_asset())
+    # a job that waits for its asset, so that nobody plans it
+    job = a_job(asset := an_asset())
+    assert runtime.database.assets.insert(asset)
+    assert runtime.database.jobs.insert(job)
     for number in range(8):
         usual = {"ready": True, "created_at": runtime.database.now()}
         step = a_task(job, f"step-{number}", load_units=1, **usual)

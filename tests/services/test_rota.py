@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -13,8 +15,9 @@ import pytest
 
 from mediaflow.domain.errors import MediaflowError, PluginFailed, Unavailable
 from mediaflow.plugin import MediaContext, Periodic
+from mediaflow.sandbox.identity import Identity
 from mediaflow.services.ports import Database
-from mediaflow.services.upkeep.rota import RUNS, SPARE_SECONDS, Rota
+from mediaflow.services.upkeep.rota import HOLD_SECONDS, RUNS, SPARE_SECONDS, Rota
 
 
 @dataclass
@@ -51,7 +54,7 @@ class House:
 
     def worker(self, name: str, *work: Periodic) -> Rota:
         offered: Any = Offered({periodic.name: periodic for periodic in work})
-        return Rota(self.database, offered, self.counts, name)
+        return Rota(self.database, offered, self.counts, name, Identity.of(os.getpid()))
 
     def turn(self) -> tuple[float, str | None]:
         """When the only work is due, from when it was begun, and who took it last."""
@@ -94,13 +97,62 @@ def test_the_next_turn_comes_from_the_begin_and_after_the_end(house: House) -> N
     first, second = house.worker("a", work(lambda _: hang(go), every=1.0)), house.worker("b", work(hang, every=1.0))
     first.look()
     # while it runs, nobody else takes it: it has its limit
-    assert house.turn() == (60.0 + SPARE_SECONDS, "a")
+    assert house.turn() == (60.0 + SPARE_SECONDS + HOLD_SECONDS, "a")
     second.look()
     first.look()
     go.set()
-    first.wait(5)
+    first.close(5)
     assert house.turn() == (1.0, "a")
     assert house.counts.found == {"done": 1}
+
+
+def test_what_comes_often_keeps_its_turn_and_writes_nothing_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    ran: list[str] = []
+    ours = house.worker("a", work(lambda _: ran.append("a"), every=1.0, limit=1.0))
+    other = house.worker("b", work(lambda _: ran.append("b"), every=1.0, limit=1.0))
+    began = house.database.now()
+    ours.look()
+    ours.wait(5)
+    written = [turn.rev for turn in house.database.turns.find({})]
+    # when: a second later and another
+    for seconds in (0.5, 1.5, 3.0):
+        monkeypatch.setattr(house.database, "now", lambda seconds=seconds: began + seconds)
+        for rota in (other, ours):
+            rota.look()
+            rota.wait(5)
+    # then
+    assert ran == ["a", "a", "a"]
+    assert [turn.rev for turn in house.database.turns.find({})] == written
+    # when: what it is kept for is nearly over, it is kept on; others have it when its worker leaves
+    monkeypatch.setattr(house.database, "now", lambda: began + 1 + SPARE_SECONDS + HOLD_SECONDS - 3)
+    ours.look()
+    assert [turn.rev for turn in house.database.turns.find({})] == [rev + 1 for rev in written]
+    ours.close(5)
+    monkeypatch.setattr(house.database, "now", lambda: began + 30)
+    other.look()
+    other.wait(5)
+    assert ran == ["a", "a", "a", "a", "b"]
+
+
+def test_the_turn_of_a_worker_that_is_seen_dead_is_taken_at_once(house: House) -> None:
+    # given
+    program = subprocess.Popen(["sleep", "600"])
+    dies, ran, go = Identity.of(program.pid), list[str](), threading.Event()
+    house.worker(str(dies), work(lambda _: hang(go))).look()
+    other = house.worker("b", work(lambda _: ran.append("b")))
+    other.look()
+    assert ran == []
+    # when
+    program.kill()
+    program.wait()
+    other.look()
+    other.wait(5)
+    go.set()
+    # then
+    assert ran == ["b"]
 
 
 def hang(go: threading.Event | MediaContext) -> None:

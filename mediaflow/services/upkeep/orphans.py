@@ -37,7 +37,7 @@ class Orphans:
         for name in self.database.tasks.distinct("worker", here):
             worker = Identity.parsed(name)
             # a task that an older version claimed names no place, whatever its document still says
-            if worker is None or worker.place != self.own.place or not worker.has_ended():
+            if worker is None or not self.own.sees_the_end_of(name):
                 continue
             words = self.last_words(worker)
             for task in self.database.tasks.find({**here, "worker": name}, limit=BATCH):
