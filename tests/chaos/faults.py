@@ -12,7 +12,7 @@ from typing import Final
 import redis
 
 from tests.chaos.faultpoints import POINTS, Action, arm, disarm, fired
-from tests.chaos.processes import kill
+from tests.chaos.processes import all_processes, kill
 from tests.chaos.shapes import Shape
 
 ZOMBIE_SECONDS: Final = 33.0
@@ -50,7 +50,7 @@ ZOMBIE_POINTS: Final = (
 )
 """Where a process holds something when it stops."""
 ARMED_AT_ONCE: Final = 8
-ZOMBIES_AT_ONCE: Final = 3
+ZOMBIES_AT_ONCE: Final = 2
 TRIES: Final = 8
 
 
@@ -86,7 +86,9 @@ class Faults:
         """The next fault; with `zombies`, a process may be stopped past its lease."""
         self.look_after()
         if zombies and len(self._stopped) + len(self._stops) < ZOMBIES_AT_ONCE and self.rng.random() < 0.25:
-            if self._arm(name := self.rng.choice(ZOMBIE_POINTS), "stop"):
+            if self.rng.random() < 0.5:
+                self._stop_worker()
+            elif self._arm(name := self.rng.choice(ZOMBIE_POINTS), "stop"):
                 self._stops.add(name)
             return
         # what can't be done at this moment (no ffmpeg runs) gives way to something else
@@ -105,6 +107,15 @@ class Faults:
         arm(self.shape.points, name, action)
         self._armed[name] = time.monotonic()
         return True
+
+    def _stop_worker(self) -> None:
+        """Stop a worker that runs a step, wherever it is."""
+        every = all_processes()
+        at_work = {every[pid].parent for pid in self.shape.roles().get("step_master", []) if pid in every}
+        running = {every[pid].parent for pid in self.shape.roles().get("step", []) if pid in every}
+        busy = [pid for pid in at_work if any(every[p].parent == pid for p in running if p in every)]
+        if busy and kill(pid := self.rng.choice(sorted(busy)), signal.SIGSTOP):
+            self._stopped[pid] = time.monotonic() + ZOMBIE_SECONDS
 
     def _kill(self, role: str) -> bool:
         found = [pid for pid in self.shape.roles().get(role, []) if pid not in self._stopped]

@@ -17,8 +17,8 @@ from tests.chaos.shapes import Shape
 
 BOUND_SECONDS: Final = 15.0
 """An answer that something is away comes within this time: the service's own bound is 10 s, on a busy machine more."""
-CHUNK_SECONDS: Final = 30.0
-"""A chunk waits for what stores it: 20 s."""
+CHUNK_SECONDS: Final = 40.0
+"""A chunk waits 20 s for what stores it, and 10 s for what tells how it is."""
 LIVE_SECONDS: Final = 3.0
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Mode = Literal["ok", "cut", "hang", "slow", "reset"]
 SLOW_SECONDS: Final = 2.0
@@ -79,11 +79,20 @@ class Proxy:
         writer.close()
 
     def run(self) -> None:
+        """Serve until `stop`; connections that stand end with it."""
         self._loop.run_forever()
+        self._loop.run_until_complete(_end(asyncio.all_tasks(self._loop)))
+        self._loop.close()
 
     def stop(self) -> None:
         self.become("cut")
         self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _set_to_reset(writer: asyncio.StreamWriter) -> None:

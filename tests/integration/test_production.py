@@ -21,6 +21,7 @@ import requests
 from mediaflow.embedded.addresses import free_port
 from mediaflow.embedded.redis_server import configure_redis
 from mediaflow.testing.clips import make_clip
+from tests.chaos.proxy import Proxy, running_proxy
 from tests.cli.conftest import eventually, is_gone
 from tests.contracts.nxserver import running_nx_server
 from tests.contracts.s3server import running_s3_server
@@ -38,6 +39,8 @@ class Production:
     ann: Service
     bob: Service
     masters: tuple[int, ...]
+    between: dict[str, Proxy]
+    """What stands between the service and its `mongo` and `s3`."""
 
 
 def made(directory: Path) -> Path:
@@ -71,14 +74,19 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
     with ExitStack() as stack:
         s3 = stack.enter_context(running_s3_server(made(directory / "s3")))
         mongo = stack.enter_context(running_nx_server(made(directory / "mongo")))
+        between = {
+            name: stack.enter_context(running_proxy(address))
+            for name, address in (("mongo", mongo), ("s3", s3.endpoint))
+        }
         redis = configure_redis(made(directory / "redis"), stack)
         server = [shutil.which("redis-server") or redis.program[0], *redis.program[1:]]
         stack.enter_context(running(server, directory / "redis.log", dict(os.environ), directory / "redis"))
         environ = clean_environ(
             MEDIAFLOW_DATA_DIR=str(directory / "data"),
-            MEDIAFLOW_DATABASE_URL=f"mongodb://{mongo}/mediaflow",
+            MEDIAFLOW_DATABASE_URL=f"mongodb://{between['mongo'].address}/mediaflow",
             MEDIAFLOW_REDIS_URL=redis.url,
-            **s3.environment("mediaflow"),
+            **s3.environment("mediaflow")
+            | {"MEDIAFLOW_STORAGE_URL": s3.url("mediaflow").replace(s3.endpoint, between["s3"].address)},
             MEDIAFLOW_JWT_KEY=KEY,
             MEDIAFLOW_PORT=str(web_port),
             MEDIAFLOW_METRICS_BIND="off",
@@ -98,7 +106,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         ]
         wait_ready(url, web_log)
         ann, bob = (Service(url, minted(user, environ), "", "", directory, 0) for user in ("ann", "bob"))
-        yield Production(ann, bob, tuple(master.pid for master in masters))
+        yield Production(ann, bob, tuple(master.pid for master in masters), between)
         for log in (web_log, worker_log):
             assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
 
@@ -138,6 +146,32 @@ def test_others_do_not_see_it(production: Production, clip: Path) -> None:
     assert production.bob.call("GET", f"/assets/{asset_id}").status_code == 404
     assert production.bob.call("DELETE", f"/assets/{asset_id}").status_code == 404
     assert production.ann.settled(asset_id)["state"] == "ready"
+
+
+@pytest.mark.parametrize(
+    ("away", "told"), [("mongo", {"list": 503, "announced": 503}), ("s3", {"list": 200, "announced": 503})]
+)
+def test_what_is_away_is_told_at_once_while_it_is_known_and_used_when_it_is_back(
+    production: Production, away: str, told: dict[str, int]
+) -> None:
+    """All dependencies, in all ways and by twos: tests/chaos/test_dependencies.py."""
+    ann, began = production.ann, time.monotonic()
+    ann.call("GET", "/assets")
+    production.between[away].become("cut")
+    try:
+        for _ in range(2):
+            answers = {
+                "list": ann.call("GET", "/assets"),
+                "announced": ann.call("POST", "/uploads", json={"filename": "a.mp4", "size_bytes": 10}),
+            }
+            assert {name: answer.status_code for name, answer in answers.items()} == told
+            assert all("Retry-After" in answer.headers for answer in answers.values() if answer.status_code == 503)
+            assert requests.get(f"{ann.url}/livez", timeout=5).status_code == 200
+    finally:
+        production.between[away].become("ok")
+    assert time.monotonic() - began < 30  # 3 s for who finds out; it was 10 s for each that wrote
+    wait_ready(ann.url, Path(os.devnull))
+    assert ann.call("GET", "/assets").status_code == 200
 
 
 def test_nothing_outlives_masters_that_are_killed(production: Production, tmp_path: Path) -> None:
