@@ -36,6 +36,7 @@ COMMANDS: Final = MappingProxyType(
         "gc": ("gc:gc", "Remove what nothing names: lost attempts, abandoned uploads, what dead processes left."),
         "backup": ("backup:backup", "Copy all documents, and the list of their objects, while the service runs."),
         "restore": ("backup:restore", "Restore a backup into an empty data directory."),
+        "migrate": ("migrate:migrate", "Bring the documents of older versions to the newest shape, after an upgrade."),
         "doctor": ("doctor:doctor", "Show the settings and check what mediaflow needs."),
     }
 )

@@ -27,6 +27,10 @@ CHANGES: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 """What people notice of each schema, told when a database of an older one is opened."""
+WRITTEN_BESIDE: Final = 3
+"""The oldest schema whose processes read what this version writes with that number: the fields that they don't know are
+left alone by them, and what they write is read with the defaults. They may run beside it in one MongoDB.
+"""
 KNOWS_ISSUERS: Final = 3
 """The first schema whose API keys tell their makers' issuer."""
 _VIDEO: Final = {
@@ -45,6 +49,11 @@ _VIDEO: Final = {
 _AUDIO: Final = _VIDEO | dict.fromkeys((".m4s", ".mp4"), FileType("media", "audio/mp4"))
 _MANIFESTS: Final = {ending: _VIDEO[ending] for ending in (".m3u8", ".mpd", ".vtt")}
 _IMAGES: Final[tuple[tuple[str, OutputKind], ...]] = (("thumbnail", "image"), ("storyboard", "storyboard"))
+
+
+def changes_since(version: int) -> str:
+    """What people notice who had that schema until now."""
+    return "; ".join(change for newer, change in CHANGES.items() if newer > version)
 
 
 def publication_of_schema_1(document: Mapping[str, Any]) -> Publication:

@@ -15,7 +15,7 @@ from types import MappingProxyType, NoneType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from mediaflow.domain.documents import publication_document, publication_of
-from mediaflow.domain.errors import Unavailable
+from mediaflow.domain.errors import ConfigurationError, Unavailable
 from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.services.ports import After, Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put
@@ -86,6 +86,15 @@ class Field:
         return value if self.codec is None or value is None else self.codec.load(value)
 
 
+def checked_database(where: object, schema: int) -> None:
+    """ConfigurationError for a database of a schema that this version can't know."""
+    if schema > SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"{where} was written by a newer mediaflow (schema {schema}, this one knows {SCHEMA_VERSION}): install that"
+            " version again, or restore the backup that was made before it"
+        )
+
+
 def checked_schema(record_id: str, schema: int | None) -> None:
     """Unavailable for a document of a shape that this version can't know: to guess would be to lose something."""
     if schema is not None and schema > SCHEMA_VERSION:
@@ -143,7 +152,7 @@ def checked_changes(fields: Mapping[str, Field], changes: Mapping[str, Any]) -> 
                 found.dropped.append((field, tuple(_member(field, member) for member in value.members)))
             case _:
                 found.assigned.append((field, field.checked(value)))
-    if any(field.codec is not None for field, _ in found.assigned):
+    if "schema" not in changes and any(field.codec is not None for field, _ in found.assigned):
         found.assigned.append((_known(fields, "schema"), SCHEMA_VERSION))
     return found
 

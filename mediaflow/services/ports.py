@@ -133,6 +133,15 @@ class CopiesDocuments(Protocol):
         ...
 
 
+@runtime_checkable
+class MarksSchema(Protocol):
+    """A database that writes documents as an older version can read them, until it is told that none is there."""
+
+    def raise_schema(self) -> None:
+        """From now on write documents of the newest schema. Older versions refuse them."""
+        ...
+
+
 class Wakeups(Protocol):
     """Hints to workers that something may be claimable. Losing one, or all, costs time and nothing else."""
 

@@ -21,6 +21,7 @@ from mediaflow.embedded.checks import run_checks
 from mediaflow.services.access.outside import outside_id
 from mediaflow.services.access.principals import Role
 from mediaflow.services.access.users import LocalUsers
+from mediaflow.services.integrity.migration import Migration
 from tests.api.issuer import AUDIENCE, Issuer, rsa_key, running_issuer
 from tests.api.site import Api, Site, is_problem
 from tests.contracts.olderfiles import DOCUMENTS, copy_to_mongo, unpack
@@ -150,6 +151,16 @@ def test_an_outside_admin_has_nothing_of_the_local_ones(house: House, trusted: d
         answer = site.client.get("/api/v1/session", headers={"Cookie": f"mediaflow_session={secret}"})
         is_problem(answer, 401)
     assert site.as_user("ann").get("/sessions").get_json()["items"] == []
+
+
+def test_what_can_not_tell_its_issuer_can_not_after_a_migration_either(
+    house: House, trusted: dict[str, str], issuer: Issuer
+) -> None:
+    migration = Migration(house(**trusted).world.runtime.database)
+    assert "assets" in {brought.kind for brought in migration.run()}
+    assert migration.waiting() == {}
+    assert migration.kept() == len(KEYS) + len(FACTS["sessions"])
+    test_an_outside_admin_has_nothing_of_the_local_ones(house, trusted, issuer)
 
 
 def test_the_operator_gives_a_name_back(house: House, trusted: dict[str, str], issuer: Issuer, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import socket
 import time
 from contextlib import closing
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import mongomock
@@ -16,9 +17,14 @@ from pymongo import MongoClient, errors
 
 from mediaflow.domain.credentials import LoginCode
 from mediaflow.domain.errors import ConfigurationError, Unavailable
+from mediaflow.domain.older import WRITTEN_BESIDE, changes_since
+from mediaflow.domain.publication import Publication
+from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.persistence import open_database
-from mediaflow.persistence.mongo import MongoDatabase
+from mediaflow.persistence.mongo import MongoDatabase, schemamark
 from mediaflow.persistence.mongo.errors import translation
+from mediaflow.persistence.mongo.schemamark import LOOK_SECONDS
+from tests.services.records import an_asset
 
 
 @pytest.fixture
@@ -99,6 +105,64 @@ class TestOtherVersions:
         assert database.login_codes.get("c") == code()
         assert database.login_codes.find({"used_at": None}) == [code()]
         database.close()
+
+
+class TestTheMark:
+    """What says which schema documents are written with."""
+
+    @pytest.fixture
+    def store(self) -> Any:
+        return partial(mongomock.MongoClient, _store=ServerStore())  # type: ignore[no-untyped-call]
+
+    @pytest.fixture
+    def documents(self, store: Any) -> Any:
+        return store("mongodb://mock/test")["test"]
+
+    def test_a_database_of_a_newer_version_is_left_alone(self, store: Any, documents: Any) -> None:
+        documents["meta"].insert_one({"_id": "schema", "version": 999, "told": 999})
+        database = MongoDatabase("mongodb://mock/test", mongo_client_class=store)
+        said = f"mock/test was written by a newer mediaflow .schema 999, this one knows {SCHEMA_VERSION}.: install that"
+        with pytest.raises(ConfigurationError, match=said):
+            database.ping()
+        database.close()
+        assert documents.list_collection_names() == ["meta"]
+
+    def test_who_runs_when_a_newer_version_comes_is_refused_soon(
+        self, store: Any, documents: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database = MongoDatabase("mongodb://mock/test", mongo_client_class=store)
+        database.ping()
+        assert documents["meta"].find_one() == {"_id": "schema", "version": SCHEMA_VERSION, "told": SCHEMA_VERSION}
+        documents["meta"].update_one({"_id": "schema"}, {"$set": {"version": 999}})
+        monkeypatch.setattr(schemamark, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + LOOK_SECONDS))
+        with pytest.raises(Unavailable, match="newer mediaflow") as refused:
+            database.login_codes.insert(code())
+        assert refused.value.code == "database.newer"
+        assert documents["login_codes"].count_documents({}) == 0
+        database.close()
+
+    def test_documents_are_written_for_older_versions_until_the_mark_is_raised(
+        self, store: Any, documents: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        documents["login_codes"].insert_one({"_id": "old", "created_at": 0.5, "schema": WRITTEN_BESIDE})
+        database, other = (MongoDatabase("mongodb://mock/test", mongo_client_class=store) for _ in range(2))
+        asset = an_asset(published=Publication(1, (), (), 1.0))
+        for opened in (database, other):
+            opened.ping()
+        database.assets.insert(asset)
+        database.assets.change(asset.id, {}, {"published": Publication(2, (), (), 1.0)})
+        assert documents["assets"].find_one()["schema"] == WRITTEN_BESIDE
+        # told once, whoever opens it
+        (told,) = caplog.messages
+        assert f"mock/test is of schema {WRITTEN_BESIDE}, and versions of mediaflow that know no newer one may" in told
+        assert changes_since(WRITTEN_BESIDE) in told
+        database.raise_schema()
+        database.assets.change(asset.id, {}, {"published": Publication(3, (), (), 1.0)})
+        database.login_codes.insert(code("new"))
+        assert documents["assets"].find_one()["schema"] == SCHEMA_VERSION
+        assert documents["login_codes"].find_one({"_id": "new"})["schema"] == SCHEMA_VERSION
+        database.close()
+        other.close()
 
 
 @pytest.mark.parametrize(

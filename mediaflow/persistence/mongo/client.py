@@ -17,10 +17,12 @@ from pymongo.errors import InvalidOperation, PyMongoError, ServerSelectionTimeou
 from pymongo.uri_parser import parse_uri
 
 from mediaflow.domain.errors import ConfigurationError, Unavailable
+from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.persistence.derived import DERIVED, Derived
 from mediaflow.persistence.forks import watch_forks
 from mediaflow.persistence.mongo.documents import DOCUMENTS, Record
 from mediaflow.persistence.mongo.errors import CODE, translation
+from mediaflow.persistence.mongo.schemamark import SchemaMark
 from mediaflow.persistence.rest import Rest
 
 ClientClass = Callable[..., MongoClient[dict[str, Any]]]
@@ -61,6 +63,7 @@ class MongoConnection:
         self._lock = threading.Lock()
         self._rest = Rest(REST_SECONDS)
         self._indexed = False
+        self._mark = SchemaMark(self.where)
         self._closed = False
         watch_forks(self)
 
@@ -80,6 +83,7 @@ class MongoConnection:
             raise Unavailable(f"the database at {self.where} did not answer a moment ago", code=CODE)
         try:
             database = self._connected()
+            self._mark.look(database)
             if not self._indexed:
                 # not under the lock: threads must not queue at a server that is down. Doing it twice does no harm
                 _make_indexes(database)
@@ -96,6 +100,15 @@ class MongoConnection:
             if ours is None:
                 raise
             raise ours from error
+
+    def schema_of(self, schema: int) -> int:
+        """What a document is written with that should have this schema, during an operation: the mark at most."""
+        return self._mark.version if schema == SCHEMA_VERSION else schema
+
+    def raise_schema(self) -> None:
+        """From now on that is the newest one."""
+        with self.database() as database:
+            self._mark.raise_it(database)
 
     def close(self) -> None:
         with self._lock:

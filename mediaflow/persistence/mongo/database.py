@@ -56,5 +56,8 @@ class MongoDatabase:
         with self._connection.database() as database:
             database.command("ping")
 
+    def raise_schema(self) -> None:
+        self._connection.raise_schema()
+
     def close(self) -> None:
         self._connection.close()

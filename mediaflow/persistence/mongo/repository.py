@@ -44,6 +44,7 @@ class MongoRepository(Generic[R]):
     def insert(self, record: R) -> bool:
         values = {name: field.checked(getattr(record, name)) for name, field in self._fields.items()}
         with self._connection.documents(self._document) as documents:
+            values["schema"] = self._connection.schema_of(values["schema"])
             try:
                 documents.insert(self._document(**values), load_bulk=False)
             except NotUniqueError:
@@ -65,8 +66,9 @@ class MongoRepository(Generic[R]):
 
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
         query = self._query(expect, record_id)
-        update = _update(checked_changes(self._fields, changes))
+        checked = checked_changes(self._fields, changes)
         with self._connection.documents(self._document) as documents:
+            update = self._update(checked)
             # raw operators: MongoEngine's keywords refuse None for a text
             return self._loaded(documents(__raw__=query).modify(__raw__=update, new=True))
 
@@ -119,6 +121,16 @@ class MongoRepository(Generic[R]):
             return {"$and": parts}
         return {name: wanted for part in parts for name, wanted in part.items()}
 
+    def _update(self, changes: Changes) -> dict[str, Any]:
+        """The changes as raw operators, no empty one among them."""
+        assigned = {field.name: value for field, value in changes.assigned}
+        if "schema" in assigned:
+            assigned["schema"] = self._connection.schema_of(assigned["schema"])
+        assigned |= {f"{field.name}.{name}": value for field, members in changes.put for name, value in members.items()}
+        dropped = {f"{field.name}.{name}": "" for field, members in changes.dropped for name in members}
+        added = {"rev": 1} | {field.name: amount for field, amount in changes.added}
+        return {name: what for name, what in (("$inc", added), ("$set", assigned), ("$unset", dropped)) if what}
+
     def _loaded(self, document: Record | None) -> R | None:
         if document is None:
             return None
@@ -128,15 +140,6 @@ class MongoRepository(Generic[R]):
         return self._record(
             **{name: value for name, value in values.items() if value is not None or self._fields[name].nullable}
         )
-
-
-def _update(changes: Changes) -> dict[str, Any]:
-    """The changes as raw operators, no empty one among them."""
-    assigned = {field.name: value for field, value in changes.assigned}
-    assigned |= {f"{field.name}.{name}": value for field, members in changes.put for name, value in members.items()}
-    dropped = {f"{field.name}.{name}": "" for field, members in changes.dropped for name in members}
-    added = {"rev": 1} | {field.name: amount for field, amount in changes.added}
-    return {name: what for name, what in (("$inc", added), ("$set", assigned), ("$unset", dropped)) if what}
 
 
 def _wanted(condition: Condition) -> list[Any]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from mediaflow.domain.errors import ConfigurationError
-from mediaflow.domain.older import CHANGES
+from mediaflow.domain.older import changes_since
 from mediaflow.domain.records import SCHEMA_VERSION
-from mediaflow.persistence.fields import fields_of
+from mediaflow.persistence.fields import checked_database, fields_of
 from mediaflow.persistence.sqlite.columns import column
 from mediaflow.persistence.sqlite.sides import offer_functions, side_statements
 from mediaflow.persistence.sqlite.sql import index_key, quoted
@@ -60,11 +60,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 def _is_current(connection: sqlite3.Connection, path: Path) -> bool:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise ConfigurationError(
-            f"{path} was written by a newer mediaflow (schema {version}, this one knows {SCHEMA_VERSION}): install that"
-            " version again, or restore the backup that was made before it"
-        )
+    checked_database(path, version)
     return version == SCHEMA_VERSION and not any(
         statement for table in TABLES for statement in _statements(connection, table)
     )
@@ -75,11 +71,10 @@ def _tell(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if not 0 < version < SCHEMA_VERSION:
         return  # a new file, or one that only gets columns and indexes
-    changes = [CHANGES[each] for each in range(version + 1, SCHEMA_VERSION + 1)]
     _log.warning(
         "The database %s is brought from schema %d to %d, which older versions of mediaflow can't open: %s. The only"
         " way back is a copy of %s that was made before, while nothing ran.",
-        *(path, version, SCHEMA_VERSION, "; ".join(changes), path.parent),
+        *(path, version, SCHEMA_VERSION, changes_since(version), path.parent),
     )
 
 

@@ -1,1 +1,3 @@
-"""Whether documents and storage tell the truth about one another (`mediaflow fsck`), and what neither needs."""
+"""Whether documents and storage tell the truth about one another (`mediaflow fsck`), what neither needs (`gc`), and
+documents of older versions (`migrate`).
+"""
