@@ -31,7 +31,13 @@ def run(tmp_path: Path, nx_server: str) -> Callable[[str | None], Version]:
 
     def version(path: str | None) -> Version:
         def command(*words: str) -> dict[str, Any]:
-            program = [sys.executable, ROOT / "tests/contracts/oneversion.py", tmp_path / "data", url, *words]
+            program: list[str | Path] = [
+                sys.executable,
+                ROOT / "tests/contracts/oneversion.py",
+                tmp_path / "data",
+                url,
+                *words,
+            ]
             environ = {**os.environ, "PYTHONPATH": path or str(ROOT), "URL": url}
             done = subprocess.run(program, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
@@ -53,7 +59,7 @@ def older(tmp_path: Path) -> str:
     source, site = tmp_path / "older", tmp_path / "site"
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(source, filter="data")
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", site]
+    options: list[str | Path] = ["--quiet", "--no-deps", "--no-build-isolation", "--target", site]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, source], check=True)
     return f"{site}{os.pathsep}{source}"
 
