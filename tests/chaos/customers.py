@@ -16,8 +16,8 @@ from typing import Any, Final
 import requests
 
 TERMINAL: Final = ("ready", "failed", "rejected")
-AGAIN: Final = (409, 429, 502, 503, 504)
-"""Statuses that say "come again": 409 only with a code that says so."""
+AGAIN: Final = (409, 429, 502, 503, 504, 507)
+"""Statuses that say "come again": 409 only with a code that says so, 507 when somebody has made room."""
 BUSY: Final = ("upload.chunk_busy", "request.idempotency_running")
 ANNOUNCE_SECONDS: Final = 8.0
 """A client whose first request died does not wait for its key: it comes with a new one."""

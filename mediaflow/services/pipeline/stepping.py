@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mediaflow.domain import keys
-from mediaflow.domain.errors import LeaseLost
+from mediaflow.domain.errors import InsufficientStorage, LeaseLost, TaskFailed
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Asset, Task
@@ -28,6 +29,8 @@ from mediaflow.services.ports import Metrics, StepRequest, StepRunner
 
 STEP_SECONDS_PER_MEDIA_SECOND = 120.0
 STEP_SECONDS_AT_LEAST = 600.0
+LEAST_FREE_BYTES: Final = 1024**2
+"""With less room for work, a step that failed has failed for that."""
 LONG_NICE: Final = 10
 """A long task lets others have the cores: they are over soon, and it takes what is left."""
 
@@ -80,6 +83,11 @@ class Stepping:
             artifacts = self.steps.run(request, _Hooks(lease))
             outcome = "done"
             return artifacts
+        except TaskFailed as error:
+            # programs end well on a full disk, and what they wrote is said to be bad: it is not the media's fault
+            if (free := shutil.disk_usage(request.directory).free) < LEAST_FREE_BYTES:
+                raise InsufficientStorage(f"The worker's disk is full ({free} bytes are free).") from error
+            raise
         finally:
             self.metrics.count("mediaflow_encodes_total", step=request.step, outcome=outcome)
             self.metrics.observe("mediaflow_encode_seconds", time.monotonic() - started, step=request.step)
