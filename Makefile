@@ -28,6 +28,8 @@ $(STAMP): $(INPUTS)
 	@echo 'Installing into $(VENV) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# What a build leaves here is found before what is installed, and names the plugins of that day.
+	@rm -rf *.egg-info
 	@$(BIN)/python -m mediaflow.web.vendor
 	@touch $@
 

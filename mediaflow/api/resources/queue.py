@@ -14,7 +14,10 @@ blueprint = Resource("queue", __name__, url_prefix=f"{BASE}/queue", description=
 
 @blueprint.operation("GET", "", gives={200: QueueSchema}, admin=True)
 def get_queue() -> dict[str, Any]:
-    """How much work waits and runs, and whether any is begun."""
+    """How much work waits and runs.
+
+    By stage and lane, with the age of the oldest that waits, and whether any is begun: who paused it, when and why.
+    """
     return _document()
 
 

@@ -53,8 +53,8 @@ class EventLog:
 
     def forget(self, before: float) -> None:
         """Remove some of the events that were appended before that time. The last one stays: numbers go on after it."""
-        due = {"logged_at": Below(before), "number": Below(self.last())}
-        for logged in self.database.events.find(due, sort=("logged_at",), limit=MOST):
+        where = {"logged_at": Below(before), "number": Below(self.last())}
+        for logged in self.database.events.find(where, sort=("logged_at",), limit=MOST):
             self.database.events.remove(logged.id)
 
     def _end(self, sort: str) -> int:
