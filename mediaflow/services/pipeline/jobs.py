@@ -189,6 +189,8 @@ class Jobs:
             error = error or {"code": f"job.{state}", "detail": f"The job was {state}."}
             if self.tenure.give_back(job, error) is None and self.tenure.published(job):
                 state, error = "done", None
+        if job.kind == "poster":
+            self.tenure.leave(job)
         changes = {"state": state, "error": error, "updated_at": now, "finished_at": now}
         told = Event(f"job.{state}", now, job.owner, job.asset_id, job.id, data=error or {})
         running = {"state": OneOf(("pending", "running"))}

@@ -38,7 +38,8 @@ class Tenure:
         if asset is None:
             return "lost"
         if job.kind == "poster":
-            return "held" if asset["deleted_at"] is None else "lost"
+            is_shown = asset["generation"] == job.generation and asset["deleted_at"] is None
+            return "held" if is_shown else "lost"
         if asset["job_id"] != job.id:
             if asset["next_generation"] >= job.generation:
                 return "lost"
@@ -81,6 +82,13 @@ class Tenure:
         expect = {"job_id": job.id, "state": "processing", "generation": asset["generation"], "deleted_at": None}
         told = () if state == "ready" else (Event(f"asset.{state}", now, job.owner, job.asset_id, job.id, data=error),)
         return self.outbox.change(self.database.assets, job.asset_id, expect, changes, *told)
+
+    def leave(self, job: Job) -> None:
+        """Have a picture removed that was made for a generation which was followed, and swept, meanwhile."""
+        asset = self.database.assets.peek(job.asset_id, ("generation", "sweep_at"))
+        if asset is not None and asset["generation"] > job.generation:
+            changes = leftovers(asset["sweep_at"], self.database.now())
+            self.database.assets.change(job.asset_id, {"generation": asset["generation"]}, changes)
 
     def published(self, job: Job) -> bool:
         """True when what the job made, or something later, is what viewers see."""

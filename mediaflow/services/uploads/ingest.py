@@ -118,8 +118,15 @@ class Ingest:
         except MediaflowError as error:
             self.parts.abort_parts(upload.storage_key, upload.parts_handle)
             if isinstance(error, LimitReached):
-                self.database.uploads.remove(upload.id, {"state": "initialized"})
+                self._refuse(upload)
             raise
+
+    def _refuse(self, upload: Upload) -> None:
+        """Take back what is too much: as if it had never been, unless it was told already."""
+        if self.database.assets.peek(upload.asset_id, ("rev",)) is None:
+            self.database.uploads.remove(upload.id, {"state": "initialized"})
+        else:
+            self.end(upload, "aborted")
 
     def _limits(self, owner: str, size_bytes: int) -> tuple[Quotas, Underway]:
         """What the owner may have, and on the way; LimitReached when one more upload of that size is too much."""

@@ -66,7 +66,8 @@ class Quotas:
             return self._refusal(Usage(used.assets - 1, used.bytes - asset.size_bytes), used)
 
         def take_back() -> None:
-            self.database.assets.remove(asset.id, {"state": "created"})
+            # not when somebody is telling of it: then it was made, and is to be ended like any other
+            self.database.assets.remove(asset.id, {"state": "created", "tell_at": asset.tell_at})
 
         insert_within(inserted, take_back, lambda: self.check(asset.owner, asset.size_bytes), self.pause)
 
