@@ -84,6 +84,8 @@ def checked_url(url: str) -> tuple[str, str, int]:
         raise InvalidInput(f"must be a URL: {error}") from error
     if parts.scheme not in PORTS or not host:
         raise InvalidInput("must begin with https:// or http:// and a host")
+    if "%" in host:
+        raise InvalidInput("must have a host without %, of a network zone or a character")
     if "@" in parts.netloc:
         raise InvalidInput("must not hold a user name or password")
     if parts.fragment:

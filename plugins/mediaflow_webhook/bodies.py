@@ -55,6 +55,19 @@ class Number(fields.Integer):
         return int(value)
 
 
+class Names(fields.List[Any]):
+    """At most so many texts. Many more are refused by their number, before any of them is looked at."""
+
+    def __init__(self, most: int, **options: Any) -> None:
+        self.most = most
+        super().__init__(fields.String(validate=options.pop("of")), **options)
+
+    def _deserialize(self, value: Any, *positional: Any, **named: Any) -> list[Any]:
+        if isinstance(value, list) and len(value) > self.most:
+            raise ValidationError(f"must have at most {self.most} items, not {len(value)}")
+        return super()._deserialize(value, *positional, **named)
+
+
 def _text(value: str) -> None:
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         raise ValidationError("must hold no control characters")
@@ -104,9 +117,9 @@ class WebhookChanges(Input):
             "maxLength": LONGEST_URL,
         },
     )
-    events = fields.List(
-        fields.String(validate=validate.OneOf([*EVENTS, *GROUPS], error="must be one of: {choices}")),
-        validate=validate.Length(max=MOST_EVENTS),
+    events = Names(
+        MOST_EVENTS,
+        of=validate.OneOf([*EVENTS, *GROUPS], error="must be one of: {choices}"),
         metadata={
             "description": "Names of events, or groups such as `asset.*`; none: all events.",
             "examples": [["asset.ready", "job.*"]],

@@ -67,6 +67,13 @@ class Views:
             raise endpoints.no_webhook()
         return found
 
+    def _steered(self, webhook_id: str) -> Record:
+        """The same, for who may also have it told of what it tells of: who is no admin any more may only remove it."""
+        found = self._own(webhook_id)
+        if found.data["all_owners"] and self._caller().role != "admin":
+            raise Forbidden("It tells of everybody's assets: only admins use it; you can remove it.", code="auth.role")
+        return found
+
     def list_webhooks(self, query: dict[str, Any]) -> dict[str, Any]:
         """List webhooks.
 
@@ -115,7 +122,7 @@ class Views:
 
         What happens while it is disabled is not sent later. Enabling it forgets how it failed.
         """
-        self._own(webhook_id)
+        self._steered(webhook_id)
         self._check(body)
         now, last = time.time(), self.context.events.last()
 
@@ -147,7 +154,7 @@ class Views:
 
         The answer shows it this once. For 24 hours the one that it had signs along, so that receivers can change.
         """
-        self._own(webhook_id)
+        self._steered(webhook_id)
         now = time.time()
         return _with_secret(endpoints.edit(self.context.records, webhook_id, lambda e: endpoints.rotated(e, now)))
 
@@ -167,7 +174,7 @@ class Views:
 
         Newest first; the last 10,000 of the last 30 days.
         """
-        self._own(webhook_id)
+        self._steered(webhook_id)
         records = self.context.records
         found = records.find(deliveries.KIND, subject=webhook_id, newest_first=True, **_window(query))
         return _page(query, records.count(deliveries.KIND, subject=webhook_id), found, _delivery)
@@ -191,7 +198,7 @@ class Views:
         return _delivery(changed)
 
     def _open(self, webhook_id: str) -> Record:
-        endpoint = self._own(webhook_id)
+        endpoint = self._steered(webhook_id)
         if endpoint.state != endpoints.ENABLED:
             raise Conflict("The webhook is disabled; enable it first.", code="webhook.disabled")
         return endpoint

@@ -243,6 +243,24 @@ def test_events_are_their_owners_and_an_admin_may_ask_for_all(site: Site, receiv
     assert root.get("/webhooks").get_json()["total"] == 1
 
 
+def test_who_is_no_admin_any_more_can_only_remove_what_tells_of_all(site: Site, receiver: Receiver) -> None:
+    hook = made(site.as_user("root", "admin"), receiver.url("/all"), all_owners=True)
+    happen(site, 1)
+    send(context_of(site))
+    root, path = site.as_user("root"), f"/webhooks/{hook['id']}"
+    for method, what, body in (
+        ("PATCH", "", {"url": "https://elsewhere.org"}),
+        ("POST", "/rotate", None),
+        ("POST", "/test", None),
+        ("GET", "/deliveries", None),
+        ("POST", f"/deliveries/{'a' * 32}/replay", None),
+    ):
+        is_problem(root.call(method, path + what, **({"json": body} if body else {})), 403, "auth.role")
+    assert root.get(path).get_json()["url"] == receiver.url("/all")
+    is_problem(site.as_user("bob").call("PATCH", path, json={"enabled": False}), 404)
+    assert root.call("DELETE", path).status_code == 204
+
+
 WRONG: Final[list[tuple[Any, str]]] = [
     ({}, "/url"),
     ({"url": "https://user:secret@example.org/"}, "/url"),
@@ -250,12 +268,15 @@ WRONG: Final[list[tuple[Any, str]]] = [
     ({"url": "http://10.0.0.1/"}, "/url"),
     ({"url": "http://169.254.169.254/latest"}, "/url"),
     ({"url": "http://[::ffff:10.0.0.1]/"}, "/url"),
+    ({"url": "http://[2606:4700::1%25eth0]/"}, "/url"),
+    ({"url": "http://%65xample.org/"}, "/url"),
     ({"url": "https://example.org/\r\nX: y"}, "/url"),
     ({"url": "https://example.org/\ud800"}, "/url"),
     ({"url": "https://example.org", "events": ["asset.red"]}, "/events/0"),
     ({"url": "https://example.org", "events": ["asset.*", "asset"]}, "/events/1"),
     ({"url": "https://example.org", "events": ["webhook.test"]}, "/events/0"),
     ({"url": "https://example.org", "events": ["asset.*"] * 51}, "/events"),
+    ({"url": "https://example.org", "events": [0] * 60_000}, "/events"),
     ({"url": "https://example.org", "enabled": "yes"}, "/enabled"),
     ({"url": "https://example.org", "description": "a\ud800"}, "/description"),
     ({"url": "https://example.org", "secret": "whsec_mine"}, "/secret"),
