@@ -13,14 +13,17 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
+from mediaflow.domain.keys import checked_key
 from mediaflow.domain.records import SCHEMA_VERSION
 from mediaflow.embedded.datadir import PRIVATE_DIRECTORY, PRIVATE_FILE, write_private
 from mediaflow.persistence import open_database
-from mediaflow.plugin import ConfigurationError, HasLocalFiles, NotFound, ObjectInfo, Storage
+from mediaflow.plugin import ConfigurationError, HasLocalFiles, InvalidInput, NotFound, ObjectInfo, Storage
 from mediaflow.runtime import Runtime, database_url
 from mediaflow.services.access.keyfile import key_file
 from mediaflow.services.integrity.named import NamedObjects
@@ -91,17 +94,19 @@ def restore(source: Path, settings: Settings, storage: Storage) -> BackupFacts:
     _check_empty(settings.data_path, "the data directory")
     if target.exists():
         raise ConfigurationError(f"there is a database {target}; a backup is restored where there is none")
+    signing = _signing(source) if not settings.jwt_key else None
+    for _ in _objects(source):
+        pass  # what is wrong with any of them is said before there is anything
     for directory in (settings.data_path, target.parent, key.parent):
         directory.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-    if (source / OBJECTS).is_dir():
-        for line in _lines(source / LISTED):
-            _put(storage, line["key"], source / OBJECTS / line["key"])
-    if (source / KEY).exists() and not settings.jwt_key:
-        write_private(key, (source / KEY).read_text())
-    # last: where there are documents, all else is there
     draft = target.with_name(target.name + ".new")
+    draft.touch(mode=PRIVATE_FILE, exist_ok=False)  # of two at once, one goes on
+    for info in _objects(source):
+        _put(storage, info, source / OBJECTS / info.key)
+    if signing is not None:
+        write_private(key, signing)
+    # last: where there are documents, all else is there
     shutil.copyfile(source / DOCUMENTS, draft)
-    draft.chmod(PRIVATE_FILE)
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     draft.rename(target)
@@ -109,13 +114,13 @@ def restore(source: Path, settings: Settings, storage: Storage) -> BackupFacts:
 
 
 def _read(source: Path) -> BackupFacts:
+    facts = _facts(source)
+    damage: str | None = None
     try:
-        facts = BackupFacts(**json.loads((source / TOLD).read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigurationError(f"{source} holds no backup: its {TOLD} is missing or is none") from error
-    try:
-        with closing(sqlite3.connect(f"file:{source / DOCUMENTS}?mode=ro", uri=True)) as documents:
+        with closing(sqlite3.connect(f"file:{quote(str(source / DOCUMENTS))}?mode=ro", uri=True)) as documents:
             schema = max(facts.schema, documents.execute("PRAGMA user_version").fetchone()[0])
+            if schema <= SCHEMA_VERSION:
+                damage = _damage(documents, facts)
     except sqlite3.Error as error:
         raise ConfigurationError(f"{source / DOCUMENTS} can't be read ({error})") from error
     if schema > SCHEMA_VERSION:
@@ -123,12 +128,53 @@ def _read(source: Path) -> BackupFacts:
             f"{source} was made by a newer mediaflow ({facts.version}, schema {schema}, this one knows"
             f" {SCHEMA_VERSION}): restore it with that version"
         )
+    if damage is not None:
+        raise ConfigurationError(f"{source / DOCUMENTS} is damaged ({damage})")
     return facts
 
 
-def _lines(path: Path) -> Iterator[dict[str, str]]:
-    with path.open() as file:
-        yield from map(json.loads, file)
+def _facts(source: Path) -> BackupFacts:
+    try:
+        facts = BackupFacts(**json.loads((source / TOLD).read_text()))
+        datetime.fromtimestamp(facts.at, UTC)
+        max(facts.schema, facts.assets, 0)  # numbers
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ConfigurationError(f"{source} holds no backup: its {TOLD} is missing or is none") from error
+    return facts
+
+
+def _damage(documents: sqlite3.Connection, facts: BackupFacts) -> str | None:
+    """What is wrong with the documents; None when nothing is. An empty file is a database too."""
+    (found,) = documents.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        return str(found)
+    (assets,) = documents.execute("SELECT COUNT(*) FROM assets").fetchone()
+    return None if assets == facts.assets else f"it holds {assets} assets of {facts.assets}"
+
+
+def _signing(source: Path) -> str | None:
+    """The key that signs tokens, if it is in the backup."""
+    try:
+        return (source / KEY).read_text() if (source / KEY).exists() else None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{source / KEY} is damaged: it is no text") from error
+
+
+def _objects(source: Path) -> Iterator[ObjectInfo]:
+    """The objects that were copied, each as long as it was; none when they were not. ConfigurationError for others."""
+    if not (source / OBJECTS).is_dir():
+        return
+    with (source / LISTED).open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                told = json.loads(line)
+                info = ObjectInfo(checked_key(told["key"]), int(told["size_bytes"]), 0.0)
+            except (InvalidInput, ValueError, TypeError, KeyError, RecursionError) as error:
+                raise ConfigurationError(f"{source / LISTED}, line {number}, is damaged: it names no object") from error
+            path = source / OBJECTS / info.key
+            if path.stat().st_size != info.size_bytes:
+                raise ConfigurationError(f"{path} is damaged: it has not the {info.size_bytes} bytes that it had")
+            yield info
 
 
 def _kept(storage: Storage, info: ObjectInfo, path: Path) -> bool:
@@ -155,13 +201,13 @@ def _linked(source: Path, path: Path) -> bool:
     return True
 
 
-def _put(storage: Storage, key: str, path: Path) -> None:
+def _put(storage: Storage, info: ObjectInfo, path: Path) -> None:
     def blocks() -> Iterator[bytes]:
         with path.open("rb") as file:
             while block := file.read(1024 * 1024):
                 yield block
 
-    storage.put(key, blocks(), size_bytes=path.stat().st_size, content_type="application/octet-stream")
+    storage.put(info.key, blocks(), size_bytes=info.size_bytes, content_type="application/octet-stream")
 
 
 def _check_empty(directory: Path, what: str) -> None:

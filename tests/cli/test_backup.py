@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,6 +133,66 @@ def test_what_is_no_backup_of_ours_is_refused(
     assert done.code == 1
     assert told in done.err
     assert not (tmp_path / "elsewhere").exists()
+
+
+def with_facts(**facts: Any) -> Callable[[Path], None]:
+    """Has `backup.json` say that instead."""
+
+    def spoil(backup: Path) -> None:
+        told = json.loads((backup / "backup.json").read_text())
+        (backup / "backup.json").write_text(json.dumps(told | facts))
+
+    return spoil
+
+
+def with_list(text: str) -> Callable[[Path], None]:
+    """Has the list of objects be that."""
+
+    def spoil(backup: Path) -> None:
+        (backup / "objects.jsonl").write_text(text)
+
+    return spoil
+
+
+def cut_object(backup: Path) -> None:
+    path = next(path for path in (backup / "objects").rglob("*") if path.is_file())
+    kept = path.read_bytes()[:-1]
+    path.unlink()  # the file has another name in the storage
+    path.write_bytes(kept)
+
+
+DAMAGED: tuple[tuple[Callable[[Path], object], str], ...] = (
+    (lambda backup: (backup / "documents.db").write_bytes(b""), "documents.db can't be read"),
+    (with_facts(assets=7), "it holds 1 assets of 7"),
+    (with_facts(schema="4"), "holds no backup"),
+    (with_facts(at="today"), "holds no backup"),
+    (with_facts(at=1e300), "holds no backup"),
+    (with_facts(at=float("nan")), "holds no backup"),
+    (lambda backup: (backup / "backup.json").write_text("[" * 100_000), "holds no backup"),
+    (with_list("junk\n"), "line 1, is damaged"),
+    (with_list('{"key": 5, "size_bytes": 1}\n'), "line 1, is damaged"),
+    (with_list('{"key": "../../jwt.key", "size_bytes": 1}\n'), "line 1, is damaged"),
+    (with_list('{"key": "a/lost", "size_bytes": 1}\n'), "objects/a/lost can't be used"),
+    (lambda backup: (backup / "objects.jsonl").unlink(), "objects.jsonl can't be used"),
+    (cut_object, "is damaged: it has not the"),
+    (lambda backup: (backup / "jwt.key").write_bytes(b"\xff"), "jwt.key is damaged"),
+)
+
+
+def test_of_a_damaged_backup_nothing_is_restored(run: Run, tmp_path: Path) -> None:
+    pipeline = Pipeline(make_world(tmp_path / "data"))
+    pipeline.ready(b"one")
+    load_or_create_key(pipeline.world.runtime.settings)
+    pipeline.world.runtime.close()
+    assert run("backup", tmp_path / "backup", "--objects", "--data-dir", tmp_path / "data").code == 0
+    for number, (spoil, told) in enumerate(DAMAGED):
+        spoiled = tmp_path / f"spoiled{number}"
+        shutil.copytree(tmp_path / "backup", spoiled)
+        spoil(spoiled)
+        done = run("restore", spoiled, "--data-dir", tmp_path / "elsewhere")
+        assert (done.code, told in done.err) == (1, True), (number, done.err)
+        assert not (tmp_path / "elsewhere").exists(), number
+    assert run("restore", tmp_path / "backup", "--data-dir", tmp_path / "elsewhere").code == 0
 
 
 def test_nothing_is_written_over(run: Run, tmp_path: Path) -> None:
