@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -67,7 +67,7 @@ def back_up(runtime: Runtime, target: Path, *, with_objects: bool) -> BackupFact
     copy = open_database(f"sqlite:{target / DOCUMENTS}")
     try:
         count = size = 0
-        with (target / LISTED).open("w") as listed:
+        with _named(target / LISTED), (target / LISTED).open("w") as listed:
             for info in NamedObjects(copy, runtime.storage).all():
                 if with_objects and not _kept(runtime.storage, info, target / OBJECTS / info.key):
                     continue  # purged since the documents were copied
@@ -106,9 +106,10 @@ def restore(source: Path, settings: Settings, storage: Storage) -> BackupFacts:
     if signing is not None:
         write_private(key, signing)
     # last: where there are documents, all else is there
-    shutil.copyfile(source / DOCUMENTS, draft)
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
+    with _named(draft):
+        shutil.copyfile(source / DOCUMENTS, draft)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
     draft.rename(target)
     return facts
 
@@ -183,12 +184,23 @@ def _kept(storage: Storage, info: ObjectInfo, path: Path) -> bool:
     try:
         if isinstance(storage, HasLocalFiles) and _linked(storage.local_path(info.key), path):
             return True
-        with path.open("wb") as file:
+        with _named(path), path.open("wb") as file:
             file.writelines(storage.read(info.key))
     except (NotFound, FileNotFoundError):
         path.unlink(missing_ok=True)
         return False
     return True
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of writing (a disk that is full) say where: those of an open file do not by themselves."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _linked(source: Path, path: Path) -> bool:
@@ -218,3 +230,4 @@ def _check_empty(directory: Path, what: str) -> None:
 def _made_empty(target: Path) -> None:
     _check_empty(target, "the directory")
     target.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    (target / LISTED).touch(exist_ok=False)  # of two that found it empty, one goes on

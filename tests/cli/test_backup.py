@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import resource
 import shutil
 import sqlite3
 import threading
@@ -14,6 +17,7 @@ from typing import Any
 import pytest
 
 from mediaflow.domain.records import SCHEMA_VERSION
+from mediaflow.embedded import backups
 from mediaflow.services.access.keyfile import load_or_create_key
 from tests.cli.conftest import Run, eventually
 from tests.services.pipeline import ANN, Pipeline
@@ -212,3 +216,40 @@ def test_nothing_is_written_over(run: Run, tmp_path: Path) -> None:
     assert "is not empty" in over.err
     assert "is not empty" in back.err
     assert "mongorestore --uri=URL" in mongo.err
+
+
+def test_of_two_backups_into_one_directory_one_goes_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(tmp_path / "data")
+    world.runtime.database.ping()
+    world.runtime.close()
+    assert run("backup", tmp_path / "backup", "--data-dir", tmp_path / "data").code == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "backup").iterdir()}
+    # both have found it empty
+    monkeypatch.setattr(backups, "_check_empty", lambda *_: None)
+    second = run("backup", tmp_path / "backup", "--data-dir", tmp_path / "data")
+    assert second.code == 1
+    assert "objects.jsonl can't be used (File exists)" in second.err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "backup").iterdir()} == before
+
+
+def test_a_full_disk_is_told_and_leaves_no_backup(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    pipeline = Pipeline(make_world(tmp_path / "data"))
+    pipeline.ready(bytes(3_000_000))
+    pipeline.world.runtime.close()
+
+    def elsewhere(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr(os, "link", elsewhere)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, limits[1]))
+    done = run("backup", tmp_path / "backup", "--objects", "--data-dir", tmp_path / "data")
+    assert done.code == 1
+    assert "can't be used (File too large)" in done.err
+    back = run("restore", tmp_path / "backup", "--data-dir", tmp_path / "elsewhere")
+    assert "holds no backup" in back.err
