@@ -20,6 +20,8 @@ from mediaflow.observability.core_metrics import CORE_METRICS, WORK_BUCKETS
 from mediaflow.plugin import ConfigurationError, MetricSpec
 
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+RESERVED_BYTES: Final = 262_144
+"""Of each of a process's files: several times what they grew to."""
 
 
 class PrometheusMetrics:
@@ -34,6 +36,7 @@ class PrometheusMetrics:
         self._histograms: dict[str, Histogram] = {}
         # `_created` series exist in one process only: without them both modes show the same series
         disable_created_metrics()  # type: ignore[no-untyped-call]
+        _reserve_files()
         for spec in (*CORE_METRICS, *plugin_specs):
             self._declare(spec)
 
@@ -63,6 +66,24 @@ class PrometheusMetrics:
             self._histograms[spec.name] = histogram
         for values in spec.initial:
             (self._counters.get(spec.name) or self._histograms[spec.name]).labels(*values)
+
+
+def _reserve_files() -> None:
+    """Take the room of this process's shared files now. ConfigurationError when there is none.
+
+    prometheus_client maps them with holes: the first count on a full disk ended the process by SIGBUS (seen).
+    """
+    directory = os.environ.get(MULTIPROCESS_VARIABLE)
+    for kind in ("counter", "histogram") if directory else ():
+        path = os.path.join(directory or "", f"{kind}_{os.getpid()}.db")  # its names, as of 0.26
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                os.posix_fallocate(file, 0, RESERVED_BYTES)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise ConfigurationError(f"{path}: {error.strerror}; metrics are kept there: make room for them") from error
 
 
 def exposed_registry(own: CollectorRegistry, *more: Collector) -> CollectorRegistry:

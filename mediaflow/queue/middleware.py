@@ -16,6 +16,7 @@ from mediaflow.domain.errors import MediaflowError
 from mediaflow.queue.broker import QUEUE
 from mediaflow.runtime import Runtime, worker_threads
 from mediaflow.sandbox.kernel import die_with
+from mediaflow.sandbox.stuck import end_stuck_sandboxes
 
 _log = structlog.get_logger(__name__)
 NUDGE_SECONDS = 1.0
@@ -89,6 +90,7 @@ class WorkerLife(dramatiq.Middleware):
                     runtime.steps.prepare()
                 runtime.orphans.give_back()
                 if beats % int(SWEEP_SECONDS / NUDGE_SECONDS) == 0:
+                    _end_stuck()
                     runtime.reconciler.sweep()
                 elif runtime.gate.has_room and not runtime.draining.is_set():
                     runtime.reconciler.nudge()
@@ -100,6 +102,11 @@ class WorkerLife(dramatiq.Middleware):
         while not runtime.stopped.wait(LOOK_SECONDS) and not runtime.draining.is_set():
             with _tried_again("periodic work"):
                 runtime.rota.look()
+
+
+def _end_stuck() -> None:
+    for process in end_stuck_sandboxes():
+        _log.warning("a sandbox that a dead worker had begun is ended", process=process)
 
 
 @contextmanager

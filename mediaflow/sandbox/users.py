@@ -19,7 +19,7 @@ FIRST_USER: Final = 60600
 them too.
 """
 USERS: Final = 256
-_LOCKS: Final = Path("/run/mediaflow-sandbox")
+LOCKS: Final = Path("/run/mediaflow-sandbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,11 @@ def _taken(first: int) -> SandboxUser:
 
 def _directory() -> int:
     try:
-        _LOCKS.mkdir(mode=0o700, exist_ok=True)
-        return os.open(_LOCKS, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        LOCKS.mkdir(mode=0o700, exist_ok=True)
+        return os.open(LOCKS, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         raise TaskFailed(
-            f"{_LOCKS} can't be made ({error.strerror}); as root mediaflow keeps locks there. Let it be written to, or"
+            f"{LOCKS} can't be made ({error.strerror}); as root mediaflow keeps locks there. Let it be written to, or"
             " start mediaflow as an ordinary user.",
             code="job.sandbox_failed",
         ) from error

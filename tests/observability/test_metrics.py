@@ -176,6 +176,17 @@ def test_several_processes_are_counted_as_one(tmp_path: Path) -> None:
     assert samples["mediaflow_upload_bytes_total{}"] == 31
     assert samples["mediaflow_asset_ready_seconds_count{}"] == 3
     assert samples["mediaflow_uploads_total{state=stored}"] == 0
+    # a file of whose end the disk has no room yet would end its process when there is none
+    mine = [Path(tmp_path, f"{kind}_{process.pid}.db").stat() for kind in ("counter", "histogram")]
+    assert [found.st_blocks * 512 >= found.st_size > 0 for found in mine] == [True, True]
+
+
+def test_no_room_for_shared_files_is_one_sentence(tmp_path: Path) -> None:
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "not there")}
+    program = "from mediaflow.observability.metrics import PrometheusMetrics; PrometheusMetrics()"
+    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True)
+    assert "ConfigurationError" in done.stderr
+    assert "No such file or directory; metrics are kept there" in done.stderr
 
 
 def test_the_depth_of_the_queue_is_looked_up_when_it_is_scraped() -> None:
