@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -75,7 +76,7 @@ def _reserve_files() -> None:
     """
     directory = os.environ.get(MULTIPROCESS_VARIABLE)
     for kind in ("counter", "histogram") if directory else ():
-        path = os.path.join(directory or "", f"{kind}_{os.getpid()}.db")  # its names, as of 0.26
+        path = Path(directory or "", f"{kind}_{os.getpid()}.db")  # its names, as of 0.26
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
