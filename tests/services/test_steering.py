@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from mediaflow.domain.errors import Conflict, Forbidden, LimitReached, NotFound
-from mediaflow.domain.records import Task
+from mediaflow.domain.records import Job, Task
+from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets import steering as steering_module
+from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.assets.steering import RetryQuery, Steering
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.pausing import Pausing
@@ -121,11 +123,26 @@ def test_owners_go_later_only(pipeline: Pipeline, steering: Steering, priority: 
     assert steering.prioritise(ADMIN, job.id, priority).priority == priority
 
 
+def test_a_job_that_begins_meanwhile_is_put_later_all_the_same(
+    pipeline: Pipeline, steering: Steering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, look = pipeline.job(pipeline.stored()), Reprocess.job
+
+    def looked(reprocess: Reprocess, principal: Principal, job_id: str) -> Job:
+        found = look(reprocess, principal, job_id)
+        steering.database.jobs.change(job_id, {"state": "pending"}, {"state": "running"})
+        return found
+
+    monkeypatch.setattr(Reprocess, "job", looked)
+    assert (steering.prioritise(ANN, job.id, -1).priority, job.state) == (-1, "pending")
+
+
 def test_an_ended_or_unknown_job_has_no_order(pipeline: Pipeline, steering: Steering) -> None:
     job = pipeline.job(pipeline.ready())
     with pytest.raises(Conflict) as caught:
         steering.prioritise(ANN, job.id, -1)
     assert caught.value.code == "job.ended"
+    assert steering.database.jobs.get(job.id) == job, "nothing was written"
     with pytest.raises(NotFound):
         steering.prioritise(BOB, job.id, -1)
 

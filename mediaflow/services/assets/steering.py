@@ -8,6 +8,7 @@ from typing import Any, Final
 from mediaflow.domain.errors import Conflict, Forbidden, LimitReached, MediaflowError
 from mediaflow.domain.queue import OWNER_PRIORITIES
 from mediaflow.domain.records import Job
+from mediaflow.domain.states import WORK_ACTIVE
 from mediaflow.services.access.permissions import scope
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.reprocess import Reprocess
@@ -52,9 +53,13 @@ class Steering:
         least, most = OWNER_PRIORITIES
         if not principal.is_admin and not least <= priority <= most:
             raise Forbidden(f"You can give your jobs a priority of {least} to {most}; admins any.", code="job.priority")
-        changed = self.database.jobs.change(job_id, {"state": job.state}, {"priority": priority})
-        if changed is None or changed.state not in ("pending", "running"):
-            raise Conflict("The job has ended; there is nothing left to order.", code="job.ended")
+        # one that begins meanwhile is looked at again, and one that has ended is not written
+        changed = None
+        while changed is None:
+            if job.state not in WORK_ACTIVE:
+                raise Conflict("The job has ended; there is nothing left to order.", code="job.ended")
+            changed = self.database.jobs.change(job_id, {"state": job.state}, {"priority": priority})
+            job = changed or self.reprocess.job(principal, job_id)
         # what is made later takes it from the job (`Jobs.advance`)
         for task in self.database.tasks.find({"job_id": job_id, "state": "pending"}):
             self.database.tasks.change(task.id, {"state": "pending"}, {"priority": priority})
