@@ -72,33 +72,39 @@ class Round:
     def run(self) -> None:
         """Send what is due."""
         while True:
+            more = False
             if time.monotonic() < self.ends_at:
-                self.fan_out()
+                more = self.fan_out()
                 for line in self._turns():
                     self._go_on(line)
-            if not self._flights:
+            if not self._flights and not more:
                 return
-            done, _ = wait(self._flights, POLL_SECONDS, FIRST_COMPLETED)
+            done, _ = wait(self._flights, 0.0 if more else POLL_SECONDS, FIRST_COMPLETED)
             for flight in done:
                 self._landed(self._flights.pop(flight), flight.result())
             self._give_up_late()
 
     # --- events become deliveries
 
-    def fan_out(self) -> None:
-        """Make the deliveries of the events that nobody dealt with yet. Repeated, it makes none a second time."""
-        records, log = self.context.records, self.context.events
+    def fan_out(self) -> bool:
+        """Make the deliveries of the next events that nobody dealt with yet; True when there may be more of them.
+
+        Repeated, it makes none a second time. It is a few at a time, so that who makes many keeps nobody waiting.
+        """
+        records = self.context.records
         cursor = records.get(CURSOR)
-        while cursor is not None and (events := log.after(cursor.data["number"], limit=EVENTS_AT_ONCE)):
-            told: dict[str, None] = {}
-            for endpoint in self._enabled():
-                for event in events:
-                    if endpoints.wants(endpoint, event):
-                        records.insert(deliveries.of_event(endpoint, event))
-                        told[endpoint.id] = None
-            for endpoint_id in told:
-                self._edit(endpoint_id, lambda found: endpoints.woken(found, time.time()))
-            cursor = records.change(CURSOR, {"data": {"number": events[-1].number}}, rev=cursor.rev)
+        if cursor is None or not (events := self.context.events.after(cursor.data["number"], limit=EVENTS_AT_ONCE)):
+            return False
+        told: dict[str, None] = {}
+        for endpoint in self._enabled():
+            for event in events:
+                if endpoints.wants(endpoint, event):
+                    records.insert(deliveries.of_event(endpoint, event))
+                    told[endpoint.id] = None
+        for endpoint_id in told:
+            self._edit(endpoint_id, lambda found: endpoints.woken(found, time.time()))
+        records.change(CURSOR, {"data": {"number": events[-1].number}}, rev=cursor.rev)
+        return len(events) >= EVENTS_AT_ONCE
 
     def _enabled(self) -> Iterator[Record]:
         skip = 0
