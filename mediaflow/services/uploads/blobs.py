@@ -33,12 +33,14 @@ class Blobs:
         The object itself may not be there yet: who links puts it there when it is missing. As long as the asset is
         listed, nobody deletes it. LeaseLost when the asset was purged meanwhile.
         """
-        while (blob := self._linked(owner, sha256, asset_id, size_bytes)) is None:
-            pass  # somebody else changed the blob; each round one of us gets on
-        if not self._alive(asset_id):
+        # looked at before as well as after: who stood still for long makes nothing that it may be unable to take back
+        if self._alive(asset_id):
+            while (blob := self._linked(owner, sha256, asset_id, size_bytes)) is None:
+                pass  # somebody else changed the blob; each round one of us gets on
+            if self._alive(asset_id):
+                return blob.key
             self.leave(blob, asset_id)
-            raise LeaseLost("the asset was purged meanwhile")
-        return blob.key
+        raise LeaseLost("the asset was purged meanwhile")
 
     def _linked(self, owner: str, sha256: str, asset_id: str, size_bytes: int) -> Blob | None:
         """The blob with the asset among its users, or None when another round is needed."""
