@@ -51,8 +51,9 @@ def test_where_no_service_ever_was_there_is_nothing_to_check(run: Run, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_option_is_wrong_usage(run: Run) -> None:
-    assert run("fsck", "--fix").code == 2
+@pytest.mark.parametrize("wrong", [("--fix",), ("--grace", "nan"), ("--grace", "-1"), ("--grace", "inf")])
+def test_a_wrong_option_is_wrong_usage(run: Run, broken: Path, wrong: tuple[str, ...]) -> None:
+    assert run("fsck", *wrong, "--data-dir", broken).code == 2
 
 
 def test_gc_tells_what_it_would_do_and_what_it_did(run: Run, broken: Path) -> None:
