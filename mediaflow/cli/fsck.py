@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mediaflow.cli.operator_context import opened_runtime
+from mediaflow.cli.ranges import Numbers
 from mediaflow.client.output import json_option
 
 if TYPE_CHECKING:
@@ -22,20 +22,12 @@ if TYPE_CHECKING:
     from mediaflow.services.integrity.fsck import Fsck, Outcome
 
 
-def _number(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
-    """`nan`, which no range keeps out, is no time to wait."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is no number of seconds.")
-    return value
-
-
 @click.command()
 @click.option("--repair", is_flag=True, help="Do what can be done safely about each problem, and say so.")
 @click.option("--deep", is_flag=True, help="Read and hash every original.")
 @click.option(
     "--grace",
-    type=click.FloatRange(0, 3600),
-    callback=_number,
+    type=Numbers(0, 3600),
     help="Seconds after which what looks wrong is looked at again.  [default: 3]",
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory to look at.")

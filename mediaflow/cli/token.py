@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import click
 
+from mediaflow.cli.ranges import Numbers
 from mediaflow.client.output import complain, json_option, print_json
 from mediaflow.services.access.principals import SCOPES
 
@@ -48,7 +49,7 @@ class Lifetime(click.ParamType[int]):
 @click.option("--expires", type=Lifetime(), help="When it ends: 90m, 12h, 30d, or a time with its offset.")
 @click.option(
     "--hours",
-    type=click.FloatRange(min=0, max=MAX_HOURS, min_open=True),
+    type=Numbers(min=0, max=MAX_HOURS, min_open=True),
     help=f"The same in hours.  [default: {USUAL_HOURS}]",
 )
 @click.option("--older-name", is_flag=True, help="Write the name as it is: one that `mediaflow doctor` says is odd.")

@@ -66,6 +66,7 @@ def test_a_token_ends_at_a_time_of_day(run: Run) -> None:
         (["--expires", "99999d"], "is not within the next"),
         (["--expires", "2020-01-01T00:00:00Z"], "is not within the next"),
         (["--expires", "1h", "--hours", "1"], "say the same"),
+        (["--hours", "nan"], "is no number"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(run: Run, options: list[str], sentence: str) -> None:
