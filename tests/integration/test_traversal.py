@@ -74,7 +74,9 @@ def targets(published: Published, directory: Path) -> list[Target]:
         parts = [(converter is not None, data) for converter, data in _parts(rule.rule)]
         filled = [known.get(data, ABSENT) if parameter else data for parameter, data in parts]
         for position, (is_parameter, _) in enumerate(parts):
-            around = "".join(filled[:position]), "".join(filled[position + 1 :])
+            # a stream of events would go on for minutes
+            query = "?for_seconds=0" if rule.rule.endswith("/events") else ""
+            around = "".join(filled[:position]), "".join(filled[position + 1 :]) + query
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}) if is_parameter else ():
                 found.append(Target(method, rule.rule, *around, filled[position] if method == "GET" else ABSENT))
     stream = next(target for target in found if target.is_stream_path)
