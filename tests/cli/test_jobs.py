@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class Told:
 
 
 @pytest.fixture
-def told(tmp_path: Path, run: Run) -> Iterator[Told]:
+def told(tmp_path: Path, run: Run, caplog: pytest.LogCaptureFixture) -> Iterator[Told]:
+    caplog.set_level(logging.ERROR, "werkzeug")
     world = make_world(tmp_path / "data")
     server = make_server("127.0.0.1", 0, create_app(world.runtime.settings, world.runtime), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
@@ -86,7 +88,7 @@ def test_all_that_failed_with_a_code_is_repeated(told: Told) -> None:
 def test_the_queue_is_paused_and_resumed_by_admins(told: Told) -> None:
     told.pipeline.stored()
     refused = told.run("pause")
-    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert (refused.code, refused.err.count("\n")) == (1, 1), refused.err
     assert told.admin("pause", "--reason", "a new disk").out == "paused; 0 tasks run on, 1 wait\n"
     assert "the queue is paused, nothing new is begun: a new disk" in told.run("list").err
     assert told.admin("resume").out == "resumed; 1 tasks wait\n"
