@@ -78,13 +78,21 @@ def _reserve_files() -> None:
     for kind in ("counter", "histogram") if directory else ():
         path = Path(directory or "", f"{kind}_{os.getpid()}.db")  # its names, as of 0.26
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                os.posix_fallocate(file, 0, RESERVED_BYTES)
-            finally:
-                os.close(file)
+            if not path.exists():
+                _make_reserved(path)
         except OSError as error:
             raise ConfigurationError(f"{path}: {error.strerror}; metrics are kept there: make room for them") from error
+
+
+def _make_reserved(path: Path) -> None:
+    """A file of zeros that appears whole: a scrape that reads an empty one is answered with a 500 (seen)."""
+    beginning = path.with_suffix(".new")
+    try:
+        with beginning.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVED_BYTES)
+        beginning.rename(path)
+    finally:
+        beginning.unlink(missing_ok=True)
 
 
 def exposed_registry(own: CollectorRegistry, *more: Collector) -> CollectorRegistry:

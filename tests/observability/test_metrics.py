@@ -211,3 +211,31 @@ def test_the_depth_of_the_queue_is_looked_up_when_it_is_scraped() -> None:
 
 def _unavailable() -> Depth:
     raise Unavailable("The database does not answer.")
+
+
+SCRAPED_MEANWHILE = """
+    import os
+    from prometheus_client import generate_latest
+    from mediaflow.observability.metrics import PrometheusMetrics, exposed_registry
+
+    first, really = PrometheusMetrics(), os.posix_fallocate
+    def slow(*args):
+        print(b"mediaflow_uploads_total" in generate_latest(exposed_registry(first.registry)))
+        really(*args)
+    os.posix_fallocate = slow
+    if os.fork() == 0:
+        PrometheusMetrics()
+    else:
+        os.wait()
+"""
+
+
+def test_a_scrape_while_a_process_begins_is_answered(tmp_path: Path) -> None:
+    # given: a process that is looked at while it takes the room of its files
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    program = textwrap.dedent(SCRAPED_MEANWHILE)
+    done = subprocess.run([sys.executable, "-u", "-c", program], env=environ, capture_output=True, text=True)
+
+    # then: once for its counters, once for its histograms
+    assert (done.stdout, done.stderr) == ("True\nTrue\n", "")
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".db"] * 4
