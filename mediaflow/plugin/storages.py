@@ -75,6 +75,9 @@ class ReceivesParts(Protocol):
         """Write one part durably and return its receipt (an ETag, or ""). The same part may be written again. When
         `blocks` raises, the error passes through and the part counts as not written. Another length than `length`
         raises InvalidInput (`storage.wrong_length`); an unknown handle NotFound (`storage.no_parts`).
+
+        Who stood still while it wrote a part may go on when another has written the same part meanwhile, and got its
+        receipt. What it writes then is dropped (it may raise anything), or `complete_parts` refuses that receipt.
         """
         ...
 

@@ -72,6 +72,14 @@ class ObjectsContract:
         assert b"".join(storage.read(key)) == b"new"
         assert [info.size_bytes for info in storage.list(key)] == [3]
 
+    def test_an_object_can_be_written_anew_from_itself(
+        self, storage: Storage, put: Callable[[str, bytes], str]
+    ) -> None:
+        data = content(2 * MIB + 5)
+        key = put("object", data)
+        storage.put(key, storage.read(key), size_bytes=len(data), content_type=KIND)
+        assert b"".join(storage.read(key)) == data
+
     def test_bodies_pass_through_and_are_never_held_whole(self, storage: Storage, area: str) -> None:
         block = content(MIB)
         storage.put(area + "warm", [block], size_bytes=MIB, content_type=KIND)  # connections and buffers are made

@@ -7,6 +7,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,25 @@ class PartsContract:
         receipts = [transfer.send(receiver, index) for index in transfer.indexes]
         transfer.complete(receiver, receipts)
         assert b"".join(storage.read(transfer.key)) == transfer.data
+
+    def test_who_goes_on_after_another_wrote_the_same_part_changes_nothing_unseen(
+        self, storage: Storage, receiver: ReceivesParts, begin: Callable[..., Transfer]
+    ) -> None:
+        transfer, receipts = begin(), list[str]()
+        other = content(transfer.part_bytes, seed=99)
+
+        def overtaken() -> Iterator[bytes]:
+            yield other[: transfer.part_bytes // 2]
+            receipts.append(transfer.send(receiver, 0))
+            yield other[transfer.part_bytes // 2 :]
+
+        with suppress(Exception):
+            transfer.send(receiver, 0, overtaken())
+        receipts += [transfer.send(receiver, index) for index in (1, 2)]
+        with suppress(InvalidInput):
+            transfer.complete(receiver, receipts)
+        # then: what the receipts tell of, or nothing
+        assert storage.stat(transfer.key) is None or b"".join(storage.read(transfer.key)) == transfer.data
 
     @pytest.mark.parametrize("error", [Interrupted("stop"), ConnectionResetError("reset")])
     @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

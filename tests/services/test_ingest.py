@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -131,29 +133,61 @@ def test_a_chunk_that_the_upload_does_not_have_is_refused(world: World, index: i
     assert caught.value.code == "upload.chunk_index"
 
 
-def test_a_chunk_that_another_request_is_writing_is_busy(world: World) -> None:
-    data = b"a" * CHUNK
-    upload = announced(world, data)
+@contextmanager
+def half_written(world: World, upload: Upload, data: bytes) -> Iterator[Callable[[], None]]:
+    """A request that stands still in the middle of the first chunk until it is told to go on to its end."""
     inside, leave = threading.Event(), threading.Event()
 
-    def slow() -> object:
+    def slow() -> Iterator[bytes]:
         yield data[:500]
         inside.set()
         leave.wait(10)
         yield data[500:]
 
-    writer = threading.Thread(
-        target=world.runtime.ingest.receive,
-        args=("ann", upload.id, 0, slow()),
-        kwargs={"content_length": None, "digest": None},
-    )
+    def write() -> None:
+        with suppress(Busy, NotFound):
+            world.runtime.ingest.receive("ann", upload.id, 0, slow(), content_length=None, digest=None)
+
+    def go_on() -> None:
+        leave.set()
+        writer.join()
+
+    writer = threading.Thread(target=write)
     writer.start()
     assert inside.wait(10)
-    with pytest.raises(Busy):
-        send(world, upload, data, 0)
-    leave.set()
-    writer.join()
-    assert send(world, upload, data, 0).duplicate
+    try:
+        yield go_on
+    finally:
+        go_on()
+
+
+def test_a_chunk_that_another_request_is_writing_is_busy(world: World) -> None:
+    data = b"a" * CHUNK
+    upload = announced(world, data)
+    with half_written(world, upload, data) as go_on:
+        with pytest.raises(Busy):
+            send(world, upload, data, 0)
+        go_on()
+        assert send(world, upload, data, 0).duplicate
+
+
+@pytest.mark.parametrize("assembled_first", [False, True])
+def test_a_request_that_stood_still_does_not_change_what_another_sent(world: World, assembled_first: bool) -> None:
+    # given: a chunk that was taken over from a request that stood still for longer than its lease
+    data = b"a" * CHUNK
+    upload = announced(world, data)
+    with half_written(world, upload, b"b" * CHUNK) as go_on:
+        (chunk,) = world.runtime.database.chunks.find({"upload_id": upload.id})
+        world.runtime.database.chunks.change(chunk.id, {}, {"lease_until": 0.0})
+        assert not send(world, upload, data, 0).duplicate
+
+        # when: it goes on, before or after the file is put together
+        if not assembled_first:
+            go_on()
+        assembled(world)
+
+    # then
+    assert [b"".join(world.runtime.storage.read(found.key)) for found in world.runtime.storage.list("")] == [data]
 
 
 def test_a_declared_checksum_that_is_wrong_fails_the_upload_before_anything_is_processed(world: World) -> None:

@@ -96,9 +96,11 @@ def test_all_work_ends_after_each(world: World) -> None:
 
 SEEDS = {
     100600: "a picture for a generation that was followed and swept meanwhile was left for ever",
+    102457: "the same picture, made by a process that stood still",
     101956: "the making of an asset was told that a quota took back meanwhile",
     207390: "an upload that stood still beyond its purge, and met a database that was away, kept its original for ever",
-    102457: "the same picture, made by a process that stood still",
+    201742: "a request that stood still inside its write wrote over a received chunk, and its parts were kept for ever",
+    208777: "the same with a file, whose bytes changed after they were received",
 }
 
 

@@ -136,6 +136,7 @@ class Assembly:
         without_file = {"state": "failed", "error": document, "updated_at": now}
         gone = Event("asset.failed", now, upload.owner, upload.asset_id, data=document)
         self.outbox.change(self.database.assets, upload.asset_id, {"state": "created"}, without_file, gone)
+        self.parts.abort_parts(upload.storage_key, upload.parts_handle)  # when they could not be completed
         self.storage.delete(upload.storage_key)
         self.metrics.count("mediaflow_uploads_total", state="failed")
 

@@ -129,11 +129,12 @@ class ChunkWriter:
         renewed = since
         for block in blocks:
             yield block
-            if self.elapsed() - renewed >= LEASE_RENEW_SECONDS:
+            # again when the renewal itself took that long
+            while (asked := self.elapsed()) - renewed >= LEASE_RENEW_SECONDS:
                 lease = {"lease_until": self.database.now() + LEASE_SECONDS}
                 if self.database.chunks.change(claim.id, {"token": claim.token, "state": "writing"}, lease) is None:
                     raise Busy("Another request took over this chunk.", code="upload.chunk_busy", retry_after_seconds=2)
-                renewed = self.elapsed()
+                renewed = asked
 
     def _record(self, claim: Chunk, body: ChunkBody, receipt: str) -> Chunk:
         changes = {"state": "received", "sha256": body.sha256, "length": body.count, "receipt": receipt}
