@@ -38,7 +38,7 @@ Each version has a line in `older.CHANGES`, which people are told when it comes.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One announced file. Owner, sizes and asset id are fixed at the start."""
+    """One announced file. Owner, sizes and asset id are fixed at the start. `worker` assembles it, or did."""
 
     id: str
     owner: str
@@ -62,6 +62,7 @@ class Upload:
     error: dict[str, Any] | None = None
     lease_token: str | None = None
     lease_until: float = 0.0
+    worker: str | None = None
     outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
     tell_at: float | None = None
     rev: int = 1

@@ -152,10 +152,14 @@ class _Ends:
     draining: threading.Event = field(default_factory=threading.Event)
 
 
+def _worker(own: Identity | None) -> str:
+    """How this process is called in the documents."""
+    return f"{socket.gethostname()}:{os.getpid()}" if own is None else str(own)
+
+
 def _execution(on: Ground, gate: LoadGate, ends: _Ends, handlers: Mapping[Stage, StageHandler]) -> Execution:
     own = Identity.of(os.getpid())
-    name = f"{socket.gethostname()}:{os.getpid()}" if own is None else str(own)
-    claims = Claims(on.database, gate, name, None if own is None else own.place)
+    claims = Claims(on.database, gate, _worker(own), None if own is None else own.place)
     return Execution(claims, on.jobs, on.metrics, handlers, ends.stopped.is_set, ends.draining.is_set)
 
 
@@ -169,7 +173,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     relay, blobs = Relay(database, plugins, metrics), Blobs(database, storage)
     jobs = Jobs(database, relay, wakeups, metrics)
     ingest = Ingest(database, storage, parts, plugins, relay, wakeups, metrics, settings)
-    assembly = Assembly(database, storage, parts, relay, jobs, blobs, metrics)
+    assembly = Assembly(database, storage, parts, relay, jobs, blobs, metrics, _worker(Identity.of(os.getpid())))
     stages = build_stages(on := Ground(settings, plugins, metrics, database, storage, jobs, work))
     credentials, assets = _credentials(settings, database, key), _asset_reader(settings, database, metrics, redis)
     stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)

@@ -21,6 +21,7 @@ from mediaflow.sandbox.identity import Identity
 from mediaflow.sandbox.lastwords import note
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.gate import LoadGate
+from mediaflow.services.uploads.acceptance import NewUpload
 from tests.services.pipeline import Pipeline
 from tests.services.records import a_job, a_task, an_asset
 from tests.services.world import World
@@ -76,6 +77,31 @@ def test_the_task_of_a_killed_worker_is_pending_at_once_and_of_a_stopped_one_is_
     }
 
 
+def test_what_a_killed_worker_was_assembling_is_taken_on_at_once(world: World, worker: subprocess.Popen[bytes]) -> None:
+    # given: an upload whose worker stands still, then is killed
+    data, uploads = b"a film", world.runtime.database.uploads
+    upload, _ = world.runtime.ingest.announce("ann", NewUpload(filename="f", size_bytes=len(data)))
+    world.runtime.ingest.receive("ann", upload.id, 0, [data], content_length=None, digest=None)
+    lease = {"lease_token": "x", "lease_until": world.runtime.database.now() + 30, "worker": str(who(worker))}
+    assert uploads.change(upload.id, {"state": "assembling"}, lease) is not None
+    worker.send_signal(signal.SIGSTOP)
+
+    def looked_after() -> str | None:
+        world.wakeups.uploads.clear()
+        world.runtime.orphans.give_back()
+        for upload_id in world.wakeups.uploads:
+            world.runtime.assembly.finish(upload_id)
+        found = uploads.get(upload.id)
+        return None if found is None else found.state
+
+    # when, then
+    assert looked_after() == "assembling"
+    worker.kill()
+    worker.wait()
+    assert looked_after() == "queued"
+    assert uploads.peek(upload.id, ("worker",)) == {"worker": str(Identity.of(os.getpid()))}
+
+
 def test_of_other_places_and_older_versions_nothing_is_judged(world: World, worker: subprocess.Popen[bytes]) -> None:
     gone, own = who(worker), world.runtime.orphans.own
     assert own is not None
@@ -125,4 +151,7 @@ def test_idle_looking_is_one_query_by_an_index(world: World, tmp_path: Path) -> 
         plan = connection.execute(
             "EXPLAIN QUERY PLAN SELECT DISTINCT worker FROM tasks WHERE state = 'running' AND place = 'x'"
         ).fetchall()
+        uploads = "EXPLAIN QUERY PLAN SELECT DISTINCT worker FROM uploads WHERE state = 'assembling'"
+        plan += connection.execute(uploads).fetchall()
     assert "INDEX tasks_state_place (state=? AND place=?)" in str(plan)
+    assert "INDEX uploads_state_" in str(plan)

@@ -173,7 +173,7 @@ class Node:
 
     @cached_property
     def assembly(self) -> Assembly:
-        services = (self.relay, self.jobs, self.blobs, self.metrics, self.process.elapsed)
+        services = (self.relay, self.jobs, self.blobs, self.metrics, self.process.name, self.process.elapsed)
         return Assembly(self.database, self.storage, self.storage, *services)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Tasks whose worker died are given back: at once by whoever lives in the same place, else when their lease is over."""
+"""Work whose worker died is given back: at once by whoever lives in the same place, else when its lease is over."""
 
 from __future__ import annotations
 
@@ -30,18 +30,33 @@ class Orphans:
     last_words: Callable[[Identity], str]
 
     def give_back(self) -> None:
-        """Give back what dead workers of this place held. One query by an index when there are none."""
-        if self.own is None:
-            return
-        here = {"state": "running", "place": self.own.place}
+        """Give back what dead workers of this place held. One query each by an index when there are none."""
+        if self.own is not None:
+            self._tasks(self.own)
+            self._assemblies(self.own)
+
+    def _tasks(self, own: Identity) -> None:
+        here = {"state": "running", "place": own.place}
         for name in self.database.tasks.distinct("worker", here):
             worker = Identity.parsed(name)
             # a task that an older version claimed names no place, whatever its document still says
-            if worker is None or not self.own.sees_the_end_of(name):
+            if worker is None or not own.sees_the_end_of(name):
                 continue
             words = self.last_words(worker)
             for task in self.database.tasks.find({**here, "worker": name}, limit=BATCH):
                 give_back(self.database, self.wakeups, task, {"worker": name}, words)
+
+    def _assemblies(self, own: Identity) -> None:
+        """Uploads that were being put together: whoever comes next may begin again."""
+        underway = {"state": "assembling"}
+        for name in self.database.uploads.distinct("worker", underway):
+            if not own.sees_the_end_of(name):
+                continue
+            for upload in self.database.uploads.find({**underway, "worker": name}, limit=BATCH):
+                free = {"lease_until": 0.0, "worker": None}
+                if self.database.uploads.change(upload.id, {**underway, "worker": name}, free) is not None:
+                    _log.warning("an upload's worker is gone", upload_id=upload.id, worker=name)
+                    self.wakeups.wake_assembly(upload.id)
 
 
 def give_back(

@@ -25,7 +25,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """Finishes uploads. Runs in workers; the web process only marks an upload as `assembling`."""
+    """Finishes uploads. Runs in workers; the web process only marks an upload as `assembling`.
+
+    `worker` names this process in the documents, as it does in those of tasks.
+    """
 
     database: Database
     storage: Storage
@@ -34,6 +37,7 @@ class Assembly:
     jobs: Jobs
     blobs: Blobs
     metrics: Metrics
+    worker: str | None = None
     elapsed: Callable[[], float] = time.monotonic
 
     def finish(self, upload_id: str) -> None:
@@ -49,7 +53,7 @@ class Assembly:
 
     def _store(self, upload: Upload) -> Upload | None:
         now, token = self.database.now(), new_id()
-        lease = {"lease_token": token, "lease_until": now + LEASE_SECONDS}
+        lease = {"lease_token": token, "lease_until": now + LEASE_SECONDS, "worker": self.worker}
         claimed = self.database.uploads.change(upload.id, {"state": "assembling", "lease_until": Below(now)}, lease)
         if claimed is None:
             return None
