@@ -14,6 +14,7 @@ LOST: Final = "storage.lost_object"
 
 R = TypeVar("R")
 Mend = Callable[[], bool]
+Again = Callable[[], "Iterator[Finding]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Finding:
 
     `remedy` is what repairing does, as the end of a sentence; None when nothing helps. `mend` does it by
     compare-and-set, False when the subject had changed in the meantime. A `note` harms nothing, or goes by itself.
-    `is_loss`: something is missing in the storage, which may be back when the right one is there.
+    `is_loss`: something is missing in the storage, which may be back when the right one is there. `again` tells what
+    does not hold for the subject now.
     """
 
     code: str
@@ -32,6 +34,7 @@ class Finding:
     mend: Mend | None = field(default=None, compare=False, repr=False)
     note: bool = False
     is_loss: bool = False
+    again: Again | None = field(default=None, compare=False, repr=False)
 
 
 class Examiner(Protocol):

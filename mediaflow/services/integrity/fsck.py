@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from mediaflow.plugin import MediaflowError, Storage
@@ -67,7 +68,10 @@ class Fsck:
             yield from self._confirmed(examiner, suspects)
 
     def repair(self, finding: Finding) -> Outcome:
-        """Do what the finding's remedy says, if the subject is still as it was."""
+        """Do what the finding's remedy says, if the subject is still as it was.
+
+        Done, too, when the invariant holds meanwhile: another repair was quicker, or it went by itself.
+        """
         if finding.mend is None:
             return Outcome(False, "nothing can be done about it here")
         if finding.is_loss and self._is_another_storage():
@@ -75,9 +79,12 @@ class Fsck:
         try:
             if finding.mend():
                 return Outcome(True, finding.remedy or "")
+            why = "it changed in the meantime; look again"
         except MediaflowError as error:
-            return Outcome(False, f"it did not work: {error.detail}")
-        return Outcome(False, "it changed in the meantime; look again")
+            why = f"it did not work: {error.detail}"
+        if finding.again is not None and all(now.note or now.code != finding.code for now in finding.again()):
+            return Outcome(True, "it changed in the meantime, and is in order")
+        return Outcome(False, why)
 
     def _is_another_storage(self) -> bool:
         """What is missing in a storage that is not the one, or not mounted, is not lost."""
@@ -97,7 +104,8 @@ class Fsck:
         for suspect in suspects:
             wrong.setdefault(suspect.subject, set()).add(suspect.code)
         for subject, codes in wrong.items():
-            yield from (found for found in examiner.again(subject) if found.code in codes)
+            again = partial(examiner.again, subject)
+            yield from (replace(found, again=again) for found in again() if found.code in codes)
 
 
 def examiners_of(
