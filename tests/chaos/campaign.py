@@ -1,6 +1,6 @@
 """Rounds of faults against a busy service: `python -m tests.chaos.campaign --shape embedded`, bounded and seeded.
 
-A round is half a minute of faults and then peace, in which everything that was acknowledged must become terminal. At
+A round is two minutes of faults and then peace, in which everything that was acknowledged must become terminal. At
 the end comes a table, and one line of JSON. The exit code is 1 when anything was lost, doubled, corrupt or broken.
 """
 
@@ -22,7 +22,7 @@ from typing import Any, Final
 from mediaflow.testing.clips import make_clip
 from tests.chaos.checks import Verdict, check_all
 from tests.chaos.customers import Customers
-from tests.chaos.faults import Faults
+from tests.chaos.faults import ZOMBIE_SECONDS, Faults
 from tests.chaos.shapes import Shape, ShapeName, running_shape
 
 TERMINAL_SECONDS: Final = 120.0
@@ -37,11 +37,11 @@ class Plan:
     seed: int
     seconds: float
     kills: int
-    round_seconds: float = 60.0
-    pause_seconds: float = 0.5
+    round_seconds: float = 120.0
+    pause_seconds: float = 1.0
     uploaders: int = 2
     backlog: int = 5
-    workers: int = 3
+    workers: int = 5
 
 
 @dataclass
@@ -116,6 +116,8 @@ def run_campaign(plan: Plan, directory: Path) -> Account:
                 _round(account, shape, customers, faults, directory)
                 account.seconds = time.monotonic() - began
                 _tell_round(account)
+        except KeyboardInterrupt:
+            print("interrupted: this round is not counted", flush=True)
         finally:
             customers.end()
     account.broken += [f"left over: {words}" for words in shape.left_over()]
@@ -126,18 +128,18 @@ def _round(account: Account, shape: Shape, customers: Customers, faults: Faults,
     plan, began = account.plan, time.monotonic()
     customers.go_on()
     while (elapsed := time.monotonic() - began) < plan.round_seconds:
-        faults.step(zombies=elapsed < plan.round_seconds / 2)
+        faults.step(zombies=elapsed < plan.round_seconds - ZOMBIE_SECONDS[0])
         time.sleep(faults.rng.uniform(0.1, 2 * plan.pause_seconds - 0.1))
     customers.halt()
     faults.end()
     account.settled_seconds.append(_settle(account, shape, customers))
-    account.rounds += 1
-    account.done, account.points, account.kills = faults.done, faults.points, faults.kills
-    account.statuses, account.given_up = customers.statuses, customers.given_up
-    account.acknowledged = len(customers.sent)
     account.broken += customers.faults
     if account.clean:
         account.add(check_all(shape, customers, directory))
+    account.rounds += 1
+    account.done, account.points, account.kills = faults.done.copy(), faults.points.copy(), faults.kills
+    account.statuses, account.given_up = customers.statuses.copy(), customers.given_up
+    account.acknowledged = len(customers.sent)
 
 
 def _settle(account: Account, shape: Shape, customers: Customers) -> float:
@@ -186,13 +188,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--pause", type=float, default=1.0, help="Seconds between two faults, on average.")
     parser.add_argument("--keep", type=Path, help="Directory for its files, which are kept.")
     given = parser.parse_args(arguments)
     shapes: tuple[ShapeName, ...] = ("embedded", "production") if given.shape == "both" else (given.shape,)
     share, clean = len(shapes), True
     for shape in shapes:
         print(f"{shape}, seed {given.seed}", flush=True)
-        plan = Plan(shape, given.seed, given.seconds / share, -(-given.kills // share))
+        plan = Plan(shape, given.seed, given.seconds / share, -(-given.kills // share), pause_seconds=given.pause)
         directory = Path(tempfile.mkdtemp(prefix=f"chaos-{shape}-", dir=given.keep))
         account = run_campaign(plan, directory)
         _tell(account)

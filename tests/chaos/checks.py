@@ -166,5 +166,8 @@ def _fsck(shape: Shape) -> list[str]:
     done = shape.command("fsck", "--deep", "--json")
     if done.returncode == 0:
         return []
-    told = [line for line in done.stdout.splitlines() if not json.loads(line).get("note")]
+    try:
+        told = [json.dumps(found) for found in json.loads(done.stdout)["findings"] if not found["note"]]
+    except ValueError:  # it ended in the middle
+        told = [done.stdout[-500:]]
     return [*told, *done.stderr.splitlines()[-3:]] or [f"fsck ended with {done.returncode}"]

@@ -12,11 +12,12 @@ from typing import Final
 import redis
 
 from tests.chaos.faultpoints import POINTS, Action, arm, disarm, fired
-from tests.chaos.processes import all_processes, kill
+from tests.chaos.processes import all_processes, ancestors, kill, younger_than
 from tests.chaos.shapes import Shape
 
-ZOMBIE_SECONDS: Final = 33.0
-"""A stopped process goes on after its lease (30 s) is over."""
+ZOMBIE_SECONDS: Final = (33.0, 45.0)
+"""A stopped process goes on after its lease (30 s) is over: before another has its task (it is looked for every 10 s),
+or while that is at work."""
 ARMED_SECONDS: Final = 15.0
 """A point that no process came to within this time is taken back."""
 WEIGHTS: Final = {
@@ -35,6 +36,9 @@ WEIGHTS: Final = {
     "queue_stop": 1.5,
 }
 ROLES: Final = ("worker", "web", "ffmpeg", "step", "step_master", "sandbox", "worker_master", "web_master", "master")
+STARTS_SLOWLY: Final = ("worker", "web", "worker_master", "web_master", "master")
+YOUNG_SECONDS: Final = 10.0
+"""These are mostly spared while they begin: on a slow machine nothing would ever be up and killed at its work."""
 ZOMBIE_POINTS: Final = (
     "task.claimed",
     "step.made",
@@ -50,7 +54,7 @@ ZOMBIE_POINTS: Final = (
 )
 """Where a process holds something when it stops."""
 ARMED_AT_ONCE: Final = 8
-ZOMBIES_AT_ONCE: Final = 2
+ZOMBIES_AT_ONCE: Final = 3
 TRIES: Final = 8
 
 
@@ -76,16 +80,12 @@ class Faults:
         """Processes that were killed."""
         return sum(count for kind, count in self.done.items() if kind not in ("zombie", "queue_flush", "queue_stop"))
 
-    @property
-    def zombies_run(self) -> bool:
-        return bool(self._stopped)
-
     # --- one fault
 
     def step(self, *, zombies: bool) -> None:
         """The next fault; with `zombies`, a process may be stopped past its lease."""
         self.look_after()
-        if zombies and len(self._stopped) + len(self._stops) < ZOMBIES_AT_ONCE and self.rng.random() < 0.25:
+        if zombies and len(self._stopped) + len(self._stops) < ZOMBIES_AT_ONCE and self.rng.random() < 0.5:
             if self.rng.random() < 0.5:
                 self._stop_worker()
             elif self._arm(name := self.rng.choice(ZOMBIE_POINTS), "stop"):
@@ -115,10 +115,17 @@ class Faults:
         running = {every[pid].parent for pid in self.shape.roles().get("step", []) if pid in every}
         busy = [pid for pid in at_work if any(every[p].parent == pid for p in running if p in every)]
         if busy and kill(pid := self.rng.choice(sorted(busy)), signal.SIGSTOP):
-            self._stopped[pid] = time.monotonic() + ZOMBIE_SECONDS
+            self._stopped[pid] = self._goes_on_at()
+
+    def _goes_on_at(self) -> float:
+        return time.monotonic() + self.rng.uniform(*ZOMBIE_SECONDS)
 
     def _kill(self, role: str) -> bool:
-        found = [pid for pid in self.shape.roles().get(role, []) if pid not in self._stopped]
+        # nor who started what stands still: it would take it along, and there would be no zombie
+        spared = self._stopped.keys() | ancestors(self._stopped)
+        if role in STARTS_SLOWLY and self.rng.random() < 0.8:
+            spared |= younger_than(YOUNG_SECONDS)
+        found = [pid for pid in self.shape.roles().get(role, []) if pid not in spared]
         if not found or not kill(self.rng.choice(found)):
             return False
         self.done[role] += 1
@@ -160,7 +167,7 @@ class Faults:
                 self._forget(name)
                 self.points[name] += 1
                 if action == "stop":
-                    self._stopped[pid] = now + ZOMBIE_SECONDS
+                    self._stopped[pid] = self._goes_on_at()
                 else:
                     self.done["point"] += 1
         for name, since in list(self._armed.items()):

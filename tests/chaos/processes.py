@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,29 @@ def family(roots: Iterable[int]) -> list[Process]:
     while more := {p.pid for p in every.values() if p.parent in kin} - kin:
         kin |= more
     return [every[pid] for pid in sorted(kin) if every[pid].state not in ENDED]
+
+
+def ancestors(pids: Iterable[int]) -> set[int]:
+    """Who started these processes, who started those, and so on."""
+    every, found = all_processes(), set()
+    for pid in pids:
+        while pid in every and (pid := every[pid].parent) not in found:
+            found.add(pid)
+    return found
+
+
+def younger_than(seconds: float) -> set[int]:
+    """The processes that began within this time (proc(5): field 22 of `stat`, in ticks since the machine's start)."""
+    now, ticks = time.clock_gettime(time.CLOCK_BOOTTIME), os.sysconf("SC_CLK_TCK")
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            began = int(file.read_text(errors="replace").rpartition(")")[2].split()[19]) / ticks
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+        if now - began < seconds:
+            found.add(int(file.parent.name))
+    return found
 
 
 _WEB: Final = re.compile(r"mediaflow serve|/gunicorn ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from tests.chaos.checks import check_all
 from tests.chaos.customers import Customers
 from tests.chaos.faultpoints import POINTS, arm, fired
 from tests.chaos.faults import WEIGHTS
-from tests.chaos.processes import kill
+from tests.chaos.processes import ancestors, kill, younger_than
 from tests.chaos.shapes import ShapeName, running_shape
 from tests.cli.conftest import eventually
 
@@ -26,6 +28,18 @@ def test_every_point_is_a_method_that_is_as_it_was_written() -> None:
         method = owner.__dict__[name]
         assert inspect.isfunction(method), point
         assert not hasattr(method, "__wrapped__"), point  # only a process of a chaos run has it wrapped
+
+
+def test_who_began_lately_and_who_began_whom_are_told_apart() -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        try:
+            found = ancestors([child.pid])
+            assert {os.getpid(), os.getppid()} <= found
+            assert child.pid not in found
+            assert child.pid in younger_than(30)
+            assert 1 not in younger_than(0.01)
+        finally:
+            child.kill()
 
 
 @pytest.mark.timeout(300)
