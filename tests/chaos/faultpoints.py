@@ -14,6 +14,7 @@ import functools
 import importlib
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,8 @@ def _wrapped(method: Callable[..., Any], name: str, point: Point, directory: Pat
 
 
 def _reach(name: str, directory: Path) -> None:
-    fired = directory / "fired" / f"{name}.{os.getpid()}"
+    # one that stood still may come to the same point again
+    fired = directory / "fired" / f"{name}.{os.getpid()}.{time.monotonic_ns()}"
     try:
         (directory / "armed" / name).rename(fired)
     except FileNotFoundError:
@@ -162,7 +164,18 @@ def disarm(directory: Path, name: str) -> bool:
     return True
 
 
-def fired(directory: Path) -> list[tuple[str, int, str]]:
-    """The points that processes came to, with their pids and what happened to them, oldest first."""
-    found = sorted((directory / "fired").iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    return [(path.stem, int(path.suffix[1:]), path.read_text()) for path in found]
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A process came to a point. `at_ns` is of the monotonic clock."""
+
+    name: str
+    pid: int
+    at_ns: int
+    action: str
+
+
+def fired(directory: Path) -> list[Visit]:
+    """The points that processes came to, oldest first."""
+    told = ((path.name.rsplit(".", 2), path.read_text()) for path in (directory / "fired").iterdir())
+    found = (Visit(name, int(pid), int(at_ns), action) for (name, pid, at_ns), action in told)
+    return sorted(found, key=lambda visit: visit.at_ns)

@@ -11,7 +11,7 @@ from typing import Final
 
 import redis
 
-from tests.chaos.faultpoints import POINTS, Action, arm, disarm, fired
+from tests.chaos.faultpoints import POINTS, Action, Visit, arm, disarm, fired
 from tests.chaos.processes import all_processes, ancestors, kill, younger_than
 from tests.chaos.shapes import Shape
 
@@ -69,7 +69,7 @@ class Faults:
     _armed: dict[str, float] = field(default_factory=dict)
     _stops: set[str] = field(default_factory=set)
     _stopped: dict[int, float] = field(default_factory=dict)
-    _seen: set[tuple[str, int]] = field(default_factory=set)
+    _seen: set[Visit] = field(default_factory=set)
     _queue_goes_on: tuple[int, float] | None = None
 
     def __post_init__(self) -> None:
@@ -161,13 +161,13 @@ class Faults:
         """Start what ended, note which points were come to, let go on what was stopped for long enough."""
         self.shape.ensure()
         now = time.monotonic()
-        for name, pid, action in fired(self.shape.points):
-            if (name, pid) not in self._seen:
-                self._seen.add((name, pid))
-                self._forget(name)
-                self.points[name] += 1
-                if action == "stop":
-                    self._stopped[pid] = self._goes_on_at()
+        for visit in fired(self.shape.points):
+            if visit not in self._seen:
+                self._seen.add(visit)
+                self._forget(visit.name)
+                self.points[visit.name] += 1
+                if visit.action == "stop":
+                    self._stopped[visit.pid] = self._goes_on_at()
                 else:
                     self.done["point"] += 1
         for name, since in list(self._armed.items()):

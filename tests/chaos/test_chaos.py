@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from tests.chaos.campaign import Plan, make_short_clip, run_campaign
 from tests.chaos.checks import check_all
 from tests.chaos.customers import Customers
-from tests.chaos.faultpoints import POINTS, arm, fired
+from tests.chaos.faultpoints import NAME, POINTS, arm, fired, plugged_in
 from tests.chaos.faults import WEIGHTS
 from tests.chaos.processes import ancestors, kill, younger_than
 from tests.chaos.shapes import ShapeName, running_shape
@@ -38,6 +40,20 @@ def test_who_began_lately_and_who_began_whom_are_told_apart() -> None:
             assert child.pid not in found
             assert child.pid in younger_than(30)
             assert 1 not in younger_than(0.01)
+        finally:
+            child.kill()
+
+
+def test_one_that_stood_still_may_come_to_the_point_again(tmp_path: Path) -> None:
+    points = tmp_path / "points"
+    words = f"import pathlib, {NAME}\nwhile True: {NAME}._reach('task.done', pathlib.Path({str(points)!r}))"
+    with subprocess.Popen([sys.executable, "-c", words], env=os.environ | plugged_in(points)) as child:
+        try:
+            for visits in (1, 2):
+                arm(points, "task.done", "stop")
+                kill(child.pid, signal.SIGCONT)
+                assert eventually(lambda: len(fired(points)) == visits, 20)  # noqa: B023 - it is called at once
+            assert {(visit.name, visit.pid) for visit in fired(points)} == {("task.done", child.pid)}
         finally:
             child.kill()
 
