@@ -1,7 +1,8 @@
 """Rounds of faults against a busy service: `python -m tests.chaos.campaign --shape embedded`, bounded and seeded.
 
-A round is two minutes of faults and then peace, in which everything that was acknowledged must become terminal. At
-the end comes a table, and one line of JSON. The exit code is 1 when anything was lost, doubled, corrupt or broken.
+A round is two and a half minutes of faults and then peace, in which everything that was acknowledged must become
+terminal. At the end comes a table, and one line of JSON. The exit code is 1 when anything was lost, doubled, corrupt or
+broken.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from tests.chaos.shapes import Shape, ShapeName, running_shape
 
 TERMINAL_SECONDS: Final = 120.0
 """After the last fault, everything that was acknowledged is terminal within this time."""
+BUSY_SECONDS: Final = 20.0
+"""So long a round waits for a full backlog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,11 @@ class Plan:
     seed: int
     seconds: float
     kills: int
-    round_seconds: float = 120.0
+    round_seconds: float = 150.0
     pause_seconds: float = 1.0
     uploaders: int = 2
-    backlog: int = 5
-    workers: int = 5
+    backlog: int = 8
+    workers: int = 6
 
 
 @dataclass
@@ -125,8 +128,9 @@ def run_campaign(plan: Plan, directory: Path) -> Account:
 
 
 def _round(account: Account, shape: Shape, customers: Customers, faults: Faults, directory: Path) -> None:
-    plan, began = account.plan, time.monotonic()
-    customers.go_on()
+    plan = account.plan
+    _become_busy(plan, customers)
+    began = time.monotonic()
     while (elapsed := time.monotonic() - began) < plan.round_seconds:
         faults.step(zombies=elapsed < plan.round_seconds - ZOMBIE_SECONDS[0])
         time.sleep(faults.rng.uniform(0.1, 2 * plan.pause_seconds - 0.1))
@@ -140,6 +144,14 @@ def _round(account: Account, shape: Shape, customers: Customers, faults: Faults,
     account.done, account.points, account.kills = faults.done.copy(), faults.points.copy(), faults.kills
     account.statuses, account.given_up = customers.statuses.copy(), customers.given_up
     account.acknowledged = len(customers.sent)
+
+
+def _become_busy(plan: Plan, customers: Customers) -> None:
+    """Faults are to come to a service that has something to do."""
+    customers.go_on()
+    deadline = time.monotonic() + BUSY_SECONDS
+    while len(customers.waiting()) < plan.backlog and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _settle(account: Account, shape: Shape, customers: Customers) -> float:

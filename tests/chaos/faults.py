@@ -22,13 +22,13 @@ ARMED_SECONDS: Final = 15.0
 """A point that no process came to within this time is taken back."""
 WEIGHTS: Final = {
     "point": 44,
-    "worker": 8,
-    "web": 7,
-    "ffmpeg": 12,
-    "step": 10,
-    "step_master": 4,
-    "sandbox": 4,
-    "worker_master": 3,
+    "worker": 6,
+    "web": 4,
+    "ffmpeg": 16,
+    "step": 16,
+    "step_master": 6,
+    "sandbox": 8,
+    "worker_master": 2,
     "web_master": 1,
     "master": 0.4,
     "queue_kill": 2,
@@ -54,7 +54,8 @@ ZOMBIE_POINTS: Final = (
 )
 """Where a process holds something when it stops."""
 ARMED_AT_ONCE: Final = 8
-ZOMBIES_AT_ONCE: Final = 3
+WEB_SHARE: Final = 0.15
+ZOMBIES_AT_ONCE: Final = 4
 TRIES: Final = 8
 
 
@@ -95,11 +96,16 @@ class Faults:
         for _ in range(TRIES):
             kind = self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
             if kind == "point":
-                acted = self._arm(self.rng.choice(list(POINTS)), "kill")
+                acted = self._arm(self._point(), "kill")
             else:
                 acted = self._kill(kind) if kind in ROLES else self._disturb_queue(kind)
             if acted:
                 return
+
+    def _point(self) -> str:
+        """Mostly one of the workers': an upload comes past all of the web's."""
+        role = "web" if self.rng.random() < WEB_SHARE else "worker"
+        return self.rng.choice([name for name, point in POINTS.items() if point.role == role])
 
     def _arm(self, name: str, action: Action) -> bool:
         if name in self._armed or (action == "kill" and len(self._armed) >= ARMED_AT_ONCE):

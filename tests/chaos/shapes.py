@@ -198,6 +198,7 @@ def _common(directory: Path, workers: int) -> dict[str, str]:
         MEDIAFLOW_TRASH_SECONDS="1",
         MEDIAFLOW_RATE_LIMIT_PER_MINUTE="0",
         MEDIAFLOW_LOG_FORMAT="json",
+        MEDIAFLOW_WEB_PROCESSES="2",
         MEDIAFLOW_WORKER_PROCESSES=str(workers),
     )
 
@@ -221,7 +222,6 @@ def _production(directory: Path, stack: ExitStack, workers: int, more: dict[str,
     environ |= {
         "MEDIAFLOW_DATABASE_URL": f"mongodb://{through('mongo', mongo)}/mediaflow",
         "MEDIAFLOW_REDIS_URL": _moved(redis.url, partial(through, "redis")),
-        "MEDIAFLOW_WEB_PROCESSES": "2",
         "MEDIAFLOW_WORKER_LOAD": "1",
         **s3.environment("mediaflow"),
         "MEDIAFLOW_STORAGE_URL": s3.url("mediaflow").replace(s3.endpoint, through("s3", s3.endpoint)),
