@@ -20,7 +20,7 @@ from mediaflow.domain.states import Stage
 from mediaflow.domain.turns import Turn
 from mediaflow.plugin import ManifestFormat, MediaContext, Periodic, Problem, Step, Storage, UploadDraft
 from mediaflow.sandbox.budget import Budget
-from mediaflow.services.terms import After, Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put
+from mediaflow.services.terms import After, Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put, Sum
 
 R = TypeVar("R")
 B = TypeVar("B", bound="Telling")
@@ -35,44 +35,41 @@ class Repository(Protocol[R]):
 
     def insert(self, record: R) -> bool:
         """Keep a new record, durably. False (and nothing changed) when one with this id is there already."""
-        ...
 
     def get(self, record_id: str) -> R | None:
         """The record as it is now, or None."""
-        ...
 
     def peek(self, record_id: str, fields: Sequence[str]) -> dict[str, Any] | None:
         """Only these fields of the record as it is now, by name, or None. Cheaper than `get` for large records."""
-        ...
 
     def change(self, record_id: str, expect: Mapping[str, Any], changes: Mapping[str, Any]) -> R | None:
         """Compare and set: when the record meets every condition of `expect`, apply `changes` and add 1 to `rev`.
 
         Returns the record as it then is; else None, and nothing changed. Never creates.
         """
-        ...
 
     def find(
         self, where: Mapping[str, Any], *, sort: Sequence[str] = ("id",), skip: int = 0, limit: int | None = None
     ) -> list[R]:
         """The records that meet every condition, sorted by fields (`-field` descends)."""
-        ...
 
     def count(self, where: Mapping[str, Any]) -> int:
         """How many records meet every condition."""
-        ...
 
     def total(self, field: str, where: Mapping[str, Any]) -> float:
         """The sum of a numeric field over the records that meet every condition; 0 when none does."""
-        ...
+
+    def sums(self, field: str, by: str, where: Mapping[str, Any]) -> dict[str, Sum]:
+        """The same for each value that the text field `by` has among these records; records without one are left out.
+
+        One call whatever the number of values.
+        """
 
     def distinct(self, field: str, where: Mapping[str, Any]) -> list[str]:
         """The different values of a text field over the records that meet every condition, in any order."""
-        ...
 
     def remove(self, record_id: str, expect: Mapping[str, Any] = {}) -> bool:
         """Remove the record if it is there and meets every condition; True when it did."""
-        ...
 
 
 class Database(Protocol):
@@ -113,15 +110,12 @@ class Database(Protocol):
 
     def now(self) -> float:
         """The database's own time, seconds since the epoch (UTC)."""
-        ...
 
     def ping(self) -> None:
         """Return when the database answers; raise `Unavailable` when it does not."""
-        ...
 
     def close(self) -> None:
         """Give back connections and files. Calling it twice does no harm."""
-        ...
 
 
 @runtime_checkable
@@ -130,7 +124,6 @@ class CopiesDocuments(Protocol):
 
     def copy_to(self, path: Path) -> None:
         """Write all documents to a new file, which `open_database` opens; Unavailable when that is not possible."""
-        ...
 
 
 @runtime_checkable
@@ -139,7 +132,6 @@ class MarksSchema(Protocol):
 
     def raise_schema(self) -> None:
         """From now on write documents of the newest schema. Older versions refuse them."""
-        ...
 
 
 class Wakeups(Protocol):
@@ -147,11 +139,9 @@ class Wakeups(Protocol):
 
     def wake(self, stage: Stage, task_id: str) -> None:
         """Hint that this task can be claimed. Never raises: a failed hint is logged and counted."""
-        ...
 
     def wake_assembly(self, upload_id: str) -> None:
         """Hint that this upload can be assembled. Never raises."""
-        ...
 
 
 class Metrics(Protocol):
@@ -167,7 +157,6 @@ class Listeners(Protocol):
 
     def publish_event(self, event: Event) -> None:
         """Tell every listener. What one of them raises is logged and counted, and harms nothing."""
-        ...
 
 
 class Telling(Protocol):
@@ -198,18 +187,15 @@ class Outbox(Protocol):
         *events: Event,
     ) -> B | None:
         """`records.change`, which tells these events when it is made, at once if that is possible."""
-        ...
 
     def tell(self, records: Repository[B], record_id: str) -> None:
         """Tell what the record has to tell, for changes and inserts that were made with `telling` or `with_told`.
 
         Never raises a MediaflowError: what can't be told now is told later.
         """
-        ...
 
     def remove(self, records: Repository[B], record_id: str, expect: Mapping[str, Any] = {}) -> bool:
         """`records.remove` after what the record has to tell was told; Unavailable, and it stays, when it can't be."""
-        ...
 
 
 class Plugins(Listeners, Protocol):
@@ -232,7 +218,6 @@ class Plugins(Listeners, Protocol):
 
     def run_periodic(self, name: str) -> None:
         """Do that work once. PluginFailed for whatever it raises."""
-        ...
 
     def validate_upload(self, upload: UploadDraft) -> list[Problem]: ...
 
@@ -275,7 +260,6 @@ class StepHooks(Protocol):
 
     def cancelled(self) -> str | None:
         """A reason to stop the child at once, or None."""
-        ...
 
 
 __all__ = [
@@ -287,7 +271,6 @@ __all__ = [
     "Drop",
     "HasPrefixes",
     "Increment",
-    "Iterable",
     "Metrics",
     "OneOf",
     "Outbox",
@@ -295,5 +278,6 @@ __all__ = [
     "Put",
     "Repository",
     "Storage",
+    "Sum",
     "Wakeups",
 ]

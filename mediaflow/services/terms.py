@@ -32,6 +32,14 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Sum:
+    """What a numeric field adds up to over so many records."""
+
+    total: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class OneOf:
     """A condition that holds when the field has one of the values."""
 

@@ -18,6 +18,7 @@ from mediaflow.services.ports import (
     HasPrefixes,
     OneOf,
     Repository,
+    Sum,
 )
 from tests.contracts.recordkinds import asset, make
 
@@ -162,6 +163,30 @@ class TestFindAndCount:
         self, assets: Repository[Asset], field: str, where: Mapping[str, Any], total: float
     ) -> None:
         assert assets.total(field, where) == total
+
+    @pytest.mark.parametrize(
+        ("field", "by", "where"),
+        [
+            ("size_bytes", "owner", {}),
+            ("size_bytes", "owner", {"owner": OneOf(("ann", "eve"))}),
+            ("deleted_at", "owner", {"deleted_at": Between(None, None)}),
+            ("deleted_at", "owner", {"owner": "bob"}),
+            ("size_bytes", "sha256", {}),
+        ],
+    )
+    def test_it_adds_up_a_field_for_each_value_of_another(
+        self, assets: Repository[Asset], field: str, by: str, where: Mapping[str, Any]
+    ) -> None:
+        expected = {
+            value: Sum(assets.total(field, {**where, by: value}), assets.count({**where, by: value}))
+            for value in assets.distinct(by, where)
+        }
+        assert assets.sums(field, by, where) == expected
+        assert expected or by != "owner"
+        with pytest.raises(TypeError, match="title"):
+            assets.sums("title", by, where)
+        with pytest.raises(TypeError, match="size_bytes"):
+            assets.sums(field, "size_bytes", where)
 
     @pytest.mark.parametrize("field", ["title", "tags", "playable"])
     def test_what_is_no_number_is_not_added_up(self, assets: Repository[Asset], field: str) -> None:

@@ -20,7 +20,7 @@ from mediaflow.domain.errors import ConfigurationError, Unavailable
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import SCHEMA_VERSION, Task
 from mediaflow.persistence.sqlite import SqliteDatabase, connections, repository
-from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, Increment
+from mediaflow.services.ports import Below, Between, Contains, HasPrefixes, Increment, OneOf
 from tests.services.records import an_asset
 
 FORK = multiprocessing.get_context("fork")
@@ -448,6 +448,13 @@ def test_counting_and_adding_up_stay_in_an_index(database: SqliteDatabase, where
     if len(where) < 3:
         plan = plan_of(database, lambda: database.assets.total("size_bytes", where))
         assert "USING COVERING INDEX assets_brief_" in plan
+
+
+def test_what_owners_received_is_added_up_within_its_index(database: SqliteDatabase) -> None:
+    where = {"owner": OneOf(("ann", "bob")), "lane": "short", "started_at": Between(1, None)}
+    plan = plan_of(database, lambda: database.tasks.sums("seconds", "owner", where))
+    assert "COVERING INDEX tasks_owner_lane_started_at_seconds (owner=? AND lane=? AND started_at>?)" in plan
+    assert "TEMP B-TREE" not in plan
 
 
 @pytest.mark.parametrize(

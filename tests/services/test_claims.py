@@ -17,6 +17,7 @@ from mediaflow.domain.records import Task
 from mediaflow.plugin import PlannedTask
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.gate import LoadGate
+from mediaflow.services.pipeline.recency import Recency
 from tests.services.records import a_job, a_task, an_asset
 from tests.services.world import World
 
@@ -132,6 +133,25 @@ def test_what_was_received_long_ago_or_in_another_lane_does_not_count(world: Wor
     waiting(world, "of ann", owner="ann")
     waiting(world, "of bob", owner="bob", age=50)
     assert claimed(claims_of(world), 2) == ["of ann", "of bob"]
+
+
+def test_what_counts_is_less_long_ago_where_very_much_is_done(world: World) -> None:
+    recency = Recency()
+    found = []
+    for entries in (0, 5_000, 600_000, 5_000, 2_500, 4_000, 0, 0, 0, 0, 0, 0, 0):
+        recency.read("short", entries)
+        since = recency.since("short", 1000.0).least
+        assert since is not None
+        found.append(1000.0 - since)
+    assert found == [600.0, 600.0, 5.0, 5.0, 10.0, 12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 600.0, 600.0]
+    assert recency.since("long", 1000.0).least == 400.0
+    received(world, "greedy", 40.0, ago=20.0)
+    received(world, "modest", 10.0, ago=20.0)
+    for owner in ("greedy", "modest"):
+        waiting(world, f"{owner}-0", owner=owner)
+    claims = claims_of(world)
+    claims.recency.read("short", 6_000)  # 500 s: both are compared over the same time
+    assert claimed(claims, 2) == ["modest-0", "greedy-0"]
 
 
 def test_owners_of_whom_nothing_is_known_take_turns(world: World) -> None:

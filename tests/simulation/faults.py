@@ -52,7 +52,7 @@ class Faults:
 
 SHARES: Final = (0.005, 0.01, 0.02, 0.05)
 """How often each kind of fault may be, a call that writes."""
-LOOKS: Final = (".get", ".peek", ".find", ".count", ".total", ".distinct", ".stat", ".list", ".read")
+LOOKS: Final = (".get", ".peek", ".find", ".count", ".total", ".sums", ".distinct", ".stat", ".list", ".read")
 """Calls that only look."""
 MOST_WRONG: Final = 0.3
 """All of them together, and slow calls, are never more."""
@@ -148,7 +148,7 @@ class RepositoryDoor:
     """The records of one kind, as a process reaches them."""
 
     insert, get, peek, change = _through("insert"), _through("get"), _through("peek"), _through("change")
-    find, count, total = _through("find"), _through("count"), _through("total")
+    find, count, total, sums = _through("find"), _through("count"), _through("total"), _through("sums")
     distinct, remove = _through("distinct"), _through("remove")
 
     def __init__(self, door: Door, repository: MemoryRepository[Any]) -> None:

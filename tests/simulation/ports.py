@@ -27,7 +27,7 @@ from mediaflow.persistence.fields import (
     text_field,
 )
 from mediaflow.persistence.tables import TABLES
-from mediaflow.services.ports import After, Below, Between, Contains, HasPrefixes, OneOf
+from mediaflow.services.ports import After, Below, Between, Contains, HasPrefixes, OneOf, Sum
 
 R = TypeVar("R")
 Watcher = Callable[[str, Any, Any], None]
@@ -118,6 +118,14 @@ class MemoryRepository(Generic[R]):
     def total(self, field: str, where: Mapping[str, Any]) -> float:
         name = numeric_field(self._fields, field).name
         return sum(getattr(record, name) or 0 for record in self._matching(where))
+
+    def sums(self, field: str, by: str, where: Mapping[str, Any]) -> dict[str, Sum]:
+        name, group = numeric_field(self._fields, field).name, text_field(self._fields, by).name
+        found: dict[str, list[float]] = {}
+        for record in self._matching(where):
+            if (value := getattr(record, group)) is not None:
+                found.setdefault(value, []).append(getattr(record, name) or 0.0)
+        return {value: Sum(sum(each), len(each)) for value, each in found.items()}
 
     def distinct(self, field: str, where: Mapping[str, Any]) -> list[str]:
         name = text_field(self._fields, field).name

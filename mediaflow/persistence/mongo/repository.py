@@ -27,7 +27,7 @@ from mediaflow.persistence.fields import (
 from mediaflow.persistence.mongo.client import MongoConnection
 from mediaflow.persistence.mongo.documents import DOCUMENTS, Record
 from mediaflow.persistence.tables import Table
-from mediaflow.services.ports import After, Below, Between, Contains, HasPrefixes, OneOf
+from mediaflow.services.ports import After, Below, Between, Contains, HasPrefixes, OneOf, Sum
 
 R = TypeVar("R")
 
@@ -98,6 +98,19 @@ class MongoRepository(Generic[R]):
             groups = list(database[self._document._meta["collection"]].aggregate(pipeline))
         # nx-27017 adds up nothing but nulls to null
         return float(groups[0]["total"] or 0) if groups else 0.0
+
+    def sums(self, field: str, by: str, where: Mapping[str, Any]) -> dict[str, Sum]:
+        name, group = numeric_field(self._fields, field).name, text_field(self._fields, by).name
+        each = {"_id": f"${group}", "total": {"$sum": f"${name}"}, "count": {"$sum": 1}}
+        pipeline = [{"$match": self._query(where)}, {"$group": each}]
+        with self._connection.database() as database:
+            groups = list(database[self._document._meta["collection"]].aggregate(pipeline))
+        return {
+            # nx-27017 adds up nothing but nulls to null
+            found["_id"]: Sum(float(found["total"] or 0), int(found["count"]))
+            for found in groups
+            if found["_id"] is not None
+        }
 
     def distinct(self, field: str, where: Mapping[str, Any]) -> list[str]:
         name, query = text_field(self._fields, field).name, self._query(where)

@@ -23,6 +23,7 @@ from mediaflow.persistence.sqlite.connections import Connections
 from mediaflow.persistence.sqlite.selection import FREQUENT, Selection, as_sql, beside, in_table
 from mediaflow.persistence.sqlite.sql import dumped, listed, ordered, quoted
 from mediaflow.persistence.tables import Table
+from mediaflow.services.ports import Sum
 
 R = TypeVar("R")
 
@@ -92,6 +93,14 @@ class SqliteRepository(Generic[R]):
         name, conditions = numeric_field(self._fields, field).name, checked_conditions(self._fields, where)
         found = beside(self._sides, conditions, also=name) or in_table(self._sides, conditions)
         return float(self._asked(f"SELECT total({quoted(name)}) {found.sql}", found.values))
+
+    def sums(self, field: str, by: str, where: Mapping[str, Any]) -> dict[str, Sum]:
+        name, group = numeric_field(self._fields, field).name, text_field(self._fields, by).name
+        found = in_table(self._sides, checked_conditions(self._fields, where))
+        sql = f"SELECT {quoted(group)}, total({quoted(name)}), count(*) {found.sql} GROUP BY 1"
+        with self._connections.reading() as connection:
+            rows = connection.execute(sql, found.values).fetchall()
+        return {value: Sum(total, count) for value, total, count in rows if value is not None}
 
     def distinct(self, field: str, where: Mapping[str, Any]) -> list[str]:
         name, conditions = text_field(self._fields, field).name, checked_conditions(self._fields, where)

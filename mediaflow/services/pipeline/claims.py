@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mediaflow.domain.errors import LeaseLost
@@ -12,14 +12,13 @@ from mediaflow.domain.records import Task
 from mediaflow.domain.states import LEASE_SECONDS, STAGES, Lane, Stage
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.pausing import Pausing
-from mediaflow.services.ports import Below, Between, Database, Increment, OneOf
+from mediaflow.services.pipeline.recency import Recency
+from mediaflow.services.ports import Below, Database, Increment, OneOf
 
 CANDIDATES: Final = 32
 """So many tasks of an owner are tried, those whose turn is next; the others' time comes."""
 OWNERS: Final = 32
 """So many owners are compared, any of those who wait when there are more."""
-RECENT_SECONDS: Final = 600.0
-"""What an owner received in this time counts: who got less goes first, and who waits so long got nothing."""
 CLAIM_SECONDS: Final = 0.1
 """What a claim costs its owner at once, so that owners of tasks that are over in no time take turns as well."""
 PATIENCE_SECONDS: Final = 60.0
@@ -34,6 +33,7 @@ class Claims:
     gate: LoadGate
     worker: str
     place: str | None = None
+    recency: Recency = field(default_factory=Recency)
 
     @property
     def pausing(self) -> Pausing:
@@ -50,17 +50,30 @@ class Claims:
         if self.pausing.is_paused():
             return None
         for lane in self.gate.lanes():
-            for task in self._waiting(lane, stages or STAGES):
-                if not self.gate.take(task):
-                    if self.database.now() - task.created_at > PATIENCE_SECONDS and task.load_units > 1:
-                        self.gate.keep_room_for(task)
-                    continue
-                if (claimed := self._taken(task)) is not None:
+            for tasks in self._waiting(lane, stages or STAGES):
+                if (claimed := self._first(tasks)) is not None:
                     return claimed
         return None
 
-    def _waiting(self, lane: Lane, stages: tuple[Stage, ...]) -> Iterator[Task]:
-        """The tasks of a lane that could be claimed, best first, looked up as far as they are asked for."""
+    def _first(self, tasks: list[Task]) -> Task | None:
+        """The first of these that this process can carry and nobody else takes, claimed."""
+        while tasks:
+            task = tasks.pop(0)
+            if not self.gate.take(task):
+                if self.database.now() - task.created_at > PATIENCE_SECONDS and task.load_units > 1:
+                    self.gate.keep_room_for(task)
+            elif (claimed := self._taken(task)) is not None:
+                return claimed
+            else:
+                # Whoever was faster, and all who were not, have the same list. Without this they meet at the next one
+                # again, and so on: a thousand workers lost 32 claims for each that they won, and found nothing.
+                random.shuffle(tasks)
+        return None
+
+    def _waiting(self, lane: Lane, stages: tuple[Stage, ...]) -> Iterator[list[Task]]:
+        """The tasks of a lane that could be claimed, some of one owner at a time, best first, looked up as far as they
+        are asked for.
+        """
         now = self.database.now()
         if lane == "bookkeeping" and not self.gate.probes_pass:
             # a hundred uploads that wait to be looked at hide nobody's last step
@@ -78,18 +91,19 @@ class Claims:
             for owner in self._owners(level, lane, now):
                 # by an index, so that it costs the same however many wait, and none is hidden behind older ones
                 found = self.database.tasks.find({**level, "owner": owner}, sort=("turn",), limit=CANDIDATES)
-                yield from sorted(found, key=lambda task: (task.turn, -task.weight))
+                yield sorted(found, key=lambda task: (task.turn, -task.weight))
             where["priority"] = Below(top[0].priority)
 
     def _owners(self, where: dict[str, Any], lane: Lane, now: float) -> list[str]:
         """Who waits, first the one who received least of this lane's work of late; whoever it is among equals."""
         owners = self.database.tasks.distinct("owner", where)
-        random.shuffle(owners)
         if len(owners) < 2:
             return owners
-        recent = {"lane": lane, "started_at": Between(now - RECENT_SECONDS, None)}
-        received = {o: self.database.tasks.total("seconds", {"owner": o, **recent}) for o in owners[:OWNERS]}
-        return sorted(received, key=lambda owner: received[owner])
+        compared = random.sample(owners, min(OWNERS, len(owners)))
+        recent = {"owner": OneOf(tuple(compared)), "lane": lane, "started_at": self.recency.since(lane, now)}
+        received = self.database.tasks.sums("seconds", "owner", recent)
+        self.recency.read(lane, sum(each.count for each in received.values()))
+        return sorted(compared, key=lambda owner: received[owner].total if owner in received else 0.0)
 
     def _taken(self, task: Task) -> Task | None:
         """The task, claimed; its load units go back when it is not, for whatever reason."""
