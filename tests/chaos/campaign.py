@@ -40,8 +40,8 @@ class Plan:
     seed: int
     seconds: float
     kills: int
-    round_seconds: float = 150.0
-    pause_seconds: float = 1.0
+    round_seconds: float = 60.0
+    pause_seconds: float = 0.5
     uploaders: int = 2
     backlog: int = 8
     workers: int = 6
@@ -200,14 +200,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--pause", type=float, default=1.0, help="Seconds between two faults, on average.")
+    parser.add_argument("--pause", type=float, default=0.5, help="Seconds between two faults, on average.")
+    parser.add_argument("--round", type=float, default=150.0, help="Seconds of faults in a round.")
     parser.add_argument("--keep", type=Path, help="Directory for its files, which are kept.")
     given = parser.parse_args(arguments)
     shapes: tuple[ShapeName, ...] = ("embedded", "production") if given.shape == "both" else (given.shape,)
     share, clean = len(shapes), True
     for shape in shapes:
         print(f"{shape}, seed {given.seed}", flush=True)
-        plan = Plan(shape, given.seed, given.seconds / share, -(-given.kills // share), pause_seconds=given.pause)
+        kills = -(-given.kills // share)
+        plan = Plan(shape, given.seed, given.seconds / share, kills, given.round, given.pause)
         directory = Path(tempfile.mkdtemp(prefix=f"chaos-{shape}-", dir=given.keep))
         account = run_campaign(plan, directory)
         _tell(account)
