@@ -28,16 +28,18 @@ ARGUMENTS = (
     "--no-first-run",
 )
 
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
 BLOCKED = re.compile("Content Security|Trusted(HTML|Script)")
 """What the console says of something that the page's policy has stopped."""
 
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    """Debian's chromium, rather without windows and tabs: pages cost half of the time (measured)."""
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if chromium is None:
-        pytest.fail("no chromium on PATH; install it (Debian: apt-get install chromium)")
+        pytest.fail("no chromium on PATH; install one (Debian: apt-get install chromium-headless-shell)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         yield browser

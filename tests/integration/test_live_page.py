@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, expect
 
 from mediaflow.testing.clips import make_clip
-from tests.integration.browsing import fresh_page, token_of, until
+from tests.integration.browsing import fresh_page, token_of, until, until_quiet
 from tests.integration.service import Service
 from tests.integration.watching import enter
 
@@ -36,6 +36,8 @@ def test_two_tabs_share_one_connection_and_ask_only_when_something_happened(
         card = first.locator("#grid > li", has_text="Lake")
         expect(card).to_have_attribute("data-state", "created")
         until(first, lambda: asked.count("/api/v1/events") == 1)
+        for tab in (first, second):
+            until_quiet(tab)
         asked.clear()
         first.wait_for_timeout(3000)
         assert asked == []
