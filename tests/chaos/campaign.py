@@ -112,7 +112,7 @@ def run_campaign(plan: Plan, directory: Path) -> Account:
     chunk_bytes = 5 * 1024**2 if plan.shape == "production" else 16 * 1024
     with running_shape(plan.shape, directory / "service", workers=plan.workers) as shape:
         customers = Customers(shape.url, shape.token, clip, plan.seed, chunk_bytes, plan.backlog)
-        faults = Faults(shape, plan.seed)
+        faults = Faults(shape, plan.seed, zombies_at_once=max(1, plan.workers - 2))
         customers.start(plan.uploaders)
         try:
             while account.clean and account.kills < plan.kills and account.seconds < plan.seconds:
@@ -202,6 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--pause", type=float, default=0.5, help="Seconds between two faults, on average.")
     parser.add_argument("--round", type=float, default=150.0, help="Seconds of faults in a round.")
+    parser.add_argument("--workers", type=int, default=6, help="All but two of them may stand still at once.")
     parser.add_argument("--keep", type=Path, help="Directory for its files, which are kept.")
     given = parser.parse_args(arguments)
     shapes: tuple[ShapeName, ...] = ("embedded", "production") if given.shape == "both" else (given.shape,)
@@ -209,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for shape in shapes:
         print(f"{shape}, seed {given.seed}", flush=True)
         kills = -(-given.kills // share)
-        plan = Plan(shape, given.seed, given.seconds / share, kills, given.round, given.pause)
+        plan = Plan(shape, given.seed, given.seconds / share, kills, given.round, given.pause, workers=given.workers)
         directory = Path(tempfile.mkdtemp(prefix=f"chaos-{shape}-", dir=given.keep))
         account = run_campaign(plan, directory)
         _tell(account)

@@ -55,7 +55,6 @@ ZOMBIE_POINTS: Final = (
 """Where a process holds something when it stops."""
 ARMED_AT_ONCE: Final = 8
 WEB_SHARE: Final = 0.15
-ZOMBIES_AT_ONCE: Final = 4
 TRIES: Final = 8
 
 
@@ -65,6 +64,7 @@ class Faults:
 
     shape: Shape
     seed: int
+    zombies_at_once: int = 4
     done: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
     _armed: dict[str, float] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Faults:
     def step(self, *, zombies: bool) -> None:
         """The next fault; with `zombies`, a process may be stopped past its lease."""
         self.look_after()
-        if zombies and len(self._stopped) + len(self._stops) < ZOMBIES_AT_ONCE and self.rng.random() < 0.5:
+        if zombies and len(self._stopped) + len(self._stops) < self.zombies_at_once and self.rng.random() < 0.5:
             if self.rng.random() < 0.5:
                 self._stop_worker()
             elif self._arm(name := self.rng.choice(ZOMBIE_POINTS), "stop"):
