@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 ROOT: Final = Path(__file__).parents[1]
 LONGEST_FIRST: Final = (
     # requests one after another, mypy on an empty cache, and what waits for real browsers and processes
-    "tests/integration/test_schemathesis.py",
-    "tests/integration/test_player.py",
-    "tests/packaging/test_architecture.py",
-    "tests/integration/test_up.py",
     "tests/integration/library/test_finding.py",
     "tests/integration/library/test_editing.py",
     "tests/integration/library/test_account.py",
     "tests/integration/library/test_deleting.py",
     "tests/integration/test_page.py",
+    "tests/integration/test_tracks.py",
+    "tests/integration/test_schemathesis.py",
+    "tests/integration/test_player.py",
+    "tests/packaging/test_architecture.py",
+    "tests/integration/test_up.py",
     "tests/simulation/test_histories.py",
     "tests/packaging/test_thirdparty_service.py",
     "tests/contracts/test_repositories.py",
@@ -32,7 +34,6 @@ LONGEST_FIRST: Final = (
     "tests/contracts/test_repository_changes.py",
     "tests/integration/test_corpus_probe.py",
     "tests/api/test_gunicorn.py",
-    "tests/integration/test_tracks.py",
     "tests/packaging/test_thirdparty.py",
     "tests/packaging/test_thirdparty_run.py",
     "tests/services/test_posters.py",
@@ -45,6 +46,28 @@ LONGEST_FIRST: Final = (
     "tests/api/test_spectral.py",
     "tests/contracts/test_storages.py",
 )
+ONE_SERVICE: Final = (
+    "tests/integration/library/",
+    "tests/integration/test_corpus.py",
+    "tests/integration/test_live_page.py",
+    "tests/integration/test_mutants.py",
+    "tests/integration/test_page.py",
+    "tests/integration/test_tracks.py",
+)
+"""They use the service, the browser and the clips of `tests/integration`, which every process would make for itself."""
+
+
+class Files(LoadFileScheduling):  # type: ignore[misc]  # xdist's schedulers are not typed
+    """A file goes to one process, and those of `ONE_SERVICE` go to one together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "one service" if nodeid.startswith(ONE_SERVICE) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Ours in the place of `--dist loadfile`."""
+    return Files(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
