@@ -15,6 +15,7 @@ from mediaflow.domain.errors import MediaflowError
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.uploads.acceptance import NewUpload
 from tests.simulation.media import REFUSED
+from tests.simulation.neighbours import accidents, watch
 from tests.simulation.scheduler import Crashed, Process
 from tests.simulation.world import Node, World
 
@@ -37,7 +38,7 @@ class Fleet:
     def start(self) -> None:
         for number in range(2):
             self._web(number)
-        for number in range(self.world.rng.choice((1, 2, 2, 3))):
+        for number in range(self.world.rng.choice((3, 4) if self.world.neighbours else (1, 2, 2, 3))):
             self._worker(number, 1)
 
     def _web(self, number: int) -> None:
@@ -54,11 +55,15 @@ class Fleet:
 
     def _worker(self, number: int, life: int) -> None:
         world, rng = self.world, self.world.rng
-        node = Node(world, world.process(f"worker{number}.{life}"))
+        # the first three are in one place, a fourth in another
+        name = f"worker{number}:{number}:{life}@place{number // 3}" if world.neighbours else f"worker{number}.{life}"
+        node = Node(world, world.process(name))
         self.workers[number:] = [node, *self.workers[number + 1 :]]
         for hand in range(2):
             world.scheduler.spawn(f"{node.process.name}:{hand}", node.process, lambda: _hand(node), rng.random())
         world.scheduler.spawn(f"{node.process.name}:pulse", node.process, lambda: _pulse(node), rng.uniform(0, 8))
+        if world.neighbours:
+            world.scheduler.spawn(f"{node.process.name}:watch", node.process, lambda: watch(node), rng.random())
 
         def replaced() -> None:
             while not node.process.dead:
@@ -286,5 +291,5 @@ def _change_mind(me: Client, asset_id: str, job_id: str, rng: Random) -> None:
             me.ask("reprocess", lambda node: node.reprocess.asset(me.principal, asset_id), 3.0)
 
 
-ACTORS: Final[list[Callable[[World, Fleet], None]]] = [processes, people, deployments, meddling]
+ACTORS: Final[list[Callable[[World, Fleet], None]]] = [processes, people, deployments, meddling, accidents]
 """What a history begins with. What comes to be simulated besides adds itself here."""

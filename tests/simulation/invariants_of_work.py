@@ -8,6 +8,7 @@ from typing import Any, Final
 from mediaflow.domain.ids import job_id
 from mediaflow.domain.records import Job, Task
 from mediaflow.domain.states import MAX_ATTEMPTS, WORK_ENDED
+from tests.simulation.places import seen
 from tests.simulation.scheduler import FOREVER
 from tests.simulation.world import World
 
@@ -61,11 +62,16 @@ def results_are_of_one_attempt(world: World, before: Task | None, after: Task | 
 
 
 def lease_is_taken_from_the_dead_only(world: World, before: Task | None, after: Task | None) -> str | None:
-    """A running task goes back to wait by its worker's own will, or when its lease has run out."""
+    """A running task goes back to wait by its worker's own will, or when its lease has run out, or when who takes it
+    sees that its worker is dead.
+    """
     if before is None or after is None or (before.state, after.state) != ("running", "pending"):
         return None
     actor = world.scheduler.current
     if actor is None or actor.process.name == before.worker or before.lease_until <= world.scheduler.now:
+        return None
+    own = seen(actor.process.name, world.processes)
+    if own is not None and own.sees_the_end_of(before.worker):
         return None
     return (
         f"task {after.name} was taken from {before.worker} {before.lease_until - world.scheduler.now:.1f} s too early"

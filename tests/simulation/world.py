@@ -12,10 +12,8 @@ from random import Random
 from typing import Any, Final
 
 import structlog
-from greenlet import getcurrent
 
 from mediaflow.domain.events import Event
-from mediaflow.domain.states import Stage
 from mediaflow.services.assets.captions import Captions
 from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.purge import Purge
@@ -35,6 +33,7 @@ from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.upkeep.cleanup import Cleanup
 from mediaflow.services.upkeep.generations import Generations
+from mediaflow.services.upkeep.orphans import Orphans
 from mediaflow.services.upkeep.reconcile import Reconciler
 from mediaflow.services.upkeep.stragglers import Stragglers
 from mediaflow.services.uploads.assembly import Assembly
@@ -42,9 +41,11 @@ from mediaflow.services.uploads.blobs import Blobs
 from mediaflow.services.uploads.ingest import Ingest
 from mediaflow.settings import Settings
 from tests.simulation.faults import DatabaseDoor, Door, Faults, StorageDoor, Trace
+from tests.simulation.hints import Hints
 from tests.simulation.media import Hands, TinyPlugins
+from tests.simulation.places import place_of, seen
 from tests.simulation.ports import MemoryDatabase
-from tests.simulation.scheduler import FOREVER, Actor, Process, Scheduler
+from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.storage import MemoryStorage
 
 SETTINGS: Final = Settings(
@@ -65,41 +66,6 @@ class Uncounted:
     def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
 
     def observe(self, name: str, value: float, **labels: str) -> None: ...
-
-
-@dataclass
-class Hints:
-    """The queue: hints that were sent and not taken yet. Some get lost, some come twice, in any order."""
-
-    faults: Faults
-    scheduler: Scheduler
-    waiting: list[str | None] = field(default_factory=list)
-    """Ids of uploads to assemble; None says that there may be tasks."""
-    idle: list[Actor] = field(default_factory=list)
-    """Who waits for a hint."""
-
-    def wake(self, stage: Stage, task_id: str) -> None:
-        self._send(None)
-
-    def wake_assembly(self, upload_id: str) -> None:
-        self._send(upload_id)
-
-    def _send(self, hint: str | None) -> None:
-        rng = self.scheduler.rng
-        if rng.random() < self.faults.hint_lost:
-            return
-        for _ in range(1 + (rng.random() < self.faults.hint_twice)):
-            self.waiting.append(hint)
-            if self.idle:
-                woken = self.idle.pop(rng.randrange(len(self.idle)))
-                self.scheduler.wake(woken, rng.choice((0.01, 0.3)))
-
-    def take(self, process: Process) -> str | None:
-        """Any of them, waited for."""
-        while not self.waiting:
-            self.idle.append(self.scheduler.actors[getcurrent()])
-            process.sleep(FOREVER)
-        return self.waiting.pop(self.scheduler.rng.randrange(len(self.waiting)))
 
 
 @dataclass
@@ -132,6 +98,11 @@ class World:
     written: dict[str, float] = field(default_factory=dict)
     """When jobs and tasks were written last: who stands still writes later than the document says."""
 
+    @property
+    def neighbours(self) -> bool:
+        """True in every fourth history: workers of one place see each other die, and give back what the dead held."""
+        return self.seed.isdecimal() and int(self.seed) % 4 == 3
+
     def process(self, name: str) -> Process:
         """A new process, with a clock of its own."""
         made = Process(name, self.scheduler, self.rng.uniform(0, 1e6), self.rng.choice((0.97, 1.0, 1.03)))
@@ -150,6 +121,7 @@ class Node:
 
     def __init__(self, world: World, process: Process) -> None:
         self.world, self.process = world, process
+        self.own = seen(process.name, world.processes)
         door = Door(process, world.scheduler, world.faults, world.trace)
         self.database = DatabaseDoor(door, world.database)
         self.storage: Any = StorageDoor(door, world.storage)
@@ -164,6 +136,10 @@ class Node:
         self.world.heard.add(event.id)
         if event.id not in self.world.recorded:
             self.world.breaks("told_happened", f"{event.name} was told, and no write says so")
+
+    @cached_property
+    def orphans(self) -> Orphans:
+        return Orphans(self.database, self.world.hints, self.own, lambda _: "")
 
     @cached_property
     def ingest(self) -> Ingest:
@@ -227,7 +203,7 @@ class Node:
         )
         hands = Hands(self.documents, planning, self.storage, process.sleep, self.world.rng)
         return Execution(
-            Claims(self.database, LoadGate(2, process.elapsed), process.name),
+            Claims(self.database, LoadGate(2, process.elapsed), process.name, place_of(process.name)),
             jobs,
             self.metrics,
             {
