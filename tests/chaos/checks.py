@@ -6,18 +6,21 @@ import json
 import struct
 import subprocess
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urljoin
 
 import m3u8
 import requests
 
+from mediaflow.domain.states import MAX_ATTEMPTS
 from tests.chaos.customers import Customers, Sent
 from tests.chaos.shapes import Shape
 
-POISON = "job.poison"
+DEATHS: Final = ("job.poison", "job.step_broken", "job.killed")
+"""What a task fails with whose attempts were all killed: which one, depends on who was killed last, and who saw it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def check_all(shape: Shape, customers: Customers, directory: Path) -> Verdict:
         sent.checked = True
         if sent.state == "ready":
             _check_one(session, shape.url, sent, verdict, directory)
-        elif _code(session, shape.url, sent) == POISON:
+        elif sent.state == "failed" and used_up(_tasks(session, shape.url, sent)):
             poisoned += 1
         else:
             verdict.lost.append(f"{sent.asset_id} is {sent.state}: {_error(session, shape.url, sent)}")
@@ -153,9 +156,22 @@ def _check_duplicates(listed: list[dict[str, Any]], customers: Customers, verdic
             verdict.lost.append(f"{sent.asset_id} is not in the list")
 
 
-def _code(session: requests.Session, url: str, sent: Sent) -> str | None:
-    error = _error(session, url, sent)
-    return error.get("code") if isinstance(error, dict) else None
+def used_up(tasks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether tasks of a job failed, and each of them had all its attempts, of which the last one was killed."""
+    failed = [task for task in tasks if task["state"] == "failed"]
+    return bool(failed) and all(
+        task["failures"] >= MAX_ATTEMPTS and (task["error"] or {}).get("code") in DEATHS for task in failed
+    )
+
+
+def _tasks(session: requests.Session, url: str, sent: Sent) -> list[dict[str, Any]]:
+    """The tasks of its newest job."""
+    jobs = session.get(f"{url}/api/v1/jobs", params={"asset_id": sent.asset_id}, timeout=20).json()["items"]
+    newest = next(job["id"] for job in jobs if job["is_newest"])
+    answer = session.get(f"{url}/api/v1/jobs/{newest}", timeout=20)
+    assert answer.status_code == 200, answer.text
+    tasks: list[dict[str, Any]] = answer.json()["tasks"]
+    return tasks
 
 
 def _error(session: requests.Session, url: str, sent: Sent) -> Any:

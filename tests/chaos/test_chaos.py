@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.campaign import Plan, make_short_clip, run_campaign
-from tests.chaos.checks import check_all
+from tests.chaos.checks import check_all, used_up
 from tests.chaos.customers import Customers
 from tests.chaos.faultpoints import NAME, POINTS, arm, fired, plugged_in
 from tests.chaos.faults import WEIGHTS
@@ -56,6 +56,24 @@ def test_one_that_stood_still_may_come_to_the_point_again(tmp_path: Path) -> Non
             assert {(visit.name, visit.pid) for visit in fired(points)} == {("task.done", child.pid)}
         finally:
             child.kill()
+
+
+@pytest.mark.parametrize(
+    ("failures", "code", "expected"),
+    [
+        (5, "job.poison", True),
+        (5, "job.step_broken", True),  # the last one was seen to die by a worker that lives
+        (5, "job.killed", True),
+        (4, "job.step_broken", False),
+        (5, "media.damaged", False),
+        (2, "media.damaged", False),
+    ],
+)
+def test_a_good_file_may_fail_only_when_all_attempts_were_killed(failures: int, code: str, expected: bool) -> None:
+    done = {"state": "done", "failures": 0, "error": None}
+    failed = {"state": "failed", "failures": failures, "error": {"code": code}}
+    assert used_up([done, failed, {**failed, "state": "cancelled"}]) is expected
+    assert not used_up([done])
 
 
 @pytest.mark.timeout(300)
