@@ -16,6 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mediaflow import registry
 from mediaflow.api.http.auth import register_authentication
+from mediaflow.api.http.awaiting import AskingAgain, is_waiting
 from mediaflow.api.http.containment import Application
 from mediaflow.api.http.context import BASE, caller_if_any, install, request_id
 from mediaflow.api.http.context import runtime as current_runtime
@@ -107,6 +108,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     install(app, runtime)
     register_converters(app)
     register_error_handlers(app)
+    app.wsgi_app = AskingAgain(app.wsgi_app, lambda: runtime.awaiting)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
@@ -186,6 +188,8 @@ def _finish(response: Response) -> Response:
 
 
 def _account(response: Response) -> None:
+    if is_waiting(request.environ):
+        return
     route = request.url_rule.rule if request.url_rule else "unmatched"
     method = request.method if request.method in KNOWN_METHODS else "OTHER"
     status, seconds = response.status_code, time.monotonic() - g.get("began", time.monotonic())

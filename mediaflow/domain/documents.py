@@ -12,7 +12,7 @@ from mediaflow.domain.publication import Files, FileType, Output, Publication
 
 def publication_document(publication: Publication) -> dict[str, Any]:
     """The publication as a JSON object."""
-    lists = ("outputs", "renditions", "sources", "warnings")
+    lists = ("outputs", "renditions", "sources", "lent", "warnings")
     return {
         **{name: getattr(publication, name) for name in ("generation", "duration_seconds", "poster_seconds")},
         **{name: [_json(each) for each in getattr(publication, name)] for name in lists},
@@ -30,6 +30,7 @@ def publication_of(document: Mapping[str, Any]) -> Publication:
         files=tuple(_files(files) for files in document["files"]),
         duration_seconds=document["duration_seconds"],
         sources=tuple(document["sources"]),
+        lent=tuple(document.get("lent", ())),
         renditions=tuple(document["renditions"]),
         warnings=tuple(document["warnings"]),
         poster_seconds=document["poster_seconds"],
@@ -45,9 +46,10 @@ def _json(value: Any) -> Any:
 
 def _files_document(files: Files) -> dict[str, Any]:
     types = {key: [what.kind, what.content_type] for key, what in files.types.items()}
-    return {"prefix": files.prefix, "types": types, "until": files.until}
+    awaited = {"awaited": dict(files.awaited)} if files.awaited else {}
+    return {"prefix": files.prefix, "types": types, "until": files.until, **awaited}
 
 
 def _files(document: Mapping[str, Any]) -> Files:
     types = {key: FileType(kind, content_type) for key, (kind, content_type) in document["types"].items()}
-    return Files(document["prefix"], types, document["until"])
+    return Files(document["prefix"], types, document["until"], document.get("awaited", {}))

@@ -36,6 +36,9 @@ EVENTS: Final[Mapping[str, EventKind]] = MappingProxyType(
         "job.failed": EventKind("A job ended without it.", ERROR),
         "job.cancelled": EventKind("A job was stopped: by a request, by a delete, by a newer job.", ERROR),
         "asset.processing": EventKind("A job begins to make a generation, the first or a later one.", ("generation",)),
+        "asset.playable": EventKind(
+            "Viewers may begin while the rest of its first generation is made.", ("generation",)
+        ),
         "asset.ready": EventKind("A generation was published, the first or a later one.", ("generation",)),
         "asset.failed": EventKind("The asset could not be processed, and has nothing to show.", ERROR),
         "asset.rejected": EventKind("The file was refused after probing (a code `media.*`).", ERROR),

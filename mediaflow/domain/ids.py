@@ -40,6 +40,11 @@ def task_id(job: str, name: str) -> str:
     return derived_id("task", job, name)
 
 
+def segment_id(asset_id: str, generation: int, track: str, number: int) -> str:
+    """The one record of that segment of a generation (-1: of the init segment)."""
+    return derived_id("segment", asset_id, generation, track, number)
+
+
 def chunk_id(upload_id: str, index: int) -> str:
     """The one record of that chunk of an upload."""
     return derived_id("chunk", upload_id, index)

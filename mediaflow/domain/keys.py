@@ -9,6 +9,10 @@ from mediaflow.domain.errors import InvalidInput
 from mediaflow.domain.ids import derived_id
 
 _KEY_PART = re.compile(r"[A-Za-z0-9_%=@+-][A-Za-z0-9._%=@+-]*")
+_SEGMENT = re.compile(
+    r"g(?P<generation>[1-9][0-9]{0,8})/tracks/(?P<track>[^/]+)/(?P<number>init|[0-9]{5}|[1-9][0-9]{5})\.[A-Za-z0-9]+"
+)
+"""Each segment has one address and no aliases."""
 MAX_KEY_CHARACTERS = 900
 MAX_PART_CHARACTERS = 255
 """File systems take no longer names."""
@@ -67,6 +71,25 @@ def asset_prefix(asset_id: str) -> str:
 def attempt_path(generation: int, task_name: str, attempt: int) -> str:
     """The path, below the asset's prefix, of what one attempt of one task made: `g1/video-0.1`. Never used twice."""
     return f"g{generation}/{task_name}.{attempt}"
+
+
+def tracks_path(generation: int) -> str:
+    """Below it a generation's segments have addresses that tell neither who made them nor where they lie."""
+    return f"g{generation}/tracks/"
+
+
+def segment_address(generation: int, track: str, number: int, suffix: str) -> str:
+    """The address of a segment below the asset's prefix; of the init segment with the number -1."""
+    return f"{tracks_path(generation)}{track}/{'init' if number < 0 else f'{number:05d}'}{suffix}"
+
+
+def addressed_segment(path: str) -> tuple[int, str, int] | None:
+    """Generation, track and number of a segment's address; None for any other path."""
+    match = _SEGMENT.fullmatch(path)
+    if match is None:
+        return None
+    number = -1 if match["number"] == "init" else int(match["number"])
+    return int(match["generation"]), match["track"], number
 
 
 def captions_path(generation: int, token: str) -> str:

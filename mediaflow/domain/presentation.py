@@ -42,14 +42,30 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Foretold:
+    """What a track will be, told before it is made: `runs` of segments of one length each, in order, as `(count,
+    seconds)`. No run of segments will have more bits a second than `peak_bps` (RFC 8216, 4.1), nor all of them together
+    more than `average_bps`.
+    """
+
+    runs: tuple[tuple[int, float], ...]
+    peak_bps: int
+    average_bps: int
+
+    @property
+    def segment_count(self) -> int:
+        return sum(count for count, _ in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A file that a step made. `path` is relative to the step's output directory, with `/` and no `..`.
 
     `track` and `number` (0-based) place a segment; `duration_seconds` is measured. An `init` artifact carries
-    `describes`. Every other role is an output of its own once the asset is published, called by its `path`: the
-    asset's picture (`thumbnail`), any other `image`, `storyboard`, `captions`, a `download` that is offered to viewers,
-    or any other `file`. `title` is what people read of it. It is sent with its `content_type`, a media type (RFC 9110,
-    8.3.1), as it is said here.
+    `describes`, and `foretells` where its task opens the presentation (`PlannedTask.rank`). Every other role is an
+    output of its own once the asset is published, called by its `path`: the asset's picture (`thumbnail`), any other
+    `image`, `storyboard`, `captions`, a `download` that is offered to viewers, or any other `file`. `title` is what
+    people read of it. It is sent with its `content_type`, a media type (RFC 9110, 8.3.1), as it is said here.
     """
 
     path: str
@@ -60,6 +76,7 @@ class Artifact:
     number: int | None = None
     duration_seconds: float | None = None
     describes: Track | None = None
+    foretells: Foretold | None = None
     width: int | None = None
     height: int | None = None
     title: str | None = None
@@ -76,11 +93,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """A track with its init segment and its media segments in order."""
+    """A track with its init segment and its media segments in order.
+
+    With `foretold` its segments are made while they are watched: their sizes are not known (0), their bit rates are
+    what it tells.
+    """
 
     track: Track
     init_uri: str
     segments: tuple[Segment, ...]
+    foretold: Foretold | None = None
 
     @property
     def duration_seconds(self) -> float:

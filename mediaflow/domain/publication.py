@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
+
+from mediaflow.domain import keys
 
 OutputKind = Literal["manifest", "image", "captions", "storyboard", "download", "file"]
 FileKind = Literal["manifest", "image", "captions", "storyboard", "download", "file", "media"]
@@ -54,11 +56,15 @@ class Files:
     one ending in one directory (`360p/*.m4s`), an ending anywhere below (`.m4s`), or `**` for anything: the closest
     one counts. `until` is when the last viewer of what is published no more is gone, in seconds since the epoch (None:
     nobody knows, its files go with a sweep).
+
+    `awaited` are the segments of each track that are being made and have addresses here already (`keys.tracks_path`):
+    where one lies, its record tells (`domain/records.py`, MadeSegment).
     """
 
     prefix: str
     types: Mapping[str, FileType]
     until: float | None = None
+    awaited: Mapping[str, int] = field(default_factory=dict)
 
     def holds(self, path: str) -> bool:
         """True when the path is below this directory."""
@@ -79,7 +85,8 @@ class Publication:
     """A published generation. Values only: a change of captions or picture is a new publication.
 
     `sources` are the directories of the steps' winning attempts, which manifests can be rendered from again (empty
-    where an older version did not keep them). `renditions` are JSON objects as the API tells them. `poster_seconds` is
+    where an older version did not keep them); `lent` are those of other attempts, of which single segments are used.
+    `renditions` are JSON objects as the API tells them. `poster_seconds` is
     the time that the picture shows (None: the profile's choice). `earlier` was published before, and is still watched.
     """
 
@@ -88,6 +95,7 @@ class Publication:
     files: tuple[Files, ...]
     duration_seconds: float
     sources: tuple[str, ...] = ()
+    lent: tuple[str, ...] = ()
     renditions: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
     poster_seconds: float | None = None
@@ -104,6 +112,14 @@ class Publication:
     def manifest(self, name: str) -> Output | None:
         """The manifest of the format of that name."""
         return next((output for output in self.of_kind("manifest") if output.name == name), None)
+
+    def awaits(self, path: str, now: float) -> tuple[int, str, int] | None:
+        """Generation, track and number of a segment that is made while it is watched; None for any other path."""
+        segment = keys.addressed_segment(path)
+        for files in (*self.files, *self.earlier) if segment is not None else ():
+            if files.holds(path) and (files.until is None or files.until > now):
+                return segment if segment and segment[2] < files.awaited.get(segment[1], -1) else None
+        return None
 
     def file(self, path: str, now: float) -> FileType | None:
         """What the file at that path is; None when it was not published, or is published no more."""
@@ -132,7 +148,7 @@ class Publication:
         return replace(self, files=tuple(used.values()), earlier=tuple(earlier))
 
     def _is_used(self, files: Files) -> bool:
-        is_source = files.prefix.rstrip("/") in self.sources
+        is_source = files.prefix.rstrip("/") in (*self.sources, *self.lent)
         return is_source or any(files.holds(output.path) for output in self.outputs)
 
 

@@ -92,7 +92,8 @@ class Chunk:
 class Asset:
     """What users see. `rev` grows with every change, `metadata_rev` with title, description, tags, visibility only.
 
-    `generation` is the published one (0: none); `published` tells what leaves of it.
+    `generation` is the published one (0: none); `published` tells what leaves of it. `opened` is what viewers may begin
+    with while the first one is being made.
     `next_generation` is the newest that was ever started, its job is `job_id`.
 
     `search` holds the words that title, description and tags are found by (`services/text/search.py`). `shared_with`
@@ -128,6 +129,7 @@ class Asset:
     next_generation: int = 0
     job_id: str | None = None
     published: Publication | None = None
+    opened: Publication | None = None
     search: list[str] = field(default_factory=list)
     shared_with: list[str] = field(default_factory=list)
     captions: list[dict[str, Any]] = field(default_factory=list)
@@ -142,6 +144,11 @@ class Asset:
     tell_at: float | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION
+
+    @property
+    def shown(self) -> Publication | None:
+        """What viewers get of it now: what is published, or else what they may begin with."""
+        return self.published or self.opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +184,8 @@ class Task:
     whose worker died; `worker` is who had it last, `place` where (`sandbox/identity.py`). `weight` is the expected cost
     in seconds of one core. `turn` is the order among those of an owner: when the job was made, later by the cost of all
     its steps, for what is done soon goes first; it follows from the document alone, so that an index has it. `seconds`
-    is what was spent on it so far (of one core), which its owner has received. `optional` tasks may fail without
+    is what was spent on it so far (of one core), which its owner has received. Segments of tasks of `rank` 0 and 1 are
+    watched while the job goes on (`plugin/interfaces.py`, PlannedTask). `optional` tasks may fail without
     harming the job.
     """
 
@@ -198,6 +206,7 @@ class Task:
     optional: bool = False
     load_units: int = 1
     lane: Lane = "short"
+    rank: int = 2
     weight: float = 1.0
     turn: float = 0.0
     seconds: float = 0.0
@@ -215,6 +224,29 @@ class Task:
     finished_at: float | None = None
     outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
     tell_at: float | None = None
+    rev: int = 1
+    schema: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeSegment:
+    """A segment of a generation that is being made, or was of late: the first that was made whole of that track and
+    number (-1: the init segment), whoever made it. It never changes. `path` is where it lies below the asset's prefix.
+
+    `id` is derived from asset, generation, track and number. It goes with the last viewer who began before the
+    generation was published; what is published tells its segments itself.
+    """
+
+    id: str
+    asset_id: str
+    generation: int
+    track: str
+    number: int
+    path: str
+    content_type: str
+    size_bytes: int
+    duration_seconds: float
+    created_at: float
     rev: int = 1
     schema: int = SCHEMA_VERSION
 

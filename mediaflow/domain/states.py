@@ -9,14 +9,16 @@ ChunkState = Literal["writing", "received"]
 AssetState = Literal["created", "stored", "processing", "ready", "failed", "rejected"]
 WorkState = Literal["pending", "running", "done", "failed", "cancelled"]
 Visibility = Literal["private", "unlisted", "public"]
-Stage = Literal["probe", "validate", "plan", "step", "package", "publish", "poster"]
+Stage = Literal["probe", "validate", "plan", "step", "open", "package", "publish", "poster"]
 JobKind = Literal["process", "poster"]
-Lane = Literal["bookkeeping", "short", "long"]
+Lane = Literal["bookkeeping", "first", "short", "long"]
 BlobState = Literal["live", "deleting"]
 
-STAGES: Final[tuple[Stage, ...]] = ("probe", "validate", "plan", "step", "package", "publish", "poster")
-"""`poster` ends a job of its own kind: it points a published asset at a new picture."""
-LANES: Final[tuple[Lane, ...]] = ("bookkeeping", "short", "long")
+STAGES: Final[tuple[Stage, ...]] = ("probe", "validate", "plan", "step", "open", "package", "publish", "poster")
+"""`open` lets viewers begin while the rest is made. `poster` ends a job of its own kind: it points a published asset at
+a new picture.
+"""
+LANES: Final[tuple[Lane, ...]] = ("bookkeeping", "first", "short", "long")
 VISIBILITIES: Final[tuple[Visibility, ...]] = ("private", "unlisted", "public")
 ASSET_STATES: Final[tuple[AssetState, ...]] = ("created", "stored", "processing", "ready", "failed", "rejected")
 
@@ -30,7 +32,7 @@ WORK_ENDED: Final[tuple[WorkState, ...]] = ("done", "failed", "cancelled")
 LONG_SECONDS: Final = 120.0
 """A job whose steps are expected to keep a core busy for longer than this is long, and so are its tasks (lane `long`),
 but for those that are over soon, so that nobody waits behind it. Tasks without load units are `bookkeeping` and never
-wait for a core; the others are `short`.
+wait for a core; those that make what viewers begin with are `first`; the others are `short`.
 """
 BRIEF_SECONDS: Final = 10.0
 """A task of a long job that is expected to take less is short all the same."""

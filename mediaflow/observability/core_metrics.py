@@ -51,6 +51,7 @@ CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
     _histogram("mediaflow_encode_seconds", "Time that runs of a profile's steps took.", "step"),
     _counter("mediaflow_step_artifacts_total", "Files that steps made and that were kept.", "step"),
     _histogram("mediaflow_asset_ready_seconds", "Time from an asset's creation to its being ready."),
+    _histogram("mediaflow_asset_playable_seconds", "Time from an asset's creation to its being playable."),
     _counter("mediaflow_http_requests_total", "Requests by route pattern and status.", "method", "route", "status"),
     _histogram(
         "mediaflow_http_request_seconds",

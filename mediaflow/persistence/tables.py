@@ -10,7 +10,7 @@ from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, MadeSegment, Task, Upload
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
 
@@ -112,8 +112,9 @@ PLUGIN_RECORDS: Final = Table(
     ),
 )
 TURNS: Final = Table("turns", Turn, ())
+SEGMENTS: Final = Table("segments", MadeSegment, (("asset_id", "generation"), ("created_at",)))
 LEFTOVERS: Final = Table("leftovers", Leftover, (("found_at",),))
 TABLES: Final = (
     *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),
-    *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS, LEFTOVERS),
+    *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS, LEFTOVERS, SEGMENTS),
 )

@@ -79,6 +79,11 @@ class PlannedTask:
 
     `makes` are the tracks that it will make, by name, and its other outputs, by path. What two steps of a profile say
     that they make is refused at planning; a clash that no `makes` told of is refused after the work.
+
+    `rank` says when people need it: 0 opens the presentation, 1 is what they watch first (the smallest rendition, the
+    sound), 2 the rest. When all tasks of rank 0 are done, or can't be, viewers may begin with the tracks whose `init`
+    artifacts of these tasks foretell their segments. Two tasks of a step may make the same segment of a track: the one
+    that was made first is kept, so that a task of rank 0 makes a track's first segment, and another all of them.
     """
 
     name: str
@@ -88,6 +93,7 @@ class PlannedTask:
     weight: float = 1.0
     optional: bool = False
     makes: tuple[str, ...] = ()
+    rank: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,10 @@ class Workspace:
 
     `inputs` has what the task's `needs` made, by the task's name. A needed task that was optional and could not be done
     is not there.
+
+    `made(artifact)` says that a file is whole and verified while others are still being made: it is kept at once, and
+    watched where the presentation is open. Init segments come before the segments of their track. The same artifacts
+    are among those that `run` returns in the end.
     """
 
     directory: Path
@@ -144,6 +154,7 @@ class Workspace:
     processes: ProcessRunner
     settings: Mapping[str, Any]
     inputs: Mapping[str, TaskFiles] = field(default_factory=dict)
+    made: Callable[[Artifact], None] = lambda _artifact: None
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ from mediaflow.services.assets.listing import Listing
 from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.assets.steering import Steering
 from mediaflow.services.assets.trash import Trash
+from mediaflow.services.delivery.awaiting import Awaiting
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.log import EventLog
@@ -108,6 +109,7 @@ class Runtime:
     rota: Rota = field(init=False)
     news: News = field(init=False)
     job_list: JobList = field(init=False)
+    awaiting: Awaiting = field(init=False)
 
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
@@ -126,7 +128,7 @@ class Runtime:
         self.quotas = Quotas.of(database, settings)
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
         self.audit = Audit(database, self.metrics, Refusals(database))
-        self.job_list = JobList(database)
+        self.job_list, self.awaiting = JobList(database), Awaiting(database, self.metrics)
         self.events, self.news = EventLog(database), News(database)
         own = Identity.of(os.getpid())
         self.orphans = Orphans(database, self.wakeups, own, partial(last_words, self.work.root))
@@ -159,6 +161,7 @@ class Runtime:
         self.steps.close()
         self.work.close()
         self.news.close()
+        self.awaiting.close()
         self.audit.close()
         self.database.close()
         if self.redis is not None:

@@ -15,10 +15,12 @@ from mediaflow.services.pipeline.confinement import confinement_of
 from mediaflow.services.pipeline.execution import StageHandler
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.opening import Opening
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.publishing import Publishing
 from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.stepping import Stepping
 from mediaflow.services.pipeline.stepprocess import ChildSteps
@@ -55,6 +57,7 @@ class Stages:
     stepping: Stepping
     rendering: Rendering
     posters: Posters
+    opening: Opening
     publishing: Publishing
 
     @property
@@ -64,6 +67,7 @@ class Stages:
             "validate": self.planning.validate,
             "plan": self.planning.plan,
             "step": self.stepping.run,
+            "open": self.opening.open,
             "package": self.publishing.package,
             "publish": self.publishing.publish,
             "poster": self.posters.apply,
@@ -73,7 +77,7 @@ class Stages:
 def build_stages(on: Ground) -> Stages:
     """Wire what the tasks of a job need."""
     settings, database, storage, plugins, jobs = on.settings, on.database, on.storage, on.plugins, on.jobs
-    documents = TaskDocuments(database)
+    documents, segments = TaskDocuments(database), Segments(database, storage)
     sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes)
     rendering = Rendering(storage, plugins, settings.stream_bucket_seconds)
     posters = Posters(database, documents, storage, plugins, jobs, rendering)
@@ -81,8 +85,9 @@ def build_stages(on: Ground) -> Stages:
     return Stages(
         steps=steps,
         planning=Planning(database, documents, sources, plugins, jobs, _runners(settings), settings),
-        stepping=Stepping(documents, storage, sources, Inputs(storage), steps, on.metrics, on.work, memory),
+        stepping=Stepping(documents, storage, sources, Inputs(storage), steps, on.metrics, on.work, segments, memory),
         rendering=rendering,
         posters=posters,
+        opening=Opening(database, documents, plugins, jobs.outbox, rendering, on.metrics),
         publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics),
     )

@@ -157,7 +157,7 @@ class _Layout:
 
     def place(self, source: Produced, artifact: Artifact) -> str:
         """The file's path; one whose name another task took lies in a directory that is called as its own task."""
-        stored = f"{source.path}/{artifact.path}"
+        stored = source.place(artifact)
         if stored not in self.places:
             names = (artifact.path, *(f"{source.task}{'-' * number}/{artifact.path}" for number in range(9)))
             self.places[stored] = self.take(next(filter(self._is_free, names)))
@@ -180,10 +180,10 @@ def _lay_out(runtime: LocalRuntime, asset: Asset, published: Publication, out: P
     formats = [manifest.name for manifest in published.of_kind("manifest")]
     produced = [rendering.produced(asset.id, source) for source in published.sources]
     # what players are given keeps its name, so it is the others that make room
-    there = rendering.render(build_presentation(produced, published.duration_seconds), formats)
+    there = rendering.render(build_presentation(produced), formats)
     for name in (ASSET_FILE, *(each.manifest.path for each in there)):
         layout.take(name)
-    here = rendering.render(build_presentation(produced, published.duration_seconds, layout.place), formats)
+    here = rendering.render(build_presentation(produced, layout.place), formats)
     for source in produced:
         for artifact in source.artifacts:
             if artifact.role in KINDS:

@@ -13,9 +13,10 @@ from mediaflow.domain.events import Event
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.pluginrecords import PluginRecord
+from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.profile import Profile
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, MadeSegment, Task, Upload
 from mediaflow.domain.states import Stage
 from mediaflow.domain.turns import Turn
 from mediaflow.plugin import ManifestFormat, MediaContext, Periodic, Problem, Step, Storage, UploadDraft
@@ -105,6 +106,8 @@ class Database(Protocol):
     def turns(self) -> Repository[Turn]: ...
     @property
     def plugin_records(self) -> Repository[PluginRecord]: ...
+    @property
+    def segments(self) -> Repository[MadeSegment]: ...
     @property
     def leftovers(self) -> Repository[Leftover]: ...
 
@@ -257,6 +260,10 @@ class StepHooks(Protocol):
     """What the parent does while a child works."""
 
     def progress(self, fraction: float) -> None: ...
+
+    def made(self, artifact: Artifact) -> None:
+        """A file is whole, and may be kept while the child goes on."""
+        ...
 
     def cancelled(self) -> str | None:
         """A reason to stop the child at once, or None."""

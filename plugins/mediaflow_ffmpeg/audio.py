@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from mediaflow.plugin import (
     Artifact,
     AudioStream,
     MediaInfo,
+    MediaSegment,
     PlannedTask,
     Profile,
     StepSpec,
     StepTask,
     TaskFailed,
+    Track,
     Workspace,
     WrittenTrack,
     from_json,
@@ -24,15 +27,16 @@ from mediaflow.plugin import (
     to_json,
 )
 from mediaflow_ffmpeg.commands import HERE, audio_command
-from mediaflow_ffmpeg.encoding import check_decodes, encode
+from mediaflow_ffmpeg.encoding import check_decodes, encode, undecodable
 from mediaflow_ffmpeg.jobs import AudioJob
+from mediaflow_ffmpeg.opening import FRAME_SAMPLES, can_be_foretold, foretold_sound, sound_segments
 from mediaflow_ffmpeg.params import problems
+from mediaflow_ffmpeg.streaming import Streaming
 from mediaflow_ffmpeg.verify import INIT_NAME, check_length, check_spacing, read_tracks, too_short
 
 _DECODE_COST: Final = 0.005
 _ENCODE_COST: Final = 0.02
 """Seconds of one core for a second of audio."""
-_FRAME_SAMPLES: Final = 1024
 
 
 class AacAudio:
@@ -55,9 +59,17 @@ class AacAudio:
         origin = origin_seconds(media)
         seconds = max(0.0, media.audio.start_seconds - origin + media.audio.duration_seconds)
         job = AudioJob(plan.audio, plan.segment_seconds, origin, seconds, media.audio.language)
+        rate = plan.audio[0].sample_rate_hz
+        opens = can_be_foretold(media, plan.grid) and seconds > plan.segment_seconds
+        if opens:
+            job = replace(job, exact_samples=round(seconds * rate))
         others = (_in_another_language(job, stream, media, profile) for stream in media.more_audio)
         # a film without one of its languages is still a film
-        return [_planned("audio", job), *(_planned(f"audio-{_tag(other)}", other, optional=True) for other in others)]
+        return [
+            *([_planned("audio-first", replace(job, renditions=plan.audio[-1:], opens=True), 0)] if opens else []),
+            _planned("audio", job, 1 if opens else 2),
+            *(_planned(f"audio-{_tag(other)}", other, 2, optional=True) for other in others),
+        ]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         job = from_json(AudioJob, task.params)
@@ -65,27 +77,66 @@ class AacAudio:
             raise TaskFailed("An audio task was planned for media without audio.", code="job.bad_task")
         index = task.media.audio.index if job.stream_index is None else job.stream_index
         tracks = _encoded(job, task.media, index, workspace)
+        if job.opens:
+            return _opening(job, tracks[0])
         if too_short(tracks[0], job.expected_seconds):
             # seen: an AVI whose clock runs a hundred times too fast, so that all but 20 ms looked like overlap
             for track in tracks:
                 shutil.rmtree(track.directory)
             tracks = _encoded(job, task.media, index, workspace, by_count=True)
+        if _samples(tracks[0]) < (job.exact_samples or 0) and not too_short(tracks[0], job.expected_seconds):
+            for track in tracks:
+                shutil.rmtree(track.directory)
+            tracks = _encoded(replace(job, padded=True), task.media, index, workspace)
         # the encoder's own delay (one frame) lies before the presentation's start, and a boundary between two frames
-        check_spacing(tracks, job.segment_seconds, 2 * _FRAME_SAMPLES / job.renditions[0].sample_rate_hz)
+        check_spacing(tracks, job.segment_seconds, 2 * FRAME_SAMPLES / job.renditions[0].sample_rate_hz)
         check_length(tracks[0], job.expected_seconds)
         smallest = tracks[-1]
         last = smallest.path(len(smallest.segments) - 1)
         check_decodes([smallest.directory / INIT_NAME, *dict.fromkeys([smallest.path(0), last])], workspace)
         groups = job.groups or (None,) * len(tracks)
         named = zip(tracks, groups, strict=True)
-        described = [(track, track.describe(language=job.language, audio_group=group)) for track, group in named]
-        return [found for track, what in described for found in track.artifacts(what)]
+        return [found for track, group in named for found in track.artifacts(_describe(job, group, track))]
 
 
-def _planned(name: str, job: AudioJob, *, optional: bool = False) -> PlannedTask:
-    weight = job.expected_seconds * (_DECODE_COST + _ENCODE_COST * len(job.renditions))
+def _describe(job: AudioJob, group: str | None, track: WrittenTrack) -> Track:
+    return track.describe(language=job.language, audio_group=group)
+
+
+def _looks(job: AudioJob, workspace: Workspace) -> Callable[[], None]:
+    """What looks for segments while they are made, where they were foretold."""
+    if job.opens or job.exact_samples is None:
+        return lambda: None
+    lengths = sound_segments(job.exact_samples, job.renditions[0].sample_rate_hz, job.segment_seconds)
+
+    def fits(number: int, segment: MediaSegment) -> bool:
+        return number < len(lengths) and segment.duration == lengths[number]
+
+    return Streaming(workspace, {r.name: partial(_describe, job, None) for r in job.renditions}, fits).look
+
+
+def _samples(track: WrittenTrack) -> int:
+    """Of the presentation: the encoder's delay lies before it."""
+    return sum(segment.duration for segment in track.segments) - FRAME_SAMPLES
+
+
+def _opening(job: AudioJob, track: WrittenTrack) -> list[Artifact]:
+    """The first segment, which foretells all. MediaRejected when it is not as long as that: the sound has gaps."""
+    (rendition,), samples = job.renditions, job.exact_samples or 0
+    told = foretold_sound(samples, rendition.sample_rate_hz, job.segment_seconds, rendition.bitrate_bps)
+    init, first, *_ = track.artifacts(_describe(job, None, track))
+    if abs((first.duration_seconds or 0.0) - told.runs[0][1]) > 1e-6:
+        raise undecodable("its sound does not begin as it should")
+    return [replace(init, foretells=told), first]
+
+
+def _planned(name: str, job: AudioJob, rank: int, *, optional: bool = False) -> PlannedTask:
+    seconds = min(job.expected_seconds, job.limit_seconds)
+    weight = seconds * (_DECODE_COST + _ENCODE_COST * len(job.renditions))
     made = tuple(rendition.name for rendition in job.renditions)
-    return PlannedTask(name, to_json(job), weight=round(max(0.1, weight), 3), optional=optional, makes=made)
+    # without its beginning a film is still one that is published when it is made
+    optional = optional or rank == 0
+    return PlannedTask(name, to_json(job), weight=round(max(0.1, weight), 3), optional=optional, makes=made, rank=rank)
 
 
 def _in_another_language(main: AudioJob, stream: AudioStream, media: MediaInfo, profile: Profile) -> AudioJob:
@@ -98,6 +149,7 @@ def _in_another_language(main: AudioJob, stream: AudioStream, media: MediaInfo, 
         stream_index=stream.index,
         groups=tuple(rendition.name for rendition in found),
         expected_seconds=max(0.0, end - main.origin_seconds),
+        exact_samples=None,
     )
     names = (rendition.name.removeprefix("audio-") for rendition in found)
     return replace(
@@ -113,5 +165,5 @@ def _encoded(
     job: AudioJob, media: MediaInfo, stream_index: int, workspace: Workspace, *, by_count: bool = False
 ) -> list[WrittenTrack]:
     argv = audio_command(job, media, workspace.source, HERE, by_count=by_count)
-    encode(argv, media, stream_index, job.expected_seconds, workspace)
+    encode(argv, media, stream_index, job.expected_seconds, workspace, _looks(job, workspace))
     return read_tracks(workspace.directory, [rendition.name for rendition in job.renditions], 0)

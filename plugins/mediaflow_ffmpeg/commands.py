@@ -11,7 +11,7 @@ import ffmpeg
 
 from mediaflow.plugin import ALLOCATION_BYTES, MEDIA_OFFSET_SECONDS, AudioRendition, MediaInfo, safe_input_options
 from mediaflow_ffmpeg.graph import Node, audio_graph, picture, seconds, video_graph
-from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
+from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, AudioJob, VideoJob
 
 MAX_ERROR_RATE: Final = 0.5
 """ffmpeg gives up (exit code 69) when more than this share of the packets can't be decoded."""
@@ -23,6 +23,9 @@ _QUIET: Final = (
     "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-max_alloc", str(ALLOCATION_BYTES),
 )  # fmt: skip
 _PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5")
+_STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
+"""A segment gets its name when it is whole."""
+_REPEATS: Final = 2
 _STRICT: Final = ("-max_error_rate", str(MAX_ERROR_RATE))
 
 
@@ -35,7 +38,9 @@ def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path
     clock = {"ss": seconds(start + Fraction(job.origin_seconds))} if start else from_origin(job.origin_seconds)
     # reinit_filter 0: when the picture's size changes midway, the scalers follow; a new graph would count from 0 again
     stream = source_input(source, media, reinit_filter=0, **clock)[str(media.video.index)]
-    nodes = video_graph(stream, media.video, job.renditions, job.grid, job.frame_limit, brief=job.brief)
+    repeats = -1 if job.padded else _REPEATS if job.exact else 0
+    limit, brief = job.frame_limit, job.brief
+    nodes = video_graph(stream, media.video, job.renditions, job.grid, limit, brief=brief, repeats=repeats)
     options: dict[str, Any] = {
         "c:v": "libx264",
         "preset": job.encoder.preset,
@@ -61,10 +66,10 @@ def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path
         options["tune"] = job.encoder.tune
     for number, rendition in enumerate(job.renditions):
         options[f"maxrate:v:{number}"] = rendition.max_bitrate_bps
-        # two seconds of the cap: enough for a key frame, short enough for a player's buffer
-        options[f"bufsize:v:{number}"] = 2 * rendition.max_bitrate_bps
+        options[f"bufsize:v:{number}"] = BUFFER_SECONDS * rendition.max_bitrate_bps
     names = [rendition.name for rendition in job.renditions]
     options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, start, directory)
+    options |= _STREAMED if job.exact else {}
     return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
 
 
@@ -76,7 +81,7 @@ def audio_command(
         raise ValueError("the media has no audio")
     index = media.audio.index if job.stream_index is None else job.stream_index
     stream = source_input(source, media, **from_origin(job.origin_seconds))[str(index)]
-    nodes = audio_graph(stream, job.renditions, by_count, job.pad_seconds)
+    nodes = audio_graph(stream, job.renditions, by_count, job.pad_seconds, job.exact_samples)
     options: dict[str, Any] = {
         "c:a": "aac",
         # a source whose timestamps leap must not fill the disk with silence
@@ -85,6 +90,7 @@ def audio_command(
         **_segment_options(
             "a", [rendition.name for rendition in job.renditions], job.segment_seconds, 0, Fraction(0), directory
         ),
+        **({} if job.exact_samples is None else _STREAMED),
     }
     return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
 

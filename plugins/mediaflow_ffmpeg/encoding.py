@@ -29,6 +29,7 @@ class Progress:
 
     expected_seconds: float
     report: Callable[[float], None]
+    look: Callable[[], None] = lambda: None
     seconds: float = 0.0
     ended: bool = field(default=False)
 
@@ -40,17 +41,23 @@ class Progress:
             self.report(min(1.0, self.seconds / max(self.expected_seconds, 0.001)))
         elif key == "progress":
             self.ended = value == "end"
+            self.look()
 
 
 def encode(
-    argv: Sequence[str], media: MediaInfo, stream_index: int, expected_seconds: float, workspace: Workspace
+    argv: Sequence[str],
+    media: MediaInfo,
+    stream_index: int,
+    expected_seconds: float,
+    workspace: Workspace,
+    look: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run an encoding command to its end.
+    """Run an encoding command to its end; `look` is called twice a second meanwhile.
 
     MediaRejected (`media.undecodable`) when the source is at fault; TaskFailed or InsufficientStorage when it is not.
     That ffmpeg ended well proves nothing about its output (a full disk gives exit code 0): verify it afterwards.
     """
-    progress = Progress(expected_seconds, workspace.progress)
+    progress = Progress(expected_seconds, workspace.progress, look)
     # slow presets on a loaded machine manage a few frames a second; the watch on stalls is the quick one
     limits = Limits(600 + 240 * expected_seconds, stall_seconds=STALL_SECONDS, file_bytes=FILE_BYTES)
     completed = workspace.processes.run(

@@ -8,6 +8,8 @@ from fractions import Fraction
 
 from mediaflow.plugin import AudioRendition, SegmentGrid, Span, VideoRendition
 
+BUFFER_SECONDS = 2
+"""Of the cap: enough for a key frame, short enough for a player's buffer."""
 SLACK_SECONDS = 2.0
 """How much longer than measured an output may become before it is cut off."""
 
@@ -27,6 +29,10 @@ class Encoder:
 class VideoJob:
     """One span in every rendition. `origin_seconds` is where the presentation begins on the container's clock;
     `expected_frames` is how many the span's source should give.
+
+    With `exact`, just so many come out, and each segment is told of when it is whole: the last frame stands for one or
+    two that are missing (of 47 files, 2 had one less than their packets promised), with `padded` for all of them. What
+    opens a presentation foretells all its frames (`total_frames`).
     """
 
     renditions: tuple[VideoRendition, ...]
@@ -35,6 +41,9 @@ class VideoJob:
     encoder: Encoder
     origin_seconds: float
     expected_frames: int
+    exact: bool = False
+    padded: bool = False
+    total_frames: int | None = None
 
     @property
     def gop_frames(self) -> int:
@@ -52,7 +61,7 @@ class VideoJob:
         """Frames after which the span is cut: its end, or for the last span a little more than expected."""
         if self.span.segment_count is not None:
             return self.span.segment_count * self.grid.segment_frames
-        if self.brief:
+        if self.brief or self.exact:
             return self.expected_frames
         return self.expected_frames + math.ceil(SLACK_SECONDS * self.grid.frame_rate)
 
@@ -63,6 +72,9 @@ class AudioJob:
 
     Another language than the main one says which stream it is and which groups its renditions are choices of (in the
     same order), and is made as long as the presentation: players stop where the sound ends.
+
+    With `exact_samples`, just so many come out, with silence where some are missing, and each segment is told of when
+    it is whole. What `opens` a presentation foretells all of them, and makes the first segment only.
     """
 
     renditions: tuple[AudioRendition, ...]
@@ -72,13 +84,18 @@ class AudioJob:
     language: str | None
     stream_index: int | None = None
     groups: tuple[str, ...] = ()
+    exact_samples: int | None = None
+    padded: bool = False
+    opens: bool = False
 
     @property
     def pad_seconds(self) -> float | None:
         """How long the output is made with silence; None: as long as the source is."""
-        return None if self.stream_index is None else self.expected_seconds
+        return self.expected_seconds if self.padded or self.stream_index is not None else None
 
     @property
     def limit_seconds(self) -> float:
         """Seconds after which the output is cut."""
+        if self.opens:  # the first segment is cut as it is when more follows
+            return 2 * float(self.segment_seconds)
         return self.expected_seconds + SLACK_SECONDS

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final
 
 from mediaflow.plugin import (
     Artifact,
-    EncodePlan,
     MediaInfo,
+    MediaSegment,
     PlannedTask,
     Profile,
     SegmentGrid,
@@ -17,6 +20,8 @@ from mediaflow.plugin import (
     StepSpec,
     StepTask,
     TaskFailed,
+    Track,
+    VideoRendition,
     VideoStream,
     Workspace,
     WrittenTrack,
@@ -27,8 +32,10 @@ from mediaflow.plugin import (
 )
 from mediaflow_ffmpeg.commands import HERE, video_command
 from mediaflow_ffmpeg.encoding import check_decodes, encode
-from mediaflow_ffmpeg.jobs import Encoder, VideoJob
+from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, Encoder, VideoJob
+from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video
 from mediaflow_ffmpeg.params import Choice, Number, problems
+from mediaflow_ffmpeg.streaming import Streaming
 from mediaflow_ffmpeg.verify import INIT_NAME, check_grid, check_length, read_tracks
 
 _PRESET_COST: Final = {
@@ -67,34 +74,68 @@ class H264Video:
         if media.video is None or plan.grid is None:
             return []
         encoder = from_json(Encoder, dict(spec.params))
+        (span,) = plan.spans
         origin = origin_seconds(media)
-        return [_planned(span, plan, plan.grid, media.video, encoder, origin) for span in plan.spans]
+        frames = _expected_frames(span, plan.grid, media.video, origin)
+        job = VideoJob(plan.video, plan.grid, span, encoder, origin, frames)
+        if can_be_foretold(media, plan.grid) and frames > plan.grid.segment_frames:
+            return [_planned(name, each, media.video, rank) for name, each, rank in _in_order(job)]
+        return [_planned("video-0", job, media.video, 2)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         job = from_json(VideoJob, task.params)
         if task.media.video is None:
             raise TaskFailed("A video task was planned for media without video.", code="job.bad_task")
         expected_seconds = float(job.expected_frames / job.grid.frame_rate)
-        argv = video_command(job, task.media, workspace.source, HERE)
-        encode(argv, task.media, task.media.video.index, expected_seconds, workspace)
-        tracks = read_tracks(workspace.directory, [r.name for r in job.renditions], job.span.first_segment)
+        tracks = _encoded(job, task.media, task.media.video.index, workspace)
         _check(job, tracks, expected_seconds)
+        if job.exact and tracks[0].duration_seconds < job.expected_frames / job.grid.frame_rate:
+            for track in tracks:
+                shutil.rmtree(track.directory)
+            tracks = _encoded(replace(job, padded=True), task.media, task.media.video.index, workspace)
+            _check(job, tracks, expected_seconds)
         smallest = tracks[-1]
         last = smallest.path(len(smallest.segments) - 1)
         check_decodes([smallest.directory / INIT_NAME, *dict.fromkeys([smallest.path(0), last])], workspace)
         return [artifact for track in _described(job, tracks) for artifact in track]
 
 
-def _planned(
-    span: Span, plan: EncodePlan, grid: SegmentGrid, video: VideoStream, encoder: Encoder, origin: float
-) -> PlannedTask:
-    frames = _expected_frames(span, grid, video, origin)
-    job = VideoJob(plan.video, grid, span, encoder, origin, frames)
-    encoded = sum(rendition.width * rendition.height for rendition in plan.video) * _PRESET_COST[encoder.preset]
+def _in_order(job: VideoJob) -> Iterator[tuple[str, VideoJob, int]]:
+    """What people watch first is made first: the first segment of the smallest rendition, all of it, then the rest."""
+    smallest, frames = job.renditions[-1:], job.grid.segment_frames
+    opening = replace(job.span, segment_count=1)
+    yield (
+        "video-first",
+        replace(job, renditions=smallest, span=opening, expected_frames=frames, total_frames=job.expected_frames),
+        0,
+    )
+    yield "video-low", replace(job, renditions=smallest, exact=True), 1
+    if len(job.renditions) > 1:
+        yield "video-0", replace(job, renditions=job.renditions[:-1], exact=True), 2
+
+
+def _planned(name: str, job: VideoJob, video: VideoStream, rank: int) -> PlannedTask:
+    encoded = sum(rendition.width * rendition.height for rendition in job.renditions) * _PRESET_COST[job.encoder.preset]
     cost = encoded * _ENCODE_SECONDS_PER_PIXEL + video.width * video.height * _DECODE_SECONDS_PER_PIXEL
-    weight = round(max(0.1, frames * cost), 3)
-    made = tuple(rendition.name for rendition in plan.video)
-    return PlannedTask(f"video-{span.index}", to_json(job), weight=weight, makes=made)
+    weight = round(max(0.1, job.expected_frames * cost), 3)
+    made = tuple(rendition.name for rendition in job.renditions)
+    # without its beginning a film is still one that is published when it is made
+    return PlannedTask(name, to_json(job), weight=weight, makes=made, rank=rank, optional=rank == 0)
+
+
+def _encoded(job: VideoJob, media: MediaInfo, stream_index: int, workspace: Workspace) -> list[WrittenTrack]:
+    argv = video_command(job, media, workspace.source, HERE)
+    look = _streaming(job, workspace).look if job.exact else lambda: None
+    encode(argv, media, stream_index, float(job.expected_frames / job.grid.frame_rate), workspace, look)
+    return read_tracks(workspace.directory, [r.name for r in job.renditions], job.span.first_segment)
+
+
+def _streaming(job: VideoJob, workspace: Workspace) -> Streaming:
+    def fits(number: int, segment: MediaSegment) -> bool:
+        left = job.expected_frames - number * job.grid.segment_frames
+        return segment.sample_count == min(left, job.grid.segment_frames)
+
+    return Streaming(workspace, {r.name: partial(_describe, job, r) for r in job.renditions}, fits)
 
 
 def _expected_frames(span: Span, grid: SegmentGrid, video: VideoStream, origin: float) -> int:
@@ -116,4 +157,12 @@ def _check(job: VideoJob, tracks: Sequence[WrittenTrack], expected_seconds: floa
 
 def _described(job: VideoJob, tracks: Sequence[WrittenTrack]) -> Iterable[list[Artifact]]:
     for rendition, track in zip(job.renditions, tracks, strict=True):
-        yield track.artifacts(track.describe(frame_rate=job.grid.frame_rate, audio_group=rendition.audio))
+        init, *segments = track.artifacts(_describe(job, rendition, track))
+        if job.total_frames is not None:
+            cap = rendition.max_bitrate_bps
+            init = replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, BUFFER_SECONDS * cap))
+        yield [init, *segments]
+
+
+def _describe(job: VideoJob, rendition: VideoRendition, track: WrittenTrack) -> Track:
+    return track.describe(frame_rate=job.grid.frame_rate, audio_group=rendition.audio)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from mediaflow.plugin import Rendition, Segment
+from mediaflow.plugin import Rendition
 
 
 def target_duration(renditions: Sequence[Rendition]) -> int:
@@ -17,9 +17,11 @@ def target_duration(renditions: Sequence[Rendition]) -> int:
     return max(1, int(longest + 0.5))
 
 
-def peak_bps(segments: Sequence[Segment], target_seconds: int) -> int:
+def peak_bps(rendition: Rendition, target_seconds: int) -> int:
     """The largest bit rate of any run of segments that lasts 0.5 to 1.5 target durations (RFC 8216, 4.1)."""
-    peak = 0.0
+    if rendition.foretold is not None:
+        return rendition.foretold.peak_bps
+    segments, peak = rendition.segments, 0.0
     for first in range(len(segments)):
         size, duration = 0, 0.0
         for segment in segments[first:]:
@@ -29,10 +31,13 @@ def peak_bps(segments: Sequence[Segment], target_seconds: int) -> int:
                 break
             if duration >= 0.5 * target_seconds:
                 peak = max(peak, 8 * size / duration)
-    return max(math.ceil(peak), average_bps(segments))
+    return max(math.ceil(peak), average_bps(rendition))
 
 
-def average_bps(segments: Sequence[Segment]) -> int:
+def average_bps(rendition: Rendition) -> int:
     """All the bits over all the seconds."""
+    if rendition.foretold is not None:
+        return rendition.foretold.average_bps
+    segments = rendition.segments
     duration = sum(segment.duration_seconds for segment in segments)
     return math.ceil(8 * sum(segment.size_bytes for segment in segments) / duration) if duration > 0 else 0

@@ -30,11 +30,11 @@ class AudioGroup:
 
     def peak_bps(self, target_seconds: int) -> int:
         """Of the largest: a variant's figures hold for any combination (RFC 8216, 4.3.4.2)."""
-        return max(peak_bps(rendition.segments, target_seconds) for rendition in self.renditions)
+        return max(peak_bps(rendition, target_seconds) for rendition in self.renditions)
 
     @property
     def average_bps(self) -> int:
-        return max(average_bps(rendition.segments) for rendition in self.renditions)
+        return max(average_bps(rendition) for rendition in self.renditions)
 
     @property
     def codecs(self) -> list[str]:

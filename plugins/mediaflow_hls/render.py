@@ -95,7 +95,7 @@ def _best_first(video: Sequence[Rendition], groups: dict[str, AudioGroup]) -> li
     """From large to small, but with the variant to begin with in front."""
     for number, rendition in enumerate(video):
         sound = groups.get(rendition.track.audio_group or "")
-        average = average_bps(rendition.segments) + (sound.average_bps if sound else 0)
+        average = average_bps(rendition) + (sound.average_bps if sound else 0)
         if average <= FIRST_VARIANT_BPS:
             return [rendition, *video[:number], *video[number + 1 :]]
     return [video[-1], *video[:-1]]
@@ -173,9 +173,8 @@ def _audio_variant(group: AudioGroup, target: int) -> str:
 
 def _rates(own: Rendition | None, group: AudioGroup | None, target: int) -> list[str]:
     """Peak and average of what is fetched together: the variant's own playlist, and the largest of the group."""
-    segments = own.segments if own else ()
-    peak = (peak_bps(segments, target) if own else 0) + (group.peak_bps(target) if group else 0)
-    average = (average_bps(segments) if own else 0) + (group.average_bps if group else 0)
+    peak = (peak_bps(own, target) if own else 0) + (group.peak_bps(target) if group else 0)
+    average = (average_bps(own) if own else 0) + (group.average_bps if group else 0)
     named = [*([own.track.codecs] if own else []), *(group.codecs if group else [])]
     codecs = ",".join(dict.fromkeys(named))
     return [f"BANDWIDTH={peak}", f"AVERAGE-BANDWIDTH={average}", f'CODECS="{codecs}"']

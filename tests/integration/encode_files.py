@@ -52,7 +52,7 @@ def encode_to_directory(source: Path, profile: Profile, directory: Path) -> Enco
             place = directory / "g1" / f"{planned.name}.1"
             artifacts[planned.name] = run_task(steps[spec.step], planned, media, source, place, processes)
     produced = [Produced(f"g1/{name}.1", tuple(made)) for name, made in artifacts.items()]
-    presentation = build_presentation(produced, media.duration_seconds)
+    presentation = build_presentation(produced)
     root = directory / "g1" / "publish.1"
     root.mkdir()
     for manifest in Hls().render(presentation):

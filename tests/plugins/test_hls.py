@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediaflow.plugin import Presentation, Rendition, Segment, Track
+from mediaflow.plugin import Foretold, Presentation, Rendition, Segment, Track
 from mediaflow.testing.manifests import sample_audio, sample_presentations, sample_video
 from mediaflow_hls.bandwidth import average_bps, peak_bps, target_duration
 from mediaflow_hls.plugin import mediaflow_register_manifests
@@ -56,9 +56,12 @@ def segment(seconds: float, size: int) -> Segment:
 def test_the_peak_is_over_runs_of_half_to_one_and_a_half_target_durations(
     segments: list[tuple[float, int]], peak: int, average: int
 ) -> None:
-    given_segments = [segment(seconds, size) for seconds, size in segments]
+    given = replace(sample_video(), segments=tuple(segment(seconds, size) for seconds, size in segments))
 
-    assert (peak_bps(given_segments, 4), average_bps(given_segments)) == (peak, average)
+    assert (peak_bps(given, 4), average_bps(given)) == (peak, average)
+    # what is made while it is watched has no sizes yet: its bit rates are told
+    told = replace(given, foretold=Foretold(((2, 4.0),), peak_bps=7, average_bps=5))
+    assert (peak_bps(told, 4), average_bps(told)) == (7, 5)
 
 
 @pytest.mark.parametrize(("longest", "target"), [(4.0, 4), (4.004, 4), (4.5, 5), (3.96, 4), (0.04, 1)])
@@ -77,8 +80,8 @@ def test_a_variant_counts_its_audio_and_names_both_codecs() -> None:
         video = next(r for r in presentation.video if f"{r.track.name}.m3u8" == playlist.uri)
         audio = next(r for r in presentation.audio if r.track.name == playlist.stream_info.audio)
         info = playlist.stream_info
-        assert info.bandwidth == peak_bps(video.segments, 4) + peak_bps(audio.segments, 4)
-        assert info.average_bandwidth == average_bps(video.segments) + average_bps(audio.segments)
+        assert info.bandwidth == peak_bps(video, 4) + peak_bps(audio, 4)
+        assert info.average_bandwidth == average_bps(video) + average_bps(audio)
         assert info.codecs == "avc1.64001f,mp4a.40.2"
         assert info.resolution == (video.track.width, video.track.height)
 
@@ -128,7 +131,7 @@ def test_a_variant_counts_the_largest_choice_of_its_group() -> None:
 
     (playlist,) = m3u8.loads(rendered(Presentation(10.0, (video,), (heavy, usual)))["master.m3u8"]).playlists
 
-    assert playlist.stream_info.bandwidth == peak_bps(video.segments, 4) + peak_bps(heavy.segments, 4)
+    assert playlist.stream_info.bandwidth == peak_bps(video, 4) + peak_bps(heavy, 4)
 
 
 def test_choices_of_one_name_are_numbered() -> None:

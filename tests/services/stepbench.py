@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mediaflow.domain.media import MediaInfo
-from mediaflow.plugin import MediaContext, StepTask
+from mediaflow.plugin import Artifact, MediaContext, StepTask
 from mediaflow.plugin.wire import dump
 from mediaflow.sandbox.budget import Budget
 from mediaflow.services.pipeline.stepprocess import ChildSteps
@@ -51,10 +51,14 @@ class Hooks:
     stop: Callable[[], str | None] = lambda: None
     heard: Callable[[], object] = lambda: None
     seen: list[float] = field(default_factory=list)
+    kept: list[Artifact] = field(default_factory=list)
 
     def progress(self, fraction: float) -> None:
         self.heard()
         self.seen.append(fraction)
+
+    def made(self, artifact: Artifact) -> None:
+        self.kept.append(artifact)
 
     def cancelled(self) -> str | None:
         return self.stop()

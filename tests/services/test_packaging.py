@@ -10,7 +10,13 @@ import pytest
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.presentation import Artifact, Track
 from mediaflow.domain.publication import FileType, Output, Publication
-from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions, outputs_of
+from mediaflow.services.pipeline.packaging import (
+    Produced,
+    build_presentation,
+    describe_renditions,
+    files_of,
+    outputs_of,
+)
 
 
 def track(name: str, height: int) -> Track:
@@ -44,7 +50,7 @@ def test_spans_of_one_track_are_joined_in_order_with_the_first_init() -> None:
     second = Produced("g1/video-1.3", (init(low), init(high), segment("720p", 1), segment("360p", 1)))
     sound = Produced("g1/audio.1", (init(AUDIO), segment("a", 0, 100), segment("a", 1, 100)))
 
-    made = build_presentation([second, first, sound], 8.0)
+    made = build_presentation([second, first, sound])
 
     assert [r.track.name for r in made.video] == ["720p", "360p"]
     assert [s.uri for s in made.video[0].segments] == ["../video-0.1/720p/00000.m4s", "../video-1.3/720p/00001.m4s"]
@@ -69,7 +75,7 @@ def test_languages_are_named_as_players_know_them() -> None:
         Produced("g1/audio-ger.1", (init(german), segment("a-ger", 0, 2000))),
     ]
 
-    made = build_presentation(produced, 4.0)
+    made = build_presentation(produced)
 
     named = {r.track.name: (r.track.language, r.track.label, r.track.audio_group) for r in made.audio}
     assert named == {"a": (None, None, None), "a-ger": ("de", "Deutsch", "a")}
@@ -79,7 +85,7 @@ def test_a_language_is_no_quality_of_its_own() -> None:
     german = replace(AUDIO, name="a-ger", language="ger", audio_group="a")
     produced = [Produced("g1/audio.1", (init(AUDIO), segment("a", 0), init(german), segment("a-ger", 0)))]
 
-    assert [rendition["name"] for rendition in describe_renditions(build_presentation(produced, 4.0))] == ["a"]
+    assert [rendition["name"] for rendition in describe_renditions(build_presentation(produced))] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +99,7 @@ def test_a_language_is_no_quality_of_its_own() -> None:
 )
 def test_a_gap_is_named(artifacts: tuple[Artifact, ...], sentence: str) -> None:
     with pytest.raises(TaskFailed, match=sentence) as caught:
-        build_presentation([Produced("g1/x.1", artifacts)], 4.0)
+        build_presentation([Produced("g1/x.1", artifacts)])
     assert caught.value.code == "job.incomplete"
 
 
@@ -101,7 +107,7 @@ def test_a_gap_is_named(artifacts: tuple[Artifact, ...], sentence: str) -> None:
 def test_two_segments_of_one_number_are_told(task: str, who: str) -> None:
     produced = [Produced("g1/x.1", (init(AUDIO), segment("a", 0))), Produced(f"g1/{task}.1", (segment("a", 0),))]
     with pytest.raises(TaskFailed, match=f"{who} made two segments with the number 0 of 'a'") as caught:
-        build_presentation(produced, 4.0)
+        build_presentation(produced)
     assert caught.value.code == "job.name_taken"
 
 
@@ -151,7 +157,7 @@ def test_two_tasks_with_one_output_are_both_named() -> None:
 def test_thousands_of_segments_are_told_in_a_few_words() -> None:
     high, strange = track("720p", 720), replace(segment("720p", 7), content_type="video/x-strange")
     segments = [segment("720p", number) for number in range(3000) if number != 7]
-    files = Produced("g1/video-0.1", (init(high), *segments, strange, SOUND)).files
+    (files,) = files_of([Produced("g1/video-0.1", (init(high), *segments, strange, SOUND))])
 
     assert files.prefix == "g1/video-0.1/"
     assert files.types == {

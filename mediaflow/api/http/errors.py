@@ -7,11 +7,12 @@ from itertools import islice
 from typing import Any, Final
 
 import structlog
-from flask import Flask, Response, json
+from flask import Flask, Response, json, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
 from werkzeug.http import HTTP_STATUS_CODES
 
+from mediaflow.api.http.awaiting import is_waiting
 from mediaflow.api.http.context import request_id
 from mediaflow.domain import errors
 
@@ -112,7 +113,7 @@ def _of_ours(error: errors.MediaflowError) -> Response:
     status = status_of(error)
     if status == 500:
         return _of_nobody(error)
-    if status == 503:
+    if status == 503 and not is_waiting(request.environ):
         _log.warning("dependency unavailable", code=error.code, detail=error.detail)
     problems = [{"pointer": p.pointer or "", "detail": p.detail, "code": p.code} for p in error.problems]
     members: dict[str, Any] = {name: error.facts[name] for name in PUBLIC_FACTS if name in error.facts}

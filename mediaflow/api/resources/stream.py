@@ -9,10 +9,12 @@ from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_range_header
 
+from mediaflow.api.http.awaiting import wait_for
 from mediaflow.api.http.context import runtime
 from mediaflow.api.http.cors import STREAM, share
 from mediaflow.api.http.resource import Resource
 from mediaflow.domain.errors import PreconditionFailed
+from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.delivery import StreamFile
 
 blueprint = Resource("stream", __name__, url_prefix="/stream", description="Published files.")
@@ -42,7 +44,7 @@ _REQUEST_HEADERS: Final = [
     "GET",
     "/<token>/<id:asset_id>/<path:path>",
     gives={200: None, 206: None, 302: None, 304: None},
-    fails=(412, 416),
+    fails=(412, 416, 503),
     access="open",
     parameters=_REQUEST_HEADERS,
     responses={200: _ANSWER, 206: _ANSWER, 302: _ELSEWHERE},
@@ -51,10 +53,14 @@ def get_stream(token: str, asset_id: str, path: str) -> Response:
     """One published file, or a range of it.
 
     The path is the permission: playback addresses begin with it. Its token opens one asset, for a few hours, until its
-    privacy changes.
+    privacy changes. A segment that is being made is waited for, up to 9 s.
     """
     delivery = runtime().delivery
-    place = delivery.admit(token, asset_id, path)
+    try:
+        place = delivery.admit(token, asset_id, path)
+    except NotMade as error:
+        wait_for(request.environ, error.segment)
+        raise
     # a presigned URL is signed for GET
     if request.method == "GET" and (url := delivery.elsewhere(place)):
         return Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})

@@ -11,7 +11,7 @@ from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, MadeSegment, Task, Upload
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
 from mediaflow.persistence.mongo.client import ClientClass, MongoConnection
@@ -42,6 +42,7 @@ class MongoDatabase:
         self.turns = MongoRepository(self._connection, tables.TURNS, Turn)
         self.plugin_records = MongoRepository(self._connection, tables.PLUGIN_RECORDS, PluginRecord)
         self.leftovers = MongoRepository(self._connection, tables.LEFTOVERS, Leftover)
+        self.segments = MongoRepository(self._connection, tables.SEGMENTS, MadeSegment)
 
     def now(self) -> float:
         """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""

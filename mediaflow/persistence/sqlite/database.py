@@ -12,7 +12,7 @@ from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, MadeSegment, Task, Upload
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
 from mediaflow.persistence.sqlite.connections import Connections
@@ -55,6 +55,7 @@ class SqliteDatabase:
         self.turns = SqliteRepository(self._connections, tables.TURNS, Turn)
         self.plugin_records = SqliteRepository(self._connections, tables.PLUGIN_RECORDS, PluginRecord)
         self.leftovers = SqliteRepository(self._connections, tables.LEFTOVERS, Leftover)
+        self.segments = SqliteRepository(self._connections, tables.SEGMENTS, MadeSegment)
 
     def now(self) -> float:
         """SQLite's own time, to the millisecond (2440587.5 is the Julian day of the epoch)."""

@@ -23,6 +23,7 @@ from mediaflow.plugin import ReceivesParts, Storage
 from mediaflow.services.assets.trash import DELETED
 from mediaflow.services.events.telling import with_told
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.ports import Below, Between, Database, Outbox
 from mediaflow.services.uploads.blobs import Blobs
 from mediaflow.services.uploads.ingest import Ingest
@@ -119,6 +120,7 @@ class Purge:
         self.outbox.remove(self.database.uploads, asset.upload_id)
 
     def _work(self, asset: Asset) -> None:
+        Segments(self.database, self.storage).forget(asset.id, before=asset.next_generation + 1)
         for job in self.database.jobs.find({"asset_id": asset.id}):
             for task in self.jobs.tasks(job.id):
                 self.outbox.remove(self.database.tasks, task.id)

@@ -12,7 +12,7 @@ from mediaflow.services.access.permissions import changeable, no_asset
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.changing import until_done
 from mediaflow.services.pipeline.jobs import Jobs
-from mediaflow.services.pipeline.tenure import leftovers
+from mediaflow.services.pipeline.tenure import closed, leftovers
 from mediaflow.services.ports import Database, Increment, Outbox
 from mediaflow.services.uploads.ingest import Ingest
 
@@ -96,4 +96,5 @@ def _interrupted(asset: Asset, now: float) -> dict[str, Any]:
     """The change that ends the tenure of the asset's job; restoring begins again what had not published anything."""
     if asset.state != "processing":
         return {}
-    return {"state": "ready" if asset.generation else "stored"} | leftovers(asset.sweep_at, now)
+    state = "ready" if asset.generation else "stored"
+    return {"state": state} | leftovers(asset.sweep_at, now) | closed(asset.generation)

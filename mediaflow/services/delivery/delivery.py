@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError, NotFound
-from mediaflow.domain.ids import derived_id
+from mediaflow.domain.ids import derived_id, segment_id
 from mediaflow.domain.mediatypes import is_shown
 from mediaflow.domain.publication import FileKind, FileType, Output, OutputKind, Publication
 from mediaflow.domain.records import Asset
@@ -20,6 +20,7 @@ from mediaflow.plugin import ObjectInfo, Storage
 from mediaflow.services.access.permissions import watchable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader, look
+from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.stream_options import StreamOptions
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.ports import Database
@@ -48,7 +49,7 @@ class Playback:
     @property
     def outputs(self) -> tuple[Output, ...]:
         """All that has a name; nothing yet before anything is published."""
-        return () if self.asset.published is None else self.asset.published.outputs
+        return () if self.asset.shown is None else self.asset.shown.outputs
 
     def path(self, output: Output) -> str:
         """The stream path of one of the outputs."""
@@ -102,6 +103,7 @@ class StreamFacts:
     deleted_at: float | None
     acl_epoch: int
     published: Publication | None
+    opened: Publication | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +127,27 @@ class Delivery:
         return Playback(asset, *self.stream_tokens.mint(asset))
 
     def admit(self, token: str, asset_id: str, path: str) -> Place:
-        """Where the file at that path would lie; NotFound for whatever is wrong, without saying what."""
+        """Where the file at that path would lie; NotFound for whatever is wrong, without saying what. NotMade for a
+        segment that is being made.
+        """
         asset = look(self.database.assets, asset_id, StreamFacts)
         if asset is None or asset.deleted_at is not None or not self.stream_tokens.check(token, asset):
             raise _no_file()
-        what = asset.published and asset.published.file(path, self.stream_tokens.clock())
+        shown, now = asset.published or asset.opened, self.stream_tokens.clock()
+        if shown is not None and (segment := shown.awaits(path, now)) is not None:
+            return self._made(asset, *segment)
+        what = shown and shown.file(path, now)
         if not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
             raise _no_file()
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
+
+    def _made(self, asset: StreamFacts, generation: int, track: str, number: int) -> Place:
+        """Where a segment lies that is watched while others are made; NotMade when it is to come."""
+        made = self.database.segments.get(segment := segment_id(asset.id, generation, track, number))
+        if made is None:
+            raise NotMade(segment) if asset.opened is not None else _no_file()
+        key = keys.asset_prefix(asset.id) + made.path
+        return Place(key, "media", made.content_type, asset.visibility != "private", None)
 
     def elsewhere(self, place: Place) -> str | None:
         """A presigned URL at which the storage itself sends the file, None when that is our business.

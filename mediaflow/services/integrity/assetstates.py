@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mediaflow.domain import keys
 from mediaflow.domain.records import Asset, Blob, Job
@@ -76,7 +76,12 @@ class AssetStates:
         if asset.state == "ready" and (published is None or not asset.playable or asset.generation == 0):
             remedy, again = self.mending.made_again(asset)
             yield Finding("asset.nothing_published", asset.id, "it is ready, and nothing is published", remedy, again)
-        elif asset.playable and published is None:
+        elif asset.opened is not None and asset.state != "processing":
+            shut: dict[str, Any] = {"opened": None, "playable": published is not None}
+            mend = setting(self.database.assets, asset.id, {"rev": asset.rev}, shut)
+            detail = f"it is {asset.state}, and open as if it were being made"
+            yield Finding("asset.open", asset.id, detail, "it shows what is published of it, or nothing", mend)
+        elif asset.playable and asset.shown is None:
             mend = setting(self.database.assets, asset.id, {"rev": asset.rev}, {"playable": False})
             detail = "it is playable, and nothing is published"
             yield Finding("asset.nothing_published", asset.id, detail, "it is not playable", mend)

@@ -28,7 +28,7 @@ class Names:
 
     def has(self, path: str) -> bool:
         """True for an object (`g1/video-0.1/init.mp4`) that somebody needs, or is making."""
-        asset, published = self.asset, self.asset.published
+        asset, published = self.asset, self.asset.shown
         if any(path == caption.get("path") for caption in asset.captions):
             return True
         if published is not None:
@@ -40,12 +40,14 @@ class Names:
         return unit_of(path) in self._being_made()
 
     def _being_made(self) -> set[str]:
-        """The directories of attempts that unfinished jobs have made, or are making."""
+        """The directories of attempts that unfinished jobs have made or are making, or that are watched in part."""
         if self._attempts is None:
             where = {"asset_id": self.asset.id, "state": OneOf(("pending", "running"))}
             jobs = self.database.jobs.find(where)
             tasks = [task for job in jobs for task in self.database.tasks.find({"job_id": job.id})]
             self._attempts = {_directory(task) for task in tasks if task.state in ("running", "done")}
+            made = self.database.segments.find({"asset_id": self.asset.id})
+            self._attempts |= {unit_of(segment.path) for segment in made}
         return self._attempts
 
 

@@ -68,7 +68,7 @@ def _promised(asset: Asset, storage: Storage, wrong: dict[str, str]) -> Iterator
         except ValueError:
             wrong[directory + ARTIFACTS] = "it is no list of files"
             continue
-        yield from ((directory + item["path"], item["size_bytes"]) for item in listed)
+        yield from ((item.get("at", directory + item["path"]), item["size_bytes"]) for item in listed)
     for output in publication.outputs:
         yield output.path, output.size_bytes
 

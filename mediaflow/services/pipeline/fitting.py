@@ -17,7 +17,7 @@ from mediaflow.plugin import PlannedTask
 Planned = tuple[str, PlannedTask]
 """A task, behind the name of the step that plans it."""
 
-OURS: Final = frozenset({"probe", "validate", "plan", "package", "publish", "poster"})
+OURS: Final = frozenset({"probe", "validate", "plan", "open", "package", "publish", "poster"})
 """Names of tasks that every job has."""
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 
@@ -74,7 +74,8 @@ def _resolved(step: str, task: PlannedTask, planned: Sequence[Planned], profile:
         if need in names:
             found.append(need)
         elif need in steps:
-            found += [other.name for owner, other in planned if owner == need and other.name != task.name]
+            # what opens the presentation makes a part of what another task makes whole
+            found += [o.name for owner, o in planned if owner == need and o.name != task.name and o.rank > 0]
         else:
             raise _bad(
                 profile,

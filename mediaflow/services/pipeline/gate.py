@@ -32,6 +32,9 @@ class LoadGate:
 
     Long tasks take units that are free; half of the units (one at least) go to them first. They give way to others on
     the cores, so short ones find all units whatever long ones run: nobody waits behind a film, and the film goes on.
+    What viewers begin with (`first`) is over in a second or two, and as many of these run as there are units, whatever
+    else does.
+
     One short task more than there are units (the express) passes for an owner of whom no other short one runs here: a
     full process does not keep a newcomer waiting. At most twice the units and one run at once, and probes.
     """
@@ -46,11 +49,13 @@ class LoadGate:
         """The kinds of tasks of which one may pass now, in the order in which to look for one."""
         with self._lock:
             found: list[Lane] = ["bookkeeping"]
+            if self._used("first") < self.units:
+                found.append("first")
             if self._used("short") < self.units or not self._express_runs():
                 found.append("short")
             if self._used() < self.units:
                 first = self._used("long") < max(1, self.units // 2)
-                found.insert(1 if first else len(found), "long")
+                found.insert(found.index("short") if first and "short" in found else len(found), "long")
             return tuple(found)
 
     def take(self, task: Task) -> bool:

@@ -41,7 +41,8 @@ class Inputs:
         for artifact in artifacts:
             target = directory / artifact["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._place(prefix + artifact["path"], target)
+            at = artifact.pop("at", None)  # another attempt or task had made it before
+            self._place(prefix + artifact["path"] if at is None else keys.asset_prefix(asset.id) + at, target)
             if target.stat().st_size != artifact["size_bytes"]:
                 raise TaskFailed(
                     f"{artifact['path']} is not in the storage as it was made.", code="storage.lost_object"

@@ -21,6 +21,8 @@ from mediaflow.services.ports import Database, Metrics, OneOf, Outbox, Wakeups
 
 LAST: Final[dict[JobKind, str]] = {"process": "publish", "poster": "poster"}
 """The task that a job is done with."""
+REST: Final = 2
+"""The rank of a task that nobody waits for in front of a player."""
 SUPERSEDED: Final = {"code": "job.superseded", "detail": "The asset was deleted, or another job took over."}
 
 
@@ -95,28 +97,37 @@ class Jobs:
         self._add(job, last, "poster", needs=[step.name], params={"time_seconds": plan["time_seconds"]})
 
     def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]]) -> None:
-        """The tasks that steps planned (with each one's step name), then packaging and publishing behind them."""
+        """The tasks that steps planned (with each one's step name), then packaging and publishing behind them; what
+        lets viewers begin behind those that make it.
+        """
         planned = list(planned)
+        opening = [task.name for _, task in planned if task.rank == 0]
         cost = round(sum(task.weight for _, task in planned), 3)
         for step, task in planned:
             self._add(
                 job,
                 task.name,
                 "step",
-                needs=["plan", *task.needs],
+                # nothing takes cores from what viewers begin with
+                needs=["plan", *task.needs, *(opening if task.rank else ())],
                 step=step,
                 params=dict(task.params),
                 load_units=task.load_units,
                 weight=task.weight,
                 job_weight=cost,
                 optional=task.optional,
+                rank=task.rank,
             )
+        if opening:
+            self._add(job, "open", "open", needs=opening, optional=True)
         self._add(job, "package", "package", needs=[task.name for _, task in planned])
         self._add(job, "publish", "publish", needs=["package"])
 
     def _add(self, job: Job, name: str, stage: Stage, **fields: Any) -> None:
         now = self.database.now()
         load_units, job_weight = fields.pop("load_units", 0), fields.pop("job_weight", 0.0)
+        rank: int = fields.pop("rank", REST)
+        lane = _lane(stage, load_units, fields.get("weight", 0.0), job_weight)
         task = Task(
             id=task_id(job.id, name),
             job_id=job.id,
@@ -129,8 +140,10 @@ class Jobs:
             created_at=now,
             updated_at=now,
             load_units=load_units,
-            turn=job.created_at + job_weight,
-            lane=_lane(stage, load_units, fields.get("weight", 0.0), job_weight),
+            # what is watched first does not wait for what comes after it
+            turn=job.created_at + (job_weight if rank == REST else fields["weight"]),
+            lane="first" if rank == 0 and load_units else lane,
+            rank=rank,
             **fields,
         )
         self.database.tasks.insert(task)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,21 +26,36 @@ KINDS: Final[dict[ArtifactRole, OutputKind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """What one task's winning attempt made; `path` is its directory below the asset's prefix (`g1/video-0.1`)."""
+    """What one task's winning attempt made; `path` is its directory below the asset's prefix (`g1/video-0.1`).
+
+    `places` tells of those artifacts that lie elsewhere below the asset's prefix, because another attempt or task had
+    made them before.
+    """
 
     path: str
     artifacts: tuple[Artifact, ...]
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, artifact: Artifact) -> str:
+        """Where the artifact lies below the asset's prefix."""
+        return self.places.get(artifact.path, f"{self.path}/{artifact.path}")
 
     @property
     def task(self) -> str:
         """The name of the task (`video-0`)."""
         return self.path.rpartition("/")[2].rpartition(".")[0]
 
-    @property
-    def files(self) -> Files:
-        """What may be sent of it, and as what."""
-        types = {a.path: FileType(KINDS.get(a.role, "media"), a.content_type) for a in self.artifacts}
-        return described(f"{self.path}/", types)
+
+def files_of(produced: Iterable[Produced]) -> tuple[Files, ...]:
+    """What may be sent of all this, and as what: by the directories of the attempts that made it."""
+    types: dict[str, dict[str, FileType]] = {}
+    for source in produced:
+        types.setdefault(f"{source.path}/", {})
+        for artifact in source.artifacts:
+            generation, attempt, rest = source.place(artifact).split("/", 2)
+            what = FileType(KINDS.get(artifact.role, "media"), artifact.content_type)
+            types.setdefault(f"{generation}/{attempt}/", {})[rest] = what
+    return tuple(described(prefix, found) for prefix, found in types.items())
 
 
 Place = Callable[[Produced, Artifact], str]
@@ -49,7 +64,7 @@ Place = Callable[[Produced, Artifact], str]
 
 def beside_manifests(source: Produced, artifact: Artifact) -> str:
     """Where the file lies as seen from manifests, which have a directory of their own beside it."""
-    return f"../{source.path.split('/', 1)[1]}/{artifact.path}"
+    return f"../{source.place(artifact).split('/', 1)[1]}"
 
 
 def outputs_of(produced: Iterable[Produced]) -> list[Output]:
@@ -72,9 +87,7 @@ def outputs_of(produced: Iterable[Produced]) -> list[Output]:
     return outputs
 
 
-def build_presentation(
-    produced: Iterable[Produced], duration_seconds: float, place: Place = beside_manifests
-) -> Presentation:
+def build_presentation(produced: Iterable[Produced], place: Place = beside_manifests) -> Presentation:
     """All tracks with their segments in order. TaskFailed (`job.incomplete`) names what is missing."""
     inits: dict[str, tuple[Track, str]] = {}
     segments: dict[str, dict[int, Segment]] = defaultdict(dict)
@@ -86,18 +99,25 @@ def build_presentation(
                     inits[artifact.describes.name] = (artifact.describes, quote(place(source, artifact)))
             elif artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
                 seconds, uri = artifact.duration_seconds or 0.0, quote(place(source, artifact))
-                _claim(makers, (artifact.track, artifact.number), source.task)
-                segments[artifact.track][artifact.number] = Segment(uri, seconds, artifact.size_bytes)
-    renditions = [
-        Rendition(_named(track), uri, _in_order(name, segments[name])) for name, (track, uri) in inits.items()
-    ]
+                segment = Segment(uri, seconds, artifact.size_bytes)
+                if segments[artifact.track].get(artifact.number) != segment:  # the same file in two lists is one
+                    _claim(makers, (artifact.track, artifact.number), source.task)
+                segments[artifact.track][artifact.number] = segment
+    renditions = [Rendition(named(track), uri, _in_order(name, segments[name])) for name, (track, uri) in inits.items()]
     if stray := segments.keys() - inits.keys():
         raise TaskFailed(f"{sorted(stray)[0]} has segments but no init segment.", code="job.incomplete")
+    presentation = presentation_of(renditions)
+    if not presentation.video and not presentation.audio:
+        raise TaskFailed("No step made anything that can be played.", code="job.incomplete")
+    return presentation
+
+
+def presentation_of(renditions: Iterable[Rendition]) -> Presentation:
+    """All of them in order, as long as the longest: of the video, where there is any."""
+    renditions = list(renditions)
     video = sorted((r for r in renditions if r.track.kind == "video"), key=_by_size, reverse=True)
     audio = sorted((r for r in renditions if r.track.kind == "audio"), key=_by_choice)
-    if not video and not audio:
-        raise TaskFailed("No step made anything that can be played.", code="job.incomplete")
-    measured = max((r.duration_seconds for r in (video or audio)), default=duration_seconds)
+    measured = max((r.duration_seconds for r in (video or audio)), default=0.0)
     return Presentation(measured, tuple(video), tuple(audio))
 
 
@@ -112,7 +132,7 @@ def _claim(makers: dict[tuple[str, int], str], segment: tuple[str, int], task: s
     )
 
 
-def _named(track: Track) -> Track:
+def named(track: Track) -> Track:
     """The track with its language as players know it (files say `ger` or `deu`), and with a name for their menus."""
     language = known_language(track.language)
     label = track.label or (language_name(language) if language else None)
@@ -168,4 +188,6 @@ def _describe(rendition: Rendition, audio: Rendition | None) -> dict[str, Any]:
 
 
 def _bitrate(rendition: Rendition) -> int:
+    if rendition.foretold is not None:
+        return rendition.foretold.average_bps
     return round(8 * rendition.size_bytes / max(rendition.duration_seconds, 0.001))

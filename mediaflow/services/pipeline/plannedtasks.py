@@ -14,6 +14,7 @@ MOST_TASKS: Final = 10_000
 MOST_PARAMS_BYTES: Final = 1024 * 1024
 """They are in the task's document, and read with it again and again."""
 MOST_UNITS: Final = 1024
+RANKS: Final = (0, 1, 2)
 MOST_SECONDS: Final = 1e9
 """Of one core: thirty years."""
 
@@ -33,6 +34,8 @@ def unfit_task(task: Any) -> str | None:
         names = getattr(task, field)
         if isinstance(names, str) or not _are_text(names):
             return f"{told} {field} {names!r:.100}; it must be a tuple of names"
+    if task.rank not in RANKS or isinstance(task.rank, bool):
+        return f"{told} rank {task.rank!r:.100}; it must be 0, 1 or 2"
     if not isinstance(task.optional, bool):
         return f"{told} optional {task.optional!r:.100}; it must be True or False"
     return _unfit_params(task, told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mediaflow.domain.errors import MediaRejected, TaskFailed
@@ -15,7 +15,7 @@ from mediaflow.plugin import PlannedTask, ProcessRunner, plan_encode
 from mediaflow.plugin.wire import dump
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.fitting import fitted
-from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.jobs import REST, Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.plannedtasks import MOST_TASKS
 from mediaflow.services.pipeline.posters import chosen
@@ -77,7 +77,8 @@ class Planning:
         """Choose the profile, let its steps plan, and add their tasks to the job."""
         asset, job, media = self.documents.asset(task), self.documents.job(task), self.documents.media(task)
         profile = self._profile(asset, job, media)
-        planned = self.planned_tasks(media, profile, asset.poster_seconds)
+        # what plays already plays on until the new generation is published: only the first one opens before
+        planned = self.planned_tasks(media, profile, asset.poster_seconds, opens=asset.generation == 0)
         costs = Backlog(self.database, self.settings.quota_core_seconds)
         costs.check_plan(sum(task.weight for _, task in planned))
         document = dump(plan_encode(media, profile))
@@ -89,14 +90,19 @@ class Planning:
         return {"profile": profile.name, "tasks": len(planned), "poster_seconds": asset.poster_seconds}
 
     def planned_tasks(
-        self, media: MediaInfo, profile: Profile, poster_seconds: float | None = None
+        self, media: MediaInfo, profile: Profile, poster_seconds: float | None = None, *, opens: bool = True
     ) -> list[tuple[str, PlannedTask]]:
-        """All tasks that the profile's steps plan for the source, each with its step's name; see `fitted`."""
+        """All tasks that the profile's steps plan for the source, each with its step's name; see `fitted`.
+
+        Without `opens`, those that let viewers begin are left out: others make all that they make.
+        """
         planned = [
             each
             for spec in (chosen(spec, poster_seconds) for spec in profile.steps)
             for each in plans_of(self.plugins, spec, media, profile)
         ]
+        if not opens:
+            planned = [(step, replace(task, rank=REST)) for step, task in planned if task.rank > 0]
         if all(task.optional for _, task in planned):
             detail = f"Profile {profile.name!r} makes nothing to play of this {media.kind} file; choose another."
             raise MediaRejected(detail, code="media.unsupported")

@@ -22,7 +22,7 @@ from mediaflow.services.access.principals import Principal
 from mediaflow.services.changing import kept_busy, until_done
 from mediaflow.services.pipeline.jobs import SUPERSEDED, Jobs
 from mediaflow.services.pipeline.lease import Lease
-from mediaflow.services.pipeline.packaging import outputs_of
+from mediaflow.services.pipeline.packaging import files_of, outputs_of
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.stepplans import plans_of
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
@@ -100,7 +100,8 @@ class Posters:
         picture = next(output for output in outputs_of([made]) if output.kind == "image" and not output.apart)
         if not self.rendering.is_stored(task.asset_id, picture.path, picture.size_bytes or 0):
             raise TaskFailed("The picture is not in the storage as it was made.", code="storage.lost_object")
-        return picture, made.files
+        (files,) = files_of([made])
+        return picture, files
 
     def _check(self, asset: Asset, time_seconds: float | None) -> None:
         if asset.published is None or asset.media is None:

@@ -16,7 +16,13 @@ from mediaflow.services.changing import kept_busy, until_done
 from mediaflow.services.pipeline.fitting import check_made
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
-from mediaflow.services.pipeline.packaging import Produced, build_presentation, describe_renditions, outputs_of
+from mediaflow.services.pipeline.packaging import (
+    Produced,
+    build_presentation,
+    describe_renditions,
+    files_of,
+    outputs_of,
+)
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
@@ -38,35 +44,37 @@ class Publishing:
 
     def package(self, task: Task, _lease: Lease) -> dict[str, Any]:
         """Check that every file is there, build the presentation, write the manifests; returns what is published."""
-        asset, media = self.documents.asset(task), self.documents.media(task)
+        asset = self.documents.asset(task)
         tasks = self.jobs.tasks(task.job_id)
         done = self.documents.needed(task)  # in the profile's order, which says what comes first of a kind
         produced = [self.rendering.produced(asset.id, (other.result or {})["path"]) for other in done]
         check_made((task.step or "", task.name, made.artifacts) for task, made in zip(done, produced, strict=True))
         self._verify_stored(asset, produced)
-        presentation, outputs = build_presentation(produced, media.duration_seconds), outputs_of(produced)
+        presentation, outputs = build_presentation(produced), outputs_of(produced)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
         formats = self.plugins.profiles[self.documents.job(task).profile or ""].manifests
         manifests, files = self.rendering.write(asset.id, path, presentation, formats)
         publication = Publication(
             generation=task.generation,
             outputs=(*manifests, *outputs),
-            files=(*(source.files for source in produced), files),
+            files=(*(made := files_of(produced)), files),
             duration_seconds=round(presentation.duration_seconds, 3),
-            sources=tuple(source.path for source in produced),
+            sources=(sources := tuple(source.path for source in produced)),
+            lent=tuple(f.prefix.rstrip("/") for f in made if f.prefix.rstrip("/") not in sources),
             renditions=tuple(describe_renditions(presentation)),
-            warnings=tuple(_left_out(other) for other in tasks if other.optional and other.state == "failed"),
+            warnings=tuple(_left_out(o) for o in tasks if o.optional and o.state == "failed" and not _opens(o)),
             poster_seconds=next((t.result or {} for t in tasks if t.name == "plan"), {}).get("poster_seconds"),
         )
         return publication_document(publication)
 
     def _verify_stored(self, asset: Asset, produced: list[Produced]) -> None:
         """Every artifact is in the storage with its size: a full disk is found here, not by a viewer."""
+        prefix = keys.asset_prefix(asset.id)
+        directories = [files.prefix for files in files_of(produced)]
+        stored = {i.key: i.size_bytes for directory in directories for i in self.storage.list(prefix + directory)}
         for source in produced:
-            prefix = f"{keys.asset_prefix(asset.id)}{source.path}/"
-            stored = {info.key: info.size_bytes for info in self.storage.list(prefix)}
             for artifact in source.artifacts:
-                if stored.get(prefix + artifact.path) != artifact.size_bytes:
+                if stored.get(prefix + source.place(artifact)) != artifact.size_bytes:
                     raise TaskFailed(
                         f"{artifact.path} is not in the storage as it was made.", code="storage.lost_object"
                     )
@@ -103,7 +111,9 @@ class Publishing:
         until = self.rendering.watched_until(published, now)
         changes = {
             "generation": task.generation,
-            "published": published.following(seen.published, now=now, until=until),
+            # who began before all was made goes on with it
+            "published": published.following(seen.shown, now=now, until=until),
+            "opened": None,
             "state": "ready",
             "playable": True,
             "profile": job.profile,
@@ -111,7 +121,7 @@ class Publishing:
             "duration_seconds": published.duration_seconds,
             "error": None,
             "updated_at": now,
-            "sweep_at": until if task.generation > 1 else None,
+            "sweep_at": until if seen.shown is not None else None,
         }
         expect = {
             "job_id": task.job_id,
@@ -125,6 +135,8 @@ class Publishing:
             return self.database.assets.count(expect | {"id": task.asset_id}) == 0
         if task.generation == 1:
             self.metrics.observe("mediaflow_asset_ready_seconds", now - asset.created_at)
+            if not seen.playable:
+                self.metrics.observe("mediaflow_asset_playable_seconds", now - asset.created_at)
         return True
 
     def _catch_up(self, task: Task) -> None:
@@ -132,6 +144,11 @@ class Publishing:
         asset = self.database.assets.get(task.asset_id)
         if asset is not None and asset.generation == task.generation:
             self.posters.catch_up(asset)
+
+
+def _opens(task: Task) -> bool:
+    """True for what is needed only while the rest is made."""
+    return task.rank == 0 or task.stage == "open"
 
 
 def _left_out(task: Task) -> str:

@@ -20,6 +20,7 @@ from mediaflow.plugin import Storage
 from mediaflow.plugin.wire import load
 from mediaflow.services.pipeline.manifests import manifests_of
 from mediaflow.services.pipeline.packaging import Produced, build_presentation
+from mediaflow.services.pipeline.segments import places_of
 from mediaflow.services.ports import Plugins
 from mediaflow.services.text.webvtt import as_segment
 
@@ -45,7 +46,9 @@ class Rendering:
     def produced(self, asset_id: str, path: str) -> Produced:
         """What the winning attempt made whose files lie there. NotFound when its list is gone."""
         data = b"".join(self.storage.read(f"{keys.asset_prefix(asset_id)}{path}/{ARTIFACTS}"))
-        return Produced(path, tuple(load(Artifact, item) for item in json.loads(data)))
+        listed = json.loads(data)
+        artifacts = tuple(load(Artifact, {k: v for k, v in item.items() if k != "at"}) for item in listed)
+        return Produced(path, artifacts, places_of(listed))
 
     def render(self, presentation: Presentation, formats: Iterable[str]) -> list[Rendered]:
         """The manifests of all formats. TaskFailed when a format breaks its promise, or two write one file."""
@@ -92,7 +95,7 @@ class Rendering:
             return published, None
         path = keys.captions_path(published.generation, secrets.token_hex(8))
         produced = [self.produced(asset_id, source) for source in published.sources]
-        presentation = build_presentation(produced, published.duration_seconds)
+        presentation = build_presentation(produced)
         shown = [self._written(asset_id, path, caption, presentation) for caption in captions]
         tracks = (_text_track(c, o, presentation.duration_seconds) for c, o in zip(captions, shown, strict=True))
         manifests, files = self.write(asset_id, path, replace(presentation, text=tuple(tracks)), formats)

@@ -76,6 +76,7 @@ def _own_channel() -> TextIO:
 
 
 def _run(request: Mapping[str, Any], answer: _Answer) -> None:
+    name = f"The step {request['step']!r} of the plugin {request['plugin']!r}"
     workspace = Workspace(
         directory=Path(request["directory"]),
         source=Path(request["source"]),
@@ -83,9 +84,9 @@ def _run(request: Mapping[str, Any], answer: _Answer) -> None:
         processes=AskingRunner(socket.socket(fileno=CONTROL)),
         settings=request["settings"],
         inputs={name: _files(made) for name, made in request["inputs"].items()},
+        made=lambda artifact: answer.line({"made": dump(checked_artifacts(name, [artifact])[0])}),
     )
     step = find_step(request["plugin"], request["entry_point"], request["step"])
-    name = f"The step {request['step']!r} of the plugin {request['plugin']!r}"
     artifacts = checked_artifacts(name, step.run(load(StepTask, request["task"]), workspace))
     for artifact in artifacts:
         answer.line({"artifact": dump(artifact)})

@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from mediaflow.domain import keys
-from mediaflow.domain.errors import InsufficientStorage, LeaseLost, TaskFailed
+from mediaflow.domain.errors import InsufficientStorage, TaskFailed
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.publication import ARTIFACTS
-from mediaflow.domain.records import Asset, Task
-from mediaflow.plugin import BLOCK_BYTES, StepTask, Storage
-from mediaflow.plugin.wire import dump, load
-from mediaflow.sandbox.ownership import open_made, remove_tree
+from mediaflow.domain.records import Task
+from mediaflow.plugin import StepTask, Storage
+from mediaflow.plugin.wire import dump
+from mediaflow.sandbox.ownership import remove_tree
 from mediaflow.services.pipeline.budgets import step_budget
 from mediaflow.services.pipeline.inputs import Inputs
+from mediaflow.services.pipeline.keeping import Keeping
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, original_of
 from mediaflow.services.pipeline.workdir import WorkDirectory
-from mediaflow.services.ports import Metrics, StepRequest, StepRunner
+from mediaflow.services.ports import Metrics, StepHooks, StepRequest, StepRunner
 
 STEP_SECONDS_PER_MEDIA_SECOND = 120.0
 STEP_SECONDS_AT_LEAST = 600.0
@@ -46,6 +48,7 @@ class Stepping:
     steps: StepRunner
     metrics: Metrics
     work: WorkDirectory
+    segments: Segments
     memory_bytes: int
 
     def run(self, task: Task, lease: Lease) -> dict[str, Any]:
@@ -68,19 +71,20 @@ class Stepping:
                 nice=LONG_NICE if task.lane == "long" else 0,
                 budget=step_budget(media, seconds, directory, self.memory_bytes),
             )
-            artifacts = self._measured(request, lease)
-            for artifact in artifacts:
-                self._keep(asset, path, directory, load(Artifact, artifact), lease)
+            kept = Keeping(self.storage, self.segments, task, path, directory, lease)
+            with kept.while_made() as made:
+                artifacts = self._measured(request, _Hooks(lease, made))
+            artifacts = [kept.keep(artifact) for artifact in artifacts]
         index = json.dumps(artifacts, separators=(",", ":")).encode()
         key = f"{keys.asset_prefix(asset.id)}{path}/{ARTIFACTS}"
         self.storage.put(key, [index], size_bytes=len(index), content_type="application/json")
         self.metrics.count("mediaflow_step_artifacts_total", len(artifacts), step=task.step or "")
         return {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
 
-    def _measured(self, request: StepRequest, lease: Lease) -> list[dict[str, Any]]:
+    def _measured(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]:
         started, outcome = time.monotonic(), "failed"
         try:
-            artifacts = self.steps.run(request, _Hooks(lease))
+            artifacts = self.steps.run(request, hooks)
             outcome = "done"
             return artifacts
         except TaskFailed as error:
@@ -101,20 +105,13 @@ class Stepping:
         finally:
             remove_tree(directory)
 
-    def _keep(self, asset: Asset, path: str, directory: Path, artifact: Artifact, lease: Lease) -> None:
-        if (reason := lease.reason()) is not None:
-            raise LeaseLost(reason)
-        with open_made(directory, artifact.path) as file:
-            blocks = iter(lambda: file.read(BLOCK_BYTES), b"")
-            key = f"{keys.asset_prefix(asset.id)}{path}/{artifact.path}"
-            self.storage.put(key, blocks, size_bytes=artifact.size_bytes, content_type=artifact.content_type)
-
 
 @dataclass(frozen=True, slots=True)
 class _Hooks:
     """What a step's child tells and asks while it works."""
 
     lease: Lease
+    made: Callable[[Artifact], None]
 
     def progress(self, fraction: float) -> None:
         self.lease.progress(fraction)

@@ -76,12 +76,12 @@ class ChildSteps:
         (`job.step_broken` when the child ended or spoke otherwise than it should).
         """
         plugin, directory = self._plugins.entry_point_of_step(request.step), Path(request.directory)
-        told = Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks)
+        told = Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks, directory)
         watch = Watch(told.name, Limits(request.time_limit_seconds), told.line, hooks.cancelled, budget=request.budget)
         with self._user(directory) as user:
             ended = self._watched(plugin, request, watch, user)
         stderr = self._without_settings(plugin, readable_stderr(ended.stderr, [Path(request.source), directory]))
-        artifacts = told.outcome(ended, stderr, directory)
+        artifacts = told.outcome(ended, stderr)
         if request.budget is not None:
             Meter(told.name, request.budget).check_made(sum(artifact["size_bytes"] for artifact in artifacts))
         return artifacts

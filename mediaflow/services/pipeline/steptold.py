@@ -31,7 +31,7 @@ REPORTS_PER_SECOND: Final = 50
 """Ten times what `Workspace.progress` lets through: whoever reports more keeps the worker busy."""
 MOST_ARTIFACTS: Final = 50_000
 """Of one task: segments of two seconds for more than a day."""
-MOST_ARTIFACT_BYTES: Final = 16 * 1024 * 1024
+MOST_ARTIFACT_BYTES: Final = 32 * 1024 * 1024
 """So long are all lines together that name artifacts."""
 
 
@@ -44,9 +44,11 @@ class Told:
 
     name: str
     hooks: StepHooks
+    directory: Path
     artifacts: list[Artifact] = field(default_factory=list)
     done: bool = False
     error: Mapping[str, str] | None = None
+    _made: set[str] = field(default_factory=set)
     _artifact_bytes: int = 0
     _reports: int = 0
     _began: float = field(default_factory=time.monotonic)
@@ -57,8 +59,10 @@ class Told:
             case {"progress": float() | int() as fraction} if abs(fraction) < _NO_FRACTION:
                 self._count_report()
                 self.hooks.progress(min(1.0, max(0.0, float(fraction))))
+            case {"made": dict() as artifact}:
+                self._keep(self._artifact(artifact, text))
             case {"artifact": dict() as artifact}:
-                self._add(artifact, text)
+                self.artifacts.append(self._artifact(artifact, text))
             case {"done": int() as count} if count == len(self.artifacts):
                 self.done = True
             case {"error": {"kind": str(), "code": str(), "detail": str()} as error}:
@@ -66,7 +70,7 @@ class Told:
             case _:
                 raise self._no_answer(text)
 
-    def outcome(self, ended: Ended, stderr: str, directory: Path) -> list[dict[str, Any]]:
+    def outcome(self, ended: Ended, stderr: str) -> list[dict[str, Any]]:
         """The artifacts, files in the directory, or what went wrong as an exception."""
         if self.error is not None:
             raise self._told_error(self.error, stderr)
@@ -75,7 +79,7 @@ class Told:
             _log.warning("step broken", step=self.name, returncode=ended.returncode, stderr=stderr[-_STDERR_SHOWN:])
             raise self._broken(f"{what} without a result{last_said(stderr)}")
         try:
-            _check_files(self.name, self.artifacts, directory)
+            check_files(self.name, self.artifacts, self.directory)
         except (OSError, RuntimeError) as error:  # a path that is too long, links that lead to themselves
             raise self._broken(f"names a file that can't be looked at: {error!s:.300}") from error
         return [dump(artifact) for artifact in self.artifacts]
@@ -91,9 +95,17 @@ class Told:
         except (ValueError, RecursionError) as error:
             raise self._no_answer(text) from error
 
-    def _add(self, document: dict[str, Any], text: str) -> None:
+    def _keep(self, artifact: Artifact) -> None:
+        """Have a file kept that is whole, each once. What is wrong with it is told as at the end."""
+        if artifact.path in self._made:
+            return
+        self._made.add(artifact.path)
+        check_files(self.name, [artifact], self.directory)
+        self.hooks.made(artifact)
+
+    def _artifact(self, document: dict[str, Any], text: str) -> Artifact:
         self._artifact_bytes += len(text)
-        if len(self.artifacts) >= MOST_ARTIFACTS or self._artifact_bytes > MOST_ARTIFACT_BYTES:
+        if max(len(self.artifacts), len(self._made)) >= MOST_ARTIFACTS or self._artifact_bytes > MOST_ARTIFACT_BYTES:
             raise self._broken(
                 f"sent more artifacts than a task may have: {MOST_ARTIFACTS} in {MOST_ARTIFACT_BYTES} bytes"
             )
@@ -102,7 +114,7 @@ class Told:
             json.dumps(dump(artifact), ensure_ascii=False).encode()  # half of a surrogate pair is no text
         except Exception as error:  # cattrs raises groups of many kinds
             raise self._broken(f"sent an artifact of a wrong shape: {text[:300]!r}") from error
-        self.artifacts.append(artifact)
+        return artifact
 
     def _told_error(self, error: Mapping[str, str], stderr: str) -> MediaRejected | TaskFailed:
         detail = _text(error["detail"][:1000])
@@ -126,7 +138,7 @@ def _text(told: str) -> str:
     return told.encode(errors="replace").decode()
 
 
-def _check_files(name: str, artifacts: Iterable[Artifact], directory: Path) -> None:
+def check_files(name: str, artifacts: Iterable[Artifact], directory: Path) -> None:
     """Every artifact is a file of its own below the directory, with its size: the child's word is not taken for it."""
     root, seen = directory.resolve(), set()
     for artifact in artifacts:

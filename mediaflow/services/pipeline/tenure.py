@@ -79,6 +79,7 @@ class Tenure:
         now = self.database.now()
         state = _without_success(asset["generation"], error)
         changes = {"state": state, "error": error, "updated_at": now} | leftovers(asset["sweep_at"], now)
+        changes |= closed(asset["generation"])
         expect = {"job_id": job.id, "state": "processing", "generation": asset["generation"], "deleted_at": None}
         told = () if state == "ready" else (Event(f"asset.{state}", now, job.owner, job.asset_id, job.id, data=error),)
         return self.outbox.change(self.database.assets, job.asset_id, expect, changes, *told)
@@ -104,6 +105,11 @@ def told(job: Job) -> dict[str, Any]:
 def leftovers(sweep_at: float | None, now: float) -> dict[str, Any]:
     """The change of an asset that has what its ended job left behind removed; not before `sweep_at`, if that is set."""
     return {"sweep_at": max(sweep_at or 0.0, now + LEFTOVERS_SECONDS)}
+
+
+def closed(generation: int) -> dict[str, Any]:
+    """The change of an asset whose first generation will not be: nobody goes on watching what there is of it."""
+    return {} if generation else {"opened": None, "playable": False}
 
 
 def _without_success(generation: int, error: dict[str, Any]) -> AssetState:

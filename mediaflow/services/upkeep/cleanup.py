@@ -17,6 +17,8 @@ DAY_SECONDS: Final = 86400.0
 KEY_DAYS: Final = 30
 """So long is a key that ended still listed, with its name: the audit log only has its id."""
 TOMBSTONE_DAYS: Final = 30
+SEGMENT_DAYS: Final = 90
+"""No job takes so long, and nobody watches so long what it opened: who stood still may have left one."""
 FOUND_DAYS: Final = 7
 """What was found to be garbage so long ago, and was not removed, is none any more, or is found again."""
 ABANDONED: Final[tuple[UploadState, ...]] = ("aborted", "expired")
@@ -50,6 +52,8 @@ class Cleanup:
         _remove_some(self.database.api_keys, endless, "created_at")
         _remove_some(self.database.tombstones, {"purged_at": Below(buried), "tell_at": None}, "purged_at")
         _remove_some(self.database.leftovers, {"found_at": Below(now - FOUND_DAYS * DAY_SECONDS)}, "found_at")
+        unused = {"created_at": Below(now - SEGMENT_DAYS * DAY_SECONDS)}
+        _remove_some(self.database.segments, unused, "created_at")
         EventLog(self.database).forget(now - self.event_days * DAY_SECONDS)
         for state in ABANDONED:
             # its sender may ask for a day what became of it

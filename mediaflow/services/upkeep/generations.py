@@ -11,6 +11,7 @@ from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
+from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.ports import Below, Database
 
 _log = structlog.get_logger(__name__)
@@ -43,14 +44,19 @@ class Generations:
         for key in [info.key for info in self.storage.list(keys.asset_prefix(asset.id))]:
             if _is_left_over(taken, key.removeprefix(keys.asset_prefix(asset.id))):
                 self.storage.delete(key)
+        Segments(self.database, self.storage).forget(asset.id, before=_newest(taken) + 1)
         # a newer end of a job moved it further on meanwhile
         self.database.assets.change(asset.id, {"sweep_at": taken.sweep_at}, {"sweep_at": None})
+
+
+def _newest(asset: Asset) -> int:
+    """The newest generation of which nothing is made any more."""
+    return asset.next_generation - (asset.state == "processing")
 
 
 def _is_left_over(asset: Asset, path: str) -> bool:
     """True for a file of a generation that is neither published nor being made, and that nothing published needs."""
     generation = keys.generation_of(path)
-    newest = asset.next_generation - (asset.state == "processing")
-    if generation is None or generation == asset.generation or generation > newest:
+    if generation is None or generation == asset.generation or generation > _newest(asset):
         return False
     return asset.published is None or not asset.published.uses(path)

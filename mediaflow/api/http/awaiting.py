@@ -1,0 +1,85 @@
+"""Requests for what is being made: they wait without a thread, and are asked again when it is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from mediaflow.services.delivery.awaiting import LONGEST_SECONDS, Awaiting
+from mediaflow.serving import Pause
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_MAY_WAIT: Final = "mediaflow.may_wait"
+_AWAITED: Final = "mediaflow.awaited"
+
+
+def wait_for(environ: WSGIEnvironment, segment: str) -> None:
+    """Tell from a view that its request can be answered when that segment is there."""
+    if environ.get(_MAY_WAIT):
+        environ[_AWAITED] = segment
+
+
+def is_waiting(environ: WSGIEnvironment) -> bool:
+    """True when this answer is not sent, because the request is asked again."""
+    return _AWAITED in environ
+
+
+@dataclass(frozen=True, slots=True)
+class AskingAgain:
+    """The application, called once more for requests whose view said `wait_for`: when what they wait for is there, or
+    when they have waited for `LONGEST_SECONDS`. Only requests without a body may say so.
+    """
+
+    application: WSGIApplication
+    awaiting: Callable[[], Awaiting]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        first = dict(environ)
+        environ[_MAY_WAIT] = True
+        body = self.application(environ, _held(environ, start_response))
+        if not is_waiting(environ):
+            return body
+        _close(body)
+        return self._later(first, environ[_AWAITED], start_response)
+
+    def _later(self, first: WSGIEnvironment, segment: str, start_response: StartResponse) -> Iterator[bytes]:
+        until = time.monotonic() + LONGEST_SECONDS
+        while True:
+            yield from self._waited(segment, until)
+            environ = {**first, _MAY_WAIT: time.monotonic() < until}
+            body = self.application(environ, _held(environ, start_response))
+            if not is_waiting(environ):
+                break
+            _close(body)
+        try:
+            yield from body
+        finally:
+            _close(body)
+
+    def _waited(self, segment: str, until: float) -> Iterator[Pause]:
+        pause, awaiting = Pause(max(0.0, until - time.monotonic())), self.awaiting()
+        if not awaiting.join(segment, pause.wake):
+            pause.seconds = 0.0
+        try:
+            yield pause
+            pause.wait()
+        finally:
+            awaiting.leave(segment, pause.wake)
+
+
+def _held(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    """`start_response`, but for an answer that is not sent."""
+
+    def begin(*arguments: Any) -> Any:
+        return (lambda _data: None) if is_waiting(environ) else start_response(*arguments)
+
+    return begin
+
+
+def _close(body: Iterable[bytes]) -> None:
+    if (close := getattr(body, "close", None)) is not None:
+        close()

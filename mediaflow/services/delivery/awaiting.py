@@ -1,0 +1,98 @@
+"""Segments that are asked for before they are made: who waits for one is woken when it is there.
+
+One look a turn finds out for all who wait in this process, so that a thousand of them cost as much as one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from mediaflow.domain.errors import MediaflowError, Unavailable
+from mediaflow.services.ports import Database, Metrics, OneOf
+
+_log = structlog.get_logger(__name__)
+LONGEST_SECONDS: Final = 9.0
+"""Players give up a request after 10 s, and some never ask again (measured: shaka-player stops)."""
+LOOK_SECONDS: Final = 0.1
+MOST: Final = 500
+"""So many segments are waited for in one process; whoever asks for another one is refused at once."""
+
+
+class NotMade(Unavailable):
+    """A segment that will be there, but is not yet. `segment` is the id of its record."""
+
+    default_code = "stream.not_made"
+    retry_after_seconds = 2
+
+    def __init__(self, segment: str) -> None:
+        super().__init__("This part of the video is being made; ask again.")
+        self.segment = segment
+
+
+@dataclass(slots=True)
+class Awaiting:
+    """Who waits for which segment in this process. `close` at the end."""
+
+    database: Database
+    metrics: Metrics
+    _waiting: dict[str, set[Callable[[], None]]] = field(default_factory=lambda: defaultdict(set))
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _thread: threading.Thread | None = None
+    _closed: bool = False
+
+    def join(self, segment: str, wake: Callable[[], None]) -> bool:
+        """Have `wake` called once when the segment is there; False when too many are waited for. `leave` at the end."""
+        with self._changed:
+            if self._closed or (segment not in self._waiting and len(self._waiting) >= MOST):
+                return False
+            self._waiting[segment].add(wake)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name="segments", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return True
+
+    def leave(self, segment: str, wake: Callable[[], None]) -> None:
+        """Wait no more."""
+        with self._changed:
+            waiting = self._waiting.get(segment, set())
+            waiting.discard(wake)
+            if not waiting:
+                self._waiting.pop(segment, None)
+
+    def close(self) -> None:
+        """Look no more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _look(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                wanted = tuple(islice(self._waiting, MOST))
+            for segment in self._found(wanted):
+                with self._changed:
+                    woken = self._waiting.pop(segment, set())
+                for wake in woken:
+                    wake()
+            time.sleep(LOOK_SECONDS)
+
+    def _found(self, wanted: tuple[str, ...]) -> list[str]:
+        try:
+            return [each.id for each in self.database.segments.find({"id": OneOf(wanted)})]
+        except MediaflowError as error:
+            _log.warning("segments are not looked for", detail=error.detail)
+            return []

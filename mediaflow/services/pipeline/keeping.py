@@ -1,0 +1,88 @@
+"""What an attempt of a step makes, put into the storage: each file once, some while others are still being made."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from mediaflow.domain import keys
+from mediaflow.domain.errors import LeaseLost
+from mediaflow.domain.presentation import Artifact
+from mediaflow.domain.records import Task
+from mediaflow.plugin import BLOCK_BYTES, Storage
+from mediaflow.plugin.wire import load
+from mediaflow.sandbox.ownership import open_made
+from mediaflow.services.pipeline.jobs import REST
+from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.segments import Segments, as_kept
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Keeping:
+    """Keeps the files of one attempt, which works in `directory` and whose own place below the asset's prefix is
+    `path`.
+    """
+
+    storage: Storage
+    segments: Segments
+    task: Task
+    path: str
+    directory: Path
+    lease: Lease
+    _kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the list tells of each that was kept, beside what its step says in the end."""
+
+    def keep(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Keep the file of an artifact, unless that was done; the artifact as the attempt's list tells of it."""
+        artifact = load(Artifact, document)
+        if artifact.path not in self._kept:
+            self._keep(artifact)
+        return {**document, **self._kept[artifact.path]}
+
+    @contextmanager
+    def while_made(self) -> Iterator[Callable[[Artifact], None]]:
+        """Takes artifacts from a thread that must not wait, and keeps them from another. Leaving the block waits for
+        that; what failed is tried again by `keep`.
+        """
+        waiting: queue.SimpleQueue[Artifact | None] = queue.SimpleQueue()
+        thread = threading.Thread(target=self._kept_from, args=(waiting,), name=f"keep-{self.task.name}", daemon=True)
+        thread.start()
+        try:
+            yield waiting.put
+        finally:
+            waiting.put(None)
+            thread.join()
+
+    def _kept_from(self, waiting: queue.SimpleQueue[Artifact | None]) -> None:
+        while (artifact := waiting.get()) is not None:
+            try:
+                self._keep(artifact)
+            except Exception as error:  # noqa: BLE001 - `keep` meets it again, or the task is not ours any more
+                _log.info("a file is not kept yet", path=artifact.path, reason=repr(error))
+
+    def _keep(self, artifact: Artifact) -> None:
+        if (reason := self.lease.reason()) is not None:
+            raise LeaseLost(reason)
+        place = f"{self.path}/{artifact.path}"
+
+        def put(path: str) -> None:
+            with open_made(self.directory, artifact.path) as file:
+                blocks = iter(lambda: file.read(BLOCK_BYTES), b"")
+                key = keys.asset_prefix(self.task.asset_id) + path
+                self.storage.put(key, blocks, size_bytes=artifact.size_bytes, content_type=artifact.content_type)
+
+        if self.task.rank == REST:
+            put(place)
+            made = None
+        else:
+            made = self.segments.keep(self.task, place, artifact, put)
+        self._kept[artifact.path] = as_kept(artifact, place, made)

@@ -1,0 +1,107 @@
+"""The stage that lets viewers begin: what the opening tasks foretell becomes a presentation before it is made.
+
+Its playlists are complete from the first moment; segments are watched as they are made, under addresses that tell
+neither attempt nor place. Publishing takes its place later, and who began here goes on here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from mediaflow.domain import keys
+from mediaflow.domain.events import Event
+from mediaflow.domain.presentation import Artifact, Foretold, Presentation, Rendition, Segment
+from mediaflow.domain.publication import Files, Publication
+from mediaflow.domain.records import Asset, Task
+from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.packaging import Produced, describe_renditions, named, presentation_of
+from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.pipeline.taskdocs import TaskDocuments
+from mediaflow.services.ports import Database, Metrics, Outbox, Plugins
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Opens assets whose first generation is being made."""
+
+    database: Database
+    documents: TaskDocuments
+    plugins: Plugins
+    outbox: Outbox
+    rendering: Rendering
+    metrics: Metrics
+
+    def open(self, task: Task, _lease: Lease) -> dict[str, Any]:
+        """Let viewers begin, unless not all that they need is foretold; then they wait until it is published."""
+        asset, media, job = self.documents.asset(task), self.documents.media(task), self.documents.job(task)
+        done = self.documents.needed(task)
+        presentation = foretold(
+            task.generation, (self.rendering.produced(asset.id, (each.result or {})["path"]) for each in done)
+        )
+        if (
+            len(done) < len(task.needs)
+            or (media.video is not None and not presentation.video)
+            or (media.audio is not None and not presentation.audio)
+        ):
+            return {"opened": False}
+        path = keys.attempt_path(task.generation, task.name, task.attempt)
+        formats = self.plugins.profiles[job.profile or ""].manifests
+        manifests, files = self.rendering.write(asset.id, path, presentation, formats)
+        awaited = {r.track.name: len(r.segments) for r in (*presentation.video, *presentation.audio)}
+        publication = Publication(
+            generation=task.generation,
+            outputs=tuple(manifests),
+            files=(files, Files(keys.tracks_path(task.generation), {}, awaited=awaited)),
+            duration_seconds=round(presentation.duration_seconds, 3),
+            renditions=tuple(describe_renditions(presentation)),
+        )
+        return {"opened": self._opened(task, asset, publication)}
+
+    def _opened(self, task: Task, seen: Asset, publication: Publication) -> bool:
+        now = self.database.now()
+        changes = {
+            "opened": publication,
+            "playable": True,
+            "duration_seconds": publication.duration_seconds,
+            "updated_at": now,
+        }
+        expect = {"job_id": task.job_id, "state": "processing", "generation": 0, "deleted_at": None, "playable": False}
+        told = Event("asset.playable", now, seen.owner, seen.id, task.job_id, {"generation": task.generation})
+        if self.outbox.change(self.database.assets, task.asset_id, expect, changes, told) is None:
+            return False
+        self.metrics.observe("mediaflow_asset_playable_seconds", now - seen.created_at)
+        return True
+
+
+def foretold(generation: int, produced: Iterable[Produced]) -> Presentation:
+    """The tracks that init segments foretell, each with all its segments at their addresses."""
+    found: dict[str, Rendition] = {}
+    for source in produced:
+        firsts = {artifact.track: artifact for artifact in source.artifacts if artifact.role == "segment"}
+        for artifact in source.artifacts:
+            if artifact.describes is not None and artifact.foretells is not None:
+                first = firsts.get(artifact.describes.name, artifact)
+                found.setdefault(artifact.describes.name, _rendition(generation, artifact, artifact.foretells, first))
+    return presentation_of(found.values())
+
+
+def _rendition(generation: int, init: Artifact, told: Foretold, first: Artifact) -> Rendition:
+    track = init.describes
+    if track is None:
+        raise ValueError(f"{init.path} describes no track")
+    lengths = [seconds for count, seconds in told.runs for _ in range(count)]
+    segments = (
+        Segment(_uri(generation, track.name, number, first), seconds, 0) for number, seconds in enumerate(lengths)
+    )
+    return Rendition(named(track), _uri(generation, track.name, -1, init), tuple(segments), told)
+
+
+def _uri(generation: int, track: str, number: int, like: Artifact) -> str:
+    """As manifests name it, which have a directory of their own beside the tracks'; with the ending of its kind."""
+    name = like.path.rpartition("/")[2]
+    suffix = f".{name.rpartition('.')[2]}" if "." in name else ".bin"
+    address = keys.segment_address(generation, track, number, suffix)
+    return quote(f"../{address.split('/', 1)[1]}")

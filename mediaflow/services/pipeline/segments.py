@@ -1,0 +1,102 @@
+"""Segments that are watched while others are still being made: kept one by one, the first of each number wins.
+
+Several attempts, and several tasks of a step, may make one segment. Its record is inserted after its object is stored
+and before anybody learns of it; whoever comes second keeps nothing, and tells of the first one's object. So what has
+been watched never changes, whatever dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mediaflow.domain import keys
+from mediaflow.domain.ids import segment_id
+from mediaflow.domain.presentation import Artifact
+from mediaflow.domain.records import MadeSegment, Task
+from mediaflow.plugin import Storage
+from mediaflow.services.ports import Below, Database
+
+INIT = -1
+"""The number of a track's init segment."""
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The records of segments of generations that are being made."""
+
+    database: Database
+    storage: Storage
+
+    def keep(self, task: Task, path: str, artifact: Artifact, put: Callable[[str], None]) -> MadeSegment | None:
+        """Keep a segment of a task's attempt. `path` is its own place below the asset's prefix; `put` stores it there.
+
+        The answer is the one that counts, which may be another's; None for what is no segment: that is just stored.
+        """
+        track, number = _numbered(artifact)
+        if track is None:
+            put(path)
+            return None
+        known = self.database.segments.get(segment_id(task.asset_id, task.generation, track, number))
+        if known is not None:
+            return known
+        put(path)
+        made = MadeSegment(
+            id=segment_id(task.asset_id, task.generation, track, number),
+            asset_id=task.asset_id,
+            generation=task.generation,
+            track=track,
+            number=number,
+            path=path,
+            content_type=artifact.content_type,
+            size_bytes=artifact.size_bytes,
+            duration_seconds=artifact.duration_seconds or 0.0,
+            created_at=self.database.now(),
+        )
+        if self.database.segments.insert(made):
+            return made
+        winner = self.database.segments.get(made.id)
+        if winner is None:  # its generation was swept meanwhile: nobody needs either
+            return made
+        if winner.path != path:
+            self.storage.delete(keys.asset_prefix(task.asset_id) + path)
+        return winner
+
+    def of(self, asset_id: str, generation: int) -> dict[tuple[str, int], MadeSegment]:
+        """All of a generation, by track and number."""
+        found = self.database.segments.find({"asset_id": asset_id, "generation": generation})
+        return {(each.track, each.number): each for each in found}
+
+    def forget(self, asset_id: str, before: int) -> None:
+        """Remove the records of all generations before that one."""
+        old = {"asset_id": asset_id, "generation": Below(before)}
+        while found := self.database.segments.find(old, limit=BATCH):
+            for each in found:
+                self.database.segments.remove(each.id)
+
+
+def as_kept(artifact: Artifact, path: str, kept: MadeSegment | None) -> dict[str, Any]:
+    """What an attempt's list tells of an artifact, beside what its step says in the end: its size and length as they
+    were kept, and where, when that is not its own place.
+    """
+    if kept is None:
+        return {"size_bytes": artifact.size_bytes, "duration_seconds": artifact.duration_seconds}
+    length = kept.duration_seconds if artifact.role == "segment" else artifact.duration_seconds
+    facts: dict[str, Any] = {"size_bytes": kept.size_bytes, "duration_seconds": length}
+    return facts if kept.path == path else {**facts, "at": kept.path}
+
+
+def places_of(listed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Where those artifacts of a list lie that lie elsewhere, by their paths."""
+    return {item["path"]: item["at"] for item in listed if "at" in item}
+
+
+def _numbered(artifact: Artifact) -> tuple[str | None, int]:
+    """Track and number of a segment; of an init segment, too."""
+    if artifact.role == "init" and artifact.describes is not None:
+        return artifact.describes.name, INIT
+    if artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
+        return artifact.track, artifact.number
+    return None, 0

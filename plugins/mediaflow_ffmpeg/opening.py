@@ -1,0 +1,68 @@
+"""What a presentation says of itself before it is made: which sources allow it, and the lengths that are made true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import groupby, pairwise
+from typing import Final
+
+from mediaflow.plugin import Foretold, MediaInfo, SegmentGrid
+
+FRAME_SAMPLES: Final = 1024
+"""Samples of an AAC frame; the encoder's own delay is one frame, before the presentation's start."""
+_CLOCK_SECONDS: Final = 1.0
+"""A container whose clock is off by more than this from its packets is not believed."""
+_SPIKES: Final = 1.3
+"""AAC's bit reservoir lets runs of segments be larger than the rate says (measured: up to 1.1)."""
+_BOX_BPS: Final = 16_000
+"""What a track's boxes take beside its samples, at most."""
+
+
+def can_be_foretold(media: MediaInfo, grid: SegmentGrid | None) -> bool:
+    """True for a source whose length is certain before it is decoded, and long enough for the rest to be waited for."""
+    declared = media.declared_duration_seconds
+    certain = declared is None or abs(declared - media.duration_seconds) <= _CLOCK_SECONDS
+    return certain and not media.warnings and (grid is None or grid.frame_count > grid.segment_frames)
+
+
+def foretold_video(grid: SegmentGrid, frames: int, cap_bps: int, buffer_bits: int) -> Foretold:
+    """The segments of so many frames. The encoder's buffer is what runs of segments may have beyond the cap."""
+    whole, rest = divmod(frames, grid.segment_frames)
+    seconds = float(grid.segment_seconds)
+    runs = [(whole, seconds), (1 if rest else 0, float(rest / grid.frame_rate))]
+    shortest_run = max(1, int(seconds + 0.5)) / 2  # RFC 8216, 4.1: half a target duration
+    length = float(frames / grid.frame_rate)
+    return Foretold(
+        tuple(run for run in runs if run[0]),
+        peak_bps=cap_bps + round(buffer_bits / shortest_run) + _BOX_BPS,
+        average_bps=cap_bps + round(buffer_bits / length) + _BOX_BPS,
+    )
+
+
+def foretold_sound(samples: int, rate_hz: int, segment_seconds: Fraction, bitrate_bps: int) -> Foretold:
+    """The segments of so many samples: `sound_segments`, in seconds."""
+    lengths = sound_segments(samples, rate_hz, segment_seconds)
+    runs = tuple((len(list(same)), length / rate_hz) for length, same in groupby(lengths))
+    return Foretold(runs, round(bitrate_bps * _SPIKES) + _BOX_BPS, round(bitrate_bps * _SPIKES) + _BOX_BPS)
+
+
+def sound_segments(samples: int, rate_hz: int, segment_seconds: Fraction) -> list[int]:
+    """The samples of each segment that ffmpeg's HLS muxer makes: it begins one with the first frame that is at or past
+    a multiple of the segment's length, counted from the encoder's delay (measured to be exact, at 44.1 and 48 kHz).
+    """
+    total = samples + FRAME_SAMPLES
+    microseconds = int(segment_seconds * 1_000_000)  # as the command tells it
+    cuts = list(_cuts(total, microseconds * rate_hz))
+    return [after - before for before, after in pairwise([0, *cuts, total])]
+
+
+def _cuts(total: int, ticks: int) -> Iterable[int]:
+    """Samples where segments begin, but the first."""
+    number = 1
+    while True:
+        frame = -(-ticks * number // (FRAME_SAMPLES * 1_000_000))
+        if frame * FRAME_SAMPLES >= total:
+            return
+        yield frame * FRAME_SAMPLES
+        number += 1

@@ -1,0 +1,64 @@
+"""Segments told of while ffmpeg goes on: each is read back and found whole before anybody hears of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mediaflow.plugin import InitSegment, MediaSegment, Track, Workspace, WrittenTrack, read_init, read_segment
+from mediaflow_ffmpeg.verify import INIT_NAME
+
+Describe = Callable[[WrittenTrack], Track]
+Fits = Callable[[int, MediaSegment], bool]
+"""Whether the segment of that number is as long as it was foretold to be."""
+
+
+@dataclass(slots=True)
+class Streaming:
+    """Looks for new segments of the tracks in the directories of these names. What is not as it should be is left to
+    the check of all in the end.
+    """
+
+    workspace: Workspace
+    describe: dict[str, Describe]
+    fits: Fits
+    _next: dict[str, int] = field(default_factory=dict)
+    _inits: dict[str, InitSegment] = field(default_factory=dict)
+    _ends: dict[str, int] = field(default_factory=dict)
+    _broken: set[str] = field(default_factory=set)
+
+    def look(self) -> None:
+        """Tell of all that is new."""
+        for name in self.describe:
+            while name not in self._broken and self._one(name, self.workspace.directory / name):
+                pass
+
+    def _one(self, name: str, directory: Path) -> bool:
+        """Tell of the track's next segment; False when it is not there, or not as foretold."""
+        number = self._next.get(name, 0)
+        file = directory / f"{number:05d}.m4s"  # it gets this name when it is whole
+        if not file.exists() or not self._settled(directory):
+            return False
+        init = self._inits.setdefault(name, read_init(directory / INIT_NAME))
+        segment = read_segment(file, init)
+        follows = segment.decode_time == self._ends.get(name, segment.decode_time)
+        if not follows or not segment.starts_with_sync or not self.fits(number, segment):
+            self._broken.add(name)
+            return False
+        track = WrittenTrack(name, directory, init, number, (segment,))
+        for artifact in track.artifacts(self.describe[name](track))[min(number, 1) :]:
+            self.workspace.made(artifact)
+        self._next[name], self._ends[name] = number + 1, segment.decode_time + segment.duration
+        return True
+
+    def _settled(self, directory: Path) -> bool:
+        """Give the init segment its name beside the one that ffmpeg gave it; False when it is not there."""
+        target = directory / INIT_NAME
+        if target.exists():
+            return True
+        found = sorted(directory.glob("init*.mp4"))
+        if found:
+            os.link(found[0], target)
+        return bool(found)
