@@ -109,8 +109,10 @@ def _in_order(job: VideoJob) -> Iterator[tuple[str, VideoJob, int]]:
         replace(job, renditions=smallest, span=opening, expected_frames=frames, total_frames=job.expected_frames),
         0,
     )
-    yield "video-low", replace(job, renditions=smallest, exact=True), 1
-    if len(job.renditions) > 1:
+    if len(job.renditions) == 1:
+        yield "video-0", replace(job, exact=True), 1
+    else:
+        yield "video-low", replace(job, renditions=smallest, exact=True), 1
         yield "video-0", replace(job, renditions=job.renditions[:-1], exact=True), 2
 
 

@@ -1,4 +1,6 @@
-"""Assets that really went through ingest, jobs and publishing; only the steps are not ffmpeg but write a small file."""
+"""Assets that really went through ingest, jobs, opening and publishing; only the steps are not ffmpeg but write a small
+file.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from mediaflow.domain.documents import publication_document
 from mediaflow.domain.publication import ARTIFACTS, FileType, Output, Publication, described
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES, Stage
-from mediaflow.plugin import Artifact, PlannedTask
+from mediaflow.plugin import Artifact, Foretold, MediaInfo, PlannedTask, Track
 from mediaflow.plugin.wire import dump
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.pipeline.claims import Claims
@@ -21,6 +23,8 @@ from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.uploads.acceptance import NewUpload
 from tests.services.world import World
 
+SOUND = MediaInfo("audio", "wav", 6, 8.0, 8.0, 0.0, 1)
+TRACK = Track("sound", "audio", "mp4a.40.2", 48000)
 ANN, BOB, ADMIN = Principal("ann", "user"), Principal("bob", "user"), Principal("root", "admin")
 
 
@@ -105,14 +109,20 @@ class Pipeline:
         job = self.world.runtime.database.jobs.get(task.job_id)
         assert job is not None
         profile = job.profile or "web-h264"
-        self.world.runtime.database.jobs.change(job.id, {}, {"profile": profile, "state": "running"})
-        self.world.runtime.jobs.add_steps(job, [("video.h264", PlannedTask("video-0"))])
+        changes = {"profile": profile, "state": "running", "media": dump(SOUND)}
+        self.world.runtime.database.jobs.change(job.id, {}, changes)
+        opening = [] if self.asset(task.asset_id).generation else [PlannedTask("first", rank=0)]
+        planned = [*opening, PlannedTask("video-0")]
+        self.world.runtime.jobs.add_steps(job, [("video.h264", each) for each in planned])
         return {}
 
     def _step(self, task: Task, _lease: Lease) -> dict[str, Any]:
         path = self._put(task, "0.m4s")
         key = f"{keys.asset_prefix(task.asset_id)}{path}/{ARTIFACTS}"
-        made = json.dumps([dump(Artifact("0.m4s", "file", "video/mp4", 1))]).encode()
+        told = Artifact("0.m4s", "file", "video/mp4", 1)
+        if task.rank == 0:
+            told = Artifact("0.m4s", "init", "audio/mp4", 1, describes=TRACK, foretells=Foretold(((2, 4.0),), 9, 9))
+        made = json.dumps([dump(told)]).encode()
         self.world.runtime.storage.put(key, [made], size_bytes=len(made), content_type="application/json")
         return {"path": path}
 
@@ -120,7 +130,8 @@ class Pipeline:
         path = self._put(task, "master.m3u8")
         master = Output("hls", "manifest", f"{path}/master.m3u8", "application/vnd.apple.mpegurl", 1)
         files = described(f"{path}/", {"master.m3u8": FileType("manifest", master.content_type)})
-        step = next(each for each in self.world.runtime.jobs.tasks(task.job_id) if each.stage == "step")
+        tasks = self.world.runtime.jobs.tasks(task.job_id)
+        step = next(each for each in tasks if each.stage == "step" and each.rank > 0)
         source = (step.result or {})["path"]
         made = described(f"{source}/", {"0.m4s": FileType("media", "video/mp4")})
         return publication_document(Publication(task.generation, (master,), (files, made), 1.0, (source,)))

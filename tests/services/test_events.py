@@ -68,7 +68,7 @@ def _published(told: Told) -> list[str]:
     assert told.data("asset.updated") == {"changes": {"title": "Winter"}}
     assert told.data("asset.shared") == {"shared_with": ["bob"]}
     return [
-        *("asset.created", "upload.stored", "asset.processing", "asset.ready", "job.done"),
+        *("asset.created", "upload.stored", "asset.processing", "asset.playable", "asset.ready", "job.done"),
         *("asset.updated", "asset.shared", "asset.deleted", "asset.restored", "asset.deleted", "asset.purged"),
     ]
 
@@ -149,6 +149,7 @@ RECORDED: dict[str, Callable[[Asset | None], object]] = {
     "upload.expired": lambda asset: asset is None,
     "asset.processing": lambda asset: asset is not None and asset.state == "processing",
     "asset.captioned": lambda asset: asset is not None and len(asset.captions) == 1,
+    "asset.playable": lambda asset: asset is not None and asset.playable and asset.state == "processing",
     "asset.ready": lambda asset: asset is not None and asset.state == "ready",
     "asset.failed": lambda asset: asset is not None and asset.state == "failed",
     "asset.rejected": lambda asset: asset is not None and asset.state == "rejected",

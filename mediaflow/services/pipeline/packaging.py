@@ -100,8 +100,7 @@ def build_presentation(produced: Iterable[Produced], place: Place = beside_manif
             elif artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
                 seconds, uri = artifact.duration_seconds or 0.0, quote(place(source, artifact))
                 segment = Segment(uri, seconds, artifact.size_bytes)
-                if segments[artifact.track].get(artifact.number) != segment:  # the same file in two lists is one
-                    _claim(makers, (artifact.track, artifact.number), source.task)
+                _claim(makers, (artifact.track, artifact.number), source.task)
                 segments[artifact.track][artifact.number] = segment
     renditions = [Rendition(named(track), uri, _in_order(name, segments[name])) for name, (track, uri) in inits.items()]
     if stray := segments.keys() - inits.keys():

@@ -31,7 +31,7 @@ REPORTS_PER_SECOND: Final = 50
 """Ten times what `Workspace.progress` lets through: whoever reports more keeps the worker busy."""
 MOST_ARTIFACTS: Final = 50_000
 """Of one task: segments of two seconds for more than a day."""
-MOST_ARTIFACT_BYTES: Final = 32 * 1024 * 1024
+MOST_ARTIFACT_BYTES: Final = 16 * 1024 * 1024
 """So long are all lines together that name artifacts."""
 
 
@@ -49,7 +49,8 @@ class Told:
     done: bool = False
     error: Mapping[str, str] | None = None
     _made: set[str] = field(default_factory=set)
-    _artifact_bytes: int = 0
+    _told_early: list[int] = field(default_factory=lambda: [0, 0])
+    _told_last: list[int] = field(default_factory=lambda: [0, 0])
     _reports: int = 0
     _began: float = field(default_factory=time.monotonic)
 
@@ -60,9 +61,9 @@ class Told:
                 self._count_report()
                 self.hooks.progress(min(1.0, max(0.0, float(fraction))))
             case {"made": dict() as artifact}:
-                self._keep(self._artifact(artifact, text))
+                self._keep(self._artifact(artifact, text, self._told_early))
             case {"artifact": dict() as artifact}:
-                self.artifacts.append(self._artifact(artifact, text))
+                self.artifacts.append(self._artifact(artifact, text, self._told_last))
             case {"done": int() as count} if count == len(self.artifacts):
                 self.done = True
             case {"error": {"kind": str(), "code": str(), "detail": str()} as error}:
@@ -103,9 +104,11 @@ class Told:
         check_files(self.name, [artifact], self.directory)
         self.hooks.made(artifact)
 
-    def _artifact(self, document: dict[str, Any], text: str) -> Artifact:
-        self._artifact_bytes += len(text)
-        if max(len(self.artifacts), len(self._made)) >= MOST_ARTIFACTS or self._artifact_bytes > MOST_ARTIFACT_BYTES:
+    def _artifact(self, document: dict[str, Any], text: str, told: list[int]) -> Artifact:
+        """The artifact of a line; `told` are the bytes and the number of those of its kind until now."""
+        size, count = told[0] + len(text), told[1] + 1
+        told[:] = size, count
+        if count > MOST_ARTIFACTS or size > MOST_ARTIFACT_BYTES:
             raise self._broken(
                 f"sent more artifacts than a task may have: {MOST_ARTIFACTS} in {MOST_ARTIFACT_BYTES} bytes"
             )
