@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tests.simulation import invariants_of_assets as assets
 from tests.simulation import invariants_of_events as events
+from tests.simulation import invariants_of_segments as segments
 from tests.simulation import invariants_of_uploads as uploads
 from tests.simulation import invariants_of_work as work
 from tests.simulation.world import World
@@ -53,12 +54,20 @@ CHANGES: Final[dict[str, list[Change]]] = {
         assets.removed_when_purged,
         assets.revisions_of_metadata,
         assets.quota,
+        segments.open_while_it_is_made,
+        segments.what_opens_is_there,
+        segments.what_was_foretold_is_made,
     ],
+    "segments": [segments.the_first_stays],
     "events": [events.logged_in_order],
 }
 for table in ("uploads", "assets", "jobs", "tasks", "tombstones"):
     CHANGES.setdefault(table, []).append(events.remembered)
-OBJECTS: Final[list[ObjectChange]] = [assets.what_is_published_stays, uploads.originals_stay]
+OBJECTS: Final[list[ObjectChange]] = [
+    assets.what_is_published_stays,
+    uploads.originals_stay,
+    segments.what_is_watched_stays,
+]
 AT_THE_END: Final[list[AtTheEnd]] = [
     work.nothing_is_held,
     work.jobs_and_assets_agree,
@@ -66,6 +75,7 @@ AT_THE_END: Final[list[AtTheEnd]] = [
     uploads.originals_have_users,
     assets.all_that_is_published_is_there,
     assets.nothing_is_left_of_what_is_gone,
+    segments.no_record_is_left,
     events.all_is_told,
 ]
 

@@ -13,15 +13,17 @@ from mediaflow.domain import keys
 from mediaflow.domain.errors import LeaseLost, MediaRejected, Problem, TaskFailed
 from mediaflow.domain.events import Event
 from mediaflow.domain.media import MediaInfo, VideoStream
-from mediaflow.domain.presentation import Artifact, Manifest, Presentation, Track
+from mediaflow.domain.presentation import Artifact, Foretold, Manifest, Presentation, Track
 from mediaflow.domain.profile import Profile, Rung, StepSpec
 from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Task
 from mediaflow.plugin import MediaContext, PlannedTask, StepTask, UploadDraft, Workspace
 from mediaflow.plugin.wire import dump
+from mediaflow.services.pipeline.jobs import REST
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.posters import STEP as PICTURE
+from mediaflow.services.pipeline.segments import Segments, as_kept
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, original_of
 
 VIDEO: Final = "video.tiny"
@@ -41,6 +43,11 @@ PROFILES: Final = {
 }
 
 
+SEGMENTS: Final = 3
+"""Of what is watched while it is made."""
+TOLD: Final = Foretold(((SEGMENTS, 2.0),), 100_000, 90_000)
+
+
 def media_of(source: bytes) -> MediaInfo:
     """What probing finds."""
     stream = VideoStream(0, "h264", 160, 90, Fraction(1), 0, Fraction(25), 50, 0.0, 2.0, "yuv420p", "progressive")
@@ -50,15 +57,18 @@ def media_of(source: bytes) -> MediaInfo:
 
 @dataclass(frozen=True)
 class TinyStep:
-    """Plans one task. Its work is `Hands.step`."""
+    """Plans one task, and one that opens where that is asked for. Its work is `Hands.step`."""
 
     name: str
+    opens: bool = False
 
     def check(self, params: Mapping[str, Any]) -> Iterable[str]:
         return ()
 
     def plan(self, media: MediaInfo, spec: StepSpec, profile: Profile) -> Sequence[PlannedTask]:
         task = self.name.replace(".", "-")
+        if self.opens:
+            return [PlannedTask("first", optional=True, rank=0), PlannedTask(task, rank=1)]
         return [PlannedTask(task, dict(spec.params), optional=self.name == OPTIONAL, load_units=1)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
@@ -82,9 +92,13 @@ class TinyPlugins:
     """What plugins offer here. `tell` hears of every event."""
 
     tell: Callable[[Event], None] = lambda _event: None
-    steps: Mapping[str, Any] = field(default_factory=lambda: {n: TinyStep(n) for n in (VIDEO, OPTIONAL, PICTURE)})
+    opens: bool = False
+    steps: Mapping[str, Any] = field(init=False)
     manifests: Mapping[str, Any] = field(default_factory=lambda: {"tiny": TinyFormat()})
     profiles: Mapping[str, Profile] = field(default_factory=lambda: PROFILES)
+
+    def __post_init__(self) -> None:
+        self.steps = {n: TinyStep(n, opens=self.opens and n == VIDEO) for n in (VIDEO, OPTIONAL, PICTURE)}
 
     def publish_event(self, event: Event) -> None:
         self.tell(event)
@@ -115,6 +129,7 @@ class Hands:
     documents: TaskDocuments
     planning: Planning
     storage: Any
+    segments: Segments
     sleep: Callable[[float], None]
     rng: Random
 
@@ -128,22 +143,34 @@ class Hands:
     def step(self, task: Task, lease: Lease) -> dict[str, Any]:
         """Work for a while and keep what was made, under this attempt's own path, as `Stepping` does."""
         asset = self.documents.asset(task)
-        self._work(self.rng.choice((0.5, 2.0, 8.0, 45.0, 80.0)), lease)
+        self._work(self.rng.choice((0.5, 2.0, 8.0, 45.0, 80.0) if task.rank == REST else (0.5, 2.0, 8.0)), lease)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
         if self.rng.random() < 0.03:
             raise TaskFailed("The step failed this time.", code="job.step_failed")
         if self.rng.random() < 0.01:
             raise MediaRejected("The step found the source at fault.")
-        artifacts = [dump(artifact) for artifact in _made_by(task)]
-        for artifact in artifacts:
-            self._stop_if_lost(lease)
-            body = artifact["path"].encode()
-            key = f"{keys.asset_prefix(asset.id)}{path}/{artifact['path']}"
-            self.storage.put(key, [body], size_bytes=len(body), content_type=artifact["content_type"])
+        artifacts = [self._kept(task, path, artifact, lease) for artifact in _made_by(task)]
         index = json.dumps(artifacts, separators=(",", ":")).encode()
         key = f"{keys.asset_prefix(asset.id)}{path}/{ARTIFACTS}"
         self.storage.put(key, [index], size_bytes=len(index), content_type="application/json")
         return {"path": path, "artifacts": len(artifacts), "bytes": 0}
+
+    def _kept(self, task: Task, path: str, artifact: Artifact, lease: Lease) -> dict[str, Any]:
+        """Keep a file, at once where it is watched, as `Keeping` does. No two encoders write the same bytes."""
+        self._stop_if_lost(lease)
+        body, place = artifact.path.encode(), f"{path}/{artifact.path}"
+        if task.rank != REST:
+            body = body[:-1] + bytes([self.rng.randrange(256)])
+            self._work(self.rng.choice((0.1, 1.0, 5.0)), lease)
+
+        def put(path: str) -> None:
+            key = keys.asset_prefix(task.asset_id) + path
+            self.storage.put(key, [body], size_bytes=len(body), content_type=artifact.content_type)
+
+        if task.rank == REST:
+            put(place)
+            return dict(dump(artifact))
+        return {**dump(artifact), **as_kept(artifact, place, self.segments.keep(task, place, artifact, put))}
 
     def _work(self, seconds: float, lease: Lease) -> None:
         while seconds > 0:
@@ -166,5 +193,9 @@ def _made_by(task: Task) -> list[Artifact]:
         return [made("thumbnail.jpg", "thumbnail", "image/jpeg")]
     if task.step == OPTIONAL:
         return [made("sound.ogg", "download", "audio/ogg")]
-    segment = made("90p/0.m4s", "segment", "video/mp4", track="90p", number=0, duration_seconds=2.0)
-    return [made("90p/init.mp4", "init", "video/mp4", describes=TRACK), segment]
+    count = 1 if task.rank in (0, REST) else SEGMENTS
+    segments = [
+        made(f"90p/{n}.m4s", "segment", "video/mp4", track="90p", number=n, duration_seconds=2.0) for n in range(count)
+    ]
+    told = TOLD if task.rank == 0 else None
+    return [made("90p/init.mp4", "init", "video/mp4", describes=TRACK, foretells=told), *segments]

@@ -109,8 +109,8 @@ MUTATIONS: Final = (
     Mutation(
         "old files go while they are watched",
         "pipeline.publishing",
-        '"sweep_at": until if task.generation > 1 else None',
-        '"sweep_at": now if task.generation > 1 else None',
+        '"sweep_at": until if sweeps else None',
+        '"sweep_at": now if sweeps else None',
     ),
     Mutation(
         "an event is taken out of its outbox before it is logged",
@@ -144,6 +144,37 @@ MUTATIONS: Final = (
         "uploads.ingest",
         "underway.admit(upload)\n            quotas.admit(asset)",
         "quotas.admit(asset)\n            underway.admit(upload)",
+        found=True,
+    ),
+    Mutation(
+        "who makes a segment a second time takes the place of the first",
+        "pipeline.segments",
+        "if self.database.segments.insert(made):",
+        "if self.database.segments.insert(made) or self.database.segments.change(made.id, {}, {'path': made.path}):",
+    ),
+    Mutation(
+        "the loser of a segment deletes the winner's",
+        "pipeline.segments",
+        "self.storage.delete(keys.asset_prefix(task.asset_id) + path)",
+        "self.storage.delete(keys.asset_prefix(task.asset_id) + winner.path)",
+    ),
+    Mutation(
+        "what opens is shown on whatever becomes of its job",
+        "pipeline.tenure",
+        'return {} if generation else {"opened": None, "playable": False}',
+        "return {}",
+    ),
+    Mutation(
+        "records of segments go while they are watched",
+        "upkeep.generations",
+        "before=_newest(taken) + 1",
+        "before=taken.next_generation + 1",
+    ),
+    Mutation(
+        "records of segments are kept that nobody watched",
+        "pipeline.publishing",
+        "watched = task.generation > 1 or any(_opens(t) for t in tasks)",
+        "watched = task.generation > 1",
         found=True,
     ),
     Mutation(

@@ -26,10 +26,12 @@ from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import BEAT_SECONDS, Lease
+from mediaflow.services.pipeline.opening import Opening
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.publishing import Publishing
 from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.upkeep.cleanup import Cleanup
 from mediaflow.services.upkeep.generations import Generations
@@ -103,6 +105,11 @@ class World:
         """True in every fourth history: workers of one place see each other die, and give back what the dead held."""
         return self.seed.isdecimal() and int(self.seed) % 4 == 3
 
+    @property
+    def opens(self) -> bool:
+        """True in every third history: assets are watched while they are made."""
+        return self.seed.isdecimal() and int(self.seed) % 3 == 2
+
     def process(self, name: str) -> Process:
         """A new process, with a clock of its own."""
         made = Process(name, self.scheduler, self.rng.uniform(0, 1e6), self.rng.choice((0.97, 1.0, 1.03)))
@@ -125,7 +132,7 @@ class Node:
         door = Door(process, world.scheduler, world.faults, world.trace)
         self.database = DatabaseDoor(door, world.database)
         self.storage: Any = StorageDoor(door, world.storage)
-        self.plugins: Any = TinyPlugins(self._tell)
+        self.plugins: Any = TinyPlugins(self._tell, opens=world.opens)
         self.metrics = Uncounted()
         self.relay = Relay(self.database, self.plugins, self.metrics)
         self.jobs = Jobs(self.database, self.relay, world.hints, self.metrics)
@@ -201,7 +208,9 @@ class Node:
         publishing = Publishing(
             self.database, self.documents, self.storage, self.plugins, jobs, rendering, self.posters, self.metrics
         )
-        hands = Hands(self.documents, planning, self.storage, process.sleep, self.world.rng)
+        segments = Segments(self.database, self.storage)
+        hands = Hands(self.documents, planning, self.storage, segments, process.sleep, self.world.rng)
+        opening = Opening(self.database, self.documents, self.plugins, self.relay, rendering, self.metrics)
         return Execution(
             Claims(self.database, LoadGate(2, process.elapsed), process.name, place_of(process.name)),
             jobs,
@@ -211,6 +220,7 @@ class Node:
                 "validate": planning.validate,
                 "plan": planning.plan,
                 "step": hands.step,
+                "open": opening.open,
                 "package": publishing.package,
                 "publish": publishing.publish,
                 "poster": self.posters.apply,

@@ -85,7 +85,9 @@ class Publishing:
         What the generation before shows is not taken away from those who watch it: its files go later. Captions and
         picture are those of this moment: who changes them meanwhile makes this try again, or sees the new generation.
         """
-        package = next(t for t in self.jobs.tasks(task.job_id) if t.name == "package")
+        tasks = self.jobs.tasks(task.job_id)
+        package = next(t for t in tasks if t.name == "package")
+        watched = task.generation > 1 or any(_opens(t) for t in tasks)
         packaged = publication_of(package.result or {})
 
         def attempt() -> dict[str, Any] | None:
@@ -96,7 +98,7 @@ class Publishing:
             if asset.captions:
                 now = self.database.now()
                 published, path = self.rendering.captioned(asset.id, packaged, asset.captions, now)
-            if self._published(task, asset, published):
+            if self._published(task, asset, published, sweeps=watched):
                 self._catch_up(task)
                 return {}
             self.rendering.discard(asset.id, path)
@@ -104,8 +106,10 @@ class Publishing:
 
         return until_done(attempt, kept_busy)
 
-    def _published(self, task: Task, seen: Asset, published: Publication) -> bool:
-        """False when the asset was changed since it was seen, and may still be published to."""
+    def _published(self, task: Task, seen: Asset, published: Publication, *, sweeps: bool) -> bool:
+        """False when the asset was changed since it was seen, and may still be published to. `sweeps`: something else
+        than this was watched, or might have been, and goes later.
+        """
         job, now = self.documents.job(task), self.database.now()
         media = job.media or {}
         until = self.rendering.watched_until(published, now)
@@ -121,7 +125,7 @@ class Publishing:
             "duration_seconds": published.duration_seconds,
             "error": None,
             "updated_at": now,
-            "sweep_at": until if seen.shown is not None else None,
+            "sweep_at": until if sweeps else None,
         }
         expect = {
             "job_id": task.job_id,
