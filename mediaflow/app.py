@@ -108,7 +108,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     install(app, runtime)
     register_converters(app)
     register_error_handlers(app)
-    app.wsgi_app = AskingAgain(app.wsgi_app, lambda: runtime.awaiting)  # type: ignore[method-assign]
+    app.wsgi_app = AskingAgain(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

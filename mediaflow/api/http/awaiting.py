@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,10 +17,10 @@ _MAY_WAIT: Final = "mediaflow.may_wait"
 _AWAITED: Final = "mediaflow.awaited"
 
 
-def wait_for(environ: WSGIEnvironment, segment: str) -> None:
+def wait_for(environ: WSGIEnvironment, awaiting: Awaiting, segment: str) -> None:
     """Tell from a view that its request can be answered when that segment is there."""
     if environ.get(_MAY_WAIT):
-        environ[_AWAITED] = segment
+        environ[_AWAITED] = awaiting, segment
 
 
 def is_waiting(environ: WSGIEnvironment) -> bool:
@@ -35,7 +35,6 @@ class AskingAgain:
     """
 
     application: WSGIApplication
-    awaiting: Callable[[], Awaiting]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         first = dict(environ)
@@ -46,11 +45,13 @@ class AskingAgain:
         _close(body)
         return self._later(first, environ[_AWAITED], start_response)
 
-    def _later(self, first: WSGIEnvironment, segment: str, start_response: StartResponse) -> Iterator[bytes]:
+    def _later(
+        self, first: WSGIEnvironment, awaited: tuple[Awaiting, str], start_response: StartResponse
+    ) -> Iterator[bytes]:
         until = time.monotonic() + LONGEST_SECONDS
         while True:
-            yield from self._waited(segment, until)
-            environ = {**first, _MAY_WAIT: time.monotonic() < until}
+            waited = yield from _waited(*awaited, until)
+            environ = {**first, _MAY_WAIT: waited and time.monotonic() < until}
             body = self.application(environ, _held(environ, start_response))
             if not is_waiting(environ):
                 break
@@ -60,15 +61,18 @@ class AskingAgain:
         finally:
             _close(body)
 
-    def _waited(self, segment: str, until: float) -> Iterator[Pause]:
-        pause, awaiting = Pause(max(0.0, until - time.monotonic())), self.awaiting()
-        if not awaiting.join(segment, pause.wake):
-            pause.seconds = 0.0
-        try:
-            yield pause
-            pause.wait()
-        finally:
-            awaiting.leave(segment, pause.wake)
+
+def _waited(awaiting: Awaiting, segment: str, until: float) -> Generator[Pause, None, bool]:
+    """Wait for the segment; False when too many are waited for."""
+    pause = Pause(max(0.0, until - time.monotonic()))
+    if not awaiting.join(segment, pause.wake):
+        return False
+    try:
+        yield pause
+        pause.wait()
+    finally:
+        awaiting.leave(segment, pause.wake)
+    return True
 
 
 def _held(environ: WSGIEnvironment, start_response: StartResponse) -> Any:

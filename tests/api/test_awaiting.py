@@ -1,0 +1,152 @@
+"""Segments that are asked for before they are made: the request waits as long as players do, and looks again then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from werkzeug.test import TestResponse
+
+from mediaflow.api.http import awaiting as asking
+from mediaflow.domain import keys
+from mediaflow.domain.ids import segment_id
+from mediaflow.domain.publication import Files, Publication
+from mediaflow.domain.records import Asset, MadeSegment
+from mediaflow.services.delivery import awaiting
+from tests.api.site import Site, is_problem
+from tests.services.records import an_asset
+
+DATA = b"a segment"
+
+
+@pytest.fixture
+def asset(site: Site) -> Asset:
+    """An asset whose track `360p` has two segments, which are not made yet."""
+    files = Files(keys.tracks_path(1), {}, awaited={"360p": 2})
+    opened = Publication(1, (), (files,), 8.0)
+    made = an_asset(state="processing", playable=True, opened=opened, next_generation=1)
+    assert site.world.runtime.database.assets.insert(made)
+    return made
+
+
+def make(site: Site, asset: Asset, number: int = 0) -> None:
+    """Make a segment: its object first, then its record."""
+    path = f"g1/video-low.1/360p/{number}.m4s"
+    runtime = site.world.runtime
+    runtime.storage.put(f"assets/{asset.id}/{path}", [DATA], size_bytes=len(DATA), content_type="video/mp4")
+    record = MadeSegment(
+        id=segment_id(asset.id, 1, "360p", number),
+        asset_id=asset.id,
+        generation=1,
+        track="360p",
+        number=number,
+        path=path,
+        content_type="video/mp4",
+        size_bytes=len(DATA),
+        duration_seconds=4.0,
+        created_at=0.0,
+    )
+    assert runtime.database.segments.insert(record)
+
+
+def ask(site: Site, asset: Asset, number: int = 0, **headers: str) -> TestResponse:
+    token, _ = site.world.runtime.stream_tokens.mint(asset)
+    address = keys.segment_address(1, "360p", number, ".m4s")
+    return site.client.get(f"/stream/{token}/{asset.id}/{address}", headers=headers)
+
+
+@contextmanager
+def meanwhile(act: Callable[[], object], seconds: float = 0.3) -> Iterator[None]:
+    timer = threading.Timer(seconds, act)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "LONGEST_SECONDS", 0.6)
+
+
+def test_a_request_waits_for_its_segment_and_is_counted_once(site: Site, asset: Asset) -> None:
+    began, before = time.monotonic(), _counted(site)
+    with meanwhile(lambda: make(site, asset)):
+        answer = ask(site, asset)
+    assert (answer.status_code, answer.data, answer.mimetype) == (200, DATA, "video/mp4")
+    assert 0.3 <= time.monotonic() - began < 5
+    assert answer.headers["Cache-Control"].startswith("private, max-age=")
+    assert _counted(site) == before + 1
+
+
+def test_a_range_of_what_is_made_meanwhile(site: Site, asset: Asset) -> None:
+    with meanwhile(lambda: make(site, asset)):
+        answer = ask(site, asset, Range="bytes=2-4")
+    assert (answer.status_code, answer.data) == (206, DATA[2:5])
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_waited_as_long_as_players_do_is_told_to_ask_again(site: Site, asset: Asset) -> None:
+    began = time.monotonic()
+    answer = ask(site, asset)
+    is_problem(answer, 503, "stream.not_made")
+    assert 0.5 <= time.monotonic() - began < 5
+    assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("2", "no-store")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"deleted_at": 1.0}, id="deleted"),
+        pytest.param({"acl_epoch": 2}, id="made private"),
+        pytest.param({"opened": None, "playable": False, "state": "failed"}, id="failed"),
+    ],
+)
+def test_who_waits_is_judged_again(site: Site, asset: Asset, changes: dict[str, object]) -> None:
+    def change() -> None:
+        site.world.runtime.database.assets.change(asset.id, {}, changes)
+        make(site, asset)
+
+    with meanwhile(change):
+        answer = ask(site, asset)
+    is_problem(answer, 404, "asset.no_stream")
+
+
+def test_no_more_are_waited_for_than_one_process_looks_for(
+    site: Site, asset: Asset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awaiting, "MOST", 0)
+    began = time.monotonic()
+    is_problem(ask(site, asset), 503, "stream.not_made")
+    assert time.monotonic() - began < 0.5
+    assert not site.world.runtime.awaiting.join("x", lambda: None)
+
+
+def test_many_who_wait_for_one_segment_cost_one_look(site: Site, asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[object] = []
+    real = site.world.runtime.database.segments.find
+
+    def counted(*arguments: object, **named: object) -> object:
+        looks.append(arguments)
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(site.world.runtime.database.segments, "find", counted)
+    woken = [threading.Event() for _ in range(100)]
+    segment = segment_id(asset.id, 1, "360p", 0)
+    for each in woken:
+        assert site.world.runtime.awaiting.join(segment, each.set)
+    time.sleep(0.5)
+    make(site, asset)
+    assert all(each.wait(5) for each in woken)
+    assert 1 <= len(looks) < 20
+
+
+def _counted(site: Site) -> float:
+    registry = site.world.runtime.metrics.registry  # type: ignore[attr-defined]
+    labels = {"method": "GET", "route": "/stream/<token>/<id:asset_id>/<path:path>", "status": "200"}
+    return float(registry.get_sample_value("mediaflow_http_requests_total", labels) or 0)
