@@ -112,7 +112,7 @@ PLUGIN_RECORDS: Final = Table(
     ),
 )
 TURNS: Final = Table("turns", Turn, ())
-SEGMENTS: Final = Table("segments", MadeSegment, (("asset_id", "generation"), ("created_at",)))
+SEGMENTS: Final = Table("segments", MadeSegment, (("asset_id", "generation", "track"), ("created_at",)))
 LEFTOVERS: Final = Table("leftovers", Leftover, (("found_at",),))
 TABLES: Final = (
     *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),

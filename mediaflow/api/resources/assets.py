@@ -98,7 +98,8 @@ def update_asset(body: dict[str, Any], asset_id: str) -> Response:
 
 def _document(asset: Asset) -> dict[str, Any]:
     playback = runtime().delivery.addresses(asset) if asset.deleted_at is None else None
-    document = asset_document(asset, runtime().library.progress(asset), playback)
+    library = runtime().library
+    document = asset_document(asset, library.progress(asset), playback, library.made(asset))
     return document if may_change(caller(), asset) else viewers_document(document)
 
 

@@ -68,7 +68,11 @@ class AssetPatchBody(Body):
 
 
 class RenditionSchema(Schema):
-    """One published rendition. Audio has no size and no frame rate."""
+    """One rendition that can be watched. Audio has no size and no frame rate.
+
+    `segments_ready` of its `segments` are made: all, unless the asset is watched while it is made. `when` tells whether
+    it is made in any case (`eager`) or when somebody watches it (`on_demand`).
+    """
 
     name = fields.String(required=True)
     width = fields.Integer(required=True, allow_none=True)
@@ -76,6 +80,9 @@ class RenditionSchema(Schema):
     frame_rate = fields.Float(required=True, allow_none=True)
     bitrate_bps = fields.Integer(required=True, allow_none=True)
     codecs = fields.String(required=True, allow_none=True)
+    when = choice("eager", "on_demand")
+    segments = fields.Integer(required=True, allow_none=True)
+    segments_ready = fields.Integer(required=True, allow_none=True)
     mp4_url = fields.String(required=True, allow_none=True)
 
 
@@ -208,8 +215,12 @@ def public_document(asset: Asset, playback: Playback | None) -> dict[str, Any]:
     }
 
 
-def asset_document(asset: Asset, progress: Progress, playback: Playback | None) -> dict[str, Any]:
-    """An asset as its schema has it; without `playback` (a deleted one) it shows no picture."""
+def asset_document(
+    asset: Asset, progress: Progress, playback: Playback | None, made: Mapping[str, int]
+) -> dict[str, Any]:
+    """An asset as its schema has it; without `playback` (a deleted one) it shows no picture. `made` are the segments
+    there are of each rendition while not all of them are.
+    """
     here = absolute(f"{BASE}/assets/{asset.id}")
     return {
         **public_document(asset, playback),
@@ -225,7 +236,7 @@ def asset_document(asset: Asset, progress: Progress, playback: Playback | None) 
         "filename": asset.filename,
         "profile": asset.profile,
         "media": asset.media,
-        "renditions": [_rendition(rendition) for rendition in (asset.published.renditions if asset.published else ())],
+        "renditions": [_rendition(each, made) for each in (asset.shown.renditions if asset.shown else ())],
         "poster_seconds": asset.poster_seconds,
         "links": {
             "self": here,
@@ -248,6 +259,7 @@ def viewers_document(document: dict[str, Any]) -> dict[str, Any]:
     return document | hidden
 
 
-def _rendition(rendition: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("name", "width", "height", "frame_rate", "bitrate_bps", "codecs", "mp4_url")
-    return {name: rendition.get(name) for name in names}
+def _rendition(rendition: Mapping[str, Any], made: Mapping[str, int]) -> dict[str, Any]:
+    names = ("name", "width", "height", "frame_rate", "bitrate_bps", "codecs", "segments", "mp4_url")
+    facts = {name: rendition.get(name) for name in names}
+    return {**facts, "when": "eager", "segments_ready": made.get(rendition["name"], facts["segments"])}

@@ -55,6 +55,15 @@ class Library:
         reader = self.assets or AssetReader(self.database)
         return reader.read(asset_id, partial(visible, principal))
 
+    def made(self, asset: Asset) -> dict[str, int]:
+        """How many segments there are of each rendition of an asset that is watched while it is made."""
+        if asset.opened is None:
+            return {}
+        where = {"asset_id": asset.id, "generation": asset.opened.generation}
+        names = [str(rendition["name"]) for rendition in asset.opened.renditions]
+        # the init segment has a record as well
+        return {name: max(0, self.database.segments.count({**where, "track": name}) - 1) for name in names}
+
     def progress(self, asset: Asset) -> Progress:
         """How far the asset's newest job is."""
         working = asset.job_id is not None and asset.state == "processing"

@@ -183,6 +183,7 @@ def _describe(rendition: Rendition, audio: Rendition | None) -> dict[str, Any]:
         "frame_rate": round(float(track.frame_rate), 3) if track.frame_rate else None,
         "bitrate_bps": _bitrate(rendition) + (_bitrate(audio) if audio else 0),
         "codecs": ",".join(codecs),
+        "segments": len(rendition.segments),
     }
 
 
