@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mediaflow.plugin import MediaInfo, Profile, StepSpec
+from mediaflow.plugin import MediaInfo, PlannedTask, Profile, StepSpec
+from mediaflow_ffmpeg.audio import AacAudio
+from mediaflow_ffmpeg.video import H264Video
 from tests.source_facts import AUDIO, LADDER, VIDEO
 
 MEDIA = MediaInfo("video", "mov,mp4,m4a,3gp,3g2,mj2", 1_000_000, 10.0, 10.0, 0.0, 2, VIDEO, AUDIO)
@@ -24,3 +26,21 @@ def with_audio(**changes: Any) -> MediaInfo:
 def web(*steps: StepSpec, **changes: Any) -> Profile:
     """A profile with the usual ladder."""
     return replace(Profile("web", "", 4.0, 60, LADDER, steps, ("hls",)), **changes)
+
+
+def uncertain(media: MediaInfo) -> MediaInfo:
+    """The same media, of which nobody can tell beforehand how long they are: all of it is one task."""
+    return replace(media, warnings=("The file ends early.",))
+
+
+def video_tasks(media: MediaInfo, **params: Any) -> dict[str, PlannedTask]:
+    """What `video.h264` plans for the media, by name."""
+    spec = StepSpec("video.h264", params)
+    return {task.name: task for task in H264Video().plan(media, spec, web(spec))}
+
+
+def audio_tasks(media: MediaInfo, *steps: str) -> dict[str, PlannedTask]:
+    """What `audio.aac` plans for the media in a profile with these steps, by name."""
+    spec = StepSpec("audio.aac")
+    found = AacAudio().plan(media, spec, web(spec, *(StepSpec(step) for step in steps)))
+    return {task.name: task for task in found}

@@ -7,18 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mediaflow.media.decoders import CODEC_WHITELIST
 from mediaflow.plugin import MediaInfo, Span, StepSpec
 from mediaflow.plugin.wire import load
-from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.commands import audio_command, decodable_command, decode_command, thumbnail_command, video_command
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.thumbnail import Thumbnail
-from mediaflow_ffmpeg.video import H264Video
-from tests.plugins.ffmpeg_media import MEDIA, web, with_audio, with_video
+from tests.plugins.ffmpeg_media import MEDIA, audio_tasks, uncertain, video_tasks, web, with_audio, with_video
 from tests.source_facts import AUDIO, VIDEO
 
 GOLDEN = Path(__file__).parents[1] / "data" / "argv"
@@ -32,23 +31,29 @@ HDR = {
 }
 
 
-def video_job(media: MediaInfo, **params: object) -> VideoJob:
-    spec = StepSpec("video.h264", params)
-    return load(VideoJob, H264Video().plan(media, spec, web(spec))[0].params)
+def video_job(media: MediaInfo, name: str = "video-0", **params: object) -> VideoJob:
+    return load(VideoJob, video_tasks(media, **params)[name].params)
 
 
 def video(media: MediaInfo, span: Span | None = None, **params: object) -> list[str]:
-    job = video_job(media, **params)
+    job = video_job(uncertain(media), **params)
     return video_command(replace(job, span=span or job.span), media, SOURCE, OUT)
 
 
-def audio_job(media: MediaInfo, *steps: StepSpec) -> AudioJob:
-    spec = StepSpec("audio.aac")
-    return load(AudioJob, AacAudio().plan(media, spec, web(spec, *steps))[0].params)
+def foretold_video(name: str, media: MediaInfo, **changes: Any) -> list[str]:
+    return video_command(replace(video_job(media, name), **changes), media, SOURCE, OUT)
 
 
-def audio(media: MediaInfo, *steps: StepSpec) -> list[str]:
-    return audio_command(audio_job(media, *steps), media, SOURCE, OUT)
+def audio_job(media: MediaInfo, *steps: str, name: str = "audio") -> AudioJob:
+    return load(AudioJob, audio_tasks(media, *steps)[name].params)
+
+
+def audio(media: MediaInfo, *steps: str) -> list[str]:
+    return audio_command(audio_job(uncertain(media), *steps), media, SOURCE, OUT)
+
+
+def foretold_audio(name: str, media: MediaInfo, **changes: Any) -> list[str]:
+    return audio_command(replace(audio_job(media, WITH_VIDEO, name=name), **changes), media, SOURCE, OUT)
 
 
 def thumbnail(media: MediaInfo) -> list[str]:
@@ -58,13 +63,8 @@ def thumbnail(media: MediaInfo) -> list[str]:
     return thumbnail_command(media, SOURCE, OUT / "thumbnail.jpg", size, params["at_seconds"])
 
 
-WITH_VIDEO = StepSpec("video.h264")
+WITH_VIDEO = "video.h264"
 MULTILINGUAL = replace(MEDIA, more_audio=(replace(AUDIO, index=2, language="deu", duration_seconds=4.0),))
-
-
-def another_language() -> AudioJob:
-    spec = StepSpec("audio.aac")
-    return load(AudioJob, AacAudio().plan(MULTILINGUAL, spec, web(spec, WITH_VIDEO))[1].params)
 
 
 CASES: dict[str, Callable[[], list[str]]] = {
@@ -86,8 +86,17 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "audio-three-rates": lambda: audio(MEDIA, WITH_VIDEO),
     "audio-only-mono-441": lambda: audio(replace(with_audio(channels=1, sample_rate_hz=44100), video=None)),
     "audio-surround": lambda: audio(with_audio(channels=6, sample_rate_hz=96000), WITH_VIDEO),
-    "audio-another-language": lambda: audio_command(another_language(), MULTILINGUAL, SOURCE, OUT),
-    "audio-by-count": lambda: audio_command(audio_job(MEDIA), MEDIA, SOURCE, OUT, by_count=True),
+    # the same beside a foretold one: players stop where the sound ends
+    "audio-another-language": lambda: foretold_audio("audio-deu", MULTILINGUAL),
+    "audio-by-count": lambda: audio_command(audio_job(uncertain(MEDIA)), MEDIA, SOURCE, OUT, by_count=True),
+    "foretold-video-first": lambda: foretold_video("video-first", MEDIA),
+    "foretold-video-low": lambda: foretold_video("video-low", MEDIA),
+    "foretold-video-low-padded": lambda: foretold_video("video-low", MEDIA, padded=True),
+    "foretold-video-rest": lambda: foretold_video("video-0", MEDIA),
+    "foretold-video-one-rendition": lambda: foretold_video("video-0", with_video(width=320, height=240)),
+    "foretold-audio-first": lambda: foretold_audio("audio-first", MEDIA),
+    "foretold-audio": lambda: foretold_audio("audio", MEDIA),
+    "foretold-audio-padded": lambda: foretold_audio("audio", MEDIA, padded=True),
     "thumbnail": lambda: thumbnail(MEDIA),
     "thumbnail-first-frame": lambda: thumbnail_command(MEDIA, SOURCE, OUT / "thumbnail.jpg", (1280, 720), None),
     "thumbnail-hdr-portrait": lambda: thumbnail(with_video(rotation_degrees=270, **HDR)),

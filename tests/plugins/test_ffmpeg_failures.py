@@ -32,12 +32,13 @@ SPEC = StepSpec("video.h264", {"preset": "ultrafast"})
 
 
 def run(step: Step, source: Path, directory: Path, described_by: Path | None = None) -> list[Artifact]:
-    """Plan and run the step's only task. With `described_by`, the facts are those of another file, as when a source
-    breaks between probing and encoding."""
+    """Plan and run the step's tasks, but for those that only open the presentation. With `described_by`, the facts are
+    those of another file, as when a source breaks between probing and encoding."""
     media = probed(described_by or source, PROCESSES)
     spec = SPEC if step.name == SPEC.step else StepSpec(step.name)
-    (planned,) = step.plan(media, spec, profile_of(SPEC, spec))
-    return run_task(step, planned, media, source, directory, PROCESSES)
+    planned = [task for task in step.plan(media, spec, profile_of(SPEC, spec)) if task.rank > 0]
+    done = (run_task(step, task, media, source, directory / task.name, PROCESSES) for task in planned)
+    return [artifact for made in done for artifact in made]
 
 
 def noise(path: Path, begin: float, end: float) -> Path:

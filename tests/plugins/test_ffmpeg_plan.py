@@ -15,7 +15,7 @@ from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.plugin import mediaflow_register_steps
 from mediaflow_ffmpeg.thumbnail import Thumbnail, picture_size, thumbnail_seconds
 from mediaflow_ffmpeg.video import H264Video
-from tests.plugins.ffmpeg_media import MEDIA, web, with_audio, with_video
+from tests.plugins.ffmpeg_media import MEDIA, audio_tasks, uncertain, video_tasks, web, with_audio, with_video
 from tests.source_facts import AUDIO
 
 AUDIO_FILE = replace(MEDIA, video=None)
@@ -24,15 +24,11 @@ GERMAN = replace(AUDIO, index=2, language="deu", channels=1, duration_seconds=4.
 
 
 def video_job(media: MediaInfo, **params: Any) -> VideoJob:
-    spec = StepSpec("video.h264", params)
-    (task,) = H264Video().plan(media, spec, web(spec))
-    return load(VideoJob, task.params)
+    return load(VideoJob, video_tasks(media, **params)["video-0"].params)
 
 
 def audio_job(media: MediaInfo, *steps: str) -> AudioJob:
-    spec = StepSpec("audio.aac")
-    (task,) = AacAudio().plan(media, spec, web(spec, *(StepSpec(step) for step in steps)))
-    return load(AudioJob, task.params)
+    return load(AudioJob, audio_tasks(media, *steps)["audio"].params)
 
 
 def test_the_plugin_offers_three_steps() -> None:
@@ -96,8 +92,8 @@ def test_the_frames_expected_are_those_of_the_video_stream(media: MediaInfo, fra
 
 
 def test_a_source_whose_clock_leaps_is_cut_off_soon_after_its_expected_end() -> None:
-    assert video_job(MEDIA).frame_limit == 250 + 50
-    assert audio_job(MEDIA).limit_seconds == 12.0
+    assert video_job(uncertain(MEDIA)).frame_limit == 250 + 50
+    assert audio_job(uncertain(MEDIA)).limit_seconds == 12.0
 
 
 @pytest.mark.parametrize(
@@ -134,12 +130,12 @@ def test_audio_of_a_profile_without_video_has_every_bit_rate_and_its_own_clock()
 
 
 def test_each_language_is_a_task_of_its_own_in_the_groups_of_the_main_one() -> None:
-    media = replace(MEDIA, audio=replace(AUDIO, language="eng"), more_audio=(GERMAN,))
-    spec = StepSpec("audio.aac")
+    tasks = audio_tasks(replace(MEDIA, audio=replace(AUDIO, language="eng"), more_audio=(GERMAN,)), "video.h264")
 
-    main, other = AacAudio().plan(media, spec, web(spec, StepSpec("video.h264")))
+    assert list(tasks) == ["audio-first", "audio", "audio-deu"]
+    main, other = tasks["audio"], tasks["audio-deu"]
 
-    assert (main.name, main.optional, other.name, other.optional) == ("audio", False, "audio-deu", True)
+    assert (main.optional, main.rank, other.optional, other.rank) == (False, 1, True, 2)
     job, main_job = load(AudioJob, other.params), load(AudioJob, main.params)
     assert (job.stream_index, job.language) == (2, "deu")
     assert [rendition.name for rendition in job.renditions] == ["audio-deu-192k", "audio-deu-128k", "audio-deu-96k"]
@@ -147,15 +143,13 @@ def test_each_language_is_a_task_of_its_own_in_the_groups_of_the_main_one() -> N
     assert (job.origin_seconds, job.segment_seconds) == (main_job.origin_seconds, main_job.segment_seconds)
     assert {rendition.channels for rendition in job.renditions} == {1}, "as its own stream has"
     assert (job.pad_seconds, main_job.pad_seconds) == (10.0, None), "as long as the film, though the stream is shorter"
+    assert (job.exact_samples, main_job.exact_samples) == (None, 480_000)
 
 
 def test_languages_without_video_are_as_long_as_the_main_one() -> None:
     media = replace(MEDIA, audio=replace(AUDIO, start_seconds=1.0, duration_seconds=5.0), more_audio=(GERMAN,))
-    spec = StepSpec("audio.aac")
 
-    _, other = AacAudio().plan(media, spec, web(spec))
-
-    assert load(AudioJob, other.params).expected_seconds == 5.0
+    assert load(AudioJob, audio_tasks(media)["audio-deu"].params).expected_seconds == 5.0
 
 
 def test_audio_is_cut_where_the_video_is() -> None:
@@ -175,8 +169,7 @@ def test_nothing_is_planned_for_a_stream_that_is_not_there(step: Any, media: Med
 
 def test_slower_presets_weigh_more() -> None:
     def weight(preset: str) -> float:
-        spec = StepSpec("video.h264", {"preset": preset})
-        return H264Video().plan(MEDIA, spec, web(spec))[0].weight
+        return video_tasks(MEDIA, preset=preset)["video-0"].weight
 
     assert weight("ultrafast") < weight("veryfast") < weight("medium") < weight("veryslow")
 
