@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -26,7 +25,7 @@ from mediaflow.plugin import (
     plan_encode,
     to_json,
 )
-from mediaflow_ffmpeg.commands import HERE, audio_command
+from mediaflow_ffmpeg.commands import AGAIN, HERE, audio_command
 from mediaflow_ffmpeg.encoding import check_decodes, encode, undecodable
 from mediaflow_ffmpeg.jobs import AudioJob
 from mediaflow_ffmpeg.opening import FRAME_SAMPLES, can_be_foretold, foretold_sound, sound_segments
@@ -76,18 +75,16 @@ class AacAudio:
         if task.media.audio is None:
             raise TaskFailed("An audio task was planned for media without audio.", code="job.bad_task")
         index = task.media.audio.index if job.stream_index is None else job.stream_index
-        tracks = _encoded(job, task.media, index, workspace)
+        streaming = _streaming(job, workspace)
+        tracks = _encoded(job, task.media, index, streaming)
         if job.opens:
             return _opening(job, tracks[0])
-        if too_short(tracks[0], job.expected_seconds):
-            # seen: an AVI whose clock runs a hundred times too fast, so that all but 20 ms looked like overlap
-            for track in tracks:
-                shutil.rmtree(track.directory)
-            tracks = _encoded(job, task.media, index, workspace, by_count=True)
+        # seen: an AVI whose clock runs a hundred times too fast, so that all but 20 ms looked like overlap
+        by_count = too_short(tracks[0], job.expected_seconds)
+        if by_count:
+            tracks = _again(job, task.media, index, streaming, by_count=True)
         if _samples(tracks[0]) < (job.exact_samples or 0) and not too_short(tracks[0], job.expected_seconds):
-            for track in tracks:
-                shutil.rmtree(track.directory)
-            tracks = _encoded(replace(job, padded=True), task.media, index, workspace)
+            tracks = _again(replace(job, padded=True), task.media, index, streaming, by_count=by_count)
         # the encoder's own delay (one frame) lies before the presentation's start, and a boundary between two frames
         check_spacing(tracks, job.segment_seconds, 2 * FRAME_SAMPLES / job.renditions[0].sample_rate_hz)
         check_length(tracks[0], job.expected_seconds)
@@ -103,16 +100,17 @@ def _describe(job: AudioJob, group: str | None, track: WrittenTrack) -> Track:
     return track.describe(language=job.language, audio_group=group)
 
 
-def _looks(job: AudioJob, workspace: Workspace) -> Callable[[], None]:
+def _streaming(job: AudioJob, workspace: Workspace) -> Streaming:
     """What looks for segments while they are made, where they were foretold."""
+    describe = {r.name: partial(_describe, job, None) for r in job.renditions}
     if job.opens or job.exact_samples is None:
-        return lambda: None
+        return Streaming(workspace, describe, None)
     lengths = sound_segments(job.exact_samples, job.renditions[0].sample_rate_hz, job.segment_seconds)
 
     def fits(number: int, segment: MediaSegment) -> bool:
         return number < len(lengths) and segment.duration == lengths[number]
 
-    return Streaming(workspace, {r.name: partial(_describe, job, None) for r in job.renditions}, fits).look
+    return Streaming(workspace, describe, fits)
 
 
 def _samples(track: WrittenTrack) -> int:
@@ -161,9 +159,18 @@ def _tag(job: AudioJob) -> str:
     return (job.language or "").lower()
 
 
-def _encoded(
-    job: AudioJob, media: MediaInfo, stream_index: int, workspace: Workspace, *, by_count: bool = False
+def _encoded(job: AudioJob, media: MediaInfo, stream_index: int, streaming: Streaming) -> list[WrittenTrack]:
+    workspace = streaming.workspace
+    argv = audio_command(job, media, workspace.source, HERE)
+    encode(argv, media, stream_index, job.expected_seconds, workspace, streaming.look)
+    return read_tracks(workspace.directory, list(streaming.describe), 0)
+
+
+def _again(
+    job: AudioJob, media: MediaInfo, stream_index: int, streaming: Streaming, *, by_count: bool
 ) -> list[WrittenTrack]:
-    argv = audio_command(job, media, workspace.source, HERE, by_count=by_count)
-    encode(argv, media, stream_index, job.expected_seconds, workspace, _looks(job, workspace))
-    return read_tracks(workspace.directory, [rendition.name for rendition in job.renditions], 0)
+    workspace = streaming.workspace
+    argv = audio_command(job, media, workspace.source, AGAIN, by_count=by_count)
+    encode(argv, media, stream_index, job.expected_seconds, workspace, into=AGAIN)
+    streaming.take(workspace.directory / AGAIN)
+    return read_tracks(workspace.directory, list(streaming.describe), 0)

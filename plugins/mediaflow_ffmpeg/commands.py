@@ -19,6 +19,8 @@ MAX_ERROR_RATE: Final = 0.5
 # max_alloc: a header that asks for a huge block of memory gets an error instead
 HERE: Final = Path()
 """Programs run in the directory that they write to: muxers would expand a `%` in a path of the machine."""
+AGAIN: Final = Path("again")
+"""Where a second run writes what the first did not make as it should: below `HERE`."""
 _QUIET: Final = (
     "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-max_alloc", str(ALLOCATION_BYTES),
 )  # fmt: skip

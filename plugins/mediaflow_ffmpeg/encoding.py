@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mediaflow.plugin import Completed, InsufficientStorage, Limits, MediaInfo, MediaRejected, TaskFailed, Workspace
-from mediaflow_ffmpeg.commands import decodable_command, decode_command
+from mediaflow_ffmpeg.commands import HERE, decodable_command, decode_command
 
 STALL_SECONDS: Final = 120.0
 """No line of progress for so long: ffmpeg hangs."""
@@ -51,8 +51,10 @@ def encode(
     expected_seconds: float,
     workspace: Workspace,
     look: Callable[[], None] = lambda: None,
+    *,
+    into: Path = HERE,
 ) -> None:
-    """Run an encoding command to its end; `look` is called twice a second meanwhile.
+    """Run an encoding command that writes `into` a directory to its end; `look` is called twice a second meanwhile.
 
     MediaRejected (`media.undecodable`) when the source is at fault; TaskFailed or InsufficientStorage when it is not.
     That ffmpeg ended well proves nothing about its output (a full disk gives exit code 0): verify it afterwards.
@@ -63,7 +65,7 @@ def encode(
     completed = workspace.processes.run(
         argv, reads=[workspace.source], writes=workspace.directory, limits=limits, on_line=progress.line
     )
-    if completed.returncode == 0 and progress.ended and any(workspace.directory.glob("*/*.m4s")):
+    if completed.returncode == 0 and progress.ended and any((workspace.directory / into).glob("*/*.m4s")):
         return
     raise failure(completed, media, stream_index, workspace)
 

@@ -46,6 +46,11 @@ class VideoJob:
     total_frames: int | None = None
 
     @property
+    def expected_seconds(self) -> float:
+        """How long the expected frames last."""
+        return float(self.expected_frames / self.grid.frame_rate)
+
+    @property
     def gop_frames(self) -> int:
         """Frames between key frames: a segment is a whole number of such groups, its last perhaps a little shorter."""
         wished = max(1.0, float(self.grid.segment_seconds) / self.encoder.keyframe_seconds)

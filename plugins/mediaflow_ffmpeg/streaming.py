@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +19,12 @@ Fits = Callable[[int, MediaSegment], bool]
 @dataclass(slots=True)
 class Streaming:
     """Looks for new segments of the tracks in the directories of these names. What is not as it should be is left to
-    the check of all in the end.
+    the check of all in the end. Without `fits` nothing is foretold, and nothing is told of.
     """
 
     workspace: Workspace
-    describe: dict[str, Describe]
-    fits: Fits
+    describe: Mapping[str, Describe]
+    fits: Fits | None
     _next: dict[str, int] = field(default_factory=dict)
     _inits: dict[str, InitSegment] = field(default_factory=dict)
     _ends: dict[str, int] = field(default_factory=dict)
@@ -31,7 +32,7 @@ class Streaming:
 
     def look(self) -> None:
         """Tell of all that is new."""
-        for name in self.describe:
+        for name in self.describe if self.fits is not None else ():
             while name not in self._broken and self._one(name, self.workspace.directory / name):
                 pass
 
@@ -41,10 +42,13 @@ class Streaming:
         file = directory / f"{number:05d}.m4s"  # it gets this name when it is whole
         if not file.exists() or not self._settled(directory):
             return False
-        init = self._inits.setdefault(name, read_init(directory / INIT_NAME))
+        if name not in self._inits:
+            self._inits[name] = read_init(directory / INIT_NAME)
+        init = self._inits[name]
         segment = read_segment(file, init)
         follows = segment.decode_time == self._ends.get(name, segment.decode_time)
-        if not follows or not segment.starts_with_sync or not self.fits(number, segment):
+        fits = self.fits is not None and self.fits(number, segment)
+        if not follows or not segment.starts_with_sync or not fits:
             self._broken.add(name)
             return False
         track = WrittenTrack(name, directory, init, number, (segment,))
@@ -52,6 +56,24 @@ class Streaming:
             self.workspace.made(artifact)
         self._next[name], self._ends[name] = number + 1, segment.decode_time + segment.duration
         return True
+
+    def take(self, again: Path) -> None:
+        """Put what another run made below `again` in the place of all that was not told of. What was told of is being
+        read, and stays.
+        """
+        for name in self.describe:
+            here, told = self.workspace.directory / name, self._next.get(name, 0)
+            if not told:
+                shutil.rmtree(here, ignore_errors=True)
+                (again / name).rename(here)
+                continue
+            for file in here.glob("*.m4s"):
+                if int(file.stem) >= told:
+                    file.unlink()
+            for file in (again / name).glob("*.m4s"):
+                if int(file.stem) >= told:
+                    file.rename(here / file.name)
+        shutil.rmtree(again)
 
     def _settled(self, directory: Path) -> bool:
         """Give the init segment its name beside the one that ffmpeg gave it; False when it is not there."""

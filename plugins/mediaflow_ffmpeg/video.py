@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -30,8 +29,8 @@ from mediaflow.plugin import (
     plan_encode,
     to_json,
 )
-from mediaflow_ffmpeg.commands import HERE, video_command
-from mediaflow_ffmpeg.encoding import check_decodes, encode
+from mediaflow_ffmpeg.commands import AGAIN, HERE, video_command
+from mediaflow_ffmpeg.encoding import check_decodes, encode, undecodable
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, Encoder, VideoJob
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video
 from mediaflow_ffmpeg.params import Choice, Number, problems
@@ -86,14 +85,12 @@ class H264Video:
         job = from_json(VideoJob, task.params)
         if task.media.video is None:
             raise TaskFailed("A video task was planned for media without video.", code="job.bad_task")
-        expected_seconds = float(job.expected_frames / job.grid.frame_rate)
-        tracks = _encoded(job, task.media, task.media.video.index, workspace)
-        _check(job, tracks, expected_seconds)
+        streaming = _streaming(job, workspace)
+        tracks = _encoded(job, task.media, task.media.video.index, streaming)
+        _check(job, tracks)
         if job.exact and tracks[0].duration_seconds < job.expected_frames / job.grid.frame_rate:
-            for track in tracks:
-                shutil.rmtree(track.directory)
-            tracks = _encoded(replace(job, padded=True), task.media, task.media.video.index, workspace)
-            _check(job, tracks, expected_seconds)
+            tracks = _again(replace(job, padded=True), task.media, task.media.video.index, streaming)
+            _check(job, tracks)
         smallest = tracks[-1]
         last = smallest.path(len(smallest.segments) - 1)
         check_decodes([smallest.directory / INIT_NAME, *dict.fromkeys([smallest.path(0), last])], workspace)
@@ -125,11 +122,19 @@ def _planned(name: str, job: VideoJob, video: VideoStream, rank: int) -> Planned
     return PlannedTask(name, to_json(job), weight=weight, makes=made, rank=rank, optional=rank == 0)
 
 
-def _encoded(job: VideoJob, media: MediaInfo, stream_index: int, workspace: Workspace) -> list[WrittenTrack]:
+def _encoded(job: VideoJob, media: MediaInfo, stream_index: int, streaming: Streaming) -> list[WrittenTrack]:
+    workspace = streaming.workspace
     argv = video_command(job, media, workspace.source, HERE)
-    look = _streaming(job, workspace).look if job.exact else lambda: None
-    encode(argv, media, stream_index, float(job.expected_frames / job.grid.frame_rate), workspace, look)
-    return read_tracks(workspace.directory, [r.name for r in job.renditions], job.span.first_segment)
+    encode(argv, media, stream_index, job.expected_seconds, workspace, streaming.look)
+    return read_tracks(workspace.directory, list(streaming.describe), job.span.first_segment)
+
+
+def _again(job: VideoJob, media: MediaInfo, stream_index: int, streaming: Streaming) -> list[WrittenTrack]:
+    workspace = streaming.workspace
+    argv = video_command(job, media, workspace.source, AGAIN)
+    encode(argv, media, stream_index, job.expected_seconds, workspace, into=AGAIN)
+    streaming.take(workspace.directory / AGAIN)
+    return read_tracks(workspace.directory, list(streaming.describe), job.span.first_segment)
 
 
 def _streaming(job: VideoJob, workspace: Workspace) -> Streaming:
@@ -137,7 +142,8 @@ def _streaming(job: VideoJob, workspace: Workspace) -> Streaming:
         left = job.expected_frames - number * job.grid.segment_frames
         return segment.sample_count == min(left, job.grid.segment_frames)
 
-    return Streaming(workspace, {r.name: partial(_describe, job, r) for r in job.renditions}, fits)
+    describe = {r.name: partial(_describe, job, r) for r in job.renditions}
+    return Streaming(workspace, describe, fits if job.exact else None)
 
 
 def _expected_frames(span: Span, grid: SegmentGrid, video: VideoStream, origin: float) -> int:
@@ -148,9 +154,11 @@ def _expected_frames(span: Span, grid: SegmentGrid, video: VideoStream, origin: 
     return left if span.segment_count is None else min(left, span.segment_count * grid.segment_frames)
 
 
-def _check(job: VideoJob, tracks: Sequence[WrittenTrack], expected_seconds: float) -> None:
+def _check(job: VideoJob, tracks: Sequence[WrittenTrack]) -> None:
     check_grid(tracks, job.grid)
-    check_length(tracks[0], expected_seconds)
+    check_length(tracks[0], job.expected_seconds)
+    if job.total_frames is not None and tracks[0].segments[0].sample_count != job.expected_frames:
+        raise undecodable("its picture does not begin as it should")
     for rendition, track in zip(job.renditions, tracks, strict=True):
         size = (track.init.width, track.init.height)
         if size != (rendition.width, rendition.height):
