@@ -24,8 +24,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from graphlib import TopologicalSorter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import pytest
@@ -47,6 +48,7 @@ from mediaflow.plugin import (
 from mediaflow.plugin.wire import unfit_params
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing import clips
+from mediaflow.testing.artifacts import check_file, check_opening, check_segments, check_told
 
 SMALL_LADDER = (Rung("180p", 180, 400_000, 96_000), Rung("90p", 90, 150_000, 64_000))
 """A ladder for clips of 320x180, quick to encode."""
@@ -73,20 +75,26 @@ def run_task(
     settings: Mapping[str, Any] | None = None,
     inputs: Mapping[str, TaskFiles] | None = None,
     progress: Callable[[float], None] = lambda _: None,
+    made: Callable[[Artifact], None] = lambda _: None,
 ) -> list[Artifact]:
     """Run one planned task as the worker does: its parameters as JSON, in a directory of its own (made here).
 
-    `inputs` are what the tasks made that it needs, by their names.
+    `inputs` are what the tasks made that it needs, by their names. `made` is told of what is whole before the end.
     """
     directory.mkdir(parents=True)
     task = StepTask(planned.name, json.loads(json.dumps(dict(planned.params))), media)
-    return list(step.run(task, Workspace(directory, source, progress, processes, dict(settings or {}), inputs or {})))
+    workspace = Workspace(directory, source, progress, processes, dict(settings or {}), inputs or {}, made)
+    return list(step.run(task, workspace))
 
 
 class RunAll(Protocol):
-    """Runs every planned task of a step, each in a directory of its name below `root`; the artifacts by task."""
+    """Runs every planned task of a step, each in a directory of its name below `root`; the artifacts by task. `told` is
+    called with the task's name and what is whole before it ends (`Workspace.made`).
+    """
 
-    def __call__(self, root: Path, progress: Callable[[float], None] = ...) -> dict[str, list[Artifact]]: ...
+    def __call__(
+        self, root: Path, progress: Callable[[float], None] = ..., told: Callable[[str, Artifact], None] = ...
+    ) -> dict[str, list[Artifact]]: ...
 
 
 class StepContract:
@@ -175,6 +183,7 @@ class StepContract:
             assert all(re.fullmatch(r"[a-z0-9.-]+", need) for need in task.needs), "a need is a task or a step"
             assert task.load_units >= 0
             assert task.weight > 0
+            assert task.rank in (0, 1, 2)
 
     @pytest.fixture
     def run_all(
@@ -186,7 +195,11 @@ class StepContract:
         processes: ProcessRunner,
         inputs: Mapping[str, TaskFiles],
     ) -> RunAll:
-        def run(root: Path, progress: Callable[[float], None] = lambda _: None) -> dict[str, list[Artifact]]:
+        def run(
+            root: Path,
+            progress: Callable[[float], None] = lambda _: None,
+            told: Callable[[str, Artifact], None] = lambda _, __: None,
+        ) -> dict[str, list[Artifact]]:
             found, made, by_name = dict(inputs), {}, {task.name: task for task in planned}
             needs = {task.name: _needs(task, step, planned, inputs) for task in planned}
             for name in TopologicalSorter(needs).static_order():
@@ -201,6 +214,7 @@ class StepContract:
                         settings=self.settings,
                         inputs={need: found[need] for need in needs[name] if need in found},
                         progress=progress,
+                        made=partial(told, name),
                     )
                     found[name] = TaskFiles(root / name, tuple(made[name]))
             return made
@@ -211,12 +225,21 @@ class StepContract:
         self, planned: list[PlannedTask], tmp_path: Path, run_all: RunAll
     ) -> None:
         promised = {task.name: set(task.makes) for task in planned}
-        for name, artifacts in run_all(tmp_path / "work").items():
+        early: dict[str, list[Artifact]] = {}
+
+        def told(name: str, artifact: Artifact) -> None:
+            check_file(artifact, tmp_path / "work" / name)  # it is read now, not in the end
+            early.setdefault(name, []).append(artifact)
+
+        done = run_all(tmp_path / "work", told=told)
+        check_opening(planned, done, tmp_path / "work")
+        for name, artifacts in done.items():
             assert artifacts, f"{name} made nothing"
             assert len({artifact.path for artifact in artifacts}) == len(artifacts)
             for artifact in artifacts:
-                _check_file(artifact, tmp_path / "work" / name)
-            _check_segments(artifacts)
+                check_file(artifact, tmp_path / "work" / name)
+            check_segments(artifacts)
+            check_told(early.get(name, []), artifacts)
             made = {artifact.track or artifact.path for artifact in artifacts}
             assert promised[name] in (made, set()), f"{name} made {sorted(made)}; `makes` says {promised[name]}"
 
@@ -246,26 +269,7 @@ def _needs(task: PlannedTask, step: Step, planned: list[PlannedTask], inputs: Ma
     found: list[str] = []
     for need in task.needs:
         if need == step.name:
-            found += [other.name for other in planned if other.name != task.name]
+            found += [other.name for other in planned if other.name != task.name and other.rank > 0]
         else:
             found += inputs if "." in need else [need]
     return list(dict.fromkeys(found))
-
-
-def _check_file(artifact: Artifact, directory: Path) -> None:
-    path = PurePosixPath(artifact.path)
-    assert not path.is_absolute()
-    assert not any(part.startswith(".") for part in path.parts), "a storage key has no part that starts with a dot"
-    assert (directory / path).stat().st_size == artifact.size_bytes > 0
-    assert re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", artifact.content_type)
-
-
-def _check_segments(artifacts: list[Artifact]) -> None:
-    inits = {a.describes.name for a in artifacts if a.role == "init" and a.describes is not None}
-    assert len(inits) == sum(a.role == "init" for a in artifacts), "each init segment describes a track of its own"
-    for track in {a.track for a in artifacts if a.role == "segment"}:
-        assert track in inits, f"the segments of {track} have no init segment"
-        mine = [a for a in artifacts if a.role == "segment" and a.track == track]
-        numbers = [a.number for a in mine if a.number is not None]
-        assert numbers == list(range(numbers[0], numbers[0] + len(mine)))
-        assert all(a.duration_seconds is not None and a.duration_seconds > 0 for a in mine)

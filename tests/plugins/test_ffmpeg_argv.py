@@ -31,11 +31,11 @@ HDR = {
 }
 
 
-def video_job(media: MediaInfo, name: str = "video-0", **params: object) -> VideoJob:
+def video_job(media: MediaInfo, name: str = "video-0", **params: Any) -> VideoJob:
     return load(VideoJob, video_tasks(media, **params)[name].params)
 
 
-def video(media: MediaInfo, span: Span | None = None, **params: object) -> list[str]:
+def video(media: MediaInfo, span: Span | None = None, **params: Any) -> list[str]:
     job = video_job(uncertain(media), **params)
     return video_command(replace(job, span=span or job.span), media, SOURCE, OUT)
 

@@ -1,0 +1,81 @@
+"""What is foretold before it is made: of which sources, by which tasks, and how long and large."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from mediaflow.plugin import MediaInfo, SegmentGrid
+from mediaflow.plugin.wire import load
+from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
+from mediaflow_ffmpeg.opening import foretold_video
+from tests.plugins.ffmpeg_media import MEDIA, audio_tasks, uncertain, video_tasks, with_audio, with_video
+
+
+def test_what_is_foretold_is_cut_at_its_end() -> None:
+    assert load(VideoJob, video_tasks(MEDIA)["video-0"].params).frame_limit == 250
+    assert load(AudioJob, audio_tasks(MEDIA)["audio"].params).exact_samples == 10 * 48000
+
+
+@pytest.mark.parametrize(
+    ("media", "video", "audio"),
+    [
+        (MEDIA, {"video-first": 0, "video-low": 1, "video-0": 2}, {"audio-first": 0, "audio": 1}),
+        (with_video(width=320, height=240), {"video-first": 0, "video-0": 1}, {"audio-first": 0, "audio": 1}),
+        (replace(MEDIA, audio=None), {"video-first": 0, "video-low": 1, "video-0": 2}, {}),
+        (replace(MEDIA, video=None), {}, {"audio-first": 0, "audio": 1}),
+        (replace(MEDIA, declared_duration_seconds=None), {"video-first": 0, "video-low": 1, "video-0": 2}, None),
+        (replace(MEDIA, declared_duration_seconds=11.0), {"video-first": 0, "video-low": 1, "video-0": 2}, None),
+        # nobody knows how much of these can be decoded, or there is nothing to wait for after the first segment
+        (uncertain(MEDIA), {"video-0": 2}, {"audio": 2}),
+        (replace(MEDIA, declared_duration_seconds=11.1), {"video-0": 2}, {"audio": 2}),
+        (replace(MEDIA, declared_duration_seconds=8.9), {"video-0": 2}, {"audio": 2}),
+        (replace(with_video(duration_seconds=4.0), duration_seconds=4.0, declared_duration_seconds=4.0),
+         {"video-0": 2}, {"audio": 2}),
+        (with_audio(duration_seconds=4.0), {"video-first": 0, "video-low": 1, "video-0": 2}, {"audio": 2}),
+    ],
+    ids=["usual", "one rendition", "silent", "sound", "nothing declared", "a second more", "damaged", "declared more",
+         "declared less", "one segment", "sound of one segment"],
+)  # fmt: skip
+def test_what_people_watch_first_is_made_first_where_its_length_is_certain(
+    media: MediaInfo, video: dict[str, int], audio: dict[str, int] | None
+) -> None:
+    assert {name: task.rank for name, task in video_tasks(media).items()} == video
+    if audio is not None:
+        assert {name: task.rank for name, task in audio_tasks(media, *["video.h264"] * bool(video)).items()} == audio
+
+
+def test_the_opening_is_the_smallest_rendition_and_its_sound() -> None:
+    video, audio = video_tasks(MEDIA), audio_tasks(MEDIA, "video.h264")
+
+    assert {name: task.makes for name, task in {**video, **audio}.items()} == {
+        "video-first": ("360p",),
+        "video-low": ("360p",),
+        "video-0": ("1080p", "720p", "480p"),
+        "audio-first": ("audio-96k",),
+        "audio": ("audio-192k", "audio-128k", "audio-96k"),
+    }
+    # without its beginning a film is still one that is published when it is made
+    assert {name for name, task in {**video, **audio}.items() if task.optional} == {"video-first", "audio-first"}
+    first = load(VideoJob, video["video-first"].params)
+    assert (first.expected_frames, first.total_frames, first.frame_limit, first.exact) == (100, 250, 100, False)
+    low = load(VideoJob, video["video-low"].params)
+    assert (low.expected_frames, low.total_frames, low.exact, low.renditions) == (250, None, True, first.renditions)
+    assert video["video-first"].weight < video["video-low"].weight < video["video-0"].weight
+    assert load(AudioJob, audio["audio-first"].params).exact_samples == 480_000
+
+
+@pytest.mark.parametrize(
+    ("frames", "runs"),
+    [(250, ((2, 4.0), (1, 2.0))), (200, ((2, 4.0),)), (201, ((2, 4.0), (1, 0.04)))],
+)
+def test_the_frames_foretell_the_segments(frames: int, runs: tuple[tuple[int, float], ...]) -> None:
+    told = foretold_video(SegmentGrid(Fraction(25), 100, frames), frames, 600_000, 1_200_000)
+
+    assert told.runs == runs
+    assert told.segment_count == sum(count for count, _ in runs)
+    # what the encoder's buffer lets through in half a target duration (RFC 8216, 4.1), and in all of it
+    assert told.peak_bps == 600_000 + 1_200_000 // 2 + 16_000
+    assert told.average_bps == 600_000 + round(1_200_000 / (frames / 25)) + 16_000
