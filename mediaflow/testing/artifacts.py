@@ -6,39 +6,60 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from mediaflow.plugin import Artifact, PlannedTask
+from mediaflow.plugin import Artifact, Foretold, PlannedTask, TaskFiles
 
 
-def check_opening(planned: list[PlannedTask], made: Mapping[str, list[Artifact]], root: Path) -> None:
-    """Fail when what opens a presentation does not come true: `made` has the artifacts of each task, by name, which lie
-    in a directory of that name below `root`.
+def check_opening(planned: Iterable[PlannedTask], made: Mapping[str, TaskFiles]) -> None:
+    """Fail when what opens a presentation does not come true. `planned` are all tasks of a step, `made` is what each of
+    them made, by its name.
     """
-    rest = {task.name: made[task.name] for task in planned if task.rank > 0}
-    for task in (task for task in planned if task.rank == 0):
-        inits = [artifact for artifact in made[task.name] if artifact.role == "init"]
-        assert inits, f"{task.name} has rank 0 and made no track"
+    planned = list(planned)
+    rest = [made[task.name] for task in planned if task.rank > 0]
+    for name in (task.name for task in planned if task.rank == 0):
+        inits = [artifact for artifact in made[name].artifacts if artifact.role == "init"]
+        assert inits, f"{name} has rank 0 and made no track"
         for init in inits:
-            assert init.foretells is not None, f"{task.name} has rank 0; its init segments foretell their segments"
-            assert init.describes is not None
-            track, lengths = init.describes.name, [s for count, s in init.foretells.runs for _ in range(count)]
-            first = [a.duration_seconds for a in made[task.name] if a.role == "segment" and a.track == track]
-            assert first[:1] == pytest.approx(lengths[:1]), f"{task.name} made no first segment as long as foretold"
-            whole = {name: [a for a in each if a.track == track] for name, each in rest.items()}
-            assert any(whole.values()), f"{task.name} foretells {track}, which no task of a later rank makes"
-            segments = {
-                a.number or 0: a.duration_seconds for found in whole.values() for a in found if a.role == "segment"
-            }
-            told = f"{task.name} foretold segments of {track} that were made otherwise"
-            assert [segments[number] for number in sorted(segments)] == pytest.approx(lengths), told
-            begins = (root / task.name / init.path).read_bytes()
-            for name, each in whole.items():
-                others = {(root / name / a.path).read_bytes() for a in each if a.role == "init"}
-                assert others <= {begins}, f"{task.name} and {name} made init segments of {track} that differ"
+            _check_opened(name, made[name], init, rest)
+
+
+def _check_opened(name: str, opening: TaskFiles, init: Artifact, rest: Iterable[TaskFiles]) -> None:
+    """One track, whose init segment is the opening's."""
+    told, track = init.foretells, init.describes and init.describes.name
+    assert told is not None, f"{name} has rank 0; its init segments foretell their segments"
+    lengths = [seconds for count, seconds in told.runs for _ in range(count)]
+    first = [a.duration_seconds for a in opening.artifacts if a.role == "segment" and a.track == track]
+    assert first[:1] == pytest.approx(lengths[:1]), f"{name} made no first segment as long as foretold"
+    whole = [(files, artifact) for files in rest for artifact in files.artifacts if artifact.track == track]
+    assert whole, f"{name} foretells {track}, which no task of a later rank makes"
+    numbered = {artifact.number or 0: artifact for _, artifact in whole if artifact.role == "segment"}
+    segments = [(numbered[number].duration_seconds or 0.0, numbered[number].size_bytes) for number in sorted(numbered)]
+    assert [seconds for seconds, _ in segments] == pytest.approx(lengths), f"{name} foretold {track} otherwise"
+    check_rates(told, [(seconds, 8 * size) for seconds, size in segments], name)
+    begins = {opening.path(init).read_bytes()}
+    others = {files.path(artifact).read_bytes() for files, artifact in whole if artifact.role == "init"}
+    assert others <= begins, f"{name} made an init segment of {track} that differs from the whole track's"
+
+
+def check_rates(told: Foretold, segments: list[tuple[float, int]], who: str) -> None:
+    """No run of segments (seconds and bits of each) of half to one and a half target durations, and not all of them
+    together, have more bits a second than was foretold (RFC 8216, 4.1).
+    """
+    target = max(1, int(max(seconds for seconds, _ in segments) + 0.5))
+    for begin in range(len(segments)):
+        length, bits = 0.0, 0
+        for seconds, more in segments[begin:]:
+            length, bits = length + seconds, bits + more
+            if length > 1.5 * target:
+                break
+            rate = round(bits / length)
+            assert 2 * length < target or rate <= told.peak_bps, f"{who} foretold less than {rate} bit/s"
+    average = round(sum(bits for _, bits in segments) / sum(seconds for seconds, _ in segments))
+    assert average <= told.average_bps, f"{who} foretold less than {average} bit/s on average"
 
 
 def check_told(told: list[Artifact], artifacts: list[Artifact]) -> None:

@@ -232,7 +232,7 @@ class StepContract:
             early.setdefault(name, []).append(artifact)
 
         done = run_all(tmp_path / "work", told=told)
-        check_opening(planned, done, tmp_path / "work")
+        check_opening(planned, {name: TaskFiles(tmp_path / "work" / name, tuple(made)) for name, made in done.items()})
         for name, artifacts in done.items():
             assert artifacts, f"{name} made nothing"
             assert len({artifact.path for artifact in artifacts}) == len(artifacts)

@@ -13,8 +13,10 @@ FRAME_SAMPLES: Final = 1024
 """Samples of an AAC frame; the encoder's own delay is one frame, before the presentation's start."""
 _CLOCK_SECONDS: Final = 1.0
 """A container whose clock is off by more than this from its packets is not believed."""
-_SPIKES: Final = 1.3
-"""AAC's bit reservoir lets runs of segments be larger than the rate says (measured: up to 1.1)."""
+_SPIKES: Final = 1.15
+"""What AAC takes of its bit rate where sound is even (measured: up to 1.1)."""
+_BURST_BITS: Final = 160_000
+"""What it takes beyond that when sound begins after silence, before it finds its rate again (measured in mono)."""
 _BOX_BPS: Final = 16_000
 """What a track's boxes take beside its samples, at most."""
 
@@ -44,7 +46,11 @@ def foretold_sound(samples: int, rate_hz: int, segment_seconds: Fraction, bitrat
     """The segments of so many samples: `sound_segments`, in seconds."""
     lengths = sound_segments(samples, rate_hz, segment_seconds)
     runs = tuple((len(list(same)), length / rate_hz) for length, same in groupby(lengths))
-    return Foretold(runs, round(bitrate_bps * _SPIKES) + _BOX_BPS, round(bitrate_bps * _SPIKES) + _BOX_BPS)
+    target = max(1, int(max(lengths) / rate_hz + 0.5))
+    shortest_run = min((seconds for _, seconds in runs if 2 * seconds >= target), default=target)
+    even = round(bitrate_bps * _SPIKES) + _BOX_BPS
+    length = sum(lengths) / rate_hz
+    return Foretold(runs, even + round(_BURST_BITS / shortest_run), even + round(_BURST_BITS / length))
 
 
 def sound_segments(samples: int, rate_hz: int, segment_seconds: Fraction) -> list[int]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from mediaflow.plugin import Artifact, MediaInfo, Presentation, Profile, Step
+from mediaflow.plugin import Artifact, MediaInfo, Presentation, Profile, Step, TaskFiles
 from mediaflow.registry.profiles import parse_profile
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.services.pipeline.packaging import Produced, build_presentation
+from mediaflow.testing.artifacts import check_opening
 from mediaflow.testing.steps import probed, run_task
 from mediaflow_ffmpeg.plugin import mediaflow_register_steps
 from mediaflow_hls.render import Hls
@@ -41,16 +42,27 @@ def builtin_profile(name: str) -> Profile:
     return parse_profile(file.read_text(), str(file))
 
 
+def _of(artifact: Artifact) -> tuple[str | None, int | None, str]:
+    """What there is one of, whoever made it: of a segment the first is kept."""
+    return artifact.track, artifact.number, "" if artifact.track else artifact.path
+
+
 def encode_to_directory(source: Path, profile: Profile, directory: Path) -> Encoded:
-    """Make everything that the profile asks for, laid out as below an asset's prefix."""
+    """Make everything that the profile asks for, laid out as below an asset's prefix; what opens it comes true."""
     processes = SandboxedRunner("bwrap")
     media = probed(source, processes)
     steps: dict[str, Step] = {step.name: step for step in mediaflow_register_steps()}
     artifacts: dict[str, list[Artifact]] = {}
+    kept: set[tuple[str | None, int | None, str]] = set()
     for spec in profile.steps:
-        for planned in steps[spec.step].plan(media, spec, profile):
-            place = directory / "g1" / f"{planned.name}.1"
-            artifacts[planned.name] = run_task(steps[spec.step], planned, media, source, place, processes)
+        planned, made = list(steps[spec.step].plan(media, spec, profile)), {}
+        for task in planned:
+            place = directory / "g1" / f"{task.name}.1"
+            found = run_task(steps[spec.step], task, media, source, place, processes)
+            made[task.name] = TaskFiles(place, tuple(found))
+            artifacts[task.name] = [each for each in found if _of(each) not in kept]
+            kept |= {_of(each) for each in found if each.track}
+        check_opening(planned, made)
     produced = [Produced(f"g1/{name}.1", tuple(made)) for name, made in artifacts.items()]
     presentation = build_presentation(produced)
     root = directory / "g1" / "publish.1"

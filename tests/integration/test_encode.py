@@ -122,7 +122,7 @@ def test_an_audio_file_becomes_an_audio_presentation(tmp_path: Path) -> None:
 
     encoded = encode_to_directory(source, SMALL, tmp_path / "out")
 
-    assert set(encoded.artifacts) == {"audio"}
+    assert set(encoded.artifacts) == {"audio-first", "audio"}
     assert [r.track.name for r in encoded.presentation.audio] == ["audio-96k", "audio-64k"]
     (stream,) = streams(whole(encoded, "audio-64k"))
     assert (stream["codec_name"], stream["sample_rate"], stream["channels"]) == ("aac", "44100", 2)

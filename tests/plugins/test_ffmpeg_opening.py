@@ -10,7 +10,7 @@ import pytest
 from mediaflow.plugin import MediaInfo, SegmentGrid
 from mediaflow.plugin.wire import load
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
-from mediaflow_ffmpeg.opening import foretold_video
+from mediaflow_ffmpeg.opening import foretold_sound, foretold_video
 from tests.plugins.ffmpeg_media import MEDIA, audio_tasks, uncertain, video_tasks, with_audio, with_video
 
 
@@ -79,3 +79,35 @@ def test_the_frames_foretell_the_segments(frames: int, runs: tuple[tuple[int, fl
     # what the encoder's buffer lets through in half a target duration (RFC 8216, 4.1), and in all of it
     assert told.peak_bps == 600_000 + 1_200_000 // 2 + 16_000
     assert told.average_bps == 600_000 + round(1_200_000 / (frames / 25)) + 16_000
+
+
+@pytest.mark.parametrize(
+    ("bitrate_bps", "segment_seconds", "measured_bps"),
+    [
+        (64_000, 1, 219_000),
+        (96_000, 1, 231_000),
+        (128_000, 1, 235_000),
+        (192_000, 1, 254_000),
+        (64_000, 2, 143_000),
+        (96_000, 2, 165_000),
+        (64_000, 4, 105_000),
+        (96_000, 4, 131_500),
+        (192_000, 4, 210_000),
+    ],
+)
+def test_sound_that_begins_after_silence_is_no_larger_than_foretold(
+    bitrate_bps: int, segment_seconds: int, measured_bps: int
+) -> None:
+    # a mono recording: seven seconds of silence, then music; its largest segment, with its boxes
+    told = foretold_sound(10 * 48000, 48000, Fraction(segment_seconds), bitrate_bps)
+
+    assert measured_bps < told.peak_bps
+    assert bitrate_bps < told.average_bps < told.peak_bps
+
+
+def test_a_short_last_segment_may_be_a_run_of_its_own() -> None:
+    peaks = [foretold_sound(samples, 48000, Fraction(4), 96_000).peak_bps for samples in (192_000, 250_000, 300_000)]
+
+    # 4 s; 4 s and 1.2 s, which is less than half a target duration (RFC 8216, 4.1); 4 s and 2.25 s
+    assert peaks[0] == pytest.approx(peaks[1], rel=0.01)
+    assert peaks[2] > 1.15 * peaks[1]
