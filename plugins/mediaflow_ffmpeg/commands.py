@@ -43,6 +43,14 @@ def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path
     repeats = -1 if job.padded else _REPEATS if job.exact else 0
     limit, brief = job.frame_limit, job.brief
     nodes = video_graph(stream, media.video, job.renditions, job.grid, limit, brief=brief, repeats=repeats)
+    names = [rendition.name for rendition in job.renditions]
+    options = _h264_options(job)
+    options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, start, directory)
+    options |= _STREAMED if job.exact else {}
+    return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
+
+
+def _h264_options(job: VideoJob) -> dict[str, Any]:
     options: dict[str, Any] = {
         "c:v": "libx264",
         "preset": job.encoder.preset,
@@ -69,10 +77,7 @@ def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path
     for number, rendition in enumerate(job.renditions):
         options[f"maxrate:v:{number}"] = rendition.max_bitrate_bps
         options[f"bufsize:v:{number}"] = BUFFER_SECONDS * rendition.max_bitrate_bps
-    names = [rendition.name for rendition in job.renditions]
-    options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, start, directory)
-    options |= _STREAMED if job.exact else {}
-    return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
+    return options
 
 
 def audio_command(
