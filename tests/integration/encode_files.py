@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from mediaflow.plugin import Artifact, MediaInfo, Presentation, Profile, Step, TaskFiles
+from mediaflow.plugin import Artifact, MediaInfo, MediaRejected, Presentation, Profile, Step, TaskFiles
 from mediaflow.registry.profiles import parse_profile
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.services.pipeline.packaging import Produced, build_presentation
@@ -58,11 +58,16 @@ def encode_to_directory(source: Path, profile: Profile, directory: Path) -> Enco
         planned, made = list(steps[spec.step].plan(media, spec, profile)), {}
         for task in planned:
             place = directory / "g1" / f"{task.name}.1"
-            found = run_task(steps[spec.step], task, media, source, place, processes)
+            try:
+                found = run_task(steps[spec.step], task, media, source, place, processes)
+            except MediaRejected:
+                if not task.optional:
+                    raise
+                continue
             made[task.name] = TaskFiles(place, tuple(found))
             artifacts[task.name] = [each for each in found if _of(each) not in kept]
             kept |= {_of(each) for each in found if each.track}
-        check_opening(planned, made)
+        check_opening([task for task in planned if task.name in made], made)
     produced = [Produced(f"g1/{name}.1", tuple(made)) for name, made in artifacts.items()]
     presentation = build_presentation(produced)
     root = directory / "g1" / "publish.1"
