@@ -58,7 +58,7 @@ class Files:
     nobody knows, its files go with a sweep).
 
     `awaited` are the segments of each track that are being made and have addresses here already (`keys.tracks_path`):
-    where one lies, its record tells (`domain/records.py`, MadeSegment).
+    where one lies, its record tells (`domain/madesegments.py`).
     """
 
     prefix: str

@@ -8,9 +8,10 @@ from typing import Any, Final
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.leftovers import Leftover
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, MadeSegment, Task, Upload
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
 

@@ -11,12 +11,13 @@ from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.events import Event
 from mediaflow.domain.leftovers import Leftover
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.profile import Profile
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, MadeSegment, Task, Upload
+from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.states import Stage
 from mediaflow.domain.turns import Turn
 from mediaflow.plugin import ManifestFormat, MediaContext, Periodic, Problem, Step, Storage, UploadDraft

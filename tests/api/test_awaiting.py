@@ -13,8 +13,9 @@ from werkzeug.test import TestResponse
 from mediaflow.api.http import awaiting as asking
 from mediaflow.domain import keys
 from mediaflow.domain.ids import segment_id
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.publication import Files, Publication
-from mediaflow.domain.records import Asset, MadeSegment
+from mediaflow.domain.records import Asset
 from mediaflow.services.delivery import awaiting
 from tests.api.site import Site, is_problem
 from tests.services.records import an_asset

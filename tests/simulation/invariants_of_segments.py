@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from mediaflow.domain import keys
 from mediaflow.domain.ids import segment_id
-from mediaflow.domain.records import Asset, MadeSegment
+from mediaflow.domain.madesegments import MadeSegment
+from mediaflow.domain.records import Asset
 from tests.simulation.world import World
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from mediaflow.domain import keys
 from mediaflow.domain.ids import segment_id
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.presentation import Artifact
-from mediaflow.domain.records import MadeSegment, Task
+from mediaflow.domain.records import Task
 from mediaflow.plugin import Storage
 from mediaflow.services.ports import Below, Database
 
