@@ -55,12 +55,13 @@ def original_key(owner: str, sha256: str) -> str:
     return f"originals/{name if len(name) <= MAX_OWNER_CHARACTERS else derived_id('owner', owner)}/{sha256}"
 
 
-def shared_original_key(owner: str, sha256: str, asset_id: str) -> str:
-    """Where an owner's original stays that this asset was the first to have, and others may share.
+def shared_original_key(owner: str, sha256: str, life: str) -> str:
+    """Where an owner's original stays that an asset was the first to have, and others may share. `life` is an id of its
+    own, each time.
 
     Never used twice, so that deleting it can harm nobody who uploads the same bytes again, however late it happens.
     """
-    return f"{original_key(owner, sha256)}-{asset_id}"
+    return f"{original_key(owner, sha256)}-{life}"
 
 
 def asset_prefix(asset_id: str) -> str:

@@ -127,6 +127,17 @@ def test_bytes_that_come_back_get_another_key(shelf: Shelf) -> None:
     shelf.check()
 
 
+def test_one_asset_gives_no_key_a_second_life(shelf: Shelf) -> None:
+    """It stood still while it was linked, through its purge: the deletion that is still under way is of another key."""
+    asset = shelf.asset()
+    keys_of_its_lives = []
+    for _ in range(2):
+        keys_of_its_lives.append(shelf.blobs.link(shelf.owner, SHA256, asset.id, 5))
+        (blob,) = shelf.database.blobs.find({})
+        shelf.database.blobs.remove(blob.id)  # what the end of a purge does
+    assert len(set(keys_of_its_lives)) == 2
+
+
 def test_a_purged_asset_can_not_be_linked(shelf: Shelf) -> None:
     asset = shelf.asset()
     shelf.purge(asset.id)

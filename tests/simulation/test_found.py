@@ -96,6 +96,7 @@ def test_all_work_ends_after_each(world: World) -> None:
 
 SEEDS = {
     100600: "a picture for a generation that was followed and swept meanwhile was left for ever",
+    309466: "a chunk was taken over from a request whose lease had just been renewed",
     102457: "the same picture, made by a process that stood still",
     101956: "the making of an asset was told that a quota took back meanwhile",
     207390: "an upload that stood still beyond its purge, and met a database that was away, kept its original for ever",

@@ -45,7 +45,8 @@ class Blobs:
     def _linked(self, owner: str, sha256: str, asset_id: str, size_bytes: int) -> Blob | None:
         """The blob with the asset among its users, or None when another round is needed."""
         blob = self.database.blobs.get(blob_id(owner, sha256)) or self._older(owner, sha256, size_bytes)
-        fresh = keys.shared_original_key(owner, sha256, asset_id)
+        # not of the asset alone: one that stood still through its purge would give its key a second life
+        fresh = keys.shared_original_key(owner, sha256, derived_id("life", asset_id, self.database.now()))
         if blob is None:
             made = self._blob(owner, sha256, fresh, size_bytes, [asset_id])
             return made if self.database.blobs.insert(made) else None

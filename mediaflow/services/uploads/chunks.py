@@ -112,7 +112,8 @@ class ChunkWriter:
         if known is None and self.database.chunks.insert(claim):
             return claim
         if known is not None and known.lease_until < now:
-            expect = {"token": known.token, "state": "writing"}
+            # its lease may have been renewed since it was looked at
+            expect = {"token": known.token, "state": "writing", "lease_until": known.lease_until}
             taken = self.database.chunks.change(known.id, expect, {"token": token, "lease_until": claim.lease_until})
             if taken is not None:
                 return taken
