@@ -74,6 +74,11 @@ def attempt_path(generation: int, task_name: str, attempt: int) -> str:
     return f"g{generation}/{task_name}.{attempt}"
 
 
+def opening_path(generation: int) -> str:
+    """How the paths begin of what attempts of the task `open` made."""
+    return f"g{generation}/open."
+
+
 def tracks_path(generation: int) -> str:
     """Below it a generation's segments have addresses that tell neither who made them nor where they lie."""
     return f"g{generation}/tracks/"

@@ -64,6 +64,9 @@ def test_a_published_asset_tells_what_plays(site: Site, ann: Api) -> None:
             "frame_rate": 25.0,
             "bitrate_bps": 600_000,
             "codecs": "avc1.64001e,mp4a.40.2",
+            "when": "eager",
+            "segments": None,  # an older version did not keep it
+            "segments_ready": None,
             "mp4_url": None,
         }
     ]

@@ -9,6 +9,7 @@ from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.leftovers import Leftover
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
@@ -35,6 +36,7 @@ TABLES: dict[str, type[Any]] = {
     "plugin_records": PluginRecord,
     "turns": Turn,
     "leftovers": Leftover,
+    "segments": MadeSegment,
 }
 IN_ONE_PROCESS = {
     "mongomock": "mongomock lives in one process, and its find_one_and_update is a find and an update apart",

@@ -50,7 +50,7 @@ def test_what_an_older_version_left_goes_on_and_is_told(pipeline: Pipeline) -> N
     told = {asset_id: [event.name for event in runtime.events.after(0, asset_id=asset_id)] for asset_id in before}
     assert told == {
         READY: ["asset.updated", "asset.deleted", "asset.purged"],
-        STORED: ["asset.ready", "job.done"],
+        STORED: ["asset.playable", "asset.ready", "job.done"],
         SENT: [],
         ANNOUNCED: ["upload.expired"],
     }

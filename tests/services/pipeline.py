@@ -133,8 +133,10 @@ class Pipeline:
         tasks = self.world.runtime.jobs.tasks(task.job_id)
         step = next(each for each in tasks if each.stage == "step" and each.rank > 0)
         source = (step.result or {})["path"]
-        made = described(f"{source}/", {"0.m4s": FileType("media", "video/mp4")})
-        return publication_document(Publication(task.generation, (master,), (files, made), 1.0, (source,)))
+        lent = [(t.result or {})["path"] for t in tasks if t.rank == 0 and t.state == "done"]
+        made = [described(f"{place}/", {"0.m4s": FileType("media", "video/mp4")}) for place in (source, *lent)]
+        published = Publication(task.generation, (master,), (files, *made), 1.0, (source,), tuple(lent))
+        return publication_document(published)
 
     def _put(self, task: Task, name: str) -> str:
         path = keys.attempt_path(task.generation, task.name, task.attempt)

@@ -205,7 +205,9 @@ def lose_published(b: Broken) -> None:
 
 
 def cut_published(b: Broken) -> None:
-    key = next(key for key in b.pipeline.objects(keys.asset_prefix(b.ready().id)) if key.endswith("m3u8"))
+    key = next(
+        key for key in b.pipeline.objects(keys.asset_prefix(b.ready().id)) if key.endswith("package.1/master.m3u8")
+    )
     b.storage.put(key, [b"xx"], size_bytes=2, content_type="text/plain")
 
 

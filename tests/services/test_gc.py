@@ -94,7 +94,7 @@ def test_what_is_being_made_is_kept_however_old(pipeline: Pipeline, collector: C
     pipeline.sent(b"to be assembled")
     running = pipeline.stored(b"its step is running")
     pipeline.work("probe", "validate", "plan")
-    (task,) = runtime.database.tasks.find({"asset_id": running, "stage": "step"})
+    (task,) = runtime.database.tasks.find({"asset_id": running, "stage": "step", "rank": 2})
     runtime.database.tasks.change(task.id, {}, {"state": "running", "attempt": 2})
     lost, held = (f"{keys.asset_prefix(running)}g1/video-0.{number}/" for number in (1, 2))
     for place in (lost, held):

@@ -24,7 +24,10 @@ FRESH_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 600
 USUAL_SECONDS: Final = 300
 FOR_VIEWERS: Final = frozenset(
-    {"asset.processing", "asset.ready", "asset.failed", "asset.rejected", "asset.updated", "asset.captioned"}
+    {
+        *("asset.processing", "asset.playable", "asset.ready", "asset.failed", "asset.rejected"),
+        *("asset.updated", "asset.captioned"),
+    }
 )
 """What is told to those whom an asset is shared with: the rest is its owner's business."""
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

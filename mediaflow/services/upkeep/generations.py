@@ -42,11 +42,20 @@ class Generations:
         if taken is None:
             return
         for key in [info.key for info in self.storage.list(keys.asset_prefix(asset.id))]:
-            if _is_left_over(taken, key.removeprefix(keys.asset_prefix(asset.id))):
+            path = key.removeprefix(keys.asset_prefix(asset.id))
+            if _is_left_over(taken, path) or _opened_once(taken, path, now):
                 self.storage.delete(key)
         Segments(self.database, self.storage).forget(asset.id, before=_newest(taken) + 1)
         # a newer end of a job moved it further on meanwhile
         self.database.assets.change(asset.id, {"sweep_at": taken.sweep_at}, {"sweep_at": None})
+
+
+def _opened_once(asset: Asset, path: str, now: float) -> bool:
+    """True for playlists of who began before all was made, when nobody of these can be watching any more."""
+    published = asset.published
+    if published is None or not path.startswith(keys.opening_path(published.generation)):
+        return False
+    return not any(files.holds(path) and (files.until or 0.0) > now for files in published.earlier)
 
 
 def _newest(asset: Asset) -> int:

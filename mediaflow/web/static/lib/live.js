@@ -12,9 +12,9 @@ const LOST_MILLISECONDS = 6000;
 
 /** All names of the log (mediaflow/domain/events.py), for an EventSource hears only what it is told to. */
 export const NAMES = [
-  'asset.created', 'asset.processing', 'asset.ready', 'asset.failed', 'asset.rejected', 'asset.updated', 'asset.captioned',
-  'asset.shared', 'asset.deleted', 'asset.restored', 'asset.purged', 'upload.stored', 'upload.failed', 'upload.aborted',
-  'upload.expired', 'task.failed', 'job.done', 'job.failed', 'job.cancelled',
+  'asset.created', 'asset.processing', 'asset.playable', 'asset.ready', 'asset.failed', 'asset.rejected', 'asset.updated',
+  'asset.captioned', 'asset.shared', 'asset.deleted', 'asset.restored', 'asset.purged', 'upload.stored', 'upload.failed',
+  'upload.aborted', 'upload.expired', 'task.failed', 'job.done', 'job.failed', 'job.cancelled',
 ];
 
 /** Says `news` (detail: `{name, data}`; `reset`: read anew what you show), and `change` when `open` is another. */
