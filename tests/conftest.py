@@ -17,6 +17,7 @@ LONGEST_FIRST: Final = (
     "tests/integration/library/test_account.py",
     "tests/integration/library/test_deleting.py",
     "tests/integration/test_page.py",
+    "tests/integration/test_playing_early.py",
     "tests/integration/test_tracks.py",
     "tests/integration/test_schemathesis.py",
     "tests/integration/test_player.py",
@@ -52,6 +53,7 @@ ONE_SERVICE: Final = (
     "tests/integration/test_live_page.py",
     "tests/integration/test_mutants.py",
     "tests/integration/test_page.py",
+    "tests/integration/test_playing_early.py",
     "tests/integration/test_tracks.py",
 )
 """They use the service, the browser and the clips of `tests/integration`, which every process would make for itself."""

@@ -1,0 +1,51 @@
+"""Who opens a video while it is made sees it play to its end, in a real browser, by playlists that came before it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, Request
+
+from mediaflow.testing.clips import make_clip
+from tests.integration.browsing import fresh_page, until
+from tests.integration.service import Service
+from tests.integration.watching import VIDEO, Viewer, enter
+
+SECONDS = 30
+
+
+def test_a_video_plays_from_its_first_moment_to_its_end_while_it_is_made(
+    service: Service, browser: Browser, tmp_path: Path
+) -> None:
+    # given: a page that is ready, and an upload that has just become playable
+    clip = make_clip(tmp_path / "clip.mp4", seconds=SECONDS, width=1280, height=720)
+    with fresh_page(browser) as page:
+        enter(page, service)
+        viewer, asked = Viewer(page, service), list[str]()
+        page.goto(f"{service.url}/")
+        page.on("request", lambda request: _note(request, asked))
+        asset_id = service.upload(clip, metadata={"title": "Early"}).json()["asset_id"]
+        deadline = time.monotonic() + 60
+        while not (asset := service.asset(asset_id))["playable"]:
+            assert time.monotonic() < deadline, asset
+            time.sleep(0.05)
+        (low,) = asset["renditions"]
+        assert (asset["state"], low["when"], low["segments"]) == ("processing", "eager", -(-SECONDS // 4))
+        assert low["segments_ready"] >= 1
+
+        # when
+        viewer.watch(asset_id)
+        page.evaluate(f"{VIDEO}.playbackRate = 4")
+        until(page, lambda: bool(viewer.video("ended")), 60)
+
+        # then
+        assert viewer.place >= SECONDS - 0.5
+        assert not viewer.trouble.is_visible()
+        assert any("/g1/open." in url for url in asked), "it began with what was opened"
+        assert any("/g1/tracks/" in url for url in asked)
+        assert service.settled(asset_id)["state"] == "ready"
+
+
+def _note(request: Request, asked: list[str]) -> None:
+    asked.append(request.url)
