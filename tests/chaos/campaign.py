@@ -25,6 +25,7 @@ from tests.chaos.checks import Verdict, check_all
 from tests.chaos.customers import Customers
 from tests.chaos.faults import ZOMBIE_SECONDS, Faults
 from tests.chaos.shapes import Shape, ShapeName, running_shape
+from tests.chaos.viewers import Viewers
 
 TERMINAL_SECONDS: Final = 120.0
 """After the last fault, everything that was acknowledged is terminal within this time."""
@@ -66,6 +67,7 @@ class Account:
     broken: list[str] = field(default_factory=list)
     kills: int = 0
     given_up: int = 0
+    watched_early: int = 0
 
     @property
     def clean(self) -> bool:
@@ -90,6 +92,7 @@ class Account:
             "points": len(self.points),
             "acknowledged": self.acknowledged,
             "given_up": self.given_up,
+            "watched_early": self.watched_early,
             "lost": len(self.lost),
             "duplicate": len(self.duplicate),
             "corrupt": len(self.corrupt),
@@ -101,8 +104,8 @@ class Account:
 
 
 def make_short_clip(path: Path) -> Path:
-    """A few pictures and a tone: a second of work."""
-    return make_clip(path, seconds=0.5, width=256, height=144, rate="10")
+    """A few pictures and a tone: a second of work, and so long that it can be watched while it is made."""
+    return make_clip(path, seconds=5, width=256, height=144, rate="5")
 
 
 def run_campaign(plan: Plan, directory: Path) -> Account:
@@ -112,23 +115,26 @@ def run_campaign(plan: Plan, directory: Path) -> Account:
     chunk_bytes = 5 * 1024**2 if plan.shape == "production" else 16 * 1024
     with running_shape(plan.shape, directory / "service", workers=plan.workers) as shape:
         customers = Customers(shape.url, shape.token, clip, plan.seed, chunk_bytes, plan.backlog)
+        viewers = Viewers(customers)
         faults = Faults(shape, plan.seed, zombies_at_once=max(1, plan.workers - 2))
         customers.start(plan.uploaders)
+        viewers.start()
         try:
             while account.clean and account.kills < plan.kills and account.seconds < plan.seconds:
-                _round(account, shape, customers, faults, directory)
+                _round(account, shape, (customers, viewers), faults, directory)
                 account.seconds = time.monotonic() - began
                 _tell_round(account)
         except KeyboardInterrupt:
             print("interrupted: this round is not counted", flush=True)
         finally:
             customers.end()
+            viewers.end()
     account.broken += [f"left over: {words}" for words in shape.left_over()]
     return account
 
 
-def _round(account: Account, shape: Shape, customers: Customers, faults: Faults, directory: Path) -> None:
-    plan = account.plan
+def _round(account: Account, shape: Shape, people: tuple[Customers, Viewers], faults: Faults, directory: Path) -> None:
+    plan, (customers, viewers) = account.plan, people
     _become_busy(plan, customers)
     began = time.monotonic()
     while (elapsed := time.monotonic() - began) < plan.round_seconds:
@@ -139,7 +145,9 @@ def _round(account: Account, shape: Shape, customers: Customers, faults: Faults,
     account.settled_seconds.append(_settle(account, shape, customers))
     account.broken += customers.faults
     if account.clean:
-        account.add(check_all(shape, customers, directory))
+        account.add(check_all(shape, customers, directory, viewers.check))
+    account.corrupt += viewers.faults
+    account.watched_early = len(viewers.early)
     account.rounds += 1
     account.done, account.points, account.kills = faults.done.copy(), faults.points.copy(), faults.kills
     account.statuses, account.given_up = customers.statuses.copy(), customers.given_up

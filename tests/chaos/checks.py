@@ -6,7 +6,7 @@ import json
 import struct
 import subprocess
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -38,8 +38,13 @@ class Verdict:
         return not (self.lost or self.duplicate or self.corrupt or self.broken)
 
 
-def check_all(shape: Shape, customers: Customers, directory: Path) -> Verdict:
-    """Look at everything that was acknowledged since the last look, and at all documents and objects."""
+def check_all(
+    shape: Shape, customers: Customers, directory: Path, early: Callable[[Sent], list[str]] = lambda _: []
+) -> Verdict:
+    """Look at everything that was acknowledged since the last look, and at all documents and objects.
+
+    `early` tells what is wrong for those who began to watch an asset before it was ready.
+    """
     verdict = Verdict([], [], [], [], 0)
     poisoned = 0
     session = requests.Session()
@@ -51,6 +56,7 @@ def check_all(shape: Shape, customers: Customers, directory: Path) -> Verdict:
         sent.checked = True
         if sent.state == "ready":
             _check_one(session, shape.url, sent, verdict, directory)
+            verdict.corrupt.extend(early(sent))
         elif sent.state == "failed" and used_up(_tasks(session, shape.url, sent)):
             poisoned += 1
         else:
