@@ -10,9 +10,9 @@ from mediaflow.domain.ids import derived_id
 
 _KEY_PART = re.compile(r"[A-Za-z0-9_%=@+-][A-Za-z0-9._%=@+-]*")
 _SEGMENT = re.compile(
-    r"g(?P<generation>[1-9][0-9]{0,8})/tracks/(?P<track>[^/]+)/(?P<number>init|[0-9]{5}|[1-9][0-9]{5})\.[A-Za-z0-9]+"
+    r"g(?P<generation>[1-9][0-9]{0,8})/tracks/(?P<track>[^/]+)/(?P<number>init|[0-9]{5}|[1-9][0-9]{5})\.[A-Za-z0-9]{1,10}"
 )
-"""Each segment has one address and no aliases."""
+"""Each number is written in one way. The ending is for people: it does not tell segments apart."""
 MAX_KEY_CHARACTERS = 900
 MAX_PART_CHARACTERS = 255
 """File systems take no longer names."""

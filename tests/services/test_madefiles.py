@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mediaflow.plugin import Artifact, Track
+from mediaflow.plugin import Artifact, Foretold, Track
 from mediaflow.services.pipeline.madefiles import unfit_artifact
 
 TRACK = Track("360p", "video", "avc1.640028", 12800, width=640, height=360)
@@ -17,6 +17,10 @@ SEGMENT = Artifact("360p/0.m4s", "segment", "video/mp4", 9, track="360p", number
 
 def describing(**fields: Any) -> Artifact:
     return replace(INIT, describes=replace(TRACK, **fields))
+
+
+def foretelling(*runs: tuple[int, float], peak: int = 9, average: int = 9) -> Artifact:
+    return replace(INIT, foretells=Foretold(runs, peak, average))
 
 
 @pytest.mark.parametrize(
@@ -37,6 +41,15 @@ def describing(**fields: Any) -> Artifact:
         (describing(codecs=""), "that its codecs are ''"),
         (describing(timescale=0), "that the timescale of its track is 0"),
         (describing(height=-2), "that the height of its track is -2"),
+        (foretelling(), "that it foretells 0 runs of segments"),
+        (foretelling((10**9, 2.0)), "that it foretells 1000000000 segments; they must be at most 50000"),
+        (foretelling((30_000, 2.0), (30_000, 1.0)), "that it foretells 60000 segments"),
+        (foretelling((0, 2.0)), "that it foretells 0 segments of 2.0 s"),
+        (foretelling((2, float("nan"))), "that it foretells 2 segments of nan s"),
+        (foretelling((2, -1.0)), "that it foretells 2 segments of -1.0 s"),
+        (foretelling((2, float("inf"))), "that it foretells 2 segments of inf s"),
+        (foretelling((2, 2.0), peak=10**30), "that it foretells peak_bps 1000000000000000000000000000000"),
+        (foretelling((2, 2.0), average=0), "that it foretells average_bps 0"),
         (describing(label="a\nb"), r"that the label of its track is 'a\nb'"),
     ],
 )
@@ -50,3 +63,4 @@ def test_what_is_wrong_is_told_with_its_value(artifact: Artifact, said: str) -> 
 def test_what_is_right_is_taken(codecs: str) -> None:
     assert unfit_artifact(describing(codecs=codecs)) is None
     assert unfit_artifact(SEGMENT) is None
+    assert unfit_artifact(foretelling((9_000, 2.0), (1, 0.04))) is None

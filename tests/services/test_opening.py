@@ -6,17 +6,20 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 import pytest
 
-from mediaflow.domain.errors import NotFound
-from mediaflow.domain.keys import asset_prefix
+from mediaflow.domain.errors import NotFound, TaskFailed
+from mediaflow.domain.keys import addressed_segment, asset_prefix
+from mediaflow.domain.presentation import Artifact, Foretold, Track
 from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.opening import foretold
+from mediaflow.services.pipeline.packaging import Produced
 from mediaflow.testing.clips import make_clip
 from tests.services.working import asset_of, ingest, published_file, work, working_world
 from tests.services.world import World
@@ -179,3 +182,29 @@ def test_without_its_beginning_a_film_is_published_when_it_is_made(world: World,
     work(world)
     asset = asset_of(world, asset_id)
     assert (asset.state, asset.published is not None and asset.published.warnings) == ("ready", ())
+
+
+def _produced(*runs: int, name: str = "00000.m4s") -> Produced:
+    """An attempt that foretells a track for each of the runs."""
+    made: list[Artifact] = []
+    for number, count in enumerate(runs):
+        track = Track(f"t{number}", "video", "avc1.640028", 12800)
+        told = Foretold(((count, 2.0),), 9, 9)
+        made.append(
+            Artifact(f"t{number}/init.mp4", "init", "video/mp4", 9, track.name, describes=track, foretells=told)
+        )
+        made.append(Artifact(f"t{number}/{name}", "segment", "video/mp4", 9, track.name, 0, 2.0))
+    return Produced("g1/video-first.1", tuple(made))
+
+
+def test_many_tracks_that_foretell_much_are_not_written_down() -> None:
+    """Each may be fit by itself: together they would take the worker's memory."""
+    with pytest.raises(TaskFailed, match="More than 50000 segments are foretold"):
+        foretold(1, [_produced(*(50_000,) * 1000)])
+
+
+@pytest.mark.parametrize("name", ["00000.m4s", "0.m4%73", "0.m_s", "0.", "0", f"0.{'a' * 11}"])
+def test_whatever_files_are_called_their_addresses_are_found(name: str) -> None:
+    (track,) = foretold(1, [_produced(2, name=name)]).video
+    for number, uri in enumerate((track.init_uri, *(segment.uri for segment in track.segments)), start=-1):
+        assert addressed_segment(f"g1/{unquote(uri).removeprefix('../')}") == (1, "t0", number)

@@ -10,12 +10,15 @@ from typing import Final
 from mediaflow.domain import keys
 from mediaflow.domain.mediatypes import is_media_type
 from mediaflow.domain.publication import ARTIFACTS
-from mediaflow.plugin import Artifact, Track
+from mediaflow.plugin import Artifact, Foretold, Track
 
 LONGEST_TITLE: Final = 200
 LONGEST_NAME: Final = 100
 MOST_SECONDS: Final = 1e6
 MOST_SEGMENTS: Final = 1_000_000
+MOST_FORETOLD: Final = 50_000
+"""Segments of a track that may be told before they are made: no more than a task may make."""
+MOST_BPS: Final = 1_000_000_000_000
 _CODECS: Final = re.compile(r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*")
 """One codec of RFC 6381; it is written into manifests in quotes."""
 
@@ -36,7 +39,8 @@ def unfit_artifact(artifact: Artifact) -> str | None:
     seconds = artifact.duration_seconds
     if seconds is not None and not (math.isfinite(seconds) and 0 <= seconds <= MOST_SECONDS):
         return f"that its duration_seconds is {seconds!r}; it must be 0 to {MOST_SECONDS:.0f}"
-    return _unfit_track(artifact.describes) if artifact.describes is not None else None
+    problem = _unfit_track(artifact.describes) if artifact.describes is not None else None
+    return problem or (_unfit_foretold(artifact.foretells) if artifact.foretells is not None else None)
 
 
 _NAMES: Final = f"a track's name is of letters, digits and ._-=@+%, and at most {LONGEST_NAME} long"
@@ -57,6 +61,23 @@ def _unfit_track(track: Track) -> str | None:
         text = getattr(track, field)
         if text is not None and not (text.isprintable() and len(text) <= LONGEST_TITLE):
             return f"that the {field} of its track is {text!r:.100}; it must be of printable characters"
+    return None
+
+
+def _unfit_foretold(told: Foretold) -> str | None:
+    if not told.runs or len(told.runs) > MOST_FORETOLD:
+        return f"that it foretells {len(told.runs)} runs of segments; they must be 1 to {MOST_FORETOLD}"
+    for count, seconds in told.runs:
+        if count < 1 or not 0 < seconds <= MOST_SECONDS:  # nor NaN
+            return (
+                f"that it foretells {count} segments of {seconds!r} s; they must be 1 or more, each longer than 0 and"
+                f" at most {MOST_SECONDS:.0f} s"
+            )
+    if told.segment_count > MOST_FORETOLD:
+        return f"that it foretells {told.segment_count} segments; they must be at most {MOST_FORETOLD}"
+    for field in ("peak_bps", "average_bps"):
+        if not 0 < getattr(told, field) <= MOST_BPS:
+            return f"that it foretells {field} {getattr(told, field)}; it must be 1 to {MOST_BPS}"
     return None
 
 

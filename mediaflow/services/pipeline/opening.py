@@ -6,21 +6,26 @@ neither attempt nor place. Publishing takes its place later, and who began here 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from mediaflow.domain import keys
+from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.events import Event
 from mediaflow.domain.presentation import Artifact, Foretold, Presentation, Rendition, Segment
 from mediaflow.domain.publication import Files, Publication
 from mediaflow.domain.records import Asset, Task
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.madefiles import MOST_FORETOLD
 from mediaflow.services.pipeline.packaging import Produced, describe_renditions, named, presentation_of
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.ports import Database, Metrics, Outbox, Plugins
+
+_SUFFIX: Final = re.compile(r"[A-Za-z0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +82,21 @@ class Opening:
 
 
 def foretold(generation: int, produced: Iterable[Produced]) -> Presentation:
-    """The tracks that init segments foretell, each with all its segments at their addresses."""
+    """The tracks that init segments foretell, each with all its segments at their addresses. TaskFailed for more than
+    fit: this process writes down what a step's child only claims.
+    """
     found: dict[str, Rendition] = {}
+    left = MOST_FORETOLD
     for source in produced:
         firsts = {artifact.track: artifact for artifact in source.artifacts if artifact.role == "segment"}
         for artifact in source.artifacts:
             if artifact.describes is not None and artifact.foretells is not None:
+                left -= artifact.foretells.segment_count
+                if left < 0:
+                    raise TaskFailed(
+                        f"More than {MOST_FORETOLD} segments are foretold; the asset is shown when it is made.",
+                        code="job.step_broken",
+                    )
                 first = firsts.get(artifact.describes.name, artifact)
                 found.setdefault(artifact.describes.name, _rendition(generation, artifact, artifact.foretells, first))
     return presentation_of(found.values())
@@ -102,6 +116,7 @@ def _rendition(generation: int, init: Artifact, told: Foretold, first: Artifact)
 def _uri(generation: int, track: str, number: int, like: Artifact) -> str:
     """As manifests name it, which have a directory of their own beside the tracks'; with the ending of its kind."""
     name = like.path.rpartition("/")[2]
-    suffix = f".{name.rpartition('.')[2]}" if "." in name else ".bin"
+    ending = name.rpartition(".")[2]
+    suffix = f".{ending}" if "." in name and _SUFFIX.fullmatch(ending) else ".bin"
     address = keys.segment_address(generation, track, number, suffix)
     return quote(f"../{address.split('/', 1)[1]}")
