@@ -80,6 +80,8 @@ def test_a_step_sees_its_settings_and_no_secret_of_the_environment(bench: Bench)
         ("made('a'); return [Artifact('a', 'file', 'text', 4)]", "says of 'a' that it is 'text', which is no media"),
         ("made('a'); return [Artifact('a', 'file', 'text/html\\r\\nX: y', 4)]", "which is no media type"),
         ("made('a'); return [Artifact('a', 'file', 'text/plain', 4, title='a\\nb')]", "that its title is"),
+        ("workspace.made(Artifact('a' * 300, 'file', 'text/plain', 4)); time.sleep(9)",
+         "names a file that can't be looked at"),
         ("made('a')", "returned None; it must return Artifacts"),
         ("return made('a')", "returned one Artifact; it must return Artifacts"),
         ("return [here / 'a']", "among its artifacts; it must be an Artifact"),

@@ -79,10 +79,7 @@ class Told:
             what = exit_phrase(ended.returncode)
             _log.warning("step broken", step=self.name, returncode=ended.returncode, stderr=stderr[-_STDERR_SHOWN:])
             raise self._broken(f"{what} without a result{last_said(stderr)}")
-        try:
-            check_files(self.name, self.artifacts, self.directory)
-        except (OSError, RuntimeError) as error:  # a path that is too long, links that lead to themselves
-            raise self._broken(f"names a file that can't be looked at: {error!s:.300}") from error
+        self._check_files(self.artifacts)
         return [dump(artifact) for artifact in self.artifacts]
 
     def _count_report(self) -> None:
@@ -101,8 +98,14 @@ class Told:
         if artifact.path in self._made:
             return
         self._made.add(artifact.path)
-        check_files(self.name, [artifact], self.directory)
+        self._check_files([artifact])
         self.hooks.made(artifact)
+
+    def _check_files(self, artifacts: Iterable[Artifact]) -> None:
+        try:
+            check_files(self.name, artifacts, self.directory)
+        except (OSError, RuntimeError) as error:  # a path that is too long, links that lead to themselves
+            raise self._broken(f"names a file that can't be looked at: {error!s:.300}") from error
 
     def _artifact(self, document: dict[str, Any], text: str, told: list[int]) -> Artifact:
         """The artifact of a line; `told` are the bytes and the number of those of its kind until now."""
