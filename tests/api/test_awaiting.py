@@ -33,7 +33,7 @@ def asset(site: Site) -> Asset:
     return made
 
 
-def make(site: Site, asset: Asset, number: int = 0) -> None:
+def make(site: Site, asset: Asset, number: int = 0, content_type: str = "video/mp4") -> None:
     """Make a segment: its object first, then its record."""
     path = f"g1/video-low.1/360p/{number}.m4s"
     runtime = site.world.runtime
@@ -45,7 +45,7 @@ def make(site: Site, asset: Asset, number: int = 0) -> None:
         track="360p",
         number=number,
         path=path,
-        content_type="video/mp4",
+        content_type=content_type,
         size_bytes=len(DATA),
         duration_seconds=4.0,
         created_at=0.0,
@@ -125,7 +125,7 @@ def test_no_more_are_waited_for_than_one_process_looks_for(
     began = time.monotonic()
     is_problem(ask(site, asset), 503, "stream.not_made")
     assert time.monotonic() - began < 0.5
-    assert not site.world.runtime.awaiting.join("x", lambda: None)
+    assert not site.world.runtime.awaiting.join("x", asset.id, lambda: None)
 
 
 def test_many_who_wait_for_one_segment_cost_one_look(site: Site, asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,11 +140,44 @@ def test_many_who_wait_for_one_segment_cost_one_look(site: Site, asset: Asset, m
     woken = [threading.Event() for _ in range(100)]
     segment = segment_id(asset.id, 1, "360p", 0)
     for each in woken:
-        assert site.world.runtime.awaiting.join(segment, each.set)
+        assert site.world.runtime.awaiting.join(segment, asset.id, each.set)
     time.sleep(0.5)
     make(site, asset)
     assert all(each.wait(5) for each in woken)
     assert 1 <= len(looks) < 20
+
+
+def test_who_waits_for_all_of_a_film_keeps_nobody_from_another(site: Site, asset: Asset) -> None:
+    waiting = site.world.runtime.awaiting
+    joined = [waiting.join(f"{asset.id}-{number}", asset.id, lambda: None) for number in range(awaiting.MOST)]
+    assert sum(joined) == awaiting.MOST_OF_ONE
+    assert waiting.join(f"{asset.id}-0", asset.id, lambda: None), "what is waited for already costs nothing"
+    assert waiting.join("another's", "another", lambda: None)
+    assert not waiting.join("one more", asset.id, lambda: None)
+
+
+def test_a_look_that_fails_is_not_the_last(site: Site, asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
+    segments, failed = site.world.runtime.database.segments, threading.Event()
+    real = segments.find
+
+    def failing(*arguments: object, **named: object) -> object:
+        if failed.is_set():
+            return real(*arguments, **named)  # type: ignore[arg-type]
+        failed.set()
+        raise ValueError("no")
+
+    monkeypatch.setattr(segments, "find", failing)
+    with meanwhile(lambda: make(site, asset)):
+        began = time.monotonic()
+        assert ask(site, asset).status_code == 200
+    assert time.monotonic() - began < 5
+
+
+def test_what_a_browser_could_run_it_keeps(site: Site, asset: Asset) -> None:
+    make(site, asset, content_type="text/html")
+    answer = ask(site, asset)
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="00000.m4s"'
 
 
 def _counted(site: Site) -> float:

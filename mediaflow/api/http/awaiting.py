@@ -17,10 +17,10 @@ _MAY_WAIT: Final = "mediaflow.may_wait"
 _AWAITED: Final = "mediaflow.awaited"
 
 
-def wait_for(environ: WSGIEnvironment, awaiting: Awaiting, segment: str) -> None:
-    """Tell from a view that its request can be answered when that segment is there."""
+def wait_for(environ: WSGIEnvironment, awaiting: Awaiting, segment: str, asset: str) -> None:
+    """Tell from a view that its request can be answered when that segment of the asset is there."""
     if environ.get(_MAY_WAIT):
-        environ[_AWAITED] = awaiting, segment
+        environ[_AWAITED] = awaiting, segment, asset
 
 
 def is_waiting(environ: WSGIEnvironment) -> bool:
@@ -46,7 +46,7 @@ class AskingAgain:
         return self._later(first, environ[_AWAITED], start_response)
 
     def _later(
-        self, first: WSGIEnvironment, awaited: tuple[Awaiting, str], start_response: StartResponse
+        self, first: WSGIEnvironment, awaited: tuple[Awaiting, str, str], start_response: StartResponse
     ) -> Iterator[bytes]:
         until = time.monotonic() + LONGEST_SECONDS
         while True:
@@ -62,10 +62,10 @@ class AskingAgain:
             _close(body)
 
 
-def _waited(awaiting: Awaiting, segment: str, until: float) -> Generator[Pause, None, bool]:
+def _waited(awaiting: Awaiting, segment: str, asset: str, until: float) -> Generator[Pause, None, bool]:
     """Wait for the segment; False when too many are waited for."""
     pause = Pause(max(0.0, until - time.monotonic()))
-    if not awaiting.join(segment, pause.wake):
+    if not awaiting.join(segment, asset, pause.wake):
         return False
     try:
         yield pause

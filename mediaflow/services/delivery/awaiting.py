@@ -24,17 +24,19 @@ LONGEST_SECONDS: Final = 9.0
 LOOK_SECONDS: Final = 0.1
 MOST: Final = 500
 """So many segments are waited for in one process; whoever asks for another one is refused at once."""
+MOST_OF_ONE: Final = 100
+"""So many of them are one asset's: who asks for all that a film will have keeps nobody from another."""
 
 
 class NotMade(Unavailable):
-    """A segment that will be there, but is not yet. `segment` is the id of its record."""
+    """A segment that will be there, but is not yet. `segment` is the id of its record, `asset` its asset's."""
 
     default_code = "stream.not_made"
     retry_after_seconds = 2
 
-    def __init__(self, segment: str) -> None:
+    def __init__(self, segment: str, asset: str) -> None:
         super().__init__("This part of the video is being made; ask again.")
-        self.segment = segment
+        self.segment, self.asset = segment, asset
 
 
 @dataclass(slots=True)
@@ -44,21 +46,29 @@ class Awaiting:
     database: Database
     metrics: Metrics
     _waiting: dict[str, set[Callable[[], None]]] = field(default_factory=lambda: defaultdict(set))
+    _assets: dict[str, str] = field(default_factory=dict)
+    """The asset of each that is waited for."""
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _thread: threading.Thread | None = None
     _closed: bool = False
 
-    def join(self, segment: str, wake: Callable[[], None]) -> bool:
+    def join(self, segment: str, asset: str, wake: Callable[[], None]) -> bool:
         """Have `wake` called once when the segment is there; False when too many are waited for. `leave` at the end."""
         with self._changed:
-            if self._closed or (segment not in self._waiting and len(self._waiting) >= MOST):
+            if self._closed or not self._has_room(segment, asset):
                 return False
             self._waiting[segment].add(wake)
+            self._assets[segment] = asset
             if self._thread is None:
                 self._thread = threading.Thread(target=self._look, name="segments", daemon=True)
                 self._thread.start()
             self._changed.notify()
         return True
+
+    def _has_room(self, segment: str, asset: str) -> bool:
+        if segment in self._waiting:
+            return True
+        return len(self._waiting) < MOST and list(self._assets.values()).count(asset) < MOST_OF_ONE
 
     def leave(self, segment: str, wake: Callable[[], None]) -> None:
         """Wait no more."""
@@ -67,6 +77,7 @@ class Awaiting:
             waiting.discard(wake)
             if not waiting:
                 self._waiting.pop(segment, None)
+                self._assets.pop(segment, None)
 
     def close(self) -> None:
         """Look no more."""
@@ -86,6 +97,7 @@ class Awaiting:
             for segment in self._found(wanted):
                 with self._changed:
                     woken = self._waiting.pop(segment, set())
+                    self._assets.pop(segment, None)
                 for wake in woken:
                     wake()
             time.sleep(LOOK_SECONDS)
@@ -95,4 +107,6 @@ class Awaiting:
             return [each.id for each in self.database.segments.find({"id": OneOf(wanted)})]
         except MediaflowError as error:
             _log.warning("segments are not looked for", detail=error.detail)
-            return []
+        except Exception:  # noqa: BLE001 - whoever waits here later is woken by this thread too
+            _log.warning("segments are not looked for", exc_info=True)
+        return []

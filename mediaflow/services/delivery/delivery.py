@@ -135,19 +135,19 @@ class Delivery:
             raise _no_file()
         shown, now = asset.published or asset.opened, self.stream_tokens.clock()
         if shown is not None and (segment := shown.awaits(path, now)) is not None:
-            return self._made(asset, *segment)
+            return self._made(asset, path, *segment)
         what = shown and shown.file(path, now)
         if not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
             raise _no_file()
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
-    def _made(self, asset: StreamFacts, generation: int, track: str, number: int) -> Place:
+    def _made(self, asset: StreamFacts, path: str, generation: int, track: str, number: int) -> Place:
         """Where a segment lies that is watched while others are made; NotMade when it is to come."""
         made = self.database.segments.get(segment := segment_id(asset.id, generation, track, number))
         if made is None:
-            raise NotMade(segment) if asset.opened is not None else _no_file()
-        key = keys.asset_prefix(asset.id) + made.path
-        return Place(key, "media", made.content_type, asset.visibility != "private", None)
+            raise NotMade(segment, asset.id) if asset.opened is not None else _no_file()
+        key, what = keys.asset_prefix(asset.id) + made.path, FileType("media", made.content_type)
+        return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
     def elsewhere(self, place: Place) -> str | None:
         """A presigned URL at which the storage itself sends the file, None when that is our business.
