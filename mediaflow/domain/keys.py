@@ -74,6 +74,11 @@ def attempt_path(generation: int, task_name: str, attempt: int) -> str:
     return f"g{generation}/{task_name}.{attempt}"
 
 
+def attempt_task(path: str) -> str:
+    """The name of the task that made the file at that path, which lies below `attempt_path`."""
+    return path.split("/")[1].rpartition(".")[0]
+
+
 def opening_path(generation: int) -> str:
     """How the paths begin of what attempts of the task `open` made."""
     return f"g{generation}/open."

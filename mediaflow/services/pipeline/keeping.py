@@ -40,6 +40,7 @@ class Keeping:
     lease: Lease
     _kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the list tells of each that was kept, beside what its step says in the end."""
+    _given_up: bool = False
 
     def keep(self, document: dict[str, Any]) -> dict[str, Any]:
         """Keep the file of an artifact, unless that was done; the artifact as the attempt's list tells of it."""
@@ -51,19 +52,22 @@ class Keeping:
     @contextmanager
     def while_made(self) -> Iterator[Callable[[Artifact], None]]:
         """Takes artifacts from a thread that must not wait, and keeps them from another. Leaving the block waits for
-        that; what failed is tried again by `keep`.
+        that; what failed is tried again by `keep`. When the block raises, no other is begun.
         """
         waiting: queue.SimpleQueue[Artifact | None] = queue.SimpleQueue()
         thread = threading.Thread(target=self._kept_from, args=(waiting,), name=f"keep-{self.task.name}", daemon=True)
         thread.start()
         try:
             yield waiting.put
+        except BaseException:
+            self._given_up = True  # a step may have told of 50,000 before it failed
+            raise
         finally:
             waiting.put(None)
             thread.join()
 
     def _kept_from(self, waiting: queue.SimpleQueue[Artifact | None]) -> None:
-        while (artifact := waiting.get()) is not None:
+        while (artifact := waiting.get()) is not None and not self._given_up:
             try:
                 self._keep(artifact)
             except Exception as error:  # noqa: BLE001 - `keep` meets it again, or the task is not ours any more

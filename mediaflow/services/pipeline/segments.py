@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediaflow.domain import keys
-from mediaflow.domain.ids import segment_id
+from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.ids import segment_id, task_id
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.records import Task
@@ -35,6 +36,8 @@ class Segments:
         """Keep a segment of a task's attempt. `path` is its own place below the asset's prefix; `put` stores it there.
 
         The answer is the one that counts, which may be another's; None for what is no segment: that is just stored.
+        TaskFailed (`job.name_taken`) when another step made that segment: it would be shown, and published, as this
+        one's.
         """
         track, number = _numbered(artifact)
         if track is None:
@@ -42,6 +45,7 @@ class Segments:
             return None
         known = self.database.segments.get(segment_id(task.asset_id, task.generation, track, number))
         if known is not None:
+            self._check_maker(task, known)
             return known
         put(path)
         made = MadeSegment(
@@ -63,7 +67,19 @@ class Segments:
             return made
         if winner.path != path:
             self.storage.delete(keys.asset_prefix(task.asset_id) + path)
+        self._check_maker(task, winner)
         return winner
+
+    def _check_maker(self, task: Task, made: MadeSegment) -> None:
+        name = keys.attempt_task(made.path)
+        other = None if name == task.name else self.database.tasks.get(task_id(task.job_id, name))
+        if other is not None and other.step != task.step:
+            number = "the init segment" if made.number == INIT else f"segment {made.number}"
+            raise TaskFailed(
+                f"The steps {other.step!r} and {task.step!r} both make {number} of {made.track!r}: take one of them out"
+                " of the profile, or use a version of the plugin that puts its codec into the names (`720p-av1`).",
+                code="job.name_taken",
+            )
 
     def of(self, asset_id: str, generation: int) -> dict[tuple[str, int], MadeSegment]:
         """All of a generation, by track and number."""

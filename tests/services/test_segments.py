@@ -1,0 +1,83 @@
+"""Segments that are kept while others are being made: by whom, and until when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.ids import task_id
+from mediaflow.domain.records import Task
+from mediaflow.plugin import Artifact
+from mediaflow.services.pipeline.keeping import Keeping
+from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.segments import Segments
+from tests.services.records import a_job, a_task, an_asset
+from tests.services.world import World, make_world
+
+DATA = b"a segment"
+
+
+def segment(number: int) -> Artifact:
+    return Artifact(f"{number}.m4s", "segment", "video/mp4", len(DATA), track="360p", number=number)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path / "data")
+
+
+def keeping(world: World, directory: Path, name: str, step: str) -> Keeping:
+    """What keeps the files of a task's first attempt, which works in the directory."""
+    job = a_job(an_asset(id="a" * 32), id="b" * 32)
+    task: Task = a_task(job, name, id=task_id(job.id, name), step=step, rank=1)
+    world.runtime.database.tasks.insert(task)
+    storage = world.runtime.storage
+    lease = Lease(world.runtime.execution.claims, task, lambda: False)
+    return Keeping(storage, Segments(world.runtime.database, storage), task, f"g1/{name}.1", directory, lease)
+
+
+def test_a_step_that_makes_another_ones_segments_is_named(world: World, tmp_path: Path) -> None:
+    """It may tell of them early and not in the end: then nothing but this would find out whose they are."""
+    (tmp_path / "0.m4s").write_bytes(DATA)
+    first = keeping(world, tmp_path, "evil", "evil.step")
+    with first.while_made() as made:
+        made(segment(0))
+    with pytest.raises(TaskFailed, match=r"'evil\.step' and 'video\.h264' both make segment 0 of '360p'") as caught:
+        keeping(world, tmp_path, "video-low", "video.h264").keep(_document(0))
+    assert caught.value.code == "job.name_taken"
+
+
+def test_tasks_of_one_step_share_their_segments(world: World, tmp_path: Path) -> None:
+    (tmp_path / "0.m4s").write_bytes(DATA)
+    keeping(world, tmp_path, "video-first", "video.h264").keep(_document(0))
+    assert keeping(world, tmp_path, "video-low", "video.h264").keep(_document(0))["at"] == "g1/video-first.1/0.m4s"
+
+
+def test_nothing_more_is_kept_of_a_step_that_failed(world: World, tmp_path: Path) -> None:
+    count = 1000
+    for number in range(count):
+        (tmp_path / f"{number}.m4s").write_bytes(DATA)
+
+    def fail() -> None:
+        with keeping(world, tmp_path, "video-low", "video.h264").while_made() as made:
+            for number in range(count):
+                made(segment(number))
+            raise TaskFailed("no")
+
+    with pytest.raises(TaskFailed):
+        fail()
+    assert world.runtime.database.segments.count({}) < count / 2
+
+
+def _document(number: int) -> dict[str, Any]:
+    return {
+        "path": f"{number}.m4s",
+        "role": "segment",
+        "content_type": "video/mp4",
+        "size_bytes": len(DATA),
+        "track": "360p",
+        "number": number,
+    }
