@@ -46,6 +46,10 @@ def test_a_video_plays_from_its_first_moment_to_its_end_while_it_is_made(
         assert any("/g1/tracks/" in url for url in asked)
         assert service.settled(asset_id)["state"] == "ready"
 
+        # and: the page goes over to what there is now, in all its sizes
+        until(page, lambda: any("/g1/package." in url for url in asked), 20)
+        until(page, lambda: len(viewer.options("Quality")) > 2, 20)
+
 
 def _note(request: Request, asked: list[str]) -> None:
     asked.append(request.url)

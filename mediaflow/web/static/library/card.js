@@ -45,7 +45,7 @@ export class Card {
     setText(parts.title, title);
     parts.title.title = title;
     showText(parts.duration, asset.duration_seconds && asset.state !== 'rejected' ? clock(asset.duration_seconds) : '');
-    showText(parts.badge, asset.state === 'ready' ? '' : stateName(asset.state));
+    showText(parts.badge, asset.state === 'ready' ? '' : asset.playable ? 'Plays already' : stateName(asset.state));
     showText(parts.error, ['failed', 'rejected'].includes(asset.state) ? failure(asset) : '');
     this.#showControls(asset, title, filters.place);
     this.#showFacts(asset, filters);

@@ -93,7 +93,8 @@ export class Player extends EventTarget {
   }
 
   /** Ask anew where the video plays; when that is another presentation than before, it is moved to. */
-  async renew() {
+  async renew({ renditions = this.#renditions } = {}) {
+    this.#renditions = renditions;
     // What goes wrong is said, or tried again later.
     await this.#address.renew().catch(() => null);
   }

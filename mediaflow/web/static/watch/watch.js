@@ -92,6 +92,9 @@ export class WatchView {
   }
 
   #showAsset(asset) {
+    // Who began while it was made saw its smallest size: all of them are there now.
+    const isWhole = asset.state === 'ready' && this.#asset?.state === 'processing';
+    if (isWhole) this.#player?.renew({ renditions: asset.renditions });
     this.#asset = asset;
     this.#describeAsset(asset);
     const watchable = asset.state === 'ready' || asset.playable;
