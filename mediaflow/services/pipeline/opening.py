@@ -25,6 +25,8 @@ from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.ports import Database, Metrics, Outbox, Plugins
 
+MOST_TOGETHER: Final = 2 * MOST_FORETOLD
+"""Picture and sound of the longest film."""
 _SUFFIX: Final = re.compile(r"[A-Za-z0-9]{1,10}")
 
 
@@ -86,7 +88,7 @@ def foretold(generation: int, produced: Iterable[Produced]) -> Presentation:
     fit: this process writes down what a step's child only claims.
     """
     found: dict[str, Rendition] = {}
-    left = MOST_FORETOLD
+    left = MOST_TOGETHER
     for source in produced:
         firsts = {artifact.track: artifact for artifact in source.artifacts if artifact.role == "segment"}
         for artifact in source.artifacts:
@@ -94,7 +96,7 @@ def foretold(generation: int, produced: Iterable[Produced]) -> Presentation:
                 left -= artifact.foretells.segment_count
                 if left < 0:
                     raise TaskFailed(
-                        f"More than {MOST_FORETOLD} segments are foretold; the asset is shown when it is made.",
+                        f"More than {MOST_TOGETHER} segments are foretold; the asset is shown when it is made.",
                         code="job.step_broken",
                     )
                 first = firsts.get(artifact.describes.name, artifact)
