@@ -76,6 +76,23 @@ def test_a_delete_ends_the_work_at_every_stage(pipeline: Pipeline, trash: Trash,
     assert {task.state for task in pipeline.world.runtime.jobs.tasks(job.id)} <= {"done", "cancelled"}
 
 
+def test_what_was_deleted_while_it_was_published_is_not_done(pipeline: Pipeline) -> None:
+    """Whoever looked at the asset just before its delete would end the job as done, and tell so."""
+    asset_id = pipeline.stored()
+    real = pipeline.hands().handlers["publish"]
+
+    def deleted_meanwhile(task: Task, lease: Lease) -> dict[str, Any]:
+        # the delete has not come to the job's tasks yet
+        changes = {"deleted_at": 1.0, "state": "stored", "opened": None, "playable": False}
+        pipeline.world.runtime.database.assets.change(asset_id, {}, changes)
+        return real(task, lease)
+
+    pipeline.work(publish=deleted_meanwhile)
+    job = pipeline.job(asset_id)
+    states = {task.name: task.state for task in pipeline.world.runtime.jobs.tasks(job.id)}
+    assert (job.state, states["publish"]) == ("cancelled", "cancelled")
+
+
 def test_a_delete_that_died_half_way_is_completed(pipeline: Pipeline, trash: Trash) -> None:
     asset_id = pipeline.stored()
     changes = {"deleted_at": 1.0, "purge_at": 4e9, "state": "stored"}  # all that it did before it died

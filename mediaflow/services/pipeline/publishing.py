@@ -7,7 +7,7 @@ from typing import Any
 
 from mediaflow.domain import keys
 from mediaflow.domain.documents import publication_document, publication_of
-from mediaflow.domain.errors import TaskFailed
+from mediaflow.domain.errors import LeaseLost, TaskFailed
 from mediaflow.domain.events import Event
 from mediaflow.domain.publication import Publication
 from mediaflow.domain.records import Asset, Task
@@ -84,6 +84,7 @@ class Publishing:
 
         What the generation before shows is not taken away from those who watch it: its files go later. Captions and
         picture are those of this moment: who changes them meanwhile makes this try again, or sees the new generation.
+        LeaseLost when the asset was deleted or taken from the job: what published nothing is not done.
         """
         tasks = self.jobs.tasks(task.job_id)
         package = next(t for t in tasks if t.name == "package")
@@ -93,7 +94,7 @@ class Publishing:
         def attempt() -> dict[str, Any] | None:
             asset = self.database.assets.get(task.asset_id)
             if asset is None or asset.deleted_at is not None:
-                return {}
+                raise LeaseLost("the asset was deleted")
             published, path = packaged, None
             if asset.captions:
                 now = self.database.now()
@@ -136,11 +137,18 @@ class Publishing:
         ready = Event("asset.ready", now, seen.owner, seen.id, task.job_id, {"generation": task.generation})
         asset = self.jobs.outbox.change(self.database.assets, task.asset_id, expect | {"rev": seen.rev}, changes, ready)
         if asset is None:
-            return self.database.assets.count(expect | {"id": task.asset_id}) == 0
+            return self.database.assets.count(expect | {"id": task.asset_id}) == 0 and self._is_there(task)
         if task.generation == 1:
             self.metrics.observe("mediaflow_asset_ready_seconds", now - asset.created_at)
             if not seen.playable:
                 self.metrics.observe("mediaflow_asset_playable_seconds", now - asset.created_at)
+        return True
+
+    def _is_there(self, task: Task) -> bool:
+        """True when an earlier attempt has published; LeaseLost when it did not, and this one may not any more."""
+        facts = self.database.assets.peek(task.asset_id, ("generation",))
+        if facts is None or facts["generation"] < task.generation:
+            raise LeaseLost("the asset is not this job's any more")
         return True
 
     def _catch_up(self, task: Task) -> None:
