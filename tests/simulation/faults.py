@@ -91,7 +91,8 @@ class Door:
         if wrong is not None and wrong != "slow":
             self.trace.add(scheduler.now, actor, "FAULT", f"{wrong} {'after' if after else 'before'} {what}", (), None)
         if wrong is not None:
-            process.disturbed_at = scheduler.now + (max(LONG) if wrong in ("stop", "stall") else 0.0)
+            lasting = max(LONG) if wrong in ("stop", "stall") else 0.0
+            process.disturbed_at = max(process.disturbed_at, scheduler.now + lasting)
         if wrong is not None and not after:
             self._befall(wrong, what, rng)
         try:
