@@ -128,7 +128,7 @@ class Runtime:
         self.quotas = Quotas.of(database, settings)
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
         self.audit = Audit(database, self.metrics, Refusals(database))
-        self.job_list, self.awaiting = JobList(database), Awaiting(database, self.metrics)
+        self.job_list, self.awaiting = JobList(database), Awaiting(database)
         self.events, self.news = EventLog(database), News(database)
         own = Identity.of(os.getpid())
         self.orphans = Orphans(database, self.wakeups, own, partial(last_words, self.work.root))

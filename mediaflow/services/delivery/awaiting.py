@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from mediaflow.domain.errors import MediaflowError, Unavailable
-from mediaflow.services.ports import Database, Metrics, OneOf
+from mediaflow.services.ports import Database, OneOf
 
 _log = structlog.get_logger(__name__)
 LONGEST_SECONDS: Final = 9.0
@@ -44,7 +44,6 @@ class Awaiting:
     """Who waits for which segment in this process. `close` at the end."""
 
     database: Database
-    metrics: Metrics
     _waiting: dict[str, set[Callable[[], None]]] = field(default_factory=lambda: defaultdict(set))
     _assets: dict[str, str] = field(default_factory=dict)
     """The asset of each that is waited for."""

@@ -81,11 +81,6 @@ class Segments:
                 code="job.name_taken",
             )
 
-    def of(self, asset_id: str, generation: int) -> dict[tuple[str, int], MadeSegment]:
-        """All of a generation, by track and number."""
-        found = self.database.segments.find({"asset_id": asset_id, "generation": generation})
-        return {(each.track, each.number): each for each in found}
-
     def forget(self, asset_id: str, before: int) -> None:
         """Remove the records of all generations before that one."""
         old = {"asset_id": asset_id, "generation": Below(before)}
