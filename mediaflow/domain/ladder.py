@@ -113,6 +113,7 @@ def _video(media: MediaInfo, ladder: tuple[Rung, ...]) -> tuple[VideoRendition, 
             chosen.pop()
         if not chosen or _pixels(size) >= _pixels(chosen[-1][1]) * (NATIVE_GAIN if _is_native(size, source) else 1.01):
             chosen.append((rung, size))
+    smallest = min(chosen, key=lambda each: _pixels(each[1]), default=None)
     return tuple(
         VideoRendition(
             name=_rendition_name(rung, size, source, {other.name for other in ladder}),
@@ -120,6 +121,8 @@ def _video(media: MediaInfo, ladder: tuple[Rung, ...]) -> tuple[VideoRendition, 
             height=size[1],
             max_bitrate_bps=rung.video_bitrate_bps,
             audio=_audio_name(rung) if has_audio else None,
+            # something is there to begin with, wherever somebody begins
+            when="eager" if (rung, size) == smallest else rung.when,
         )
         for rung, size in reversed(chosen)
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from mediaflow.domain.profile import When
+
 
 @dataclass(frozen=True, slots=True)
 class VideoRendition:
@@ -18,6 +20,7 @@ class VideoRendition:
     height: int
     max_bitrate_bps: int
     audio: str | None
+    when: When = "eager"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,17 @@ class Span:
     index: int
     first_segment: int
     segment_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some segments of some tracks: `count` from number `first` on of each of `tracks`. None of them (`count` 0): the
+    tracks' init segments alone.
+    """
+
+    tracks: tuple[str, ...]
+    first: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

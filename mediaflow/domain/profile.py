@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+When = Literal["eager", "on_demand"]
+"""A rendition is made before anybody asks for it, or a piece at a time when somebody watches it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
     """One rung of the ladder. `height` is the short side of a 16:9 box (either way up) that the picture is fitted into.
 
-    The bitrates are caps in bit/s: rate control is capped constant quality.
+    The bitrates are caps in bit/s: rate control is capped constant quality. What is `on_demand` is made where it is
+    watched; the smallest rendition of a source is always made.
     """
 
     name: str
     height: int
     video_bitrate_bps: int
     audio_bitrate_bps: int
+    when: When = "eager"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from mediaflow.domain.events import EVENTS, Event, EventKind
 from mediaflow.domain.keys import checked_key
 from mediaflow.domain.ladder import origin_seconds, plan_encode
 from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, VideoStream
-from mediaflow.domain.plan import AudioRendition, EncodePlan, SegmentGrid, Span, VideoRendition
+from mediaflow.domain.plan import AudioRendition, EncodePlan, Part, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.presentation import (
     MEDIA_OFFSET_SECONDS,
     Artifact,
@@ -127,6 +127,7 @@ __all__ = [
     "Network",
     "NotFound",
     "ObjectInfo",
+    "Part",
     "Periodic",
     "PlannedTask",
     "Presentation",

@@ -15,8 +15,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.media import MediaInfo
+from mediaflow.domain.plan import Part
 from mediaflow.domain.presentation import Artifact, Manifest, Presentation
-from mediaflow.domain.profile import Profile, StepSpec
+from mediaflow.domain.profile import Profile, StepSpec, When
 from mediaflow.plugin.metrics import Metrics, Uncounted
 from mediaflow.plugin.records import EventReader, Records, no_database
 from mediaflow.sandbox.process import ProcessRunner
@@ -84,6 +85,11 @@ class PlannedTask:
     sound), 2 the rest. When all tasks of rank 0 are done, or can't be, viewers may begin with the tracks whose `init`
     artifacts of these tasks foretell their segments. Two tasks of a step may make the same segment of a track: the one
     that was made first is kept, so that a task of rank 0 makes a track's first segment, and another all of them.
+
+    With `segments`, each of the tracks that it `makes` has so many, and any run of them can be made by itself, of any
+    of these tracks (`StepTask.part`): the task is then run in parts, by several workers at once, and where viewers are
+    before the rest. The init segment comes out the same, byte for byte, each time. What is made `on_demand` can be made
+    so; its init segments, which foretell, are made at once, and no segment before it is asked for.
     """
 
     name: str
@@ -94,15 +100,20 @@ class PlannedTask:
     optional: bool = False
     makes: tuple[str, ...] = ()
     rank: int = 2
+    segments: int = 0
+    when: When = "eager"
 
 
 @dataclass(frozen=True, slots=True)
 class StepTask:
-    """A task as a step's `run` gets it."""
+    """A task as a step's `run` gets it. `part` is what it makes of a task that was planned with `segments`; it has the
+    numbers and the times that it has in the whole. None: all.
+    """
 
     name: str
     params: Mapping[str, Any]
     media: MediaInfo
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

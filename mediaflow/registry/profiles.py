@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from mediaflow.domain.containment import contained
-from mediaflow.domain.profile import Profile, Rung, StepSpec
+from mediaflow.domain.profile import Profile, Rung, StepSpec, When
 from mediaflow.domain.suggest import suggestion
 from mediaflow.domain.telling import cause
 from mediaflow.plugin import ConfigurationError, ManifestFormat, Problem, Step
@@ -28,6 +28,7 @@ _RUNG: Final[dict[str, Any]] = {
         "height": {"type": "integer", "minimum": 16, "maximum": 4320, "multipleOf": 2},
         "video_bitrate_bps": _VIDEO_BPS,
         "audio_bitrate_bps": _AUDIO_BPS,
+        "when": {"enum": list(get_args(When))},
     },
 }
 _STEP: Final[dict[str, Any]] = {
@@ -155,6 +156,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Any, Any], str]]] = {
     "type": lambda value, rule: f"must be {_NOUNS[rule]}, not {_shown(value)}",
     "minimum": lambda value, rule: f"{value} is too small; the least is {rule}",
     "maximum": lambda value, rule: f"{value} is too large; the most is {rule}",
+    "enum": lambda value, rule: f"must be {' or '.join(rule)}, not {_shown(value)}",
     "multipleOf": lambda value, _: f"{value} must be even",
     "pattern": lambda value, _: f"{_shown(value)} is no name; use a-z, 0-9 and -, at most 40 characters",
     "minItems": lambda *_: "the list is empty; name at least one",
@@ -230,4 +232,4 @@ def _profile(parsed: YamlValues, source: str) -> Profile:
 
 def _rung(entry: Mapping[str, Any]) -> Rung:
     bitrates = int(entry["video_bitrate_bps"]), int(entry["audio_bitrate_bps"])
-    return Rung(entry["name"], int(entry["height"]), *bitrates)
+    return Rung(entry["name"], int(entry["height"]), *bitrates, entry.get("when", "eager"))
