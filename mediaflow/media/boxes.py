@@ -1,4 +1,5 @@
-"""Walks over the boxes of small ISO-BMFF files that we made ourselves (ISO/IEC 14496-12), within limits.
+"""Walks over the boxes of ISO-BMFF files (ISO/IEC 14496-12), within limits: those of small files that we made ourselves
+(`cmaf.py`), and the index of a source (`sampletables.py`).
 
 Media data is never read: a check costs the same for any bit rate, whatever sizes a header claims. `isobmff.py` looks at
 whole sources, where a broken box is no error.
@@ -21,14 +22,14 @@ class BadBoxes(ValueError):
     """The file is not what it should be; the text says where."""
 
 
-def top_level(path: Path, keep: tuple[bytes, ...]) -> Iterator[tuple[bytes, bytes]]:
+def top_level(path: Path, keep: tuple[bytes, ...], most_bytes: int = MAX_HEADER_BYTES) -> Iterator[tuple[bytes, bytes]]:
     """Type and body of each top-level box; the body is read for the types to `keep` only, else it is empty."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        yield from _walk(file, size, keep)
+        yield from _walk(file, size, keep, most_bytes)
 
 
-def _walk(file: BinaryIO, size: int, keep: tuple[bytes, ...]) -> Iterator[tuple[bytes, bytes]]:
+def _walk(file: BinaryIO, size: int, keep: tuple[bytes, ...], most_bytes: int) -> Iterator[tuple[bytes, bytes]]:
     position, read = 0, 0
     for _ in range(MAX_BOXES):
         if position >= size:
@@ -40,8 +41,8 @@ def _walk(file: BinaryIO, size: int, keep: tuple[bytes, ...]) -> Iterator[tuple[
         body = b""
         if kind in keep:
             read += length
-            if read > MAX_HEADER_BYTES:
-                raise BadBoxes(f"its boxes of type {name_of(kind)} have more than {MAX_HEADER_BYTES} bytes")
+            if read > most_bytes:
+                raise BadBoxes(f"its boxes of type {name_of(kind)} have more than {most_bytes} bytes")
             file.seek(position + start)
             body = file.read(length - start)
         yield kind, body

@@ -22,7 +22,7 @@ SPLICED_FORMATS: Final = frozenset(("mpegts", "mpeg", "ogg"))
 LEAP_SECONDS: Final = 3600.0
 LEAP_FACTOR: Final = 100
 """What comes after a gap of an hour, and a hundred times longer than all before it, does not belong to it."""
-_LAST_SECONDS: Final = 10.0
+LAST_SECONDS: Final = 10.0
 """No last frame is believed to stay longer than this: its duration comes from a header alone."""
 _MAX_VARIABLE_RATE: Final = 60.0
 _FALLBACK_RATE: Final = Fraction(25)
@@ -44,7 +44,7 @@ class StreamPackets:
         """One more packet; NaN stands for a time that it does not have."""
         self.pts.append(pts)
         self.dts.append(dts)
-        if 0 < seconds <= _LAST_SECONDS:
+        if 0 < seconds <= LAST_SECONDS:
             self.longest = max(self.longest, seconds)
             self.last = seconds
             self.total += seconds

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from mediaflow.domain.errors import MediaRejected
 from mediaflow.domain.media import AudioStream, MediaInfo
+from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.decoders import ALLOCATION_BYTES, safe_input_options
+from mediaflow.media.indexed import ENDS, ENTRIES, LEAST_BYTES, Index
 from mediaflow.media.isobmff import has_protected_samples
 from mediaflow.media.packets import SPLICED_FORMATS, PacketLog
 from mediaflow.media.probe_parse import Source, parse_probe
@@ -25,10 +29,11 @@ MORE_PACKETS: Final = (24, 400)
 SCAN_BYTES_PER_SECOND: Final = 20_000_000
 """The slowest disk that a scan is expected to read from."""
 
+_log = structlog.get_logger(__name__)
 _ENTRIES: Final = (
     # exactly what is used: tags are of any size, and text of strangers
     "format=format_name,start_time,duration"
-    ":stream=index,codec_type,codec_name,codec_tag_string,width,height,sample_aspect_ratio,pix_fmt,field_order,"
+    ":stream=index,id,codec_type,codec_name,codec_tag_string,width,height,sample_aspect_ratio,pix_fmt,field_order,"
     "color_range,color_space,color_transfer,color_primaries,r_frame_rate,avg_frame_rate,sample_rate,channels"
     ":stream_disposition=default,attached_pic,timed_thumbnails,still_image,comment,visual_impaired"
     ":stream_tags=language"
@@ -71,7 +76,7 @@ def probe(
         if file.protected:  # the reader fails on what it can't decrypt
             raise _encrypted() from error
         raise
-    log, complaints = look.scan(file.size_bytes)
+    log, complaints = look.packets(file.size_bytes, document)
     try:
         media = _usable(parse_probe(document, log, file), document, look, max_pixels)
     except MediaRejected as error:
@@ -135,7 +140,7 @@ class _Look:
         wall_seconds: float,
     ) -> None:
         self._source, self._processes, self._wall_seconds = source, processes, wall_seconds
-        self._spliced = formats in SPLICED_FORMATS
+        self._spliced, self._indexed = formats in SPLICED_FORMATS, formats == "mov"
         self._argv = [
             "ffprobe", "-hide_banner", "-v", "error",
             "-max_alloc", str(ALLOCATION_BYTES),
@@ -157,22 +162,37 @@ class _Look:
                 return frames
         return []
 
-    def scan(self, size_bytes: int) -> tuple[PacketLog, str]:
-        """The times of all packets, and what ffprobe complained of. A damaged file ends where reading it ends."""
+    def packets(self, size_bytes: int, document: Mapping[str, Any]) -> tuple[PacketLog, str]:
+        """The times of all packets, and what ffprobe complained of: from the index of a large MP4 or MOV, where the
+        first picture waits for nothing else, or read one by one. A damaged file ends where reading it ends.
+        """
+        seconds = self._wall_seconds + size_bytes / SCAN_BYTES_PER_SECOND
+        if self._indexed and size_bytes >= LEAST_BYTES:
+            try:
+                return self._by_index(document, seconds)
+            except BadBoxes as error:
+                _log.info("the index is not relied on", reason=str(error))
+        return self._by_scan(seconds)
+
+    def _by_scan(self, seconds: float) -> tuple[PacketLog, str]:
         log = PacketLog(self._spliced)
         entries = "packet=stream_index,pts_time,dts_time,duration_time,flags"
-        seconds = self._wall_seconds + size_bytes / SCAN_BYTES_PER_SECOND
-        done = self._run(["-show_entries", entries, "-of", "csv=p=0"], Limits(seconds), log)
+        done = self._run(["-show_entries", entries, "-of", "csv=p=0"], Limits(seconds), log.add_line)
         return log, done.stderr
+
+    def _by_index(self, document: Mapping[str, Any], seconds: float) -> tuple[PacketLog, str]:
+        index = Index.of(self._source, document.get("streams", []))
+        ends = ["-show_entries", ENTRIES, "-of", "csv=p=0", "-read_intervals", ENDS]
+        done = self._run(ends, Limits(seconds), index.add_line)
+        return index.log(), done.stderr
 
     def _document(self, options: Sequence[str]) -> dict[str, Any]:
         done = self._run([*options, "-of", "json=compact=1"], Limits(self._wall_seconds))
         document: dict[str, Any] = json.loads(done.stdout)
         return document
 
-    def _run(self, options: Sequence[str], limits: Limits, log: PacketLog | None = None) -> Completed:
+    def _run(self, options: Sequence[str], limits: Limits, on_line: Callable[[str], None] | None = None) -> Completed:
         argv = [*self._argv, *options, "-i", f"file:{self._source}"]
-        on_line = None if log is None else log.add_line
         done = self._processes.run(argv, reads=[self._source], limits=limits, on_line=on_line)
         if done.returncode != 0:
             raise _refusal(done.stderr)
