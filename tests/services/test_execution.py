@@ -224,6 +224,7 @@ def test_a_worker_that_shuts_down_gives_its_task_back_uncounted(world: World, er
     execution(world, {"probe": interrupted}, stopping=stopping.is_set).work("probe")
     probe = task_of(world, job, "probe")
     assert (probe.state, probe.attempt, probe.failures, probe.not_before) == ("pending", 1, 0, 0.0)
+    assert probe.lease_until == 0.0, "nobody has it"
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(world: World) -> None:

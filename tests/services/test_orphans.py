@@ -69,7 +69,7 @@ def test_the_task_of_a_killed_worker_is_pending_at_once_and_of_a_stopped_one_is_
     worker.wait()
     world.runtime.orphans.give_back()
     freed = now_of(world, task)
-    assert (freed.state, freed.attempt, freed.failures) == ("pending", 3, 1)
+    assert (freed.state, freed.attempt, freed.failures, freed.lease_until) == ("pending", 3, 1, 0.0)
     assert freed.error == {
         "code": "job.worker_lost",
         "detail": f"The worker {identity.host}:{identity.pid} was killed by signal 11 (SIGSEGV),"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mediaflow.services.integrity.collector import CLAIM_SECONDS, Collector
 from tests.simulation import invariants
 from tests.simulation.actors import ACTORS, Fleet
 from tests.simulation.scheduler import START
@@ -20,6 +22,10 @@ PATIENCE_SECONDS: Final = 900.0
 LOOK_SECONDS: Final = 20.0
 LATER_SECONDS: Final = (500.0, 500.0, 90_000.0, 1000.0)
 """When all sleep, sweeps find what is due: trash, files of old generations, records of uploads."""
+GARBAGE_SECONDS: Final = 86400.0
+"""What nothing named for so long is removed, in two passes that are so far from each other."""
+STORIES: Final = 3
+"""So many are told when more histories broke."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,16 @@ def _clean_up(world: World) -> None:
         world.scheduler.now += seconds
         node.reconciler.sweep()
         node.execution.work()
-    for check in invariants.AT_THE_END:
+    _look(world, invariants.AT_THE_END)
+    for _ in range(2):
+        world.scheduler.now += max(GARBAGE_SECONDS, CLAIM_SECONDS) + 100.0
+        for _ in Collector(world.database, world.storage, GARBAGE_SECONDS).passing():
+            pass
+    _look(world, invariants.WITHOUT_GARBAGE)
+
+
+def _look(world: World, checks: Sequence[invariants.AtTheEnd]) -> None:
+    for check in checks:
         if world.broken is None and (wrong := check(world)) is not None:
             world.breaks(check.__name__, wrong)
 
@@ -96,10 +111,19 @@ def main(arguments: list[str]) -> int:
     return 1 if outcome.broken else 0
 
 
-def report(outcome: Outcome) -> str:
-    """What a failing test says."""
-    again = f".venv/bin/python -m tests.simulation.histories {outcome.seed}"
-    return f"\nseed {outcome.seed}: {outcome.broken}\n{outcome.story}\nlive it again: {again}\n"
+def report(broken: Sequence[Outcome]) -> str:
+    """What a failing test says: every seed in a line, then the stories of the first ones."""
+    stories = [
+        f"\nseed {each.seed}: {each.broken}\n{each.story}\n"
+        f"live it again: .venv/bin/python -m tests.simulation.histories {each.seed}\n"
+        for each in broken[:STORIES]
+    ]
+    return "\n" + "".join([*map(line, broken), *stories])
+
+
+def line(outcome: Outcome) -> str:
+    """What broke, in a line."""
+    return f"{outcome.seed}: {outcome.broken}\n"
 
 
 if __name__ == "__main__":

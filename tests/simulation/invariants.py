@@ -2,7 +2,7 @@
 
 `CHANGES` are asked of every change of a record of a table: `(world, before, after) -> what is wrong`, None when nothing
 is; `OBJECTS` of every object that is written or deleted. `AT_THE_END` are asked when all work has ended and all sweeps
-have been. Who simulates more adds to them.
+have been, `WITHOUT_GARBAGE` when what nothing names was removed besides. Who simulates more adds to them.
 """
 
 from __future__ import annotations
@@ -78,6 +78,12 @@ AT_THE_END: Final[list[AtTheEnd]] = [
     segments.no_record_is_left,
     events.all_is_told,
 ]
+WITHOUT_GARBAGE: Final[list[AtTheEnd]] = [
+    uploads.nothing_is_left_of_uploads,
+    uploads.originals_have_users,
+    assets.nothing_lies_without_its_asset,
+    assets.all_that_is_published_is_there,
+]
 
 
 def watching(world: World) -> tuple[Any, Any, Any]:
@@ -86,7 +92,9 @@ def watching(world: World) -> tuple[Any, Any, Any]:
     def changed(table: str, before: Any, after: Any) -> None:
         if table == "uploads" and before is None:
             world.begun.add(after.storage_key)
-        if table in ("jobs", "tasks") and after is not None:
+        if table == "uploads" and after is None:
+            world.forgotten[before.id] = world.scheduler.now
+        if table in ("jobs", "tasks", "chunks") and after is not None:
             world.written[after.id] = world.scheduler.now
         if table == "assets" and after is not None and after.purging:
             world.purged.setdefault(after.id, world.scheduler.now)

@@ -162,6 +162,21 @@ def nothing_is_left_of_what_is_gone(world: World) -> str | None:
     return None
 
 
+def nothing_lies_without_its_asset(world: World) -> str | None:
+    """Every file belongs to an asset that is there, and is one of those that it names, whoever stood still or died."""
+    for key in world.storage.objects:
+        if not key.startswith("assets/"):
+            continue
+        _, asset_id, path = key.split("/", 2)
+        asset = world.database.assets.records.get(asset_id)
+        if asset is None:
+            return f"{key} is left of an asset that is gone"
+        generation = keys.generation_of(path)
+        if generation not in (None, asset.generation) and not (asset.published and asset.published.uses(path)):
+            return f"{key} is left of a generation that is not shown ({asset.generation} is)"
+    return None
+
+
 def _missing(world: World, asset: Asset) -> str | None:
     published, prefix = asset.published, keys.asset_prefix(asset.id)
     if published is None:

@@ -147,6 +147,16 @@ def no_staging_is_left(world: World) -> str | None:
     return f"{left_over[0]} is left" if left_over else None
 
 
+def nothing_is_left_of_uploads(world: World) -> str | None:
+    """No bytes lie where they arrived, and no chunk has a record without its upload, whoever stood still or died."""
+    for left in world.storage.incoming.values():
+        return f"parts of {left.key} are left"
+    for chunk in world.database.chunks.records.values():
+        if chunk.upload_id not in world.database.uploads.records:
+            return f"chunk {chunk.index} is left of {chunk.upload_id}, which is gone"
+    return next((f"{key} is left" for key in world.storage.objects if key.startswith("uploads/")), None)
+
+
 def originals_have_users(world: World) -> str | None:
     """Every original belongs to a blob, and every blob's users are there."""
     blobs = {blob.key: blob for blob in world.database.blobs.records.values()}

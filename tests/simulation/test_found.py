@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mediaflow.domain.errors import MediaflowError
-from mediaflow.domain.states import WORK_ENDED
+from mediaflow.domain.states import MAX_ATTEMPTS, WORK_ENDED
+from mediaflow.services.access.principals import Principal
+from mediaflow.services.integrity.collector import Collector
 from mediaflow.services.uploads.acceptance import NewUpload
+from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
 from tests.simulation import invariants
 from tests.simulation.faults import Faults
 from tests.simulation.histories import run
@@ -86,6 +89,56 @@ def test_an_assembly_that_finds_the_bytes_of_another_leaves_none_where_they_arri
     assert [key.partition("/")[0] for key in world.storage.objects] == ["originals"]
 
 
+def test_nothing_is_purged_while_a_task_waits_that_may_be_claimed(world: World) -> None:
+    node = a_node(world)
+    node.assembly.finish(sent(node))
+    (job,) = world.database.records("jobs")
+    befalls(world, "jobs.change", "crash after", lambda: node.jobs.end(job, "cancelled", None))
+    node = a_node(world)
+    node.trash.delete(Principal("ann", "user"), job.asset_id, purge=True)
+    assert not node.purge.purge(world.database.records("assets")[0])
+    later(world, 1.0, 1.0)
+    assert (world.database.records("assets"), world.database.records("tasks")) == ([], [])
+
+
+def test_what_a_dead_worker_held_keeps_no_purge_waiting(world: World) -> None:
+    node = Node(world, world.process("worker0:0:1@place0"))
+    node.assembly.finish(sent(node))
+    befalls(world, "storage.read", "crash before", node.execution.work)
+    beside = Node(world, world.process("worker1:1:1@place0"))
+    beside.orphans.give_back()
+    beside.trash.delete(Principal("ann", "user"), world.database.records("assets")[0].id, purge=True)
+    beside.reconciler.sweep()
+    assert world.database.records("assets") == []
+
+
+def test_who_dies_while_it_writes_down_that_a_task_is_poison_did_not_die_of_it(world: World) -> None:
+    node = a_node(world)
+    node.assembly.finish(sent(node))
+    for _ in range(MAX_ATTEMPTS + 3):
+        assert a_node(world).execution.claims.best() is not None
+        later(world, 40.0)
+    assert a_node(world).execution.work() == 1
+    (probe,) = (task for task in world.database.records("tasks") if task.name == "probe")
+    assert (probe.state, probe.failures, probe.error["code"]) == ("failed", MAX_ATTEMPTS, "job.poison")
+    assert f"(attempt {MAX_ATTEMPTS})" in probe.error["detail"], "how the last one ended that died of it"
+
+
+def test_a_chunk_that_was_claimed_after_its_upload_was_forgotten_is_garbage(world: World) -> None:
+    node = a_node(world)
+    upload, _ = node.ingest.announce("ann", NewUpload(filename="f", size_bytes=10))
+    node.ingest.abort("ann", upload.id)
+    later(world, 90_000.0)
+    assert world.database.records("uploads") == []
+    body = ChunkBody(upload, 0, [bytes(10)], content_length=10, digest=None)
+    writer = ChunkWriter(node.database, node.storage, node.process.elapsed)
+    befalls(world, "storage.put_part", "crash before", lambda: writer.write(upload, 0, body))
+    assert [chunk.state for chunk in world.database.records("chunks")] == ["writing"]
+    world.scheduler.now += 90_000.0
+    list(Collector(world.database, world.storage, 60.0).passing())
+    assert world.database.records("chunks") == []
+
+
 def test_all_work_ends_after_each(world: World) -> None:
     node = a_node(world)
     node.assembly.finish(sent(node))
@@ -101,6 +154,7 @@ SEEDS = {
     101956: "the making of an asset was told that a quota took back meanwhile",
     207390: "an upload that stood still beyond its purge, and met a database that was away, kept its original for ever",
     201742: "a request that stood still inside its write wrote over a received chunk, and its parts were kept for ever",
+    683367: "a task of a deleted asset was claimed in the moment when its purge began",
 }
 
 

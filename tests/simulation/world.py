@@ -97,8 +97,10 @@ class World:
     """Where bytes of uploads arrived that there ever was a record of."""
     purged: dict[str, float] = field(default_factory=dict)
     """When the purge of an asset began."""
+    forgotten: dict[str, float] = field(default_factory=dict)
+    """When the record of an upload was removed."""
     written: dict[str, float] = field(default_factory=dict)
-    """When jobs and tasks were written last: who stands still writes later than the document says."""
+    """When jobs, tasks and chunks were written last: who stands still writes later than the document says."""
 
     @property
     def neighbours(self) -> bool:

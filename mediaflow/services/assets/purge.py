@@ -91,7 +91,8 @@ class Purge:
     def _is_quiet(self, asset: Asset) -> bool:
         """Nobody makes anything of the asset any more: no upload is assembled, no worker holds a task of it.
 
-        A worker learns of a cancelled task when it renews its lease; before that has run out, it may still write.
+        A worker learns of a cancelled task when it renews its lease; before that has run out, it may still write. What
+        waits may be claimed in the next moment: who ended its job cancels it now, or a sweep does when they died.
         """
         upload = self.database.uploads.get(asset.upload_id)
         if upload is not None and upload.state in UPLOAD_RECEIVING:
@@ -101,7 +102,7 @@ class Purge:
         self.jobs.halt(asset.id, DELETED)
         now = self.database.now()
         return not any(
-            task.state in ("running", "cancelled") and task.lease_until > now
+            task.state == "pending" or (task.state in ("running", "cancelled") and task.lease_until > now)
             for job in self.database.jobs.find({"asset_id": asset.id})
             for task in self.jobs.tasks(job.id)
         )

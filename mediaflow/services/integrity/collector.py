@@ -27,6 +27,8 @@ MOST_FOUND: Final = 100_000
 """So many places are remembered; the others' turn comes when these are gone."""
 CHUNK_SECONDS: Final = 30 * 86400.0
 """A month after the end of an upload nobody repeats a chunk of it, which is answered as a duplicate until then."""
+CLAIM_SECONDS: Final = 86400.0
+"""A day after the lease of a chunk whose upload is gone, nobody is left who claimed it."""
 SWEEP_SECONDS: Final = 0.5
 """After this time a sweep leaves the rest of its pass to the next: the pulse that it runs in has more to do."""
 CHUNKS: Final = "records of chunks"
@@ -95,7 +97,10 @@ class Collector:
                 self.storage.delete(info.key)
 
     def _chunks(self, *, dry: bool) -> Iterator[Done | None]:
-        """Records of chunks whose upload ended a month ago."""
+        """Records of chunks whose upload ended a month ago, and of such as was gone when they were claimed.
+
+        A request that stands still while its upload is purged, and dies right after it claimed, leaves one.
+        """
         for page in pages(self.database.chunks):
             ended = self._ended(page)
             for chunk in ended:
@@ -106,15 +111,15 @@ class Collector:
 
     def _ended(self, chunks: list[Chunk]) -> list[Chunk]:
         uploads = by_id(self.database.uploads, (chunk.upload_id for chunk in chunks))
-        before = self.database.now() - CHUNK_SECONDS
+        now = self.database.now()
         ended = []
         for chunk in chunks:
             upload = uploads.get(chunk.upload_id)
             if upload is None:
-                is_over = chunk.lease_until < before
+                is_over = chunk.lease_until < now - CLAIM_SECONDS
             else:
                 is_done = upload.state not in (*UPLOAD_RECEIVING, "assembling", "stored")
-                is_over = is_done and upload.updated_at < before
+                is_over = is_done and upload.updated_at < now - CHUNK_SECONDS
             if is_over:
                 ended.append(chunk)
         return ended

@@ -126,8 +126,8 @@ class Execution:
                 self.pause(AGAIN_SECONDS)
 
     def _ended(self, lease: Lease, changes: dict[str, Any], outcome: str) -> str:
-        if changes["state"] != "pending":
-            changes = {**changes, "finished_at": self.claims.database.now()}
+        ended = {"lease_until": 0.0} if changes["state"] == "pending" else {"finished_at": self.claims.database.now()}
+        changes = {**changes, **ended}
         events = (_failure(lease.task, changes),) if changes["state"] == "failed" else ()
         self.claims.write(lease.task, changes | telling(*events))
         if events:

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from mediaflow.domain.records import Task
+from mediaflow.domain.states import MAX_ATTEMPTS
 from mediaflow.domain.telling import sentence
 from mediaflow.sandbox.identity import Identity, shown_worker
 from mediaflow.services.ports import Database, Increment, Wakeups
@@ -62,9 +63,13 @@ class Orphans:
 def give_back(
     database: Database, wakeups: Wakeups, task: Task, expect: Mapping[str, Any], words: str = ""
 ) -> Task | None:
-    """Make a task of a worker that is gone claimable; None when it is not so any more. It counts as a failure."""
-    now = database.now()
-    changes = {"state": "pending", "failures": Increment(1), "error": _lost(task, words), "updated_at": now}
+    """Make a task of a worker that is gone claimable; None when it is not so any more. It counts as a failure.
+
+    Not when the task had failed for good: that worker was about to write it down, and did not die of the task.
+    """
+    changes: dict[str, Any] = {"state": "pending", "lease_until": 0.0, "updated_at": database.now()}
+    if task.failures < MAX_ATTEMPTS:
+        changes |= {"failures": Increment(1), "error": _lost(task, words)}
     freed = database.tasks.change(task.id, {"state": "running", "attempt": task.attempt, **expect}, changes)
     if freed is not None:
         _log.warning("a task's worker is gone", task_id=task.id, worker=task.worker, attempt=task.attempt, words=words)
