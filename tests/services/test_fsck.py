@@ -440,12 +440,13 @@ def test_what_nothing_names_is_a_note_until_it_is_old(pipeline: Pipeline, monkey
     for key in places:
         pipeline.put(key)
     runtime.ingest.parts.begin_parts(keys.upload_key(stray), size_bytes=9, part_bytes=9, content_type="x/y")
-    expected = {*places.values(), "upload.orphan_parts"}
+    told: Any = {"upload_id": stray, "index": 0, "state": "writing", "token": "t"}
+    runtime.database.chunks.insert(Chunk(id=chunk_id(stray, 0), lease_until=runtime.database.now() - 86400, **told))
+    expected = {*places.values(), "upload.orphan_parts", "chunk.no_upload"}
     # when, then
     assert {(found.code, found.note) for found in checked(pipeline).findings()} == {(code, True) for code in expected}
-    monkeypatch.setattr("mediaflow.services.integrity.assets.OLD_SECONDS", -10.0)
-    monkeypatch.setattr("mediaflow.services.integrity.blobs.OLD_SECONDS", -10.0)
-    monkeypatch.setattr("mediaflow.services.integrity.arrivals.OLD_SECONDS", -10.0)
+    for examiner in ("assets", "blobs", "arrivals", "uploads"):
+        monkeypatch.setattr(f"mediaflow.services.integrity.{examiner}.OLD_SECONDS", -10.0)
     assert codes(problems(pipeline)) == expected
 
 

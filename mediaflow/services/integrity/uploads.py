@@ -12,6 +12,7 @@ from mediaflow.domain.ids import chunk_id
 from mediaflow.domain.records import Asset, Chunk, Upload
 from mediaflow.domain.states import UPLOAD_ENDED, UPLOAD_RECEIVING
 from mediaflow.plugin import KnowsParts, Storage
+from mediaflow.services.integrity.assets import OLD_SECONDS
 from mediaflow.services.integrity.findings import LOST, Finding, by_id, error_of, no_reason, pages
 from mediaflow.services.ports import Below, Database
 from mediaflow.services.uploads.blobs import blob_id
@@ -173,7 +174,10 @@ class ChunkExaminer:
         for chunk in chunks:
             if chunk.upload_id not in uploads:
                 detail = f"it is of the upload {chunk.upload_id}, which is not there"
-                yield Finding("chunk.no_upload", chunk.id, detail, "it is removed", self._removing(chunk))
+                # who claimed it late and died leaves one, which a collector takes away
+                is_old = chunk.state != "writing" or chunk.lease_until < self.database.now() - OLD_SECONDS
+                mend = self._removing(chunk)
+                yield Finding("chunk.no_upload", chunk.id, detail, "it is removed", mend, note=not is_old)
 
     def _removing(self, chunk: Chunk) -> Callable[[], bool]:
         return lambda: self.database.chunks.remove(chunk.id, {"rev": chunk.rev})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mediaflow.domain.ids import job_id, task_id
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.domain.states import WORK_ENDED
+from mediaflow.domain.states import MAX_ATTEMPTS, WORK_ENDED
 from mediaflow.services.integrity.findings import Finding, Mend, by_id, error_of, no_reason, pages, setting
 from mediaflow.services.pipeline.jobs import LAST, Jobs
 from mediaflow.services.pipeline.tenure import FREE
@@ -131,14 +131,12 @@ class JobExaminer:
     # --- repairs
 
     def _giving_back(self, task: Task) -> Mend:
-        expect = {"state": "running", "attempt": task.attempt, "lease_until": Below(self.database.now())}
         now = self.database.now()
-        return setting(
-            self.database.tasks,
-            task.id,
-            expect,
-            {"state": "pending", "failures": Increment(1), "updated_at": now},
-        )
+        expect = {"state": "running", "attempt": task.attempt, "lease_until": Below(now)}
+        changes: dict[str, Any] = {"state": "pending", "lease_until": 0.0, "updated_at": now}
+        if task.failures < MAX_ATTEMPTS:  # see `upkeep/orphans.py`
+            changes["failures"] = Increment(1)
+        return setting(self.database.tasks, task.id, expect, changes)
 
     def _cancel(self, tasks: Iterable[Task]) -> bool:
         now = self.database.now()
