@@ -33,7 +33,7 @@ def _check_opened(name: str, opening: TaskFiles, init: Artifact, rest: Iterable[
     assert told is not None, f"{name} has rank 0; its init segments foretell their segments"
     lengths = [seconds for count, seconds in told.runs for _ in range(count)]
     first = [a.duration_seconds for a in opening.artifacts if a.role == "segment" and a.track == track]
-    assert first[:1] == pytest.approx(lengths[:1]), f"{name} made no first segment as long as foretold"
+    assert not first or first[:1] == pytest.approx(lengths[:1]), f"{name} made a first segment not as long as foretold"
     whole = [(files, artifact) for files in rest for artifact in files.artifacts if artifact.track == track]
     assert whole, f"{name} foretells {track}, which no task of a later rank makes"
     numbered = {artifact.number or 0: artifact for _, artifact in whole if artifact.role == "segment"}

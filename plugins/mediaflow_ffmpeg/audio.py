@@ -11,7 +11,6 @@ from mediaflow.plugin import (
     Artifact,
     AudioStream,
     MediaInfo,
-    MediaSegment,
     PlannedTask,
     Profile,
     StepSpec,
@@ -80,14 +79,15 @@ class AacAudio:
         if job.opens:
             return _opening(job, tracks[0])
         # seen: an AVI whose clock runs a hundred times too fast, so that all but 20 ms looked like overlap
-        by_count = too_short(tracks[0], job.expected_seconds)
+        by_count = too_short(tracks[0].duration_seconds, job.expected_seconds)
         if by_count:
             tracks = _again(job, task.media, index, streaming, by_count=True)
-        if _samples(tracks[0]) < (job.exact_samples or 0) and not too_short(tracks[0], job.expected_seconds):
+        short = too_short(tracks[0].duration_seconds, job.expected_seconds)
+        if _samples(tracks[0]) < (job.exact_samples or 0) and not short:
             tracks = _again(replace(job, padded=True), task.media, index, streaming, by_count=by_count)
         # the encoder's own delay (one frame) lies before the presentation's start, and a boundary between two frames
         check_spacing(tracks, job.segment_seconds, 2 * FRAME_SAMPLES / job.renditions[0].sample_rate_hz)
-        check_length(tracks[0], job.expected_seconds)
+        check_length(tracks[0].duration_seconds, job.expected_seconds)
         smallest = tracks[-1]
         last = smallest.path(len(smallest.segments) - 1)
         check_decodes([smallest.directory / INIT_NAME, *dict.fromkeys([smallest.path(0), last])], workspace)
@@ -107,8 +107,8 @@ def _streaming(job: AudioJob, workspace: Workspace) -> Streaming:
         return Streaming(workspace, describe, None)
     lengths = sound_segments(job.exact_samples, job.renditions[0].sample_rate_hz, job.segment_seconds)
 
-    def fits(number: int, segment: MediaSegment) -> bool:
-        return number < len(lengths) and segment.duration == lengths[number]
+    def fits(track: WrittenTrack) -> bool:
+        return track.first < len(lengths) and track.segments[0].duration == lengths[track.first]
 
     return Streaming(workspace, describe, fits)
 

@@ -9,7 +9,14 @@ from typing import Any, Final
 
 import ffmpeg
 
-from mediaflow.plugin import ALLOCATION_BYTES, MEDIA_OFFSET_SECONDS, AudioRendition, MediaInfo, safe_input_options
+from mediaflow.plugin import (
+    ALLOCATION_BYTES,
+    MEDIA_OFFSET_SECONDS,
+    AudioRendition,
+    MediaInfo,
+    VideoStream,
+    safe_input_options,
+)
 from mediaflow_ffmpeg.graph import Node, audio_graph, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, AudioJob, VideoJob
 
@@ -21,6 +28,8 @@ HERE: Final = Path()
 """Programs run in the directory that they write to: muxers would expand a `%` in a path of the machine."""
 AGAIN: Final = Path("again")
 """Where a second run writes what the first did not make as it should: below `HERE`."""
+EMPTY_BYTES: Final = 32
+"""Of nothing at all the HLS muxer makes a segment that has a box of its type (`styp`) and no more."""
 _QUIET: Final = (
     "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-max_alloc", str(ALLOCATION_BYTES),
 )  # fmt: skip
@@ -28,26 +37,47 @@ _PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5")
 _STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
 """A segment gets its name when it is whole."""
 _REPEATS: Final = 2
+SEEK_MARGIN_SECONDS: Final = 1
+"""Decoding begins with a key frame that is shown so long before a part: what the frames after it may refer to beyond it
+(an open group of pictures) is not shown in the part, and the frame that is shown when the part begins is there.
+"""
 _STRICT: Final = ("-max_error_rate", str(MAX_ERROR_RATE))
+_LENIENT: Final = ("-max_error_rate", "1")
 
 
 def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
     """One ffmpeg that decodes a span once and writes every rendition as CMAF segments below the directory."""
     if media.video is None:
         raise ValueError("the media has no video")
-    start = job.span.first_segment * job.grid.segment_seconds
-    # with a seek ffmpeg counts from the span's first moment
-    clock = {"ss": seconds(start + Fraction(job.origin_seconds))} if start else from_origin(job.origin_seconds)
+    clock, sought = _video_clock(job, media.video)
     # reinit_filter 0: when the picture's size changes midway, the scalers follow; a new graph would count from 0 again
     stream = source_input(source, media, reinit_filter=0, **clock)[str(media.video.index)]
-    repeats = -1 if job.padded else _REPEATS if job.exact else 0
-    limit, brief = job.frame_limit, job.brief
-    nodes = video_graph(stream, media.video, job.renditions, job.grid, limit, brief=brief, repeats=repeats)
+    nodes = video_graph(
+        stream,
+        media.video,
+        job.renditions,
+        job.grid,
+        job.frame_limit,
+        first=job.first_frame,
+        sought=sought,
+        brief=job.brief,
+        repeats=-1 if job.padded else _REPEATS if job.exact else 0,
+    )
     names = [rendition.name for rendition in job.renditions]
     options = _h264_options(job)
-    options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, start, directory)
+    options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, directory)
     options |= _STREAMED if job.exact else {}
-    return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
+    output = ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options)
+    return _compiled(output, *_QUIET, *_PROGRESS, *(_STRICT if job.judges else _LENIENT))
+
+
+def _video_clock(job: VideoJob, video: VideoStream) -> tuple[dict[str, Any], bool]:
+    """The options that say when the source's first frame is shown, and whether frames before the span are left out."""
+    at = job.first_frame / job.grid.frame_rate - SEEK_MARGIN_SECONDS
+    # before its first frame there is no key frame to begin with
+    if job.sought and at > max(0.0, video.start_seconds - job.origin_seconds):
+        return from_middle(job.origin_seconds, at), True
+    return from_origin(job.origin_seconds), False
 
 
 def _h264_options(job: VideoJob) -> dict[str, Any]:
@@ -94,9 +124,7 @@ def audio_command(
         # a source whose timestamps leap must not fill the disk with silence
         "t": seconds(job.limit_seconds),
         **_audio_bitrates(job.renditions),
-        **_segment_options(
-            "a", [rendition.name for rendition in job.renditions], job.segment_seconds, 0, Fraction(0), directory
-        ),
+        **_segment_options("a", [rendition.name for rendition in job.renditions], job.segment_seconds, 0, directory),
         **({} if job.exact_samples is None else _STREAMED),
     }
     return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
@@ -152,7 +180,27 @@ def from_origin(origin_seconds: float) -> dict[str, str]:
     or Ogg file from the first stream that *this command* uses, and picture and sound, made by two commands, part. One
     microsecond is enough to keep it from that, and no time base of a stream notices.
     """
-    return {"itsoffset": f"{-origin_seconds:.6f}" if origin_seconds else "0.000001"}
+    return {"itsoffset": f"{_origin_offset(origin_seconds) / 1_000_000:.6f}"}
+
+
+def from_middle(origin_seconds: float, at_seconds: Fraction) -> dict[str, Any]:
+    """The same for a source of which nothing is needed before that moment of the presentation: decoding begins with the
+    last key frame before it. Every frame has the time that it has with `from_origin`, to the microsecond and before any
+    rounding: ffmpeg takes `ss` off all times, and `itsoffset` puts it on again.
+    """
+    offset = _origin_offset(origin_seconds)
+    microseconds = int(at_seconds * 1_000_000) - offset
+    return {
+        "ss": f"{microseconds / 1_000_000:.6f}",
+        "itsoffset": f"{(microseconds + offset) / 1_000_000:.6f}",
+        # what is decoded before that moment is left to the graph, which counts frames as it does without a seek
+        "noaccurate_seek": None,
+    }
+
+
+def _origin_offset(origin_seconds: float) -> int:
+    """In microseconds."""
+    return -round(origin_seconds * 1_000_000) or 1
 
 
 def _safe(formats: str) -> dict[str, str]:
@@ -162,7 +210,7 @@ def _safe(formats: str) -> dict[str, str]:
 
 
 def _segment_options(
-    kind: str, names: Sequence[str], segment_seconds: Fraction, first: int, start: Fraction, directory: Path
+    kind: str, names: Sequence[str], segment_seconds: Fraction, first: int, directory: Path
 ) -> dict[str, Any]:
     """The HLS muxer as a writer of numbered CMAF segments; its playlists are only read for the init segments' names."""
     return {
@@ -180,7 +228,7 @@ def _segment_options(
         "hls_segment_filename": f"{directory}/%v/%05d.m4s",
         "var_stream_map": " ".join(f"{kind}:{number},name:{name}" for number, name in enumerate(names)),
         # one second ahead, so that the first decoding time is positive; without it the first span is shifted
-        "output_ts_offset": seconds(start + MEDIA_OFFSET_SECONDS),
+        "output_ts_offset": seconds(MEDIA_OFFSET_SECONDS),
         # titles, places and device names of the source are nobody's business
         "map_metadata": -1,
         "map_chapters": -1,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mediaflow.plugin import Completed, InsufficientStorage, Limits, MediaInfo, MediaRejected, TaskFailed, Workspace
-from mediaflow_ffmpeg.commands import HERE, decodable_command, decode_command
+from mediaflow_ffmpeg.commands import EMPTY_BYTES, HERE, decodable_command, decode_command
 
 STALL_SECONDS: Final = 120.0
 """No line of progress for so long: ffmpeg hangs."""
@@ -53,8 +53,10 @@ def encode(
     look: Callable[[], None] = lambda: None,
     *,
     into: Path = HERE,
-) -> None:
+    may_be_empty: bool = False,
+) -> bool:
     """Run an encoding command that writes `into` a directory to its end; `look` is called twice a second meanwhile.
+    False when nothing came out, and there `may_be_empty`.
 
     MediaRejected (`media.undecodable`) when the source is at fault; TaskFailed or InsufficientStorage when it is not.
     That ffmpeg ended well proves nothing about its output (a full disk gives exit code 0): verify it afterwards.
@@ -65,8 +67,9 @@ def encode(
     completed = workspace.processes.run(
         argv, reads=[workspace.source], writes=workspace.directory, limits=limits, on_line=progress.line
     )
-    if completed.returncode == 0 and progress.ended and any((workspace.directory / into).glob("*/*.m4s")):
-        return
+    made = any(file.stat().st_size > EMPTY_BYTES for file in (workspace.directory / into).glob("*/*.m4s"))
+    if completed.returncode == 0 and progress.ended and (made or may_be_empty):
+        return made
     raise failure(completed, media, stream_index, workspace)
 
 

@@ -31,12 +31,15 @@ def video_graph(
     grid: SegmentGrid,
     frames: int,
     *,
+    first: int = 0,
+    sought: bool = False,
     brief: bool = False,
     repeats: int = 0,
 ) -> list[Node]:
     """One node for each rendition, from large to small, each scaled from the one before it (the cascade).
 
-    At most `frames` frames come out: a source whose timestamps leap must not fill the disk with repeated frames.
+    At most `frames` frames come out, from the `first` of the presentation on: a source whose timestamps leap must not
+    fill the disk with repeated frames. With `sought`, decoding began after the source's beginning.
     With `brief`, exactly so many: the last frame is kept, however short it is. It is repeated up to `repeats` times
     when less come (-1: as often as it takes).
     """
@@ -47,11 +50,14 @@ def video_graph(
         # it, of which `trim` leaves what is expected.
         node = node.filter("tpad", stop_mode="clone", stop_duration=seconds(2 / grid.frame_rate))
     # One frame grid for every rendition and span. From time 0 on: video that begins after the audio is led in by its
-    # first frame, so that both begin together.
-    node = node.filter("fps", fps=str(grid.frame_rate), start_time=0)
+    # first frame, so that both begin together; not so where decoding begins in the middle. Either way a frame's number
+    # is its own time's, rounded, so that a span has the frames that the whole has there.
+    node = node.filter("fps", fps=str(grid.frame_rate), **({} if sought else {"start_time": 0}))
     if repeats:
         node = node.filter("tpad", stop_mode="clone", stop=repeats)
-    node = node.filter("trim", end_frame=frames)
+    # after `fps` a time is a frame's number
+    cut = {"start_pts": first, "end_pts": first + frames} if first else {"end_frame": frames}
+    node = node.filter("trim", **cut)
     node = picture(node, video, renditions[0].width, renditions[0].height)
     nodes: list[Node] = []
     for rendition, smaller in zip(renditions, [*renditions[1:], None], strict=True):

@@ -32,7 +32,8 @@ class VideoJob:
 
     With `exact`, just so many come out, and each segment is told of when it is whole: the last frame stands for one or
     two that are missing (of 47 files, 2 had one less than their packets promised), with `padded` for all of them. What
-    opens a presentation foretells all its frames (`total_frames`).
+    opens a presentation, and what makes a part of it, foretells all its frames (`total_frames`). A span of no segments
+    makes the init segments alone. With `sought`, decoding begins shortly before the span, else with the source.
     """
 
     renditions: tuple[VideoRendition, ...]
@@ -44,11 +45,31 @@ class VideoJob:
     exact: bool = False
     padded: bool = False
     total_frames: int | None = None
+    sought: bool = False
 
     @property
     def expected_seconds(self) -> float:
         """How long the expected frames last."""
         return float(self.expected_frames / self.grid.frame_rate)
+
+    @property
+    def first_frame(self) -> int:
+        """The span's, counted from the presentation's first."""
+        return self.span.first_segment * self.grid.segment_frames
+
+    @property
+    def segment_count(self) -> int:
+        """The segments of the expected frames."""
+        return -(-self.expected_frames // self.grid.segment_frames)
+
+    @property
+    def judges(self) -> bool:
+        """True when too many errors in what is decoded are too many in the whole: those in a part may be all there are,
+        and count when all before its end is decoded.
+        """
+        if not self.exact or self.total_frames is None:
+            return True
+        return not self.sought and self.first_frame + self.expected_frames == self.total_frames
 
     @property
     def gop_frames(self) -> int:
@@ -64,10 +85,10 @@ class VideoJob:
     @property
     def frame_limit(self) -> int:
         """Frames after which the span is cut: its end, or for the last span a little more than expected."""
-        if self.span.segment_count is not None:
-            return self.span.segment_count * self.grid.segment_frames
         if self.brief or self.exact:
             return self.expected_frames
+        if self.span.segment_count is not None:
+            return self.span.segment_count * self.grid.segment_frames
         return self.expected_frames + math.ceil(SLACK_SECONDS * self.grid.frame_rate)
 
 

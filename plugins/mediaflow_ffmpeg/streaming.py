@@ -8,23 +8,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mediaflow.plugin import InitSegment, MediaSegment, Track, Workspace, WrittenTrack, read_init, read_segment
+from mediaflow.plugin import Artifact, InitSegment, Track, Workspace, WrittenTrack, read_init, read_segment
+from mediaflow_ffmpeg.commands import EMPTY_BYTES
 from mediaflow_ffmpeg.verify import INIT_NAME
 
 Describe = Callable[[WrittenTrack], Track]
-Fits = Callable[[int, MediaSegment], bool]
-"""Whether the segment of that number is as long as it was foretold to be."""
+Fits = Callable[[WrittenTrack], bool]
+"""Whether a segment, given as a track of one, is as long as it was foretold to be, and where."""
 
 
 @dataclass(slots=True)
 class Streaming:
-    """Looks for new segments of the tracks in the directories of these names. What is not as it should be is left to
-    the check of all in the end. Without `fits` nothing is foretold, and nothing is told of.
+    """Looks for new segments of the tracks in the directories of these names, from number `first` on. What is not as it
+    should be is left to the check of all in the end. Without `fits` nothing is foretold, and nothing is told of. Init
+    segments are told of as `init` makes them.
     """
 
     workspace: Workspace
     describe: Mapping[str, Describe]
     fits: Fits | None
+    first: int = 0
+    init: Callable[[Artifact], Artifact] = lambda artifact: artifact
     _next: dict[str, int] = field(default_factory=dict)
     _inits: dict[str, InitSegment] = field(default_factory=dict)
     _ends: dict[str, int] = field(default_factory=dict)
@@ -38,21 +42,22 @@ class Streaming:
 
     def _one(self, name: str, directory: Path) -> bool:
         """Tell of the track's next segment; False when it is not there, or not as foretold."""
-        number = self._next.get(name, 0)
+        number = self._next.get(name, self.first)
         file = directory / f"{number:05d}.m4s"  # it gets this name when it is whole
-        if not file.exists() or not self._settled(directory):
+        if not file.exists() or file.stat().st_size <= EMPTY_BYTES or not self._settled(directory):
             return False
         if name not in self._inits:
             self._inits[name] = read_init(directory / INIT_NAME)
         init = self._inits[name]
         segment = read_segment(file, init)
         follows = segment.decode_time == self._ends.get(name, segment.decode_time)
-        fits = self.fits is not None and self.fits(number, segment)
+        track = WrittenTrack(name, directory, init, number, (segment,))
+        fits = self.fits is not None and self.fits(track)
         if not follows or not segment.starts_with_sync or not fits:
             self._broken.add(name)
             return False
-        track = WrittenTrack(name, directory, init, number, (segment,))
-        for artifact in track.artifacts(self.describe[name](track))[min(number, 1) :]:
+        begins, *made = track.artifacts(self.describe[name](track))
+        for artifact in (self.init(begins), *made) if number == self.first else made:
             self.workspace.made(artifact)
         self._next[name], self._ends[name] = number + 1, segment.decode_time + segment.duration
         return True
@@ -62,8 +67,8 @@ class Streaming:
         read, and stays.
         """
         for name in self.describe:
-            here, told = self.workspace.directory / name, self._next.get(name, 0)
-            if not told:
+            here, told = self.workspace.directory / name, self._next.get(name, self.first)
+            if told == self.first:
                 shutil.rmtree(here, ignore_errors=True)
                 (again / name).rename(here)
                 continue

@@ -56,20 +56,19 @@ def check_spacing(tracks: Sequence[WrittenTrack], segment_seconds: Fraction, tol
                 raise _bad(f"{track.name}/{track.path(position).name} begins {off:+.3f} s off its place")
 
 
-def too_short(track: WrittenTrack, expected_seconds: float) -> bool:
-    """True when more is missing than damage may cost."""
-    missing = expected_seconds - float(track.duration_seconds)
+def too_short(decoded_seconds: Fraction | float, expected_seconds: float) -> bool:
+    """True when more is missing of the whole presentation than damage may cost."""
+    missing = expected_seconds - float(decoded_seconds)
     return missing > max(_LEAST_MISSING_SECONDS, _MISSING_SHARE * expected_seconds)
 
 
-def check_length(track: WrittenTrack, expected_seconds: float) -> None:
+def check_length(decoded_seconds: Fraction | float, expected_seconds: float) -> None:
     """The output is as long as the source's packets promise, less at most a second or 2 %: damage may cost so much.
 
     Less than that was not decoded, and half a film must not be published as a whole one (MediaRejected).
     """
-    if too_short(track, expected_seconds):
-        decoded = float(track.duration_seconds)
-        raise undecodable(f"only {decoded:.1f} s of {expected_seconds:.1f} s can be decoded")
+    if too_short(decoded_seconds, expected_seconds):
+        raise undecodable(f"only {float(decoded_seconds):.1f} s of {expected_seconds:.1f} s can be decoded")
 
 
 def _bad(detail: str) -> TaskFailed:

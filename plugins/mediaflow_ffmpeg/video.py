@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from mediaflow.plugin import (
     Artifact,
     MediaInfo,
-    MediaSegment,
     PlannedTask,
     Profile,
     SegmentGrid,
@@ -27,32 +27,21 @@ from mediaflow.plugin import (
     from_json,
     origin_seconds,
     plan_encode,
-    to_json,
 )
 from mediaflow_ffmpeg.commands import AGAIN, HERE, video_command
 from mediaflow_ffmpeg.encoding import check_decodes, encode, undecodable
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, Encoder, VideoJob
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video
 from mediaflow_ffmpeg.params import Choice, Number, problems
-from mediaflow_ffmpeg.streaming import Streaming
+from mediaflow_ffmpeg.seeking import can_be_sought
+from mediaflow_ffmpeg.streaming import Describe, Streaming
+from mediaflow_ffmpeg.tasks import PRESET_COST, foretold_tasks, part_of, planned
 from mediaflow_ffmpeg.verify import INIT_NAME, check_grid, check_length, read_tracks
 
-_PRESET_COST: Final = {
-    "ultrafast": 0.5,
-    "superfast": 0.7,
-    "veryfast": 1.0,
-    "faster": 1.4,
-    "fast": 1.7,
-    "medium": 2.3,
-    "slow": 4.0,
-    "slower": 8.0,
-    "veryslow": 15.0,
-}
-"""CPU time against veryfast (measured up to medium)."""
-_ENCODE_SECONDS_PER_PIXEL: Final = 12e-9
-_DECODE_SECONDS_PER_PIXEL: Final = 5e-9
+INIT_FRAMES: Final = 12
+"""Enough for the encoder to tell how late it is: from one frame alone the init segment is another one."""
 PARAMS: Final = (
-    Choice("preset", tuple(_PRESET_COST)),
+    Choice("preset", tuple(PRESET_COST)),
     Number("crf", 10, 40),
     Choice("tune", ("film", "animation", "grain", "stillimage", "fastdecode")),
     Choice("profile", ("high", "main", "baseline")),
@@ -78,72 +67,84 @@ class H264Video:
         frames = _expected_frames(span, plan.grid, media.video, origin)
         job = VideoJob(plan.video, plan.grid, span, encoder, origin, frames)
         if can_be_foretold(media, plan.grid) and frames > plan.grid.segment_frames:
-            return [_planned(name, each, media.video, rank) for name, each, rank in _in_order(job)]
-        return [_planned("video-0", job, media.video, 2)]
+            return foretold_tasks(job, media.video, in_parts=can_be_sought(media))
+        return [planned("video-0", job, media.video, 2)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         job = from_json(VideoJob, task.params)
         if task.media.video is None:
             raise TaskFailed("A video task was planned for media without video.", code="job.bad_task")
+        job = job if task.part is None else part_of(job, task.part)
+        if job.span.segment_count == 0:
+            return _init_segments(job, task.media, workspace)
         streaming = _streaming(job, workspace)
-        tracks = _encoded(job, task.media, task.media.video.index, streaming)
+        encode_all = _exactly if job.exact else _encoded
+        tracks = encode_all(job, task.media, streaming)
         _check(job, tracks)
-        if job.exact and tracks[0].duration_seconds < job.expected_frames / job.grid.frame_rate:
-            tracks = _again(replace(job, padded=True), task.media, task.media.video.index, streaming)
-            _check(job, tracks)
         smallest = tracks[-1]
         last = smallest.path(len(smallest.segments) - 1)
         check_decodes([smallest.directory / INIT_NAME, *dict.fromkeys([smallest.path(0), last])], workspace)
         return [artifact for track in _described(job, tracks) for artifact in track]
 
 
-def _in_order(job: VideoJob) -> Iterator[tuple[str, VideoJob, int]]:
-    """What people watch first is made first: the first segment of the smallest rendition, all of it, then the rest."""
-    smallest, frames = job.renditions[-1:], job.grid.segment_frames
-    opening = replace(job.span, segment_count=1)
-    yield (
-        "video-first",
-        replace(job, renditions=smallest, span=opening, expected_frames=frames, total_frames=job.expected_frames),
-        0,
-    )
-    if len(job.renditions) == 1:
-        yield "video-0", replace(job, exact=True), 1
-    else:
-        yield "video-low", replace(job, renditions=smallest, exact=True), 1
-        yield "video-0", replace(job, renditions=job.renditions[:-1], exact=True), 2
-
-
-def _planned(name: str, job: VideoJob, video: VideoStream, rank: int) -> PlannedTask:
-    encoded = sum(rendition.width * rendition.height for rendition in job.renditions) * _PRESET_COST[job.encoder.preset]
-    cost = encoded * _ENCODE_SECONDS_PER_PIXEL + video.width * video.height * _DECODE_SECONDS_PER_PIXEL
-    weight = round(max(0.1, job.expected_frames * cost), 3)
-    made = tuple(rendition.name for rendition in job.renditions)
-    # without its beginning a film is still one that is published when it is made
-    return PlannedTask(name, to_json(job), weight=weight, makes=made, rank=rank, optional=rank == 0)
-
-
-def _encoded(job: VideoJob, media: MediaInfo, stream_index: int, streaming: Streaming) -> list[WrittenTrack]:
-    workspace = streaming.workspace
-    argv = video_command(job, media, workspace.source, HERE)
-    encode(argv, media, stream_index, job.expected_seconds, workspace, streaming.look)
+def _encoded(job: VideoJob, media: MediaInfo, streaming: Streaming, into: Path = HERE) -> list[WrittenTrack]:
+    """One run of ffmpeg, and what lies there then; [] when nothing came out of a part."""
+    workspace, again = streaming.workspace, into != HERE
+    argv = video_command(job, media, workspace.source, into)
+    index = media.video.index if media.video is not None else 0
+    # decoding from the source's beginning takes its time too
+    takes = job.expected_seconds + (0 if job.sought else float(job.first_frame / job.grid.frame_rate))
+    look = (lambda: None) if again else streaming.look
+    if not encode(argv, media, index, takes, workspace, look, into=into, may_be_empty=job.first_frame > 0):
+        return []
+    if again:
+        streaming.take(workspace.directory / AGAIN)
     return read_tracks(workspace.directory, list(streaming.describe), job.span.first_segment)
 
 
-def _again(job: VideoJob, media: MediaInfo, stream_index: int, streaming: Streaming) -> list[WrittenTrack]:
-    workspace = streaming.workspace
-    argv = video_command(job, media, workspace.source, AGAIN)
-    encode(argv, media, stream_index, job.expected_seconds, workspace, into=AGAIN)
-    streaming.take(workspace.directory / AGAIN)
-    return read_tracks(workspace.directory, list(streaming.describe), job.span.first_segment)
+def _exactly(job: VideoJob, media: MediaInfo, streaming: Streaming) -> list[WrittenTrack]:
+    """Just the expected frames, at their times, also where the source is damaged: a part of it must not fail a film
+    that passes as a whole. MediaRejected when too much of the whole is missing.
+    """
+    tracks = _encoded(job, media, streaming)
+    if job.sought and not _begins(job, tracks):
+        # where nothing can be decoded, the whole repeats what it saw before
+        job = replace(job, sought=False)
+        tracks = _encoded(job, media, streaming, AGAIN)
+    frames = sum(segment.sample_count for segment in tracks[0].segments) if tracks else 0
+    if frames < job.expected_frames:
+        rate = job.grid.frame_rate
+        check_length((job.first_frame + frames) / rate, float((job.total_frames or job.expected_frames) / rate))
+        tracks = _encoded(replace(job, padded=True), media, streaming, AGAIN)
+    return tracks
+
+
+def _begins(job: VideoJob, tracks: Sequence[WrittenTrack]) -> bool:
+    return bool(tracks) and tracks[0].start_seconds(0) == job.first_frame / job.grid.frame_rate
+
+
+def _init_segments(job: VideoJob, media: MediaInfo, workspace: Workspace) -> list[Artifact]:
+    """Those of the whole tracks, from the source's first frames: the encoder writes the same ones for any frames."""
+    few = replace(job, span=Span(0, 0, 1), expected_frames=INIT_FRAMES, exact=True, padded=True, sought=False)
+    tracks = _encoded(few, media, Streaming(workspace, _described_by(few), None))
+    found = [artifacts[0] for artifacts in _described(few, tracks)]
+    for init in found:
+        workspace.made(init)
+    return found
 
 
 def _streaming(job: VideoJob, workspace: Workspace) -> Streaming:
-    def fits(number: int, segment: MediaSegment) -> bool:
-        left = job.expected_frames - number * job.grid.segment_frames
-        return segment.sample_count == min(left, job.grid.segment_frames)
+    def fits(track: WrittenTrack) -> bool:
+        left = job.first_frame + job.expected_frames - track.first * job.grid.segment_frames
+        begins = track.start_seconds(0) == track.first * job.grid.segment_seconds
+        return begins and track.segments[0].sample_count == min(left, job.grid.segment_frames)
 
-    describe = {r.name: partial(_describe, job, r) for r in job.renditions}
-    return Streaming(workspace, describe, fits if job.exact else None)
+    init = partial(_foretelling, job)
+    return Streaming(workspace, _described_by(job), fits if job.exact else None, job.span.first_segment, init)
+
+
+def _described_by(job: VideoJob) -> dict[str, Describe]:
+    return {rendition.name: partial(_describe, job, rendition) for rendition in job.renditions}
 
 
 def _expected_frames(span: Span, grid: SegmentGrid, video: VideoStream, origin: float) -> int:
@@ -156,8 +157,8 @@ def _expected_frames(span: Span, grid: SegmentGrid, video: VideoStream, origin: 
 
 def _check(job: VideoJob, tracks: Sequence[WrittenTrack]) -> None:
     check_grid(tracks, job.grid)
-    check_length(tracks[0], job.expected_seconds)
-    if job.total_frames is not None and tracks[0].segments[0].sample_count != job.expected_frames:
+    check_length(tracks[0].duration_seconds, job.expected_seconds)
+    if job.total_frames is not None and not job.exact and tracks[0].segments[0].sample_count != job.expected_frames:
         raise undecodable("its picture does not begin as it should")
     for rendition, track in zip(job.renditions, tracks, strict=True):
         size = (track.init.width, track.init.height)
@@ -168,10 +169,15 @@ def _check(job: VideoJob, tracks: Sequence[WrittenTrack]) -> None:
 def _described(job: VideoJob, tracks: Sequence[WrittenTrack]) -> Iterable[list[Artifact]]:
     for rendition, track in zip(job.renditions, tracks, strict=True):
         init, *segments = track.artifacts(_describe(job, rendition, track))
-        if job.total_frames is not None:
-            cap = rendition.max_bitrate_bps
-            init = replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, BUFFER_SECONDS * cap))
-        yield [init, *segments]
+        yield [_foretelling(job, init), *segments]
+
+
+def _foretelling(job: VideoJob, init: Artifact) -> Artifact:
+    """The init segment with all that is to come of its track, where that is to be told."""
+    if job.total_frames is None:
+        return init
+    cap = next(rendition.max_bitrate_bps for rendition in job.renditions if rendition.name == init.track)
+    return replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, BUFFER_SECONDS * cap))
 
 
 def _describe(job: VideoJob, rendition: VideoRendition, track: WrittenTrack) -> Track:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,10 +34,11 @@ def uncertain(media: MediaInfo) -> MediaInfo:
     return replace(media, warnings=("The file ends early.",))
 
 
-def video_tasks(media: MediaInfo, **params: Any) -> dict[str, PlannedTask]:
+def video_tasks(media: MediaInfo, *, on_demand: Sequence[str] = (), **params: Any) -> dict[str, PlannedTask]:
     """What `video.h264` plans for the media, by name."""
     spec = StepSpec("video.h264", params)
-    return {task.name: task for task in H264Video().plan(media, spec, web(spec))}
+    ladder = tuple(replace(rung, when="on_demand" if rung.name in on_demand else "eager") for rung in LADDER)
+    return {task.name: task for task in H264Video().plan(media, spec, web(spec, ladder=ladder))}
 
 
 def audio_tasks(media: MediaInfo, *steps: str) -> dict[str, PlannedTask]:

@@ -13,6 +13,8 @@ from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.opening import foretold_sound, foretold_video
 from tests.plugins.ffmpeg_media import MEDIA, audio_tasks, uncertain, video_tasks, with_audio, with_video
 
+FIRST_OF_ALL = {"video-first": 0, "video-inits": 0, "video-low": 1, "video-0": 2}
+
 
 def test_what_is_foretold_is_cut_at_its_end() -> None:
     assert load(VideoJob, video_tasks(MEDIA)["video-0"].params).frame_limit == 250
@@ -22,19 +24,19 @@ def test_what_is_foretold_is_cut_at_its_end() -> None:
 @pytest.mark.parametrize(
     ("media", "video", "audio"),
     [
-        (MEDIA, {"video-first": 0, "video-low": 1, "video-0": 2}, {"audio-first": 0, "audio": 1}),
+        (MEDIA, FIRST_OF_ALL, {"audio-first": 0, "audio": 1}),
         (with_video(width=320, height=240), {"video-first": 0, "video-0": 1}, {"audio-first": 0, "audio": 1}),
-        (replace(MEDIA, audio=None), {"video-first": 0, "video-low": 1, "video-0": 2}, {}),
+        (replace(MEDIA, audio=None), FIRST_OF_ALL, {}),
         (replace(MEDIA, video=None), {}, {"audio-first": 0, "audio": 1}),
-        (replace(MEDIA, declared_duration_seconds=None), {"video-first": 0, "video-low": 1, "video-0": 2}, None),
-        (replace(MEDIA, declared_duration_seconds=11.0), {"video-first": 0, "video-low": 1, "video-0": 2}, None),
+        (replace(MEDIA, declared_duration_seconds=None), FIRST_OF_ALL, None),
+        (replace(MEDIA, declared_duration_seconds=11.0), FIRST_OF_ALL, None),
         # nobody knows how much of these can be decoded, or there is nothing to wait for after the first segment
         (uncertain(MEDIA), {"video-0": 2}, {"audio": 2}),
         (replace(MEDIA, declared_duration_seconds=11.1), {"video-0": 2}, {"audio": 2}),
         (replace(MEDIA, declared_duration_seconds=8.9), {"video-0": 2}, {"audio": 2}),
         (replace(with_video(duration_seconds=4.0), duration_seconds=4.0, declared_duration_seconds=4.0),
          {"video-0": 2}, {"audio": 2}),
-        (with_audio(duration_seconds=4.0), {"video-first": 0, "video-low": 1, "video-0": 2}, {"audio": 2}),
+        (with_audio(duration_seconds=4.0), FIRST_OF_ALL, {"audio": 2}),
     ],
     ids=["usual", "one rendition", "silent", "sound", "nothing declared", "a second more", "damaged", "declared more",
          "declared less", "one segment", "sound of one segment"],
@@ -52,13 +54,18 @@ def test_the_opening_is_the_smallest_rendition_and_its_sound() -> None:
 
     assert {name: task.makes for name, task in {**video, **audio}.items()} == {
         "video-first": ("360p",),
+        "video-inits": ("1080p", "720p", "480p"),
         "video-low": ("360p",),
         "video-0": ("1080p", "720p", "480p"),
         "audio-first": ("audio-96k",),
         "audio": ("audio-192k", "audio-128k", "audio-96k"),
     }
     # without its beginning a film is still one that is published when it is made
-    assert {name for name, task in {**video, **audio}.items() if task.optional} == {"video-first", "audio-first"}
+    assert {name for name, task in {**video, **audio}.items() if task.optional} == {
+        "video-first",
+        "video-inits",
+        "audio-first",
+    }
     first = load(VideoJob, video["video-first"].params)
     assert (first.expected_frames, first.total_frames, first.frame_limit, first.exact) == (100, 250, 100, False)
     low = load(VideoJob, video["video-low"].params)

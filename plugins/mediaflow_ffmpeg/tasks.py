@@ -1,0 +1,77 @@
+"""The tasks of a film whose length is certain: what people watch first is made first, and what nobody watches last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from mediaflow.plugin import Part, PlannedTask, Span, TaskFailed, VideoRendition, VideoStream, to_json
+from mediaflow_ffmpeg.jobs import VideoJob
+
+PRESET_COST: Final = {
+    "ultrafast": 0.5,
+    "superfast": 0.7,
+    "veryfast": 1.0,
+    "faster": 1.4,
+    "fast": 1.7,
+    "medium": 2.3,
+    "slow": 4.0,
+    "slower": 8.0,
+    "veryslow": 15.0,
+}
+"""CPU time against veryfast (measured up to medium)."""
+_ENCODE_SECONDS_PER_PIXEL: Final = 12e-9
+_DECODE_SECONDS_PER_PIXEL: Final = 5e-9
+
+
+def foretold_tasks(job: VideoJob, video: VideoStream, *, in_parts: bool) -> list[PlannedTask]:
+    """The first segment of the smallest rendition, what opens the others, all of the smallest one, the rest from one
+    decode; each rendition that is made on demand by itself, where the source can be made `in_parts`. The smallest one
+    is what viewers begin with, and never waits for demand.
+    """
+    smallest, frames = job.renditions[-1:], job.expected_frames
+    others = job.renditions[:-1]
+    demanded = tuple(r for r in others if r.when == "on_demand" and in_parts)
+    eager = tuple(r for r in others if r not in demanded)
+    opening = replace(job, total_frames=frames)
+    first = replace(job.span, segment_count=1)
+    count = job.grid.segment_frames
+    tasks = [planned("video-first", replace(opening, renditions=smallest, span=first, expected_frames=count), video, 0)]
+    if eager:
+        tasks.append(planned("video-inits", replace(opening, renditions=eager, span=Span(0, 0, 0)), video, 0))
+    whole = replace(job, exact=True, sought=in_parts)
+
+    def made(name: str, renditions: tuple[VideoRendition, ...], rank: int) -> PlannedTask:
+        task = planned(name, replace(whole, renditions=renditions), video, rank)
+        return replace(task, segments=whole.segment_count if in_parts else 0)
+
+    tasks.append(made("video-low" if others else "video-0", smallest, 1))
+    if eager:
+        tasks.append(made("video-0", eager, 2))
+    return [*tasks, *(replace(made(f"video-{r.name}", (r,), 2), when="on_demand") for r in demanded)]
+
+
+def part_of(job: VideoJob, part: Part) -> VideoJob:
+    """The job that makes a part of what this one makes. TaskFailed (`job.bad_task`) when it has no such part."""
+    unknown = set(part.tracks) - {rendition.name for rendition in job.renditions}
+    if unknown or not job.sought or not 0 <= part.first <= part.first + part.count <= job.segment_count:
+        raise TaskFailed(f"There is no part {part} of {job.segment_count} segments.", code="job.bad_task")
+    frames = job.grid.segment_frames
+    return replace(
+        job,
+        renditions=tuple(rendition for rendition in job.renditions if rendition.name in part.tracks),
+        span=Span(0, part.first, part.count),
+        expected_frames=min(part.count * frames, job.expected_frames - part.first * frames),
+        total_frames=job.expected_frames,
+    )
+
+
+def planned(name: str, job: VideoJob, video: VideoStream, rank: int) -> PlannedTask:
+    """A job as a task, with what it makes and costs."""
+    encoded = sum(rendition.width * rendition.height for rendition in job.renditions) * PRESET_COST[job.encoder.preset]
+    cost = encoded * _ENCODE_SECONDS_PER_PIXEL + video.width * video.height * _DECODE_SECONDS_PER_PIXEL
+    frames = job.expected_frames if job.span.segment_count != 0 else 1
+    weight = round(max(0.1, frames * cost), 3)
+    made = tuple(rendition.name for rendition in job.renditions)
+    # without its beginning a film is still one that is published when it is made
+    return PlannedTask(name, to_json(job), weight=weight, makes=made, rank=rank, optional=rank == 0)

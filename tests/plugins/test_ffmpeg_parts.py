@@ -1,0 +1,133 @@
+"""Parts of a film are what the whole is there, with real ffmpeg: numbers, times, lengths, init segments, damage."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mediaflow.plugin import Artifact, MediaInfo, MediaRejected, Part, PlannedTask, Step, StepSpec, StepTask, Workspace
+from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.testing import clips
+from mediaflow.testing.artifacts import check_told
+from mediaflow.testing.steps import probed, profile_of
+from mediaflow_ffmpeg.video import H264Video
+from tests.plugins.ffmpeg_media import MEDIA, video_tasks
+
+PROCESSES = SandboxedRunner("bwrap")
+SECONDS = 9.4
+"""Four segments of two seconds, and a fifth that is shorter."""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clips.make_clip(tmp_path_factory.mktemp("source") / "clip.mp4", seconds=SECONDS)
+
+
+@pytest.fixture(scope="module")
+def media(source: Path) -> MediaInfo:
+    return probed(source, PROCESSES)
+
+
+def planned(step: Step, media: MediaInfo) -> dict[str, PlannedTask]:
+    spec = StepSpec(step.name, {"preset": "ultrafast"} if step.name == "video.h264" else {})
+    return {task.name: task for task in step.plan(media, spec, profile_of(spec, StepSpec("video.h264")))}
+
+
+def run(step: Step, task: PlannedTask, media: MediaInfo, source: Path, work: Path, part: Part | None) -> list[Artifact]:
+    """Make a part of a task; what it told of is checked."""
+    work.mkdir(parents=True)
+    told: list[Artifact] = []
+    workspace = Workspace(work, source, lambda _: None, PROCESSES, {}, {}, told.append)
+    made = list(step.run(StepTask(task.name, task.params, media, part), workspace))
+    check_told(told, made)
+    return made
+
+
+def digests(made: list[Artifact], work: Path) -> dict[str | None, str]:
+    """Of the init segments, by their tracks."""
+    inits = [artifact for artifact in made if artifact.role == "init"]
+    return {artifact.track: hashlib.md5((work / artifact.path).read_bytes()).hexdigest() for artifact in inits}
+
+
+def test_all_init_segments_are_the_same(source: Path, media: MediaInfo, tmp_path: Path) -> None:
+    tasks = planned(H264Video(), media)
+    parts = [Part(("90p",), 0, 0), Part(("90p",), 0, 1), Part(("90p",), 2, 2), Part(("90p",), 4, 1)]
+
+    found = []
+    for number, part in enumerate(parts):
+        made = run(H264Video(), tasks["video-low"], media, source, tmp_path / str(number), part)
+        assert [artifact.number for artifact in made] == [None, *range(part.first, part.first + part.count)]
+        assert made[0].foretells is not None
+        assert made[0].foretells.runs == ((4, 2.0), (1, 1.4))
+        found.append(digests(made, tmp_path / str(number))["90p"])
+    for name in ("video-first", "video-low"):
+        found.append(
+            digests(run(H264Video(), tasks[name], media, source, tmp_path / name, None), tmp_path / name)["90p"]
+        )
+
+    assert len(set(found)) == 1
+
+
+def test_what_is_made_on_demand_is_a_task_of_its_own() -> None:
+    assert {name: (task.makes, task.when, task.segments) for name, task in demanded(MEDIA).items()} == {
+        "video-first": (("360p",), "eager", 0),
+        "video-inits": (("480p",), "eager", 0),
+        "video-low": (("360p",), "eager", 3),
+        "video-0": (("480p",), "eager", 3),
+        "video-1080p": (("1080p",), "on_demand", 3),
+        "video-720p": (("720p",), "on_demand", 3),
+    }
+    # nobody could make a piece of these when it is asked for
+    everything = {name: task.makes for name, task in demanded(replace(MEDIA, container="mpegts")).items()}
+    assert everything["video-0"] == ("1080p", "720p", "480p")
+    assert "video-1080p" not in everything
+
+
+def demanded(media: MediaInfo) -> dict[str, PlannedTask]:
+    return video_tasks(media, on_demand=("1080p", "720p"))
+
+
+def without_pictures(source: Path, target: Path, begin: float, end: float) -> Path:
+    """The same clip with noise for its media data, from one share of it to another."""
+    data = bytearray(source.read_bytes())
+    start, stop = data.index(b"mdat") + 4, data.index(b"moov") - 4
+    for at in range(start + int((stop - start) * begin), start + int((stop - start) * end)):
+        data[at] = (at * 197 + (at >> 5) * 89 + 13) & 0xFF
+    target.write_bytes(data)
+    return target
+
+
+@pytest.mark.parametrize(("first", "count"), [(1, 1), (2, 1), (4, 1)])
+def test_a_part_of_a_damaged_film_is_whole_when_the_film_is(
+    first: int, count: int, source: Path, media: MediaInfo, tmp_path: Path
+) -> None:
+    damaged = without_pictures(source, tmp_path / "damaged.mp4", 0.3, 0.6)
+    task = planned(H264Video(), media)["video-low"]
+
+    made = run(H264Video(), task, media, damaged, tmp_path / "part", Part(("90p",), first, count))
+
+    assert [artifact.number for artifact in made] == [None, first]
+
+
+def test_a_part_beyond_what_there_is_is_refused_where_the_film_is(
+    source: Path, media: MediaInfo, tmp_path: Path
+) -> None:
+    short = clips.make_clip(tmp_path / "short.mp4", seconds=4.1)
+    task = planned(H264Video(), media)["video-low"]
+
+    for number, part in enumerate([None, Part(("90p",), 2, 1), Part(("90p",), 4, 1)]):
+        with pytest.raises(MediaRejected, match="can be decoded") as caught:
+            run(H264Video(), task, media, short, tmp_path / str(number), part)
+        assert caught.value.code == "media.undecodable"
+
+
+def test_the_end_that_is_missing_is_made_up_for_in_parts(media: MediaInfo, tmp_path: Path) -> None:
+    short = clips.make_clip(tmp_path / "short.mp4", seconds=8.5)
+    task = planned(H264Video(), media)["video-low"]
+
+    made = run(H264Video(), task, media, short, tmp_path / "part", Part(("90p",), 3, 2))
+
+    assert [artifact.duration_seconds for artifact in made[1:]] == [2.0, pytest.approx(1.4)]
