@@ -12,8 +12,9 @@ class MadeSegment:
     """A segment of a generation that is being made, or was of late: the first that was made whole of that track and
     number (-1: the init segment), whoever made it. It never changes. `path` is where it lies below the asset's prefix.
 
-    `id` is derived from asset, generation, track and number. It goes with the last viewer who began before the
-    generation was published; what is published tells its segments itself.
+    `id` is derived from asset, generation, track and number. An eager one goes with the last viewer who began before
+    the generation was published; what is published tells its segments itself. Of what is made on demand nothing else
+    tells: its records stay with the generation.
     """
 
     id: str
@@ -26,5 +27,6 @@ class MadeSegment:
     size_bytes: int
     duration_seconds: float
     created_at: float
+    eager: bool = True
     rev: int = 1
     schema: int = SCHEMA_VERSION

@@ -57,8 +57,8 @@ class Files:
     one counts. `until` is when the last viewer of what is published no more is gone, in seconds since the epoch (None:
     nobody knows, its files go with a sweep).
 
-    `awaited` are the segments of each track that are being made and have addresses here already (`keys.tracks_path`):
-    where one lies, its record tells (`domain/madesegments.py`).
+    `awaited` are the segments of each track that are being made, or are made on demand, and have addresses here already
+    (`keys.tracks_path`): where one lies, its record tells (`domain/madesegments.py`).
     """
 
     prefix: str
@@ -109,16 +109,24 @@ class Publication:
         """The first output of the kind that is not apart: of several images, the one that stands for the asset."""
         return next((output for output in self.of_kind(kind) if not output.apart), None)
 
+    @property
+    def awaited(self) -> dict[str, int]:
+        """The tracks that are made while they are watched, with how many segments they have."""
+        return {track: count for files in self.files for track, count in files.awaited.items()}
+
     def manifest(self, name: str) -> Output | None:
         """The manifest of the format of that name."""
         return next((output for output in self.of_kind("manifest") if output.name == name), None)
 
     def awaits(self, path: str, now: float) -> tuple[int, str, int] | None:
         """Generation, track and number of a segment that is made while it is watched; None for any other path."""
-        segment = keys.addressed_segment(path)
-        for files in (*self.files, *self.earlier) if segment is not None else ():
-            if files.holds(path) and (files.until is None or files.until > now):
-                return segment if segment and segment[2] < files.awaited.get(segment[1], -1) else None
+        if (segment := keys.addressed_segment(path)) is None:
+            return None
+        _, track, number = segment
+        for files in (*self.files, *self.earlier):
+            known = files.holds(path) and (files.until is None or files.until > now)
+            if known and number < files.awaited.get(track, -1):
+                return segment
         return None
 
     def file(self, path: str, now: float) -> FileType | None:
@@ -144,12 +152,17 @@ class Publication:
         """With those of the files that are in use now, apart from those that were."""
         used = {each.prefix: each for each in files if self._is_used(each)}
         ending = [replace(each, until=until if each.until is None else each.until) for each in (*files, *before)]
-        earlier = [each for each in ending if each.prefix not in used and (each.until or 0.0) > now]
+        earlier = [each for each in ending if not _is_same(each, used.get(each.prefix)) and (each.until or 0.0) > now]
         return replace(self, files=tuple(used.values()), earlier=tuple(earlier))
 
     def _is_used(self, files: Files) -> bool:
         is_source = files.prefix.rstrip("/") in (*self.sources, *self.lent)
-        return is_source or any(files.holds(output.path) for output in self.outputs)
+        return is_source or bool(files.awaited) or any(files.holds(output.path) for output in self.outputs)
+
+
+def _is_same(files: Files, used: Files | None) -> bool:
+    """True for what is in use; of tracks that are made while they are watched fewer may be than before."""
+    return used is not None and files.awaited.keys() <= used.awaited.keys()
 
 
 def described(prefix: str, types: Mapping[str, FileType]) -> Files:

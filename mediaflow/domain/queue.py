@@ -10,6 +10,8 @@ from mediaflow.domain.records import SCHEMA_VERSION
 QUEUE_ID: Final = "queue"
 PRIORITIES: Final = (-100, 100)
 """What a job's priority can be: tasks of a greater one are claimed first. Usual is 0."""
+DEMAND_PRIORITY: Final = 101
+"""Of what a viewer waits for."""
 OWNER_PRIORITIES: Final = (-10, 0)
 """What the owner of a job may make it: later than usual, never earlier than others' work."""
 

@@ -153,7 +153,11 @@ class Asset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """The whole work of one generation of an asset (`process`), or a new picture for the published one (`poster`)."""
+    """The whole work of one generation of an asset (`process`), a new picture for the published one (`poster`), or some
+    segments that somebody waits for (`demand`).
+
+    `recipes` are JSON objects of what of it can be made in parts (`services/pipeline/parts.py`).
+    """
 
     id: str
     asset_id: str
@@ -167,6 +171,7 @@ class Job:
     error: dict[str, Any] | None = None
     media: dict[str, Any] | None = None
     plan: dict[str, Any] | None = None
+    recipes: list[dict[str, Any]] = field(default_factory=list)
     kind: JobKind = "process"
     priority: int = 0
     outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -187,6 +192,10 @@ class Task:
     is what was spent on it so far (of one core), which its owner has received. Segments of tasks of `rank` 0 and 1 are
     watched while the job goes on (`plugin/interfaces.py`, PlannedTask). `optional` tasks may fail without
     harming the job.
+
+    With a `part` (`domain/plan.py`, as JSON) it makes that of the planned task `whole`. Segments of what is `watched`
+    have records while others are made; those of what is made on demand (not `eager`) have nothing else. What nobody
+    wants after `wanted_until` is not begun (0: it is wanted whatever happens).
     """
 
     id: str
@@ -207,6 +216,11 @@ class Task:
     load_units: int = 1
     lane: Lane = "short"
     rank: int = 2
+    part: dict[str, Any] | None = None
+    whole: str | None = None
+    watched: bool = False
+    eager: bool = True
+    wanted_until: float = 0.0
     weight: float = 1.0
     turn: float = 0.0
     seconds: float = 0.0

@@ -10,7 +10,7 @@ AssetState = Literal["created", "stored", "processing", "ready", "failed", "reje
 WorkState = Literal["pending", "running", "done", "failed", "cancelled"]
 Visibility = Literal["private", "unlisted", "public"]
 Stage = Literal["probe", "validate", "plan", "step", "open", "package", "publish", "poster"]
-JobKind = Literal["process", "poster"]
+JobKind = Literal["process", "poster", "demand"]
 Lane = Literal["bookkeeping", "first", "short", "long"]
 BlobState = Literal["live", "deleting"]
 

@@ -52,6 +52,12 @@ CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
     _counter("mediaflow_step_artifacts_total", "Files that steps made and that were kept.", "step"),
     _histogram("mediaflow_asset_ready_seconds", "Time from an asset's creation to its being ready."),
     _histogram("mediaflow_asset_playable_seconds", "Time from an asset's creation to its being playable."),
+    _counter(
+        "mediaflow_demand_total",
+        "Segments that viewers asked for before they were made, by what came of it: pieces begun for them, refusals.",
+        "outcome",
+        initial=(("begun",), ("refused",)),
+    ),
     _counter("mediaflow_http_requests_total", "Requests by route pattern and status.", "method", "route", "status"),
     _histogram(
         "mediaflow_http_request_seconds",

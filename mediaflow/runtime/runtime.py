@@ -29,6 +29,7 @@ from mediaflow.services.assets.steering import Steering
 from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.awaiting import Awaiting
 from mediaflow.services.delivery.delivery import Delivery
+from mediaflow.services.delivery.demand import Demand
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
@@ -110,6 +111,7 @@ class Runtime:
     news: News = field(init=False)
     job_list: JobList = field(init=False)
     awaiting: Awaiting = field(init=False)
+    demand: Demand = field(init=False)
 
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
@@ -129,6 +131,7 @@ class Runtime:
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
         self.audit = Audit(database, self.metrics, Refusals(database))
         self.job_list, self.awaiting = JobList(database), Awaiting(database)
+        self.demand = Demand(database, self.jobs, self.metrics)
         self.events, self.news = EventLog(database), News(database)
         own = Identity.of(os.getpid())
         self.orphans = Orphans(database, self.wakeups, own, partial(last_words, self.work.root))

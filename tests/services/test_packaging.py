@@ -64,6 +64,7 @@ def test_spans_of_one_track_are_joined_in_order_with_the_first_init() -> None:
         "bitrate_bps": 2200,
         "codecs": "avc1.64001f,mp4a.40.2",
         "segments": 2,
+        "when": "eager",
     }
 
 

@@ -59,7 +59,8 @@ def get_stream(token: str, asset_id: str, path: str) -> Response:
     try:
         place = delivery.admit(token, asset_id, path)
     except NotMade as error:
-        wait_for(request.environ, runtime().awaiting, error.segment, error.asset)
+        if runtime().demand.want(error.wanted):
+            wait_for(request.environ, runtime().awaiting, error.wanted.id, error.wanted.asset_id)
         raise
     # a presigned URL is signed for GET
     if request.method == "GET" and (url := delivery.elsewhere(place)):

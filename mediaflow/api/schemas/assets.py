@@ -262,4 +262,8 @@ def viewers_document(document: dict[str, Any]) -> dict[str, Any]:
 def _rendition(rendition: Mapping[str, Any], made: Mapping[str, int]) -> dict[str, Any]:
     names = ("name", "width", "height", "frame_rate", "bitrate_bps", "codecs", "segments", "mp4_url")
     facts = {name: rendition.get(name) for name in names}
-    return {**facts, "when": "eager", "segments_ready": made.get(rendition["name"], facts["segments"])}
+    return {
+        **facts,
+        "when": rendition.get("when", "eager"),
+        "segments_ready": made.get(rendition["name"], facts["segments"]),
+    }

@@ -56,11 +56,11 @@ class Library:
         return reader.read(asset_id, partial(visible, principal))
 
     def made(self, asset: Asset) -> dict[str, int]:
-        """How many segments there are of each rendition of an asset that is watched while it is made."""
-        if asset.opened is None:
+        """How many segments there are of each rendition that is made while it is watched."""
+        if (shown := asset.shown) is None:
             return {}
-        where = {"asset_id": asset.id, "generation": asset.opened.generation}
-        names = [str(rendition["name"]) for rendition in asset.opened.renditions]
+        where = {"asset_id": asset.id, "generation": shown.generation}
+        names = [str(rendition["name"]) for rendition in shown.renditions if rendition["name"] in shown.awaited]
         # the init segment has a record as well
         return {name: max(0, self.database.segments.count({**where, "track": name}) - 1) for name in names}
 

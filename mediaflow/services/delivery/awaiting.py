@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from mediaflow.domain.errors import MediaflowError, Unavailable
+from mediaflow.services.delivery.wanted import Wanted
 from mediaflow.services.ports import Database, OneOf
 
 _log = structlog.get_logger(__name__)
@@ -29,14 +30,14 @@ MOST_OF_ONE: Final = 100
 
 
 class NotMade(Unavailable):
-    """A segment that will be there, but is not yet. `segment` is the id of its record, `asset` its asset's."""
+    """A segment that will be there, but is not yet."""
 
     default_code = "stream.not_made"
     retry_after_seconds = 2
 
-    def __init__(self, segment: str, asset: str) -> None:
+    def __init__(self, wanted: Wanted) -> None:
         super().__init__("This part of the video is being made; ask again.")
-        self.segment, self.asset = segment, asset
+        self.wanted = wanted
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError, NotFound
-from mediaflow.domain.ids import derived_id, segment_id
+from mediaflow.domain.ids import derived_id
 from mediaflow.domain.mediatypes import is_shown
 from mediaflow.domain.publication import FileKind, FileType, Output, OutputKind, Publication
 from mediaflow.domain.records import Asset
@@ -23,6 +23,7 @@ from mediaflow.services.assets.asset_cache import AssetReader, look
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.stream_options import StreamOptions
 from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.delivery.wanted import Wanted
 from mediaflow.services.ports import Database
 from mediaflow.settings import Settings
 
@@ -135,17 +136,17 @@ class Delivery:
             raise _no_file()
         shown, now = asset.published or asset.opened, self.stream_tokens.clock()
         if shown is not None and (segment := shown.awaits(path, now)) is not None:
-            return self._made(asset, path, *segment)
+            return self._made(asset, path, Wanted(asset.id, *segment))
         what = shown and shown.file(path, now)
         if not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
             raise _no_file()
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
-    def _made(self, asset: StreamFacts, path: str, generation: int, track: str, number: int) -> Place:
+    def _made(self, asset: StreamFacts, path: str, wanted: Wanted) -> Place:
         """Where a segment lies that is watched while others are made; NotMade when it is to come."""
-        made = self.database.segments.get(segment := segment_id(asset.id, generation, track, number))
+        made = self.database.segments.get(wanted.id)
         if made is None:
-            raise NotMade(segment, asset.id) if asset.opened is not None else _no_file()
+            raise NotMade(wanted)
         key, what = keys.asset_prefix(asset.id) + made.path, FileType("media", made.content_type)
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 

@@ -90,7 +90,7 @@ class JobExaminer:
         if job.state in WORK_ENDED or asset is None:
             return
         names = {task.name for task in tasks}
-        is_planned = any(task.name in ("publish", LAST[job.kind]) for task in tasks)
+        is_planned = any(task.name in ("publish", LAST.get(job.kind)) for task in tasks)
         missing = {need for task in tasks for need in task.needs} - names
         if is_planned and missing:
             detail = f"its task {min(missing)!r} is not there, and others need it"

@@ -83,6 +83,8 @@ class Execution:
         with self.keeper(lease):
             if task.failures >= MAX_ATTEMPTS:  # each of its workers died of it
                 return self._end(lease, {"state": "failed", "error": _poison(task)}, "failed")
+            if 0 < task.wanted_until < self.claims.database.now():
+                return self._end(lease, {"state": "cancelled"}, "unwanted")
             try:
                 with contained():
                     result = self.handlers[task.stage](task, lease)

@@ -75,7 +75,8 @@ def _resolved(step: str, task: PlannedTask, planned: Sequence[Planned], profile:
             found.append(need)
         elif need in steps:
             # what opens the presentation makes a part of what another task makes whole
-            found += [o.name for owner, o in planned if owner == need and o.name != task.name and o.rank > 0]
+            others = (o for owner, o in planned if owner == need and o.name != task.name and o.rank > 0)
+            found += [other.name for other in others if other.when == "eager"]
         else:
             raise _bad(
                 profile,

@@ -26,18 +26,28 @@ class Inputs:
 
     @contextmanager
     def laid_out(self, asset: Asset, needed: Iterable[Task], root: Path) -> Iterator[dict[str, dict[str, Any]]]:
-        """For each task a directory below `root` with its artifacts, as `ports.StepRequest.inputs` tells them; gone
-        when the `with` block ends. TaskFailed (`storage.lost_object`) when a file is not as it was made.
+        """For each planned task a directory below `root` with its artifacts, as `ports.StepRequest.inputs` tells them;
+        gone when the `with` block ends. TaskFailed (`storage.lost_object`) when a file is not as it was made.
+
+        What was made in parts is there as if it had been made as a whole.
         """
+        inputs: dict[str, dict[str, Any]] = {}
         try:
-            yield {task.name: self._laid_out(asset, task, root / task.name) for task in needed}
+            for task in needed:
+                name = task.whole or task.name
+                found = self._laid_out(asset, task, root / name)
+                whole = inputs.setdefault(name, {"directory": str(root / name), "artifacts": []})
+                whole["artifacts"] += found
+            yield inputs
         finally:
             remove_tree(root)
 
-    def _laid_out(self, asset: Asset, task: Task, directory: Path) -> dict[str, Any]:
+    def _laid_out(self, asset: Asset, task: Task, directory: Path) -> list[dict[str, Any]]:
         prefix = f"{keys.asset_prefix(asset.id)}{(task.result or {})['path']}/"
-        artifacts: list[dict[str, Any]] = json.loads(b"".join(self.storage.read(prefix + ARTIFACTS)))
-        directory.mkdir(parents=True, mode=0o700)
+        listed: list[dict[str, Any]] = json.loads(b"".join(self.storage.read(prefix + ARTIFACTS)))
+        directory.mkdir(parents=True, mode=0o700, exist_ok=True)
+        # each part has the init segments of its tracks
+        artifacts = [artifact for artifact in listed if not (directory / artifact["path"]).exists()]
         for artifact in artifacts:
             target = directory / artifact["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +60,7 @@ class Inputs:
         if os.geteuid() == 0:  # the step is another user
             for path in (directory, *directory.rglob("*")):
                 let_read(path)
-        return {"directory": str(directory), "artifacts": artifacts}
+        return artifacts
 
     def _place(self, key: str, target: Path) -> None:
         if isinstance(self.storage, HasLocalFiles):

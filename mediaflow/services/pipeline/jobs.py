@@ -15,14 +15,18 @@ from mediaflow.domain.ids import job_id, task_id
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import BRIEF_SECONDS, LONG_SECONDS, WORK_ENDED, JobKind, Lane, Stage, WorkState
 from mediaflow.plugin import PlannedTask
-from mediaflow.plugin.wire import load
+from mediaflow.plugin.wire import dump, load
+from mediaflow.services.pipeline.parts import Piece, divided
 from mediaflow.services.pipeline.tenure import Tenure
 from mediaflow.services.ports import Database, Metrics, OneOf, Outbox, Wakeups
 
+_AFTER: Final = 0.001
+"""Parts follow each other by this much of a turn."""
 LAST: Final[dict[JobKind, str]] = {"process": "publish", "poster": "poster"}
-"""The task that a job is done with."""
+"""The task that a job is done with; a job of demand has one alone."""
 REST: Final = 2
 """The rank of a task that nobody waits for in front of a player."""
+UNWANTED: Final = {"code": "job.unwanted", "detail": "Nobody waits for it any more."}
 SUPERSEDED: Final = {"code": "job.superseded", "detail": "The asset was deleted, or another job took over."}
 
 
@@ -92,42 +96,55 @@ class Jobs:
         """The tasks of a new picture: its step as `services/pipeline/posters.py` planned it, and what shows it."""
         plan = job.plan or {}
         step = load(PlannedTask, plan["task"])
-        self._add(job, step.name, "step", step=plan["step"], params=dict(step.params), load_units=step.load_units)
+        fields = {"load_units": step.load_units, "lane": "short" if step.load_units else "bookkeeping"}
+        self._add(job, step.name, "step", step=plan["step"], params=dict(step.params), **fields)
         last = LAST["poster"]
         self._add(job, last, "poster", needs=[step.name], params={"time_seconds": plan["time_seconds"]})
 
+    def _add_demand(self, job: Job) -> None:
+        """The one task of a job of demand, as `services/delivery/demand.py` planned it."""
+        self._add(job, **(job.plan or {})["task"])
+
     def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]]) -> None:
-        """The tasks that steps planned (with each one's step name), then packaging and publishing behind them; what
-        lets viewers begin behind those that make it.
+        """The tasks that steps planned (with each one's step name), in parts, then packaging and publishing behind
+        them; what lets viewers begin behind those that make it.
         """
-        planned = list(planned)
-        opening = [task.name for _, task in planned if task.rank == 0]
-        cost = round(sum(task.weight for _, task in planned), 3)
-        for step, task in planned:
-            self._add(
-                job,
-                task.name,
-                "step",
-                # nothing takes cores from what viewers begin with
-                needs=["plan", *task.needs, *(opening if task.rank else ())],
-                step=step,
-                params=dict(task.params),
-                load_units=task.load_units,
-                weight=task.weight,
-                job_weight=cost,
-                optional=task.optional,
-                rank=task.rank,
-            )
+        pieces = divided(planned)
+        opening = [piece.task.name for piece in pieces if piece.task.rank == 0]
+        cost = round(sum(piece.task.weight for piece in pieces), 3)
+        for piece in pieces:
+            self._add_step(job, piece, opening, cost)
         if opening:
             self._add(job, "open", "open", needs=opening, optional=True)
-        self._add(job, "package", "package", needs=[task.name for _, task in planned])
+        self._add(job, "package", "package", needs=[piece.task.name for piece in pieces])
         self._add(job, "publish", "publish", needs=["package"])
+
+    def _add_step(self, job: Job, piece: Piece, opening: list[str], cost: float) -> None:
+        task = piece.task
+        self._add(
+            job,
+            task.name,
+            "step",
+            # nothing takes cores from what viewers begin with
+            needs=["plan", *task.needs, *(opening if task.rank else ())],
+            step=piece.step,
+            params=dict(task.params),
+            load_units=task.load_units,
+            weight=task.weight,
+            # what is watched first does not wait for what comes after it
+            turn=job.created_at + (cost if task.rank == REST else piece.weight_so_far) + piece.place * _AFTER,
+            lane="first" if task.rank == 0 and task.load_units else _lane(task.load_units, piece.whole_weight, cost),
+            optional=task.optional,
+            rank=task.rank,
+            part=None if piece.part is None else dump(piece.part),
+            whole=piece.whole,
+            watched=bool(opening) or task.when == "on_demand",
+            eager=task.when == "eager",
+        )
 
     def _add(self, job: Job, name: str, stage: Stage, **fields: Any) -> None:
         now = self.database.now()
-        load_units, job_weight = fields.pop("load_units", 0), fields.pop("job_weight", 0.0)
-        rank: int = fields.pop("rank", REST)
-        lane = _lane(stage, load_units, fields.get("weight", 0.0), job_weight)
+        defaults: dict[str, Any] = {"load_units": 0, "turn": job.created_at, "lane": "bookkeeping"}
         task = Task(
             id=task_id(job.id, name),
             job_id=job.id,
@@ -139,12 +156,7 @@ class Jobs:
             state="pending",
             created_at=now,
             updated_at=now,
-            load_units=load_units,
-            # what is watched first does not wait for what comes after it
-            turn=job.created_at + (job_weight if rank == REST else fields["weight"]),
-            lane="first" if rank == 0 and load_units else lane,
-            rank=rank,
-            **fields,
+            **defaults | fields,
         )
         self.database.tasks.insert(task)
 
@@ -171,6 +183,9 @@ class Jobs:
         if document.kind == "poster" and not any(task.name == LAST["poster"] for task in tasks):
             self._add_poster(document)
             tasks = self.tasks(job)
+        if document.kind == "demand" and not tasks:
+            self._add_demand(document)
+            tasks = self.tasks(job)
         failed = next((task for task in tasks if task.state == "failed" and not task.optional), None)
         if failed is not None:
             self.end(document, "failed", failed.error)
@@ -179,8 +194,11 @@ class Jobs:
         for task in tasks:
             if task.state == "pending":
                 self._unlock(document, task, settled)
-        if any(task.name == LAST[document.kind] and task.state == "done" for task in tasks):
+        last = next((t for t in tasks if document.kind == "demand" or t.name == LAST[document.kind]), None)
+        if last is not None and last.state == "done":
             self.end(document, "done", None)
+        elif last is not None and last.state == "cancelled":
+            self.end(document, "cancelled", UNWANTED)
 
     def _unlock(self, job: Job, task: Task, settled: set[str]) -> None:
         """Make a task ready when what it needs is settled; its priority is the job's, whatever it was when made."""
@@ -205,9 +223,10 @@ class Jobs:
         if job.kind == "poster":
             self.tenure.leave(job)
         changes = {"state": state, "error": error, "updated_at": now, "finished_at": now}
-        told = Event(f"job.{state}", now, job.owner, job.asset_id, job.id, data=error or {})
+        # nobody follows the pieces that players ask for
+        told = (Event(f"job.{state}", now, job.owner, job.asset_id, job.id, data=error or {}),)
         running = {"state": OneOf(("pending", "running"))}
-        ended = self.outbox.change(self.database.jobs, job.id, running, changes, told)
+        ended = self.outbox.change(self.database.jobs, job.id, running, changes, *told[: job.kind != "demand"])
         if error is not None:
             self.tenure.give_back(job, error)  # it may have taken the asset in between, see there
         self.cancel_tasks(job.id)
@@ -229,8 +248,8 @@ class Jobs:
                 self.database.tasks.change(task.id, {"state": OneOf(("pending", "running"))}, cancelled)
 
 
-def _lane(stage: Stage, load_units: int, weight: float, job_weight: float) -> Lane:
-    if load_units == 0 or stage == "probe":
+def _lane(load_units: int, weight: float, job_weight: float) -> Lane:
+    if load_units == 0:
         return "bookkeeping"
     return "long" if job_weight > LONG_SECONDS and weight > BRIEF_SECONDS else "short"
 

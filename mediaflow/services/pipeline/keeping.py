@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from mediaflow.domain import keys
-from mediaflow.domain.errors import LeaseLost
+from mediaflow.domain.errors import LeaseLost, TaskFailed
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.records import Task
 from mediaflow.plugin import BLOCK_BYTES, Storage
@@ -84,9 +84,22 @@ class Keeping:
                 key = keys.asset_prefix(self.task.asset_id) + path
                 self.storage.put(key, blocks, size_bytes=artifact.size_bytes, content_type=artifact.content_type)
 
-        if self.task.rank == REST:
+        if self.task.watched or self.task.rank != REST:
+            made = self.segments.keep(self.task, place, artifact, put)
+        else:
             put(place)
             made = None
-        else:
-            made = self.segments.keep(self.task, place, artifact, put)
+        if made is not None and made.path != place and artifact.role == "init":
+            self._check_same(artifact, made.path)
         self._kept[artifact.path] = as_kept(artifact, place, made)
+
+    def _check_same(self, artifact: Artifact, path: str) -> None:
+        """A track has one init segment, whoever makes segments of it: nothing else decodes them."""
+        with open_made(self.directory, artifact.path) as file:
+            mine = file.read()
+        if b"".join(self.storage.read(keys.asset_prefix(self.task.asset_id) + path)) != mine:
+            raise TaskFailed(
+                f"{self.task.name} made another init segment than {keys.attempt_task(path)}: the programs that encode"
+                " are not the same on all workers, or the step does not do as it promised.",
+                code="job.bad_output",
+            )

@@ -6,28 +6,25 @@ neither attempt nor place. Publishing takes its place later, and who began here 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.events import Event
-from mediaflow.domain.presentation import Artifact, Foretold, Presentation, Rendition, Segment
+from mediaflow.domain.presentation import Presentation, Rendition
 from mediaflow.domain.publication import Files, Publication
 from mediaflow.domain.records import Asset, Task
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.madefiles import MOST_FORETOLD
-from mediaflow.services.pipeline.packaging import Produced, describe_renditions, named, presentation_of
+from mediaflow.services.pipeline.packaging import Produced, describe_renditions, foretold_rendition, presentation_of
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.ports import Database, Metrics, Outbox, Plugins
 
 MOST_TOGETHER: Final = 2 * MOST_FORETOLD
 """Picture and sound of the longest film."""
-_SUFFIX: Final = re.compile(r"[A-Za-z0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +55,13 @@ class Opening:
         formats = self.plugins.profiles[job.profile or ""].manifests
         manifests, files = self.rendering.write(asset.id, path, presentation, formats)
         awaited = {r.track.name: len(r.segments) for r in (*presentation.video, *presentation.audio)}
+        on_demand = [name for each in job.recipes if each["when"] == "on_demand" for name in each["tracks"]]
         publication = Publication(
             generation=task.generation,
             outputs=tuple(manifests),
             files=(files, Files(keys.tracks_path(task.generation), {}, awaited=awaited)),
             duration_seconds=round(presentation.duration_seconds, 3),
-            renditions=tuple(describe_renditions(presentation)),
+            renditions=tuple(describe_renditions(presentation, on_demand)),
         )
         return {"opened": self._opened(task, asset, publication)}
 
@@ -100,25 +98,6 @@ def foretold(generation: int, produced: Iterable[Produced]) -> Presentation:
                         code="job.step_broken",
                     )
                 first = firsts.get(artifact.describes.name, artifact)
-                found.setdefault(artifact.describes.name, _rendition(generation, artifact, artifact.foretells, first))
+                rendition = foretold_rendition(generation, artifact.describes, artifact.foretells, artifact, first)
+                found.setdefault(artifact.describes.name, rendition)
     return presentation_of(found.values())
-
-
-def _rendition(generation: int, init: Artifact, told: Foretold, first: Artifact) -> Rendition:
-    track = init.describes
-    if track is None:
-        raise ValueError(f"{init.path} describes no track")
-    lengths = [seconds for count, seconds in told.runs for _ in range(count)]
-    segments = (
-        Segment(_uri(generation, track.name, number, first), seconds, 0) for number, seconds in enumerate(lengths)
-    )
-    return Rendition(named(track), _uri(generation, track.name, -1, init), tuple(segments), told)
-
-
-def _uri(generation: int, track: str, number: int, like: Artifact) -> str:
-    """As manifests name it, which have a directory of their own beside the tracks'; with the ending of its kind."""
-    name = like.path.rpartition("/")[2]
-    ending = name.rpartition(".")[2]
-    suffix = f".{ending}" if "." in name and _SUFFIX.fullmatch(ending) else ".bin"
-    address = keys.segment_address(generation, track, number, suffix)
-    return quote(f"../{address.split('/', 1)[1]}")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
+from mediaflow.domain import keys
 from mediaflow.domain.errors import TaskFailed
-from mediaflow.domain.presentation import Artifact, ArtifactRole, Presentation, Rendition, Segment, Track
+from mediaflow.domain.presentation import Artifact, ArtifactRole, Foretold, Presentation, Rendition, Segment, Track
 from mediaflow.domain.publication import Files, FileType, Output, OutputKind, described
 from mediaflow.services.text.languages import known_language, language_name
 
+_SUFFIX: Final = re.compile(r"[A-Za-z0-9]{1,10}")
 KINDS: Final[dict[ArtifactRole, OutputKind]] = {
     "thumbnail": "image",
     "image": "image",
@@ -90,25 +93,57 @@ def outputs_of(produced: Iterable[Produced]) -> list[Output]:
 def build_presentation(produced: Iterable[Produced], place: Place = beside_manifests) -> Presentation:
     """All tracks with their segments in order. TaskFailed (`job.incomplete`) names what is missing."""
     inits: dict[str, tuple[Track, str]] = {}
+    on_demand: dict[str, Rendition] = {}
     segments: dict[str, dict[int, Segment]] = defaultdict(dict)
     makers: dict[tuple[str, int], str] = {}
     for source in produced:
         for artifact in source.artifacts:
             if artifact.role == "init" and artifact.describes is not None:
-                if artifact.describes.name not in inits:
-                    inits[artifact.describes.name] = (artifact.describes, quote(place(source, artifact)))
+                track = artifact.describes
+                if track.name not in inits:
+                    inits[track.name] = (track, quote(place(source, artifact)))
+                if artifact.foretells is not None:
+                    generation = keys.generation_of(f"{source.path}/") or 0
+                    told = foretold_rendition(generation, track, artifact.foretells, artifact, artifact)
+                    on_demand.setdefault(track.name, told)
             elif artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
                 seconds, uri = artifact.duration_seconds or 0.0, quote(place(source, artifact))
                 segment = Segment(uri, seconds, artifact.size_bytes)
                 _claim(makers, (artifact.track, artifact.number), source.task)
                 segments[artifact.track][artifact.number] = segment
-    renditions = [Rendition(named(track), uri, _in_order(name, segments[name])) for name, (track, uri) in inits.items()]
+    renditions = [
+        # of what is made on demand there is an init segment, which foretells the rest
+        on_demand[name]
+        if name in on_demand and not segments[name]
+        else Rendition(named(track), uri, _in_order(name, segments[name]))
+        for name, (track, uri) in inits.items()
+    ]
     if stray := segments.keys() - inits.keys():
         raise TaskFailed(f"{sorted(stray)[0]} has segments but no init segment.", code="job.incomplete")
     presentation = presentation_of(renditions)
     if not presentation.video and not presentation.audio:
         raise TaskFailed("No step made anything that can be played.", code="job.incomplete")
     return presentation
+
+
+def foretold_rendition(generation: int, track: Track, told: Foretold, init: Artifact, first: Artifact) -> Rendition:
+    """A track that is made while it is watched: each segment at its address. `first` is like all of them."""
+    lengths = [seconds for count, seconds in told.runs for _ in range(count)]
+    segments = (
+        Segment(_address(generation, track.name, number, first), seconds, 0) for number, seconds in enumerate(lengths)
+    )
+    return Rendition(named(track), _address(generation, track.name, -1, init), tuple(segments), told)
+
+
+def _address(generation: int, track: str, number: int, like: Artifact) -> str:
+    """As manifests name it, which have a directory of their own beside the tracks'; with the ending of its kind."""
+    name = like.path.rpartition("/")[2]
+    ending = name.rpartition(".")[2]
+    if like.role == "init" and number >= 0:
+        ending = "m4s"
+    suffix = f".{ending}" if "." in name and _SUFFIX.fullmatch(ending) else ".bin"
+    address = keys.segment_address(generation, track, number, suffix)
+    return quote(f"../{address.split('/', 1)[1]}")
 
 
 def presentation_of(renditions: Iterable[Rendition]) -> Presentation:
@@ -159,11 +194,16 @@ def _by_choice(rendition: Rendition) -> tuple[bool, str, int]:
     return other, (track.label or track.name).casefold() if other else "", -rendition.size_bytes
 
 
-def describe_renditions(presentation: Presentation) -> list[dict[str, Any]]:
-    """What the API says of each rendition; `bitrate_bps` is the measured average with its audio."""
+def describe_renditions(presentation: Presentation, on_demand: Collection[str] = ()) -> list[dict[str, Any]]:
+    """What the API says of each rendition; `bitrate_bps` is the measured average with its audio. Those tracks are made
+    `on_demand`.
+    """
     audio = {rendition.track.name: rendition for rendition in presentation.audio}
     return [
-        _describe(rendition, audio.get(rendition.track.audio_group or ""))
+        {
+            **_describe(rendition, audio.get(rendition.track.audio_group or "")),
+            "when": "on_demand" if rendition.track.name in on_demand else "eager",
+        }
         for rendition in (presentation.video or [r for r in presentation.audio if _is_default(r.track)])
     ]
 

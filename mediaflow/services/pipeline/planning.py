@@ -17,6 +17,7 @@ from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.fitting import fitted
 from mediaflow.services.pipeline.jobs import REST, Jobs
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.parts import recipes_of
 from mediaflow.services.pipeline.plannedtasks import MOST_TASKS
 from mediaflow.services.pipeline.posters import chosen
 from mediaflow.services.pipeline.sources import Sources
@@ -80,9 +81,13 @@ class Planning:
         # what plays already plays on until the new generation is published: only the first one opens before
         planned = self.planned_tasks(media, profile, asset.poster_seconds, opens=asset.generation == 0)
         costs = Backlog(self.database, self.settings.quota_core_seconds)
-        costs.check_plan(sum(task.weight for _, task in planned))
-        document = dump(plan_encode(media, profile))
-        changes = {"plan": document, "profile": profile.name, "updated_at": self.database.now()}
+        costs.check_plan(sum(task.weight for _, task in planned if task.when == "eager"))
+        changes = {
+            "plan": dump(plan_encode(media, profile)),
+            "recipes": [dump(recipe) for recipe in recipes_of(planned)],
+            "profile": profile.name,
+            "updated_at": self.database.now(),
+        }
         self.database.jobs.change(job.id, {"state": "running"}, changes)
         # what is published was made with another profile perhaps, and stays until this is published
         self.database.assets.change(asset.id, {"job_id": job.id, "generation": 0}, {"profile": profile.name})

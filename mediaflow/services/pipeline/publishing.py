@@ -9,7 +9,7 @@ from mediaflow.domain import keys
 from mediaflow.domain.documents import publication_document, publication_of
 from mediaflow.domain.errors import LeaseLost, TaskFailed
 from mediaflow.domain.events import Event
-from mediaflow.domain.publication import Publication
+from mediaflow.domain.publication import Files, Publication
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import Storage
 from mediaflow.services.changing import kept_busy, until_done
@@ -54,14 +54,15 @@ class Publishing:
         path = keys.attempt_path(task.generation, task.name, task.attempt)
         formats = self.plugins.profiles[self.documents.job(task).profile or ""].manifests
         manifests, files = self.rendering.write(asset.id, path, presentation, formats)
+        on_demand = {r.track.name: len(r.segments) for r in presentation.video if r.foretold is not None}
         publication = Publication(
             generation=task.generation,
             outputs=(*manifests, *outputs),
-            files=(*(made := files_of(produced)), files),
+            files=(*(made := files_of(produced)), files, *_awaited(task.generation, on_demand)),
             duration_seconds=round(presentation.duration_seconds, 3),
             sources=(sources := tuple(source.path for source in produced)),
             lent=tuple(f.prefix.rstrip("/") for f in made if f.prefix.rstrip("/") not in sources),
-            renditions=tuple(describe_renditions(presentation)),
+            renditions=tuple(describe_renditions(presentation, on_demand)),
             warnings=tuple(_left_out(o) for o in tasks if o.optional and o.state == "failed" and not _opens(o)),
             poster_seconds=next((t.result or {} for t in tasks if t.name == "plan"), {}).get("poster_seconds"),
         )
@@ -166,3 +167,8 @@ def _opens(task: Task) -> bool:
 def _left_out(task: Task) -> str:
     """A sentence for owners about what could not be made and is not needed."""
     return f"{task.name} is left out: {(task.error or {}).get('detail', 'it could not be made')}"
+
+
+def _awaited(generation: int, on_demand: dict[str, int]) -> tuple[Files, ...]:
+    """The addresses of what is made where it is watched."""
+    return (Files(keys.tracks_path(generation), {}, awaited=on_demand),) if on_demand else ()

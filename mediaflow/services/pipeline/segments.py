@@ -17,8 +17,9 @@ from mediaflow.domain.ids import segment_id, task_id
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.records import Task
-from mediaflow.plugin import Storage
-from mediaflow.services.ports import Below, Database
+from mediaflow.plugin import Part, Storage
+from mediaflow.plugin.wire import dump
+from mediaflow.services.ports import Below, Between, Database
 
 INIT = -1
 """The number of a track's init segment."""
@@ -59,6 +60,7 @@ class Segments:
             size_bytes=artifact.size_bytes,
             duration_seconds=artifact.duration_seconds or 0.0,
             created_at=self.database.now(),
+            eager=task.eager,
         )
         if self.database.segments.insert(made):
             return made
@@ -81,12 +83,29 @@ class Segments:
                 code="job.name_taken",
             )
 
-    def forget(self, asset_id: str, before: int) -> None:
-        """Remove the records of all generations before that one."""
+    def of_part(self, task: Task, part: Part) -> dict[tuple[str, int], MadeSegment]:
+        """Those of a part that are made, by track and number."""
+        of_track = {"asset_id": task.asset_id, "generation": task.generation}
+        numbers = Between(part.first, part.first + part.count - 1)
+        return {
+            (made.track, made.number): made
+            for track in (part.tracks if part.count else ())
+            for made in self.database.segments.find({**of_track, "track": track, "number": numbers})
+        }
+
+    def forget(self, asset_id: str, before: int, published: int = 0) -> None:
+        """Remove the records of all generations before that one; of the published one, nothing else tells of what is
+        made on demand.
+        """
         old = {"asset_id": asset_id, "generation": Below(before)}
-        while found := self.database.segments.find(old, limit=BATCH):
-            for each in found:
-                self.database.segments.remove(each.id)
+        for where in (
+            {**old, "eager": True},
+            {**old, "generation": Below(min(before, published))},
+            {**old, "generation": Between(published + 1, before - 1)},
+        ):
+            while found := self.database.segments.find(where, limit=BATCH):
+                for each in found:
+                    self.database.segments.remove(each.id)
 
 
 def as_kept(artifact: Artifact, path: str, kept: MadeSegment | None) -> dict[str, Any]:
@@ -98,6 +117,20 @@ def as_kept(artifact: Artifact, path: str, kept: MadeSegment | None) -> dict[str
     length = kept.duration_seconds if artifact.role == "segment" else artifact.duration_seconds
     facts: dict[str, Any] = {"size_bytes": kept.size_bytes, "duration_seconds": length}
     return facts if kept.path == path else {**facts, "at": kept.path}
+
+
+def as_listed(made: MadeSegment) -> dict[str, Any]:
+    """What an attempt's list tells of a segment that another made."""
+    artifact = Artifact(
+        path=f"{made.track}/{made.path.rpartition('/')[2]}",
+        role="segment",
+        content_type=made.content_type,
+        size_bytes=made.size_bytes,
+        track=made.track,
+        number=made.number,
+        duration_seconds=made.duration_seconds,
+    )
+    return {**dump(artifact), "at": made.path}
 
 
 def places_of(listed: Sequence[Mapping[str, Any]]) -> dict[str, str]:

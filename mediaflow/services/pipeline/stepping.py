@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +16,14 @@ from mediaflow.domain.errors import InsufficientStorage, TaskFailed
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Task
-from mediaflow.plugin import StepTask, Storage
-from mediaflow.plugin.wire import dump
+from mediaflow.plugin import Part, StepTask, Storage
+from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.ownership import remove_tree
 from mediaflow.services.pipeline.budgets import step_budget
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.keeping import Keeping
 from mediaflow.services.pipeline.lease import Lease
-from mediaflow.services.pipeline.segments import Segments
+from mediaflow.services.pipeline.segments import Segments, as_listed
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, original_of
 from mediaflow.services.pipeline.workdir import WorkDirectory
@@ -55,6 +55,7 @@ class Stepping:
         """Run the step in its child process and put what it made into the storage, under this attempt's own path."""
         asset, media = self.documents.asset(task), self.documents.media(task)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
+        part, others = self._to_make(task)
         with (
             self._directory(task) as directory,
             self.sources.opened(original_of(asset)) as source,
@@ -63,7 +64,7 @@ class Stepping:
             seconds = max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds)
             request = StepRequest(
                 step=task.step or "",
-                task=dump(StepTask(task.name, task.params, media)),
+                task=dump(StepTask(task.whole or task.name, task.params, media, part)),
                 source=str(source),
                 directory=str(directory),
                 time_limit_seconds=seconds,
@@ -74,12 +75,24 @@ class Stepping:
             kept = Keeping(self.storage, self.segments, task, path, directory, lease)
             with kept.while_made() as made:
                 artifacts = self._measured(request, _Hooks(lease, made))
-            artifacts = [kept.keep(artifact) for artifact in artifacts]
+            artifacts = [*(kept.keep(artifact) for artifact in artifacts), *others]
         index = json.dumps(artifacts, separators=(",", ":")).encode()
         key = f"{keys.asset_prefix(asset.id)}{path}/{ARTIFACTS}"
         self.storage.put(key, [index], size_bytes=len(index), content_type="application/json")
         self.metrics.count("mediaflow_step_artifacts_total", len(artifacts), step=task.step or "")
         return {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
+
+    def _to_make(self, task: Task) -> tuple[Part | None, list[dict[str, Any]]]:
+        """What of the task's part is still to be made, and what of it others made, as lists of artifacts tell it."""
+        if task.part is None:
+            return None, []
+        part = load(Part, task.part)
+        made = self.segments.of_part(task, part) if task.watched else {}
+        numbers = range(part.first, part.first + part.count)
+        missing = [number for number in numbers if any((track, number) not in made for track in part.tracks)]
+        left = Part(part.tracks, missing[0], missing[-1] + 1 - missing[0]) if missing else replace(part, count=0)
+        again = range(left.first, left.first + left.count)
+        return left, [as_listed(each) for each in made.values() if each.number not in again]
 
     def _measured(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]:
         started, outcome = time.monotonic(), "failed"

@@ -39,11 +39,12 @@ class TaskDocuments:
     def needed(self, task: Task) -> list[Task]:
         """The steps' tasks that the task needs and that were done, in the order of its needs.
 
-        Those that open the presentation are for opening it: others make all that they make.
+        Those that open the presentation are for opening it: others make all that they make, but for what is made on
+        demand.
         """
         done = {t.name: t for t in self.database.tasks.find({"job_id": task.job_id, "stage": "step", "state": "done"})}
         needed = (done[name] for name in task.needs if name in done)
-        return [other for other in needed if other.rank > 0 or task.stage == "open"]
+        return [each for each in needed if each.rank > 0 or not each.eager or task.stage == "open"]
 
 
 def original_of(asset: Asset) -> str:

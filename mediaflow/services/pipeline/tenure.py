@@ -37,6 +37,10 @@ class Tenure:
         asset = self.database.assets.peek(job.asset_id, fields)
         if asset is None:
             return "lost"
+        if job.kind == "demand":
+            # while it is made, or watched; who watches an earlier generation goes on with it until its files go
+            shown = asset["generation"] >= job.generation or asset["state"] == "processing"
+            return "held" if shown and asset["deleted_at"] is None else "lost"
         if job.kind == "poster":
             is_shown = asset["generation"] == job.generation and asset["deleted_at"] is None
             return "held" if is_shown else "lost"

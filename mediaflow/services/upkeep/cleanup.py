@@ -52,7 +52,7 @@ class Cleanup:
         _remove_some(self.database.api_keys, endless, "created_at")
         _remove_some(self.database.tombstones, {"purged_at": Below(buried), "tell_at": None}, "purged_at")
         _remove_some(self.database.leftovers, {"found_at": Below(now - FOUND_DAYS * DAY_SECONDS)}, "found_at")
-        unused = {"created_at": Below(now - SEGMENT_DAYS * DAY_SECONDS)}
+        unused = {"created_at": Below(now - SEGMENT_DAYS * DAY_SECONDS), "eager": True}
         _remove_some(self.database.segments, unused, "created_at")
         EventLog(self.database).forget(now - self.event_days * DAY_SECONDS)
         for state in ABANDONED:

@@ -45,7 +45,7 @@ class Generations:
             path = key.removeprefix(keys.asset_prefix(asset.id))
             if _is_left_over(taken, path) or _opened_once(taken, path, now):
                 self.storage.delete(key)
-        Segments(self.database, self.storage).forget(asset.id, before=_newest(taken) + 1)
+        Segments(self.database, self.storage).forget(asset.id, _newest(taken) + 1, taken.generation)
         # a newer end of a job moved it further on meanwhile
         self.database.assets.change(asset.id, {"sweep_at": taken.sweep_at}, {"sweep_at": None})
 

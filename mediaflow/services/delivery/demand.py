@@ -1,0 +1,166 @@
+"""Segments that somebody waits for: what makes them is begun before all else, once, however many ask.
+
+Only what the presentation of an asset promises can be asked for, by who has a valid stream token. What nobody renewed
+its wish for is not begun. Beside the planned work of a job this is more of the same: what is made first stays, and
+whoever comes there later finds it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+
+from mediaflow.domain import keys
+from mediaflow.domain.ids import derived_id, job_id, task_id
+from mediaflow.domain.madesegments import MadeSegment
+from mediaflow.domain.queue import DEMAND_PRIORITY
+from mediaflow.domain.records import Job
+from mediaflow.domain.states import WORK_ACTIVE
+from mediaflow.plugin import Part
+from mediaflow.plugin.wire import dump, load
+from mediaflow.services.delivery.wanted import Wanted
+from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.parts import Recipe
+from mediaflow.services.ports import Between, Database, Metrics, OneOf
+
+AHEAD_SECONDS: Final = 10.0
+"""Of one core: so much is made from where somebody is. Who watches on asks for more before it ends."""
+AHEAD: Final = (2, 16)
+"""The fewest and the most segments of that."""
+NEAR: Final = 3
+"""What is so many segments behind what is being made is waited for."""
+WANTED_SECONDS: Final = 20.0
+"""A wish lasts as long as a request waits, and as long again."""
+RENEWED_SECONDS: Final = 5.0
+MOST_OF_OWNER: Final = 16
+"""So many pieces of one owner's assets may wait or be made at once: whoever watches them spends that owner's share."""
+REMEMBERED: Final = 2000
+AGAIN_SECONDS: Final = 60
+"""A piece that came to nothing is tried again after so long."""
+
+
+@dataclass(slots=True)
+class Demand:
+    """Begins what is asked for. Safe in any number of processes: they meet at the ids of what they begin."""
+
+    database: Database
+    jobs: Jobs
+    metrics: Metrics
+    _asked: OrderedDict[Wanted, float] = field(default_factory=OrderedDict)
+    """When this process last looked after each."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def want(self, wanted: Wanted) -> bool:
+        """See to it that the segment is made; False when it can't be, or not now."""
+        now = self.database.now()
+        if not self._is_new(wanted, now):
+            return True
+        source = self.database.jobs.get(job_id(wanted.asset_id, wanted.generation))
+        if source is None or source.state in ("failed", "cancelled"):
+            return False
+        recipe = _recipe(source, wanted.track)
+        # without one, the task that makes all of the track is on its way
+        if recipe is None or wanted.number < 0 or self._is_being_made(source, wanted, now):
+            return True
+        if self._underway(source.owner) >= MOST_OF_OWNER:
+            self.metrics.count("mediaflow_demand_total", outcome="refused")
+            return False
+        self._begin(source, recipe, wanted, now)
+        return True
+
+    def _is_new(self, wanted: Wanted, now: float) -> bool:
+        """False for what this process looked after a moment ago."""
+        with self._lock:
+            if now - self._asked.get(wanted, 0.0) < RENEWED_SECONDS:
+                return False
+            self._asked[wanted] = now
+            self._asked.move_to_end(wanted)
+            while len(self._asked) > REMEMBERED:
+                self._asked.popitem(last=False)
+            return True
+
+    # --- what is on its way
+
+    def _is_being_made(self, source: Job, wanted: Wanted, now: float) -> bool:
+        """True when somebody is at it, or about to be: who waits to be begun learns that it is wanted still."""
+        lately = {keys.attempt_task(made.path) for made in self._made(wanted, -NEAR, 0)}
+        for job in self._pieces(wanted):
+            task = (job.plan or {})["task"]
+            if _is_near(wanted, load(Part, task["part"]), at_it=task["name"] in lately):
+                expect, changes = {"state": "pending"}, {"wanted_until": now + WANTED_SECONDS}
+                self.database.tasks.change(task_id(job.id, task["name"]), expect, changes)
+                return True
+        running = self.database.tasks.find({"job_id": source.id, "state": "running", "stage": "step"})
+        parts = ((task.name, load(Part, task.part)) for task in running if task.part is not None)
+        return any(_is_near(wanted, part, at_it=name in lately) for name, part in parts)
+
+    def _pieces(self, wanted: Wanted) -> list[Job]:
+        where = {"asset_id": wanted.asset_id, "generation": wanted.generation, "kind": "demand"}
+        return self.database.jobs.find({**where, "state": OneOf(WORK_ACTIVE)})
+
+    def _made(self, wanted: Wanted, first: int, end: int) -> list[MadeSegment]:
+        """Segments of the track that are there, counted from the wanted one."""
+        where = {"asset_id": wanted.asset_id, "generation": wanted.generation, "track": wanted.track}
+        numbers = Between(max(0, wanted.number + first), wanted.number + end - 1)
+        return self.database.segments.find({**where, "number": numbers})
+
+    def _underway(self, owner: str) -> int:
+        return self.database.jobs.count({"owner": owner, "state": OneOf(WORK_ACTIVE), "kind": "demand"})
+
+    # --- what is begun
+
+    def _begin(self, source: Job, recipe: Recipe, wanted: Wanted, now: float) -> None:
+        """A job of what is wanted and what comes next, up to what is there already."""
+        fewest, most = AHEAD
+        count = max(fewest, min(most, round(AHEAD_SECONDS / max(recipe.seconds, 0.001))))
+        count = min(count, recipe.segments - wanted.number)
+        count = min((made.number - wanted.number for made in self._made(wanted, 0, count)), default=count)
+        if count < 1:
+            return  # it has just been made
+        # no name comes twice: what an attempt has written is never written again
+        name = f"{recipe.task}_{wanted.track}_{wanted.number}_{int(now // AGAIN_SECONDS):x}"
+        task = {
+            "name": name,
+            "stage": "step",
+            "step": recipe.step,
+            "params": dict(recipe.params),
+            "load_units": recipe.load_units,
+            "weight": round(count * recipe.seconds, 3),
+            "lane": "first",
+            "rank": 0,
+            "part": dump(Part((wanted.track,), wanted.number, count)),
+            "whole": recipe.task,
+            "watched": True,
+            "eager": recipe.when == "eager",
+            "wanted_until": now + WANTED_SECONDS,
+        }
+        job = Job(
+            id=derived_id("demand", wanted.asset_id, wanted.generation, name),
+            asset_id=wanted.asset_id,
+            owner=source.owner,
+            generation=wanted.generation,
+            profile=source.profile,
+            state="pending",
+            created_at=now,
+            updated_at=now,
+            media=source.media,
+            plan={"task": task},
+            kind="demand",
+            priority=DEMAND_PRIORITY,
+        )
+        if self.jobs.add(job):
+            self.metrics.count("mediaflow_demand_total", outcome="begun")
+            self.jobs.advance(job.id)
+
+
+def _recipe(source: Job, track: str) -> Recipe | None:
+    return next((load(Recipe, each) for each in source.recipes if track in each["tracks"]), None)
+
+
+def _is_near(wanted: Wanted, part: Part, *, at_it: bool) -> bool:
+    """True for a segment of the part that is made next: it has just made those before it (`at_it`), or begins there."""
+    if wanted.track not in part.tracks or not part.first <= wanted.number < part.first + part.count:
+        return False
+    return at_it or wanted.number <= part.first + NEAR
