@@ -193,9 +193,8 @@ class Task:
     watched while the job goes on (`plugin/interfaces.py`, PlannedTask). `optional` tasks may fail without
     harming the job.
 
-    With a `part` (`domain/plan.py`, as JSON) it makes that of the planned task `whole`. Segments of what is `watched`
-    have records while others are made; those of what is made on demand (not `eager`) have nothing else. What nobody
-    wants after `wanted_until` is not begun (0: it is wanted whatever happens).
+    With a `part` (`domain/plan.py`) it makes that of the planned task `whole`. What is `watched` has records of its
+    segments, what is not `eager` has nothing else. Nobody wants it after `wanted_until` (0: it is wanted for ever).
     """
 
     id: str

@@ -119,40 +119,45 @@ class Demand:
         count = min((made.number - wanted.number for made in self._made(wanted, 0, count)), default=count)
         if count < 1:
             return  # it has just been made
-        # no name comes twice: what an attempt has written is never written again
-        name = f"{recipe.task}_{wanted.track}_{wanted.number}_{int(now // AGAIN_SECONDS):x}"
-        task = {
-            "name": name,
-            "stage": "step",
-            "step": recipe.step,
-            "params": dict(recipe.params),
-            "load_units": recipe.load_units,
-            "weight": round(count * recipe.seconds, 3),
-            "lane": "first",
-            "rank": 0,
-            "part": dump(Part((wanted.track,), wanted.number, count)),
-            "whole": recipe.task,
-            "watched": True,
-            "eager": recipe.when == "eager",
-            "wanted_until": now + WANTED_SECONDS,
-        }
-        job = Job(
-            id=derived_id("demand", wanted.asset_id, wanted.generation, name),
-            asset_id=wanted.asset_id,
-            owner=source.owner,
-            generation=wanted.generation,
-            profile=source.profile,
-            state="pending",
-            created_at=now,
-            updated_at=now,
-            media=source.media,
-            plan={"task": task},
-            kind="demand",
-            priority=DEMAND_PRIORITY,
-        )
+        part = Part((wanted.track,), wanted.number, count)
+        job = _job(source, recipe, wanted, part, now)
         if self.jobs.add(job):
             self.metrics.count("mediaflow_demand_total", outcome="begun")
             self.jobs.advance(job.id)
+
+
+def _job(source: Job, recipe: Recipe, wanted: Wanted, part: Part, now: float) -> Job:
+    # no name comes twice: what an attempt has written is never written again
+    name = f"{recipe.task}_{wanted.track}_{wanted.number}_{int(now // AGAIN_SECONDS):x}"
+    task = {
+        "name": name,
+        "stage": "step",
+        "step": recipe.step,
+        "params": dict(recipe.params),
+        "load_units": recipe.load_units,
+        "weight": round(part.count * recipe.seconds, 3),
+        "lane": "first",
+        "rank": 0,
+        "part": dump(part),
+        "whole": recipe.task,
+        "watched": True,
+        "eager": recipe.when == "eager",
+        "wanted_until": now + WANTED_SECONDS,
+    }
+    return Job(
+        id=derived_id("demand", wanted.asset_id, wanted.generation, name),
+        asset_id=wanted.asset_id,
+        owner=source.owner,
+        generation=wanted.generation,
+        profile=source.profile,
+        state="pending",
+        created_at=now,
+        updated_at=now,
+        media=source.media,
+        plan={"task": task},
+        kind="demand",
+        priority=DEMAND_PRIORITY,
+    )
 
 
 def _recipe(source: Job, track: str) -> Recipe | None:

@@ -17,7 +17,7 @@ from mediaflow.domain.errors import LeaseLost, TaskFailed
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.records import Task
 from mediaflow.plugin import BLOCK_BYTES, Storage
-from mediaflow.plugin.wire import load
+from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.ownership import open_made
 from mediaflow.services.pipeline.jobs import REST
 from mediaflow.services.pipeline.lease import Lease
@@ -40,6 +40,10 @@ class Keeping:
     lease: Lease
     _kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the list tells of each that was kept, beside what its step says in the end."""
+    told: list[dict[str, Any]] = field(default_factory=list)
+    """The artifacts that were kept while others were being made."""
+    rest_is_made: bool = False
+    """True when others have made all that was to come."""
     _given_up: bool = False
 
     def keep(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -70,6 +74,7 @@ class Keeping:
         while (artifact := waiting.get()) is not None and not self._given_up:
             try:
                 self._keep(artifact)
+                self.told.append(dump(artifact))
             except Exception as error:  # noqa: BLE001 - `keep` meets it again, or the task is not ours any more
                 _log.info("a file is not kept yet", path=artifact.path, reason=repr(error))
 
@@ -92,6 +97,9 @@ class Keeping:
         if made is not None and made.path != place and artifact.role == "init":
             self._check_same(artifact, made.path)
         self._kept[artifact.path] = as_kept(artifact, place, made)
+        if made is not None and made.path != place and artifact.number is not None and self.task.part is not None:
+            # somebody has been here: what is ahead is needed no more when it was the last gap
+            self.rest_is_made = self.segments.are_made(self.task, artifact.number)
 
     def _check_same(self, artifact: Artifact, path: str) -> None:
         """A track has one init segment, whoever makes segments of it: nothing else decodes them."""

@@ -18,7 +18,7 @@ from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.records import Task
 from mediaflow.plugin import Part, Storage
-from mediaflow.plugin.wire import dump
+from mediaflow.plugin.wire import dump, load
 from mediaflow.services.ports import Below, Between, Database
 
 INIT = -1
@@ -83,15 +83,21 @@ class Segments:
                 code="job.name_taken",
             )
 
-    def of_part(self, task: Task, part: Part) -> dict[tuple[str, int], MadeSegment]:
-        """Those of a part that are made, by track and number."""
+    def of_part(self, task: Task, since: int = 0) -> dict[tuple[str, int], MadeSegment]:
+        """Those of a task's part, or of what follows in it, that are made: by track and number."""
+        part = load(Part, task.part)
         of_track = {"asset_id": task.asset_id, "generation": task.generation}
-        numbers = Between(part.first, part.first + part.count - 1)
+        numbers = Between(max(part.first, since), part.first + part.count - 1)
         return {
             (made.track, made.number): made
-            for track in (part.tracks if part.count else ())
+            for track in part.tracks
             for made in self.database.segments.find({**of_track, "track": track, "number": numbers})
         }
+
+    def are_made(self, task: Task, since: int) -> bool:
+        """True when all of a task's part is made, from that number on."""
+        part = load(Part, task.part)
+        return len(self.of_part(task, since)) == len(part.tracks) * max(0, part.first + part.count - since)
 
     def forget(self, asset_id: str, before: int, published: int = 0) -> None:
         """Remove the records of all generations before that one; of the published one, nothing else tells of what is

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,7 +55,7 @@ class Stepping:
         """Run the step in its child process and put what it made into the storage, under this attempt's own path."""
         asset, media = self.documents.asset(task), self.documents.media(task)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
-        part, others = self._to_make(task)
+        part = self._to_make(task)
         with (
             self._directory(task) as directory,
             self.sources.opened(original_of(asset)) as source,
@@ -74,25 +74,39 @@ class Stepping:
             )
             kept = Keeping(self.storage, self.segments, task, path, directory, lease)
             with kept.while_made() as made:
-                artifacts = self._measured(request, _Hooks(lease, made))
-            artifacts = [*(kept.keep(artifact) for artifact in artifacts), *others]
+                told = self._told(request, _Hooks(lease, kept, made))
+            artifacts = [kept.keep(artifact) for artifact in told]
+        artifacts += self._of_others(task, artifacts)
         index = json.dumps(artifacts, separators=(",", ":")).encode()
         key = f"{keys.asset_prefix(asset.id)}{path}/{ARTIFACTS}"
         self.storage.put(key, [index], size_bytes=len(index), content_type="application/json")
         self.metrics.count("mediaflow_step_artifacts_total", len(artifacts), step=task.step or "")
         return {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
 
-    def _to_make(self, task: Task) -> tuple[Part | None, list[dict[str, Any]]]:
-        """What of the task's part is still to be made, and what of it others made, as lists of artifacts tell it."""
-        if task.part is None:
-            return None, []
-        part = load(Part, task.part)
-        made = self.segments.of_part(task, part) if task.watched else {}
+    def _to_make(self, task: Task) -> Part | None:
+        """What of the task's part is still to be made."""
+        if task.part is None or not task.watched:
+            return None if task.part is None else load(Part, task.part)
+        part, made = load(Part, task.part), self.segments.of_part(task)
         numbers = range(part.first, part.first + part.count)
         missing = [number for number in numbers if any((track, number) not in made for track in part.tracks)]
-        left = Part(part.tracks, missing[0], missing[-1] + 1 - missing[0]) if missing else replace(part, count=0)
-        again = range(left.first, left.first + left.count)
-        return left, [as_listed(each) for each in made.values() if each.number not in again]
+        return Part(part.tracks, missing[0], missing[-1] + 1 - missing[0]) if missing else replace(part, count=0)
+
+    def _of_others(self, task: Task, artifacts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What of the task's part others made, as lists of artifacts tell it."""
+        if task.part is None or not task.watched:
+            return []
+        mine = {(artifact["track"], artifact["number"]) for artifact in artifacts}
+        return [as_listed(made) for which, made in self.segments.of_part(task).items() if which not in mine]
+
+    def _told(self, request: StepRequest, hooks: _Hooks) -> list[dict[str, Any]]:
+        """What the step made; what it told of until others had made all that it had still to make."""
+        try:
+            return self._measured(request, hooks)
+        except TaskFailed:
+            if not hooks.kept.rest_is_made:
+                raise
+            return hooks.kept.told
 
     def _measured(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]:
         started, outcome = time.monotonic(), "failed"
@@ -124,10 +138,11 @@ class _Hooks:
     """What a step's child tells and asks while it works."""
 
     lease: Lease
+    kept: Keeping
     made: Callable[[Artifact], None]
 
     def progress(self, fraction: float) -> None:
         self.lease.progress(fraction)
 
     def cancelled(self) -> str | None:
-        return self.lease.reason()
+        return "others have made the rest" if self.kept.rest_is_made else self.lease.reason()
