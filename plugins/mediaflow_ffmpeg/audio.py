@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from mediaflow.plugin import (
@@ -16,7 +17,6 @@ from mediaflow.plugin import (
     StepSpec,
     StepTask,
     TaskFailed,
-    Track,
     Workspace,
     WrittenTrack,
     from_json,
@@ -25,12 +25,14 @@ from mediaflow.plugin import (
     to_json,
 )
 from mediaflow_ffmpeg.commands import AGAIN, HERE, audio_command
-from mediaflow_ffmpeg.encoding import check_decodes, encode, undecodable
+from mediaflow_ffmpeg.encoding import check_ends, encode
 from mediaflow_ffmpeg.jobs import AudioJob
-from mediaflow_ffmpeg.opening import FRAME_SAMPLES, can_be_foretold, foretold_sound, sound_segments
+from mediaflow_ffmpeg.opening import FRAME_SAMPLES, can_be_foretold
 from mediaflow_ffmpeg.params import problems
+from mediaflow_ffmpeg.seeking import can_be_sought
+from mediaflow_ffmpeg.sound import describe, make_foretold, part_of, segment_count
 from mediaflow_ffmpeg.streaming import Streaming
-from mediaflow_ffmpeg.verify import INIT_NAME, check_length, check_spacing, read_tracks, too_short
+from mediaflow_ffmpeg.verify import check_length, check_spacing, read_tracks, too_short
 
 _DECODE_COST: Final = 0.005
 _ENCODE_COST: Final = 0.02
@@ -57,75 +59,56 @@ class AacAudio:
         origin = origin_seconds(media)
         seconds = max(0.0, media.audio.start_seconds - origin + media.audio.duration_seconds)
         job = AudioJob(plan.audio, plan.segment_seconds, origin, seconds, media.audio.language)
-        rate = plan.audio[0].sample_rate_hz
-        opens = can_be_foretold(media, plan.grid) and seconds > plan.segment_seconds
-        if opens:
-            job = replace(job, exact_samples=round(seconds * rate))
-        others = (_in_another_language(job, stream, media, profile) for stream in media.more_audio)
+        others = [_in_another_language(job, stream, media, profile) for stream in media.more_audio]
+        if can_be_foretold(media, plan.grid) and seconds > plan.segment_seconds:
+            tasks = _foretold(job, in_parts=can_be_sought(media))
+        else:
+            tasks = [_planned("audio", job, 2)]
         # a film without one of its languages is still a film
-        return [
-            *([_planned("audio-first", replace(job, renditions=plan.audio[-1:], opens=True), 0)] if opens else []),
-            _planned("audio", job, 1 if opens else 2),
-            *(_planned(f"audio-{_tag(other)}", other, 2, optional=True) for other in others),
-        ]
+        return [*tasks, *(_planned(f"audio-{_tag(other)}", other, 2, optional=True) for other in others)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         job = from_json(AudioJob, task.params)
         if task.media.audio is None:
             raise TaskFailed("An audio task was planned for media without audio.", code="job.bad_task")
+        if task.part is not None:
+            job = part_of(job, task.part)
         index = task.media.audio.index if job.stream_index is None else job.stream_index
-        streaming = _streaming(job, workspace)
-        tracks = _encoded(job, task.media, index, streaming)
-        if job.opens:
-            return _opening(job, tracks[0])
+        if job.exact_samples is not None:
+            return make_foretold(job, task.media, index, workspace)
+        tracks = _encoded(job, task.media, index, workspace, HERE)
         # seen: an AVI whose clock runs a hundred times too fast, so that all but 20 ms looked like overlap
-        by_count = too_short(tracks[0].duration_seconds, job.expected_seconds)
-        if by_count:
-            tracks = _again(job, task.media, index, streaming, by_count=True)
-        short = too_short(tracks[0].duration_seconds, job.expected_seconds)
-        if _samples(tracks[0]) < (job.exact_samples or 0) and not short:
-            tracks = _again(replace(job, padded=True), task.media, index, streaming, by_count=by_count)
+        if too_short(tracks[0].duration_seconds, job.expected_seconds):
+            tracks = _encoded(replace(job, by_count=True), task.media, index, workspace, AGAIN)
         # the encoder's own delay (one frame) lies before the presentation's start, and a boundary between two frames
-        check_spacing(tracks, job.segment_seconds, 2 * FRAME_SAMPLES / job.renditions[0].sample_rate_hz)
+        check_spacing(tracks, job.segment_seconds, 2 * FRAME_SAMPLES / job.rate_hz)
         check_length(tracks[0].duration_seconds, job.expected_seconds)
-        smallest = tracks[-1]
-        last = smallest.path(len(smallest.segments) - 1)
-        check_decodes([smallest.directory / INIT_NAME, *dict.fromkeys([smallest.path(0), last])], workspace)
+        check_ends(tracks[-1], workspace)
         groups = job.groups or (None,) * len(tracks)
         named = zip(tracks, groups, strict=True)
-        return [found for track, group in named for found in track.artifacts(_describe(job, group, track))]
+        return [found for track, group in named for found in track.artifacts(describe(job, group, track))]
 
 
-def _describe(job: AudioJob, group: str | None, track: WrittenTrack) -> Track:
-    return track.describe(language=job.language, audio_group=group)
+def _encoded(
+    job: AudioJob, media: MediaInfo, stream_index: int, workspace: Workspace, into: Path
+) -> list[WrittenTrack]:
+    argv = audio_command(job, media, workspace.source, into)
+    encode(argv, media, stream_index, job.expected_seconds, workspace, into=into)
+    streaming = Streaming(workspace, {r.name: partial(describe, job, None) for r in job.renditions}, None)
+    if into != HERE:
+        streaming.take(workspace.directory / into)
+    return read_tracks(workspace.directory, list(streaming.describe), 0)
 
 
-def _streaming(job: AudioJob, workspace: Workspace) -> Streaming:
-    """What looks for segments while they are made, where they were foretold."""
-    describe = {r.name: partial(_describe, job, None) for r in job.renditions}
-    if job.opens or job.exact_samples is None:
-        return Streaming(workspace, describe, None)
-    lengths = sound_segments(job.exact_samples, job.renditions[0].sample_rate_hz, job.segment_seconds)
-
-    def fits(track: WrittenTrack) -> bool:
-        return track.first < len(lengths) and track.segments[0].duration == lengths[track.first]
-
-    return Streaming(workspace, describe, fits)
-
-
-def _samples(track: WrittenTrack) -> int:
-    """Of the presentation: the encoder's delay lies before it."""
-    return sum(segment.duration for segment in track.segments) - FRAME_SAMPLES
-
-
-def _opening(job: AudioJob, track: WrittenTrack) -> list[Artifact]:
-    """The first segment, which foretells all. MediaRejected when it is not as long as that: the sound has gaps."""
-    (rendition,), samples = job.renditions, job.exact_samples or 0
-    told = foretold_sound(samples, rendition.sample_rate_hz, job.segment_seconds, rendition.bitrate_bps)
-    init, first, *_ = track.artifacts(_describe(job, None, track))
-    if abs((first.duration_seconds or 0.0) - told.runs[0][1]) > 1e-6:
-        raise undecodable("its sound does not begin as it should")
-    return [replace(init, foretells=told), first]
+def _foretold(job: AudioJob, *, in_parts: bool) -> list[PlannedTask]:
+    """The first segment of every rendition, since each goes with some of the pictures, and all of them."""
+    job = replace(job, exact_samples=round(job.expected_seconds * job.rate_hz), sought=in_parts)
+    count = segment_count(job)
+    whole = _planned("audio", replace(job, count=count), 1)
+    return [
+        _planned("audio-first", replace(job, count=1, tells=True), 0),
+        replace(whole, segments=count if in_parts else 0),
+    ]
 
 
 def _planned(name: str, job: AudioJob, rank: int, *, optional: bool = False) -> PlannedTask:
@@ -147,7 +130,6 @@ def _in_another_language(main: AudioJob, stream: AudioStream, media: MediaInfo, 
         stream_index=stream.index,
         groups=tuple(rendition.name for rendition in found),
         expected_seconds=max(0.0, end - main.origin_seconds),
-        exact_samples=None,
     )
     names = (rendition.name.removeprefix("audio-") for rendition in found)
     return replace(
@@ -157,20 +139,3 @@ def _in_another_language(main: AudioJob, stream: AudioStream, media: MediaInfo, 
 
 def _tag(job: AudioJob) -> str:
     return (job.language or "").lower()
-
-
-def _encoded(job: AudioJob, media: MediaInfo, stream_index: int, streaming: Streaming) -> list[WrittenTrack]:
-    workspace = streaming.workspace
-    argv = audio_command(job, media, workspace.source, HERE)
-    encode(argv, media, stream_index, job.expected_seconds, workspace, streaming.look)
-    return read_tracks(workspace.directory, list(streaming.describe), 0)
-
-
-def _again(
-    job: AudioJob, media: MediaInfo, stream_index: int, streaming: Streaming, *, by_count: bool
-) -> list[WrittenTrack]:
-    workspace = streaming.workspace
-    argv = audio_command(job, media, workspace.source, AGAIN, by_count=by_count)
-    encode(argv, media, stream_index, job.expected_seconds, workspace, into=AGAIN)
-    streaming.take(workspace.directory / AGAIN)
-    return read_tracks(workspace.directory, list(streaming.describe), 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +12,11 @@ import ffmpeg
 from mediaflow.plugin import (
     ALLOCATION_BYTES,
     MEDIA_OFFSET_SECONDS,
-    AudioRendition,
     MediaInfo,
     VideoStream,
     safe_input_options,
 )
+from mediaflow_ffmpeg.cutting import RAW, run_of
 from mediaflow_ffmpeg.graph import Node, audio_graph, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, AudioJob, VideoJob
 
@@ -41,6 +41,21 @@ SEEK_MARGIN_SECONDS: Final = 1
 """Decoding begins with a key frame that is shown so long before a part: what the frames after it may refer to beyond it
 (an open group of pictures) is not shown in the part, and the frame that is shown when the part begins is there.
 """
+SOUND_MARGIN_SECONDS: Final = 2
+"""The same for sound, beside the segment that a part is begun early: it may lie as much behind the picture in the file,
+which is what a Matroska file is sought by.
+"""
+# frag_discont: tfdt is the presentation's own time, also when encoding begins in the middle; without it each span
+# starts at 0 and the offset lands in an edit list. frag_custom: the muxer around it says where fragments end.
+# delay_moov: the init segment is written when the encoder's delay is known. default_base_moof, dash: CMAF.
+_MOVFLAGS: Final = "movflags=+frag_discont+frag_custom+dash+delay_moov+default_base_moof"
+_OUR_CLOCK: Final = {
+    # one second ahead, so that the first decoding time is positive; without it the first span is shifted
+    "output_ts_offset": seconds(MEDIA_OFFSET_SECONDS),
+    # titles, places and device names of the source are nobody's business
+    "map_metadata": -1,
+    "map_chapters": -1,
+}
 _STRICT: Final = ("-max_error_rate", str(MAX_ERROR_RATE))
 _LENIENT: Final = ("-max_error_rate", "1")
 
@@ -110,28 +125,61 @@ def _h264_options(job: VideoJob) -> dict[str, Any]:
     return options
 
 
-def audio_command(
-    job: AudioJob, media: MediaInfo, source: Path, directory: Path, *, by_count: bool = False
-) -> list[str]:
-    """One ffmpeg that decodes the audio once and writes every rendition as CMAF segments below the directory."""
+def audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
+    """One ffmpeg that decodes the audio once and writes every rendition below the directory: as CMAF segments, or as
+    `Pieces` of the job's `Run` where their lengths are foretold.
+    """
     if media.audio is None:
         raise ValueError("the media has no audio")
     index = media.audio.index if job.stream_index is None else job.stream_index
+    if job.exact_samples is not None:
+        return _cut_audio_command(job, media, source, directory)
     stream = source_input(source, media, **from_origin(job.origin_seconds))[str(index)]
-    nodes = audio_graph(stream, job.renditions, by_count, job.pad_seconds, job.exact_samples)
+    nodes = audio_graph(stream, job.renditions, by_count=job.by_count, pad_seconds=job.pad_seconds)
+    names = [rendition.name for rendition in job.renditions]
     options: dict[str, Any] = {
         "c:a": "aac",
         # a source whose timestamps leap must not fill the disk with silence
         "t": seconds(job.limit_seconds),
-        **_audio_bitrates(job.renditions),
-        **_segment_options("a", [rendition.name for rendition in job.renditions], job.segment_seconds, 0, directory),
-        **({} if job.exact_samples is None else _STREAMED),
+        **{f"b:a:{number}": rendition.bitrate_bps for number, rendition in enumerate(job.renditions)},
+        **_segment_options("a", names, job.segment_seconds, 0, directory),
     }
     return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
 
 
-def _audio_bitrates(renditions: Sequence[AudioRendition]) -> Mapping[str, int]:
-    return {f"b:a:{number}": rendition.bitrate_bps for number, rendition in enumerate(renditions)}
+def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
+    run = run_of(job)
+    at = Fraction(run.begin, job.rate_hz) - SOUND_MARGIN_SECONDS
+    sought = job.sought and at > 0
+    clock = from_middle(job.origin_seconds, at) if sought else from_origin(job.origin_seconds)
+    index = media.audio.index if media.audio is not None else 0
+    nodes = audio_graph(
+        source_input(source, media, **clock)[str(index)],
+        job.renditions,
+        by_count=job.by_count,
+        samples=range(run.begin, run.end),
+        sought=sought,
+        padded=job.padded,
+    )
+    options: dict[str, Any] = {
+        "c:a": "aac",
+        # The HLS muxer cuts by time since its own first frame, so that what begins in the middle would be cut
+        # elsewhere; this one is told the frames.
+        "format": "segment",
+        "segment_frames": ",".join(str(frame) for frame in run.frames),
+        "segment_format": "mp4",
+        # all of one track: one init segment, and fragments that follow it
+        "individual_header_trailer": 0,
+        # skip_trailer: an index of random access in the last segment is no use to anybody
+        "segment_format_options": f"{_MOVFLAGS}+skip_trailer",
+        **_OUR_CLOCK,
+    }
+    outputs = [
+        ffmpeg.output(node, f"{directory}/{r.name}/%05d.{RAW}", **{"b:a": r.bitrate_bps}, **options)
+        for node, r in zip(nodes, job.renditions, strict=True)
+    ]
+    judged = _LENIENT if sought or (job.tells and run.end < (job.exact_samples or 0)) else _STRICT
+    return _compiled(ffmpeg.merge_outputs(*outputs), *_QUIET, *_PROGRESS, *judged)
 
 
 def thumbnail_command(
@@ -220,18 +268,11 @@ def _segment_options(
         "hls_flags": "independent_segments",
         "hls_segment_type": "fmp4",
         "start_number": first,
-        # frag_discont: tfdt is the presentation's own time, also when encoding begins in the middle; without it each
-        # span starts at 0 and the offset lands in an edit list. frag_custom: the HLS muxer says where fragments end.
-        # delay_moov: the init segment is written when the encoder's delay is known. default_base_moof, dash: CMAF.
-        "hls_segment_options": "movflags=+frag_discont+frag_custom+dash+delay_moov+default_base_moof",
+        "hls_segment_options": _MOVFLAGS,
         "hls_fmp4_init_filename": "init.mp4",
         "hls_segment_filename": f"{directory}/%v/%05d.m4s",
         "var_stream_map": " ".join(f"{kind}:{number},name:{name}" for number, name in enumerate(names)),
-        # one second ahead, so that the first decoding time is positive; without it the first span is shifted
-        "output_ts_offset": seconds(MEDIA_OFFSET_SECONDS),
-        # titles, places and device names of the source are nobody's business
-        "map_metadata": -1,
-        "map_chapters": -1,
+        **_OUR_CLOCK,
     }
 
 

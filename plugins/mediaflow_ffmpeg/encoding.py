@@ -9,8 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from mediaflow.plugin import Completed, InsufficientStorage, Limits, MediaInfo, MediaRejected, TaskFailed, Workspace
+from mediaflow.plugin import (
+    Completed,
+    InsufficientStorage,
+    Limits,
+    MediaInfo,
+    MediaRejected,
+    TaskFailed,
+    Workspace,
+    WrittenTrack,
+)
 from mediaflow_ffmpeg.commands import EMPTY_BYTES, HERE, decodable_command, decode_command
+from mediaflow_ffmpeg.jobs import INIT_NAME
 
 STALL_SECONDS: Final = 120.0
 """No line of progress for so long: ffmpeg hangs."""
@@ -30,6 +40,7 @@ class Progress:
     expected_seconds: float
     report: Callable[[float], None]
     look: Callable[[], None] = lambda: None
+    begin_seconds: float = 0.0
     seconds: float = 0.0
     ended: bool = field(default=False)
 
@@ -37,7 +48,7 @@ class Progress:
         """One line of it; values may be `N/A` at first, and are before zero while the encoder's delay lasts."""
         key, _, value = text.strip().partition("=")
         if key == "out_time_us" and value.lstrip("-").isdigit():
-            self.seconds = max(self.seconds, int(value) / 1e6)
+            self.seconds = max(self.seconds, int(value) / 1e6 - self.begin_seconds)
             self.report(min(1.0, self.seconds / max(self.expected_seconds, 0.001)))
         elif key == "progress":
             self.ended = value == "end"
@@ -53,21 +64,25 @@ def encode(
     look: Callable[[], None] = lambda: None,
     *,
     into: Path = HERE,
+    begin_seconds: float = 0.0,
+    proof: str = "*/*.m4s",
     may_be_empty: bool = False,
 ) -> bool:
-    """Run an encoding command that writes `into` a directory to its end; `look` is called twice a second meanwhile.
-    False when nothing came out, and there `may_be_empty`.
+    """Run an encoding command that writes `into` a directory to its end, from `begin_seconds` of the presentation on;
+    `look` is called twice a second meanwhile. False when no file that is the `proof` came out, and it `may_be_empty`.
 
     MediaRejected (`media.undecodable`) when the source is at fault; TaskFailed or InsufficientStorage when it is not.
     That ffmpeg ended well proves nothing about its output (a full disk gives exit code 0): verify it afterwards.
     """
-    progress = Progress(expected_seconds, workspace.progress, look)
+    progress = Progress(expected_seconds, workspace.progress, look, begin_seconds)
     # slow presets on a loaded machine manage a few frames a second; the watch on stalls is the quick one
-    limits = Limits(600 + 240 * expected_seconds, stall_seconds=STALL_SECONDS, file_bytes=FILE_BYTES)
+    # (what lies before a part may have to be decoded, too)
+    wall = 600 + 240 * expected_seconds + 10 * begin_seconds
+    limits = Limits(wall, stall_seconds=STALL_SECONDS, file_bytes=FILE_BYTES)
     completed = workspace.processes.run(
         argv, reads=[workspace.source], writes=workspace.directory, limits=limits, on_line=progress.line
     )
-    made = any(file.stat().st_size > EMPTY_BYTES for file in (workspace.directory / into).glob("*/*.m4s"))
+    made = any(file.stat().st_size > EMPTY_BYTES for file in (workspace.directory / into).glob(proof))
     if completed.returncode == 0 and progress.ended and (made or may_be_empty):
         return made
     raise failure(completed, media, stream_index, workspace)
@@ -96,6 +111,12 @@ def _decodes_at_all(media: MediaInfo, stream_index: int, workspace: Workspace) -
     completed = workspace.processes.run(argv, reads=[workspace.source], limits=_QUICK)
     lines = completed.stdout.splitlines()
     return completed.returncode == 0 and any(not line.startswith(b"#") for line in lines)
+
+
+def check_ends(track: WrittenTrack, workspace: Workspace) -> None:
+    """Decode the first and the last segment of a track."""
+    last = track.path(len(track.segments) - 1)
+    check_decodes([track.directory / INIT_NAME, *dict.fromkeys([track.path(0), last])], workspace)
 
 
 def check_decodes(files: Sequence[Path], workspace: Workspace) -> None:

@@ -135,27 +135,34 @@ def _output_tags() -> dict[str, str]:
 def audio_graph(
     source: Node,
     renditions: Sequence[AudioRendition],
+    *,
     by_count: bool = False,
     pad_seconds: float | None = None,
-    exact_samples: int | None = None,
+    samples: range | None = None,
+    sought: bool = False,
+    padded: bool = False,
 ) -> list[Node]:
     """One node for each rendition, all from one decode and one resampling.
 
     `by_count` tells the time by counting samples, for sources whose timestamps are nonsense. What is shorter than
-    `pad_seconds` ends with silence. With `exact_samples`, so many come out if no more than `PAD_SAMPLES` are missing.
+    `pad_seconds` ends with silence. Of `samples` of the presentation, just those come out if no more than `PAD_SAMPLES`
+    are missing in the end, or any number with `padded`; decoding began only shortly before them with `sought`.
     """
     first = renditions[0]
     if by_count:
         source = source.filter("asetpts", "STARTPTS+N/SR/TB")
     # async=1 fills gaps with silence and cuts overlaps; first_pts=0 leads audio that begins late in with silence.
     # Without them, what is missing would move all that follows to an earlier time, away from the picture.
-    node = source.filter("aresample", first.sample_rate_hz, **{"async": 1, "first_pts": 0})
+    begin = samples.start if samples is not None and sought else 0
+    node = source.filter("aresample", first.sample_rate_hz, **{"async": 1, "first_pts": begin})
     layout = "mono" if first.channels == 1 else "stereo"
     node = node.filter("aformat", sample_rates=first.sample_rate_hz, channel_layouts=layout)
     if pad_seconds is not None:
         node = node.filter("apad", whole_dur=seconds(pad_seconds))
-    if exact_samples is not None:
-        node = node.filter("apad", pad_len=PAD_SAMPLES).filter("atrim", end_sample=exact_samples)
+    if samples is not None:
+        start, end = samples.start - begin, samples.stop - begin
+        node = node.filter("apad", **({"whole_len": end} if padded else {"pad_len": PAD_SAMPLES}))
+        node = node.filter("atrim", end_sample=end, **({"start_sample": start} if start else {}))
     if len(renditions) == 1:
         return [node]
     split = node.filter_multi_output("asplit", len(renditions))

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from mediaflow.plugin import AudioRendition, SegmentGrid, Span, VideoRendition
 
+INIT_NAME = "init.mp4"
 BUFFER_SECONDS = 2
 """Of the cap: enough for a key frame, short enough for a player's buffer."""
 SLACK_SECONDS = 2.0
@@ -99,8 +100,10 @@ class AudioJob:
     Another language than the main one says which stream it is and which groups its renditions are choices of (in the
     same order), and is made as long as the presentation: players stop where the sound ends.
 
-    With `exact_samples`, just so many come out, with silence where some are missing, and each segment is told of when
-    it is whole. What `opens` a presentation foretells all of them, and makes the first segment only.
+    With `exact_samples`, just so many are in the whole, with silence where some are missing (`padded`), and each
+    segment is told of when it is whole. Of its segments `count` are made from number `first` on. What opens a
+    presentation, and what makes a part of it, `tells` of all of them. With `sought`, decoding begins shortly before the
+    part. `by_count` tells the time by counting samples.
     """
 
     renditions: tuple[AudioRendition, ...]
@@ -112,16 +115,23 @@ class AudioJob:
     groups: tuple[str, ...] = ()
     exact_samples: int | None = None
     padded: bool = False
-    opens: bool = False
+    first: int = 0
+    count: int = 0
+    tells: bool = False
+    sought: bool = False
+    by_count: bool = False
+
+    @property
+    def rate_hz(self) -> int:
+        """Of all its renditions."""
+        return self.renditions[0].sample_rate_hz
 
     @property
     def pad_seconds(self) -> float | None:
         """How long the output is made with silence; None: as long as the source is."""
-        return self.expected_seconds if self.padded or self.stream_index is not None else None
+        return self.expected_seconds if self.stream_index is not None else None
 
     @property
     def limit_seconds(self) -> float:
-        """Seconds after which the output is cut."""
-        if self.opens:  # the first segment is cut as it is when more follows
-            return 2 * float(self.segment_seconds)
+        """Seconds after which the output is cut, where its samples are not counted."""
         return self.expected_seconds + SLACK_SECONDS

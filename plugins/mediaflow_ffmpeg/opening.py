@@ -54,13 +54,17 @@ def foretold_sound(samples: int, rate_hz: int, segment_seconds: Fraction, bitrat
 
 
 def sound_segments(samples: int, rate_hz: int, segment_seconds: Fraction) -> list[int]:
-    """The samples of each segment that ffmpeg's HLS muxer makes: it begins one with the first frame that is at or past
-    a multiple of the segment's length, counted from the encoder's delay (measured to be exact, at 44.1 and 48 kHz).
+    """The samples of each segment, the encoder's delay among them."""
+    starts = sound_starts(samples, rate_hz, segment_seconds)
+    return [after - before for before, after in pairwise([*starts, samples + FRAME_SAMPLES])]
+
+
+def sound_starts(samples: int, rate_hz: int, segment_seconds: Fraction) -> list[int]:
+    """Where each segment begins, counted from the encoder's delay: with the first frame that is at or past a multiple
+    of the segment's length (as ffmpeg's HLS muxer cuts, which makes the sound that is not foretold).
     """
-    total = samples + FRAME_SAMPLES
-    microseconds = int(segment_seconds * 1_000_000)  # as the command tells it
-    cuts = list(_cuts(total, microseconds * rate_hz))
-    return [after - before for before, after in pairwise([0, *cuts, total])]
+    microseconds = int(segment_seconds * 1_000_000)
+    return [0, *_cuts(samples + FRAME_SAMPLES, microseconds * rate_hz)]
 
 
 def _cuts(total: int, ticks: int) -> Iterable[int]:

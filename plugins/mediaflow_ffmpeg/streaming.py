@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mediaflow.plugin import Artifact, InitSegment, Track, Workspace, WrittenTrack, read_init, read_segment
 from mediaflow_ffmpeg.commands import EMPTY_BYTES
-from mediaflow_ffmpeg.verify import INIT_NAME
+from mediaflow_ffmpeg.jobs import INIT_NAME
 
 Describe = Callable[[WrittenTrack], Track]
 Fits = Callable[[WrittenTrack], bool]
@@ -29,7 +29,8 @@ class Streaming:
     fits: Fits | None
     first: int = 0
     init: Callable[[Artifact], Artifact] = lambda artifact: artifact
-    _next: dict[str, int] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
+    """The number of each track's next segment."""
     _inits: dict[str, InitSegment] = field(default_factory=dict)
     _ends: dict[str, int] = field(default_factory=dict)
     _broken: set[str] = field(default_factory=set)
@@ -42,7 +43,7 @@ class Streaming:
 
     def _one(self, name: str, directory: Path) -> bool:
         """Tell of the track's next segment; False when it is not there, or not as foretold."""
-        number = self._next.get(name, self.first)
+        number = self.told.get(name, self.first)
         file = directory / f"{number:05d}.m4s"  # it gets this name when it is whole
         if not file.exists() or file.stat().st_size <= EMPTY_BYTES or not self._settled(directory):
             return False
@@ -59,7 +60,7 @@ class Streaming:
         begins, *made = track.artifacts(self.describe[name](track))
         for artifact in (self.init(begins), *made) if number == self.first else made:
             self.workspace.made(artifact)
-        self._next[name], self._ends[name] = number + 1, segment.decode_time + segment.duration
+        self.told[name], self._ends[name] = number + 1, segment.decode_time + segment.duration
         return True
 
     def take(self, again: Path) -> None:
@@ -67,7 +68,7 @@ class Streaming:
         read, and stays.
         """
         for name in self.describe:
-            here, told = self.workspace.directory / name, self._next.get(name, self.first)
+            here, told = self.workspace.directory / name, self.told.get(name, self.first)
             if told == self.first:
                 shutil.rmtree(here, ignore_errors=True)
                 (again / name).rename(here)

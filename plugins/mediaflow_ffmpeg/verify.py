@@ -9,8 +9,7 @@ from typing import Final
 
 from mediaflow.plugin import SegmentGrid, TaskFailed, WrittenTrack, read_track
 from mediaflow_ffmpeg.encoding import undecodable
-
-INIT_NAME: Final = "init.mp4"
+from mediaflow_ffmpeg.jobs import INIT_NAME
 
 _LEAST_MISSING_SECONDS: Final = 1.0
 _MISSING_SHARE: Final = 0.02

@@ -29,14 +29,14 @@ from mediaflow.plugin import (
     plan_encode,
 )
 from mediaflow_ffmpeg.commands import AGAIN, HERE, video_command
-from mediaflow_ffmpeg.encoding import check_decodes, encode, undecodable
+from mediaflow_ffmpeg.encoding import check_ends, encode, undecodable
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, Encoder, VideoJob
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video
 from mediaflow_ffmpeg.params import Choice, Number, problems
 from mediaflow_ffmpeg.seeking import can_be_sought
 from mediaflow_ffmpeg.streaming import Describe, Streaming
 from mediaflow_ffmpeg.tasks import PRESET_COST, foretold_tasks, part_of, planned
-from mediaflow_ffmpeg.verify import INIT_NAME, check_grid, check_length, read_tracks
+from mediaflow_ffmpeg.verify import check_grid, check_length, read_tracks
 
 INIT_FRAMES: Final = 12
 """Enough for the encoder to tell how late it is: from one frame alone the init segment is another one."""
@@ -81,9 +81,7 @@ class H264Video:
         encode_all = _exactly if job.exact else _encoded
         tracks = encode_all(job, task.media, streaming)
         _check(job, tracks)
-        smallest = tracks[-1]
-        last = smallest.path(len(smallest.segments) - 1)
-        check_decodes([smallest.directory / INIT_NAME, *dict.fromkeys([smallest.path(0), last])], workspace)
+        check_ends(tracks[-1], workspace)
         return [artifact for track in _described(job, tracks) for artifact in track]
 
 
@@ -92,10 +90,19 @@ def _encoded(job: VideoJob, media: MediaInfo, streaming: Streaming, into: Path =
     workspace, again = streaming.workspace, into != HERE
     argv = video_command(job, media, workspace.source, into)
     index = media.video.index if media.video is not None else 0
-    # decoding from the source's beginning takes its time too
-    takes = job.expected_seconds + (0 if job.sought else float(job.first_frame / job.grid.frame_rate))
-    look = (lambda: None) if again else streaming.look
-    if not encode(argv, media, index, takes, workspace, look, into=into, may_be_empty=job.first_frame > 0):
+    begin = float(job.first_frame / job.grid.frame_rate)
+    made = encode(
+        argv,
+        media,
+        index,
+        job.expected_seconds,
+        workspace,
+        (lambda: None) if again else streaming.look,
+        into=into,
+        begin_seconds=begin,
+        may_be_empty=begin > 0,
+    )
+    if not made:
         return []
     if again:
         streaming.take(workspace.directory / AGAIN)

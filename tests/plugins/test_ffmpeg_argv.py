@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from mediaflow.media.decoders import CODEC_WHITELIST
-from mediaflow.plugin import MediaInfo, Span, StepSpec
+from mediaflow.plugin import MediaInfo, Part, Span, StepSpec
 from mediaflow.plugin.wire import load
 from mediaflow_ffmpeg.commands import audio_command, decodable_command, decode_command, thumbnail_command, video_command
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
+from mediaflow_ffmpeg.sound import part_of as sound_part_of
+from mediaflow_ffmpeg.tasks import part_of
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from tests.plugins.ffmpeg_media import MEDIA, audio_tasks, uncertain, video_tasks, web, with_audio, with_video
 from tests.source_facts import AUDIO, VIDEO
@@ -64,6 +66,12 @@ def thumbnail(media: MediaInfo) -> list[str]:
 
 
 WITH_VIDEO = "video.h264"
+LONG = replace(
+    with_video(duration_seconds=60.0, start_seconds=0.08),
+    audio=replace(AUDIO, duration_seconds=60.0, start_seconds=0.06),
+    duration_seconds=60.0,
+    declared_duration_seconds=60.0,
+)
 MULTILINGUAL = replace(MEDIA, more_audio=(replace(AUDIO, index=2, language="deu", duration_seconds=4.0),))
 
 
@@ -88,7 +96,7 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "audio-surround": lambda: audio(with_audio(channels=6, sample_rate_hz=96000), WITH_VIDEO),
     # the same beside a foretold one: players stop where the sound ends
     "audio-another-language": lambda: foretold_audio("audio-deu", MULTILINGUAL),
-    "audio-by-count": lambda: audio_command(audio_job(uncertain(MEDIA)), MEDIA, SOURCE, OUT, by_count=True),
+    "audio-by-count": lambda: audio_command(replace(audio_job(uncertain(MEDIA)), by_count=True), MEDIA, SOURCE, OUT),
     "foretold-video-first": lambda: foretold_video("video-first", MEDIA),
     "foretold-video-low": lambda: foretold_video("video-low", MEDIA),
     "foretold-video-low-padded": lambda: foretold_video("video-low", MEDIA, padded=True),
@@ -97,6 +105,11 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "foretold-audio-first": lambda: foretold_audio("audio-first", MEDIA),
     "foretold-audio": lambda: foretold_audio("audio", MEDIA),
     "foretold-audio-padded": lambda: foretold_audio("audio", MEDIA, padded=True),
+    "part-video": lambda: video_command(part_of(video_job(LONG, "video-0"), Part(("720p",), 9, 2)), LONG, SOURCE, OUT),
+    "part-audio": lambda: audio_command(
+        sound_part_of(audio_job(LONG, WITH_VIDEO), Part(("audio-128k",), 9, 2)), LONG, SOURCE, OUT
+    ),
+    "part-audio-not-sought": lambda: foretold_audio("audio", LONG, first=9, count=2, sought=False),
     "thumbnail": lambda: thumbnail(MEDIA),
     "thumbnail-first-frame": lambda: thumbnail_command(MEDIA, SOURCE, OUT / "thumbnail.jpg", (1280, 720), None),
     "thumbnail-hdr-portrait": lambda: thumbnail(with_video(rotation_degrees=270, **HDR)),

@@ -62,9 +62,8 @@ class Done:
     def track(self, name: str) -> WrittenTrack:
         return read_track(self.directory / name)
 
-    @property
-    def foretold(self) -> Foretold:
-        told = self.made[0].foretells
+    def foretold(self, track: str) -> Foretold:
+        (told,) = (artifact.foretells for artifact in self.made if artifact.role == "init" and artifact.track == track)
         assert told is not None
         return told
 
@@ -112,24 +111,25 @@ def sound(source: Path) -> list[Done]:
 
 def test_the_opening_is_the_beginning_of_the_whole(picture: list[Done], sound: list[Done]) -> None:
     for first, whole, name in ((picture[0], picture[1], "90p"), (sound[0], sound[1], "audio-64k")):
-        assert [artifact.path for artifact in first.made] == [f"{name}/init.mp4", f"{name}/00000.m4s"]
+        mine = [artifact for artifact in first.made if artifact.track == name]
+        assert [artifact.path for artifact in mine] == [f"{name}/init.mp4", f"{name}/00000.m4s"]
         inits = [(done.directory / name / "init.mp4").read_bytes() for done in (first, whole)]
         assert inits[0] == inits[1]
-        assert [a.describes for a in whole.made if a.path == f"{name}/init.mp4"] == [first.made[0].describes]
+        assert [a.describes for a in whole.made if a.path == f"{name}/init.mp4"] == [mine[0].describes]
     # sound depends on nothing that comes after a frame: it is the same sound
     begins = [(done.directory / "audio-64k" / "00000.m4s").read_bytes() for done in sound]
     assert begins[0] == begins[1]
 
 
 def test_all_is_as_long_as_foretold(picture: list[Done], sound: list[Done]) -> None:
-    assert picture[0].foretold.runs == ((2, 2.0), (1, 1.4))
+    assert picture[0].foretold("90p").runs == ((2, 2.0), (1, 1.4))
     for done, name in ((picture[1], "90p"), (picture[2], "180p")):
         assert [segment.sample_count for segment in done.track(name).segments] == [50, 50, 35]
-    assert sum(count for count, _ in sound[0].foretold.runs) == 3
     for name in ("audio-96k", "audio-64k"):
         lengths = [segment.duration for segment in sound[1].track(name).segments]
         assert lengths == sound_segments(round(SECONDS * 48000), 48000, Fraction(2))
-        told = [seconds for count, seconds in sound[0].foretold.runs for _ in range(count)]
+        assert sum(count for count, _ in sound[0].foretold(name).runs) == 3
+        told = [seconds for count, seconds in sound[0].foretold(name).runs for _ in range(count)]
         assert [length / 48000 for length in lengths] == pytest.approx(told)
 
 
@@ -137,8 +137,10 @@ def test_no_run_of_segments_is_larger_than_foretold(picture: list[Done], sound: 
     for first, whole, name in ((picture[0], picture[1], "90p"), (sound[0], sound[1], "audio-64k")):
         track = whole.track(name)
         sizes = [(s.duration / track.init.timescale, 8 * s.size_bytes) for s in track.segments]
-        check_rates(first.foretold, sizes, name)
-        assert sum(bits for _, bits in sizes) / SECONDS > 0.5 * first.foretold.average_bps, "the noise reaches the cap"
+        check_rates(first.foretold(name), sizes, name)
+        assert sum(bits for _, bits in sizes) / SECONDS > 0.5 * first.foretold(name).average_bps, (
+            "the noise reaches the cap"
+        )
 
 
 def test_each_segment_is_told_of_once_when_it_is_whole(picture: list[Done], sound: list[Done]) -> None:
@@ -222,7 +224,7 @@ def test_what_begins_otherwise_opens_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(MediaRejected, match="its picture does not begin as it should"):
         run(H264Video(), ("video-first",), short, tmp_path / "video", whole)
-    with pytest.raises(MediaRejected, match="its sound does not begin as it should"):
+    with pytest.raises(MediaRejected, match="can be decoded"):
         run(AacAudio(), ("audio-first",), short, tmp_path / "audio", whole)
 
 
@@ -245,8 +247,11 @@ def test_the_muxer_cuts_sound_where_it_is_foretold(
 ) -> None:
     length = Fraction(segment_seconds)
     rendition = AudioRendition("audio-64k", 64_000, 1, rate)
-    job = AudioJob((rendition,), length, 0.0, samples / rate, None, exact_samples=samples)
+    job = AudioJob((rendition,), length, 0.0, samples / rate, None)
     argv = audio_command(job, probed(tones[rate], PROCESSES), tones[rate], Path())
+    # just so many samples, cut by the HLS muxer
+    graph = argv.index("-filter_complex") + 1
+    argv[graph] = argv[graph].replace("[s1]", f",atrim=end_sample={samples}[s1]")
 
     PROCESSES.run(argv, reads=[tones[rate]], writes=tmp_path, limits=Limits(60), on_line=lambda _: None)
 

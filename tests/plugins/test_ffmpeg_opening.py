@@ -57,7 +57,7 @@ def test_the_opening_is_the_smallest_rendition_and_its_sound() -> None:
         "video-inits": ("1080p", "720p", "480p"),
         "video-low": ("360p",),
         "video-0": ("1080p", "720p", "480p"),
-        "audio-first": ("audio-96k",),
+        "audio-first": ("audio-192k", "audio-128k", "audio-96k"),
         "audio": ("audio-192k", "audio-128k", "audio-96k"),
     }
     # without its beginning a film is still one that is published when it is made

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+from array import array
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from mediaflow.plugin import Artifact, MediaInfo, MediaRejected, Part, PlannedTask, Step, StepSpec, StepTask, Workspace
+from mediaflow.plugin import (
+    Artifact,
+    MediaInfo,
+    MediaRejected,
+    Part,
+    PlannedTask,
+    Step,
+    StepSpec,
+    StepTask,
+    Workspace,
+    read_track,
+)
 from mediaflow.sandbox.runner import SandboxedRunner
-from mediaflow.testing import clips
+from mediaflow.testing import clips, measure
 from mediaflow.testing.artifacts import check_told
 from mediaflow.testing.steps import probed, profile_of
+from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.video import H264Video
 from tests.plugins.ffmpeg_media import MEDIA, video_tasks
 
 PROCESSES = SandboxedRunner("bwrap")
+SOUND_SECONDS = 19.6
 SECONDS = 9.4
 """Four segments of two seconds, and a fifth that is shorter."""
 
@@ -84,6 +100,92 @@ def test_what_is_made_on_demand_is_a_task_of_its_own() -> None:
     everything = {name: task.makes for name, task in demanded(replace(MEDIA, container="mpegts")).items()}
     assert everything["video-0"] == ("1080p", "720p", "480p")
     assert "video-1080p" not in everything
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("noise") / "noise.mp4"
+    # low: what an encoder at 64 kbit/s follows
+    graph = f"anoisesrc=sample_rate=48000:duration={SOUND_SECONDS}:seed=7,lowpass=f=900,lowpass=f=900,volume=4"
+    clips.run_ffmpeg(["-f", "lavfi", "-i", graph, "-c:a", "aac", "-b:a", "256k", str(path)])
+    return path
+
+
+def sound_task(media: MediaInfo) -> PlannedTask:
+    spec = StepSpec("audio.aac")
+    (task,) = [task for task in AacAudio().plan(media, spec, profile_of(spec)) if task.segments]
+    return task
+
+
+def pcm(files: list[Path], target: Path) -> array[int]:
+    """The samples of an init segment and its segments, joined and decoded."""
+    argv = ["ffmpeg", "-v", "error", "-i", str(measure.joined(target, files)), "-f", "s16le", "-ac", "1", "-"]
+    return array("h", subprocess.run(argv, capture_output=True, check=True).stdout)
+
+
+def unlike(one: array[int], other: array[int], at: int, lag: int) -> float:
+    """The power of the difference in 50 ms on each side of a sample, against that of the sound; 0: the same."""
+    pairs = [(one[n], other[n + lag]) for n in range(at - 2400, at + 2400)]
+    return sum((a - b) ** 2 for a, b in pairs) / sum(a * a for a, _ in pairs)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "late"),
+    [
+        ("noise.mp4", ("-c", "copy"), 0),
+        # Matroska counts milliseconds
+        ("noise.mkv", ("-c", "copy"), 48),
+        ("noise.m4a", ("-c:a", "aac", "-b:a", "256k", "-ar", "44100"), 0),
+    ],
+)
+def test_sound_made_in_parts_has_no_seam(
+    name: str, options: tuple[str, ...], late: int, noise: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / name
+    clips.run_ffmpeg(["-i", str(noise), *options, str(source)])
+    media, step = probed(source, PROCESSES), AacAudio()
+    task = sound_task(media)
+    whole = [a for a in run(step, task, media, source, tmp_path / "whole", None) if a.track == "audio-64k"]
+    init, *segments = (tmp_path / "whole" / artifact.path for artifact in whole)
+
+    # in no order, of one track and of both
+    files: dict[int, Path] = {}
+    for first, count in [(5, 3), (1, 1), (8, 2), (0, 1), (2, 3)]:
+        tracks, work = task.makes if count == 1 else ("audio-64k",), tmp_path / str(first)
+        made = run(step, task, media, source, work, Part(tracks, first, count))
+        assert {artifact.track for artifact in made} == set(tracks)
+        begins, *mine = [artifact for artifact in made if artifact.track == "audio-64k"]
+        assert [(a.number, a.duration_seconds) for a in mine] == [
+            (a.number, a.duration_seconds) for a in whole[1 + first : 1 + first + count]
+        ]
+        assert (work / begins.path).read_bytes() == init.read_bytes()
+        files.update({first + place: work / artifact.path for place, artifact in enumerate(mine)})
+
+    one = pcm([init, *segments], tmp_path / "one.mp4")
+    other = pcm([init, *(files[number] for number in sorted(files))], tmp_path / "other.mp4")
+    assert len(one) == len(other)
+    for first in (1, 2, 5, 8):
+        at = sum(segment.duration for segment in read_track(tmp_path / "whole" / "audio-64k").segments[:first]) - 1024
+        likeness = {lag: unlike(one, other, at, lag) for lag in (-64, -24, -4, -1, 0, 1, 4, 24, 64)}
+        best = min((far, lag) for lag, far in likeness.items())[1]
+        assert abs(best) <= late, likeness
+        clicks = [max(abs(b - a) for a, b in pairwise(sound[at - 1100 : at + 1100])) for sound in (one, other)]
+        assert clicks[1] < 1.5 * clicks[0], "a click at the seam"
+
+
+def test_the_end_of_the_sound_that_is_missing_is_made_up_for_in_parts(noise: Path, tmp_path: Path) -> None:
+    media, step = probed(noise, PROCESSES), AacAudio()
+    task, short = sound_task(media), tmp_path / "short.mp4"
+    clips.run_ffmpeg(["-i", str(noise), "-t", str(SOUND_SECONDS - 0.7), "-c", "copy", str(short)])
+    last = task.segments - 1
+
+    for first in (last - 1, last):
+        made = run(step, task, media, short, tmp_path / str(first), Part(("audio-64k",), first, last + 1 - first))
+        assert [artifact.number for artifact in made] == [None, *range(first, last + 1)]
+
+    clips.run_ffmpeg(["-i", str(noise), "-t", "11", "-c", "copy", str(short)])
+    with pytest.raises(MediaRejected, match="can be decoded"):
+        run(step, task, media, short, tmp_path / "beyond", Part(("audio-64k",), 8, 1))
 
 
 def demanded(media: MediaInfo) -> dict[str, PlannedTask]:

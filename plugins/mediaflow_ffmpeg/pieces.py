@@ -1,0 +1,43 @@
+"""What becomes of the pieces that ffmpeg cuts sound into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mediaflow_ffmpeg.cutting import RAW
+from mediaflow_ffmpeg.jobs import INIT_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The pieces of some tracks below a directory, which become segments of the tracks below another one."""
+
+    directory: Path
+    target: Path
+    names: Sequence[str]
+    first: int
+    count: int
+    lead: int
+
+    def make_room(self) -> None:
+        """The muxer makes no directories."""
+        for name in self.names:
+            for directory in (self.directory, self.target):
+                (directory / name).mkdir(parents=True, exist_ok=True)
+
+    def publish(self, told: Mapping[str, int], *, ended: bool = False) -> None:
+        """Give each piece that is whole its name as a segment: when there is one after it, or ffmpeg has `ended`. What
+        was `told` of, up to a number, is being read, and stays.
+        """
+        for name in self.names:
+            found = sorted((self.directory / name).glob(f"*.{RAW}"))
+            for piece in found if ended else found[:-1]:
+                number = self.first + int(piece.stem) - self.lead
+                if piece.stem.strip("0") == "" and not (self.target / name / INIT_NAME).exists():
+                    piece.rename(self.target / name / INIT_NAME)
+                elif told.get(name, self.first) <= number < self.first + self.count:
+                    piece.rename(self.target / name / f"{number:05d}.m4s")
+                else:
+                    piece.unlink()
