@@ -10,7 +10,8 @@ import pytest
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.ids import task_id
 from mediaflow.domain.records import Task
-from mediaflow.plugin import Artifact
+from mediaflow.plugin import Artifact, Part
+from mediaflow.plugin.wire import dump
 from mediaflow.services.pipeline.keeping import Keeping
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.segments import Segments
@@ -70,6 +71,49 @@ def test_nothing_more_is_kept_of_a_step_that_failed(world: World, tmp_path: Path
     with pytest.raises(TaskFailed):
         fail()
     assert world.runtime.database.segments.count({}) < count / 2
+
+
+def test_of_a_part_what_others_have_made_is_made_no_more(world: World) -> None:
+    task = part_of(first=2, count=3)
+    segments = Segments(world.runtime.database, world.runtime.storage)
+    made: list[tuple[set[int], tuple[int, int] | None]] = []
+    for number in (1, 5, 4, 2, 3):  # those beside it are no part of it
+        recorded(world, task, number)
+        part = segments.to_make(task)
+        assert part is not None
+        made.append(({which for _, which in segments.of_part(task)}, (part.first, part.count)))
+    assert made == [
+        (set(), (2, 3)),
+        (set(), (2, 3)),
+        ({4}, (2, 2)),
+        ({2, 4}, (3, 1)),
+        ({2, 3, 4}, (2, 0)),
+    ]
+    assert [segments.are_made(task, since) for since in (2, 4)] == [True, True]
+    mine = [{"track": "360p", "number": 3}]
+    assert sorted(listed["number"] for listed in segments.of_others(task, mine)) == [2, 4]
+
+
+def test_records_of_what_is_made_on_demand_stay_with_the_published_generation(world: World) -> None:
+    for generation in (1, 2, 3, 4):
+        for eager in (True, False):
+            recorded(world, part_of(first=0, count=2, generation=generation, eager=eager), int(eager))
+    Segments(world.runtime.database, world.runtime.storage).forget("a" * 32, before=4, published=2)
+    kept = world.runtime.database.segments.find({}, sort=("generation", "number"))
+    assert [(made.generation, made.eager) for made in kept] == [(2, False), (4, False), (4, True)]
+
+
+def part_of(*, first: int, count: int, generation: int = 1, eager: bool = True) -> Task:
+    """A task that makes so many segments of the 360p."""
+    job = a_job(an_asset(id="a" * 32), id="b" * 32, generation=generation)
+    part = dump(Part(("360p",), first, count))
+    return a_task(job, f"video_{first}", part=part, whole="video", watched=True, eager=eager, generation=generation)
+
+
+def recorded(world: World, task: Task, number: int) -> None:
+    Segments(world.runtime.database, world.runtime.storage).keep(
+        task, f"g{task.generation}/other.1/{number}.m4s", segment(number), lambda _path: None
+    )
 
 
 def _document(number: int) -> dict[str, Any]:

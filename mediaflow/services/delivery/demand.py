@@ -103,7 +103,7 @@ class Demand:
     def _made(self, wanted: Wanted, first: int, end: int) -> list[MadeSegment]:
         """Segments of the track that are there, counted from the wanted one."""
         where = {"asset_id": wanted.asset_id, "generation": wanted.generation, "track": wanted.track}
-        numbers = Between(max(0, wanted.number + first), wanted.number + end - 1)
+        numbers = Between(max(0, wanted.number + first), wanted.number + end)
         return self.database.segments.find({**where, "number": numbers})
 
     def _underway(self, owner: str) -> int:

@@ -7,8 +7,8 @@ been watched never changes, whatever dies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mediaflow.domain import keys
@@ -87,12 +87,28 @@ class Segments:
         """Those of a task's part, or of what follows in it, that are made: by track and number."""
         part = load(Part, task.part)
         of_track = {"asset_id": task.asset_id, "generation": task.generation}
-        numbers = Between(max(part.first, since), part.first + part.count - 1)
+        numbers = Between(max(part.first, since), part.first + part.count)
         return {
             (made.track, made.number): made
             for track in part.tracks
             for made in self.database.segments.find({**of_track, "track": track, "number": numbers})
         }
+
+    def to_make(self, task: Task) -> Part | None:
+        """What of the task's part is still to be made; None for a task that is made whole."""
+        if task.part is None or not task.watched:
+            return None if task.part is None else load(Part, task.part)
+        part, made = load(Part, task.part), self.of_part(task)
+        numbers = range(part.first, part.first + part.count)
+        missing = [number for number in numbers if any((track, number) not in made for track in part.tracks)]
+        return Part(part.tracks, missing[0], missing[-1] + 1 - missing[0]) if missing else replace(part, count=0)
+
+    def of_others(self, task: Task, listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What of the task's part others made and its own attempt does not list, as lists of artifacts tell it."""
+        if task.part is None or not task.watched:
+            return []
+        mine = {(artifact["track"], artifact["number"]) for artifact in listed}
+        return [as_listed(made) for which, made in self.of_part(task).items() if which not in mine]
 
     def are_made(self, task: Task, since: int) -> bool:
         """True when all of a task's part is made, from that number on."""
@@ -107,7 +123,7 @@ class Segments:
         for where in (
             {**old, "eager": True},
             {**old, "generation": Below(min(before, published))},
-            {**old, "generation": Between(published + 1, before - 1)},
+            {**old, "generation": Between(published + 1, before)},
         ):
             while found := self.database.segments.find(where, limit=BATCH):
                 for each in found:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +16,14 @@ from mediaflow.domain.errors import InsufficientStorage, TaskFailed
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Task
-from mediaflow.plugin import Part, StepTask, Storage
-from mediaflow.plugin.wire import dump, load
+from mediaflow.plugin import StepTask, Storage
+from mediaflow.plugin.wire import dump
 from mediaflow.sandbox.ownership import remove_tree
 from mediaflow.services.pipeline.budgets import step_budget
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.keeping import Keeping
 from mediaflow.services.pipeline.lease import Lease
-from mediaflow.services.pipeline.segments import Segments, as_listed
+from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, original_of
 from mediaflow.services.pipeline.workdir import WorkDirectory
@@ -55,7 +55,7 @@ class Stepping:
         """Run the step in its child process and put what it made into the storage, under this attempt's own path."""
         asset, media = self.documents.asset(task), self.documents.media(task)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
-        part = self._to_make(task)
+        part = self.segments.to_make(task)
         with (
             self._directory(task) as directory,
             self.sources.opened(original_of(asset)) as source,
@@ -76,28 +76,12 @@ class Stepping:
             with kept.while_made() as made:
                 told = self._told(request, _Hooks(lease, kept, made))
             artifacts = [kept.keep(artifact) for artifact in told]
-        artifacts += self._of_others(task, artifacts)
+        artifacts += self.segments.of_others(task, artifacts)
         index = json.dumps(artifacts, separators=(",", ":")).encode()
         key = f"{keys.asset_prefix(asset.id)}{path}/{ARTIFACTS}"
         self.storage.put(key, [index], size_bytes=len(index), content_type="application/json")
         self.metrics.count("mediaflow_step_artifacts_total", len(artifacts), step=task.step or "")
         return {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
-
-    def _to_make(self, task: Task) -> Part | None:
-        """What of the task's part is still to be made."""
-        if task.part is None or not task.watched:
-            return None if task.part is None else load(Part, task.part)
-        part, made = load(Part, task.part), self.segments.of_part(task)
-        numbers = range(part.first, part.first + part.count)
-        missing = [number for number in numbers if any((track, number) not in made for track in part.tracks)]
-        return Part(part.tracks, missing[0], missing[-1] + 1 - missing[0]) if missing else replace(part, count=0)
-
-    def _of_others(self, task: Task, artifacts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """What of the task's part others made, as lists of artifacts tell it."""
-        if task.part is None or not task.watched:
-            return []
-        mine = {(artifact["track"], artifact["number"]) for artifact in artifacts}
-        return [as_listed(made) for which, made in self.segments.of_part(task).items() if which not in mine]
 
     def _told(self, request: StepRequest, hooks: _Hooks) -> list[dict[str, Any]]:
         """What the step made; what it told of until others had made all that it had still to make."""
