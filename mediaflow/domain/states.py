@@ -9,14 +9,26 @@ ChunkState = Literal["writing", "received"]
 AssetState = Literal["created", "stored", "processing", "ready", "failed", "rejected"]
 WorkState = Literal["pending", "running", "done", "failed", "cancelled"]
 Visibility = Literal["private", "unlisted", "public"]
-Stage = Literal["probe", "validate", "plan", "step", "open", "package", "publish", "poster"]
+Stage = Literal["probe", "validate", "plan", "step", "open", "digest", "settle", "package", "publish", "poster"]
 JobKind = Literal["process", "poster", "demand"]
 Lane = Literal["bookkeeping", "first", "short", "long"]
 BlobState = Literal["live", "deleting"]
 
-STAGES: Final[tuple[Stage, ...]] = ("probe", "validate", "plan", "step", "open", "package", "publish", "poster")
-"""`open` lets viewers begin while the rest is made. `poster` ends a job of its own kind: it points a published asset at
-a new picture.
+STAGES: Final[tuple[Stage, ...]] = (
+    "probe",
+    "validate",
+    "plan",
+    "step",
+    "open",
+    "digest",
+    "package",
+    "settle",
+    "publish",
+    "poster",
+)
+"""`open` lets viewers begin while the rest is made. `digest` hashes a large original meanwhile, and `settle` puts it
+among those that are shared (`services/uploads/originals.py`). `poster` ends a job of its own kind: it points a
+published asset at a new picture.
 """
 LANES: Final[tuple[Lane, ...]] = ("bookkeeping", "first", "short", "long")
 VISIBILITIES: Final[tuple[Visibility, ...]] = ("private", "unlisted", "public")

@@ -27,6 +27,8 @@ from mediaflow.services.pipeline.stepprocess import ChildSteps
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.pipeline.workdir import WorkDirectory
 from mediaflow.services.ports import Database, Metrics
+from mediaflow.services.uploads.blobs import Blobs
+from mediaflow.services.uploads.originals import Originals
 from mediaflow.settings import Settings
 
 
@@ -58,6 +60,7 @@ class Stages:
     rendering: Rendering
     posters: Posters
     opening: Opening
+    originals: Originals
     publishing: Publishing
 
     @property
@@ -68,6 +71,8 @@ class Stages:
             "plan": self.planning.plan,
             "step": self.stepping.run,
             "open": self.opening.open,
+            "digest": self.originals.digest,
+            "settle": self.originals.settle,
             "package": self.publishing.package,
             "publish": self.publishing.publish,
             "poster": self.posters.apply,
@@ -89,5 +94,6 @@ def build_stages(on: Ground) -> Stages:
         rendering=rendering,
         posters=posters,
         opening=Opening(database, documents, plugins, jobs.outbox, rendering, on.metrics),
+        originals=Originals(database, storage, jobs, Blobs(database, storage), documents, on.metrics),
         publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics),
     )

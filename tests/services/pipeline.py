@@ -5,7 +5,7 @@ file.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mediaflow.domain import keys
@@ -20,7 +20,9 @@ from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.taskdocs import is_unhashed
 from mediaflow.services.uploads.acceptance import NewUpload
+from mediaflow.services.uploads.assembly import HASHED_FIRST_BYTES
 from tests.services.world import World
 
 SOUND = MediaInfo("audio", "wav", 6, 8.0, 8.0, 0.0, 1)
@@ -33,6 +35,7 @@ class Pipeline:
     """A world in which work can be done, one stage or all of it."""
 
     world: World
+    hashed_first_bytes: int = HASHED_FIRST_BYTES
 
     # --- documents
 
@@ -69,8 +72,9 @@ class Pipeline:
         return asset_id
 
     def assemble(self) -> None:
+        assembly = replace(self.world.runtime.assembly, hashed_first_bytes=self.hashed_first_bytes)
         for upload_id in self.world.wakeups.uploads:
-            self.world.runtime.assembly.finish(upload_id)
+            assembly.finish(upload_id)
         self.world.wakeups.uploads.clear()
 
     def stored(self, data: bytes = b"a film", owner: str = "ann", **fields: Any) -> str:
@@ -111,9 +115,10 @@ class Pipeline:
         profile = job.profile or "web-h264"
         changes = {"profile": profile, "state": "running", "media": dump(SOUND)}
         self.world.runtime.database.jobs.change(job.id, {}, changes)
-        opening = [] if self.asset(task.asset_id).generation else [PlannedTask("first", rank=0)]
+        asset = self.asset(task.asset_id)
+        opening = [] if asset.generation else [PlannedTask("first", rank=0)]
         planned = [*opening, PlannedTask("video-0")]
-        self.world.runtime.jobs.add_steps(job, [("video.h264", each) for each in planned])
+        self.world.runtime.jobs.add_steps(job, [("video.h264", each) for each in planned], hashes=is_unhashed(asset))
         return {}
 
     def _step(self, task: Task, _lease: Lease) -> dict[str, Any]:

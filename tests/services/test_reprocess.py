@@ -191,8 +191,9 @@ def test_a_cancelled_job_publishes_nothing(pipeline: Pipeline, reprocess: Reproc
     assert all(task.state in ("done", "cancelled") for task in pipeline.world.runtime.jobs.tasks(job.id))
 
 
-@pytest.mark.parametrize("stage", STAGES[:6])
+@pytest.mark.parametrize("stage", STAGES[: STAGES.index("publish")])
 def test_a_cancel_while_a_stage_runs_wins(pipeline: Pipeline, reprocess: Reprocess, stage: str) -> None:
+    pipeline.hashed_first_bytes = 0
     asset_id = pipeline.stored()
     job, real = pipeline.job(asset_id), pipeline.hands().handlers[stage]  # type: ignore[index]
 

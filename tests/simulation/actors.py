@@ -5,6 +5,7 @@ Workers and web processes live in `Fleet`, which replaces those that died, as a 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -176,8 +177,12 @@ def _file(rng: Random) -> bytes:
 
 
 def _announced(node: Node, me: Client, rng: Random, data: bytes) -> tuple[Any, str]:
-    profile, dedup = rng.choice(("one", "two")), "link"
-    new = NewUpload(filename="f", size_bytes=len(data), profile=profile, dedup=dedup, auto_complete=rng.random() < 0.5)
+    profile, auto_complete = rng.choice(("one", "two")), rng.random() < 0.5
+    # some say what it is; some have it changed under them on the way
+    digest = rng.choice((None, None, None, hashlib.sha256(data).hexdigest(), hashlib.sha256(b"another").hexdigest()))
+    new = NewUpload(
+        filename="f", size_bytes=len(data), profile=profile, dedup="link", auto_complete=auto_complete, sha256=digest
+    )
     upload, _ = node.ingest.announce(me.name, new)
     return upload, upload.asset_id
 

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any, Final
 
 from mediaflow.domain.ids import derived_id
-from mediaflow.domain.records import Blob, Chunk, Upload
+from mediaflow.domain.records import Asset, Blob, Chunk, Upload
 from mediaflow.domain.states import UPLOAD_ENDED, UPLOAD_RECEIVING
 from tests.simulation.world import World
 
@@ -14,7 +14,8 @@ NEXT: Final[dict[str, tuple[str, ...]]] = {
     "initialized": ("receiving", "assembling", "aborted", "expired"),
     "receiving": ("assembling", "aborted", "expired"),
     "assembling": ("stored", "failed"),
-    "stored": ("queued",),
+    "stored": ("queued", "failed"),
+    "queued": ("failed",),
 }
 FACTS: Final = ("owner", "asset_id", "size_bytes", "chunk_size_bytes", "chunk_count", "storage_key", "declared_sha256")
 
@@ -54,16 +55,43 @@ def stored_is_what_was_received(world: World, before: Upload | None, after: Uplo
     if after is None or after.state != "stored" or (before is not None and before.state == "stored"):
         return None
     asset = world.database.assets.records.get(after.asset_id)
-    blob = world.database.blobs.records.get(derived_id("blob", after.owner, after.sha256))
-    if blob is None or (after.asset_id not in blob.assets and asset is not None and not asset.purging):
-        return f"upload {after.id} is stored, but no original lists {after.asset_id}"
-    data, _ = world.storage.objects.get(blob.key, (b"", 0.0))
-    if hashlib.sha256(data).hexdigest() != after.sha256 or len(data) != after.size_bytes:
-        return f"upload {after.id} is stored, but its original {blob.key} is not ({len(data)} bytes)"
+    key = after.storage_key  # a large one is hashed later
+    if after.sha256 is not None:
+        blob = world.database.blobs.records.get(derived_id("blob", after.owner, after.sha256))
+        if blob is None or (after.asset_id not in blob.assets and asset is not None and not asset.purging):
+            return f"upload {after.id} is stored, but no original lists {after.asset_id}"
+        key = blob.key
+    data, _ = world.storage.objects.get(key, (b"", 0.0))
+    if after.sha256 not in (None, hashlib.sha256(data).hexdigest()) or len(data) != after.size_bytes:
+        return f"upload {after.id} is stored, but its original {key} is not ({len(data)} bytes)"
     for chunk in _chunks(world, after):
         start = chunk.index * after.chunk_size_bytes
         if hashlib.sha256(data[start : start + after.chunk_size_bytes]).hexdigest() != chunk.sha256:
             return f"chunk {chunk.index} of upload {after.id} is stored with other bytes than were received"
+    return None
+
+
+def failed_for_its_bytes_only(_world: World, before: Upload | None, after: Upload | None) -> str | None:
+    """What was queued fails only because it is not what was declared."""
+    if before is None or after is None or before.state not in ("stored", "queued") or after.state != "failed":
+        return None
+    is_wrong = after.declared_sha256 is not None and (after.error or {}).get("code") == "upload.checksum_mismatch"
+    return None if is_wrong else f"upload {after.id} failed after it was {before.state}: {after.error}"
+
+
+def published_is_what_was_declared(world: World, before: Asset | None, after: Asset | None) -> str | None:
+    """An asset is published when its original is hashed, as it was declared, and its blob lists the asset."""
+    if after is None or after.generation == 0 or (before is not None and before.generation == after.generation):
+        return None
+    blob = world.database.blobs.records.get(derived_id("blob", after.owner, after.sha256 or ""))
+    if blob is None or blob.key != after.original_key or after.id not in blob.assets:
+        return f"asset {after.id} is published, and its original {after.original_key} is not settled"
+    data, _ = world.storage.objects.get(blob.key, (b"", 0.0))
+    upload = world.database.uploads.records.get(after.upload_id)
+    declared = None if upload is None else upload.declared_sha256
+    found = hashlib.sha256(data).hexdigest()
+    if found != after.sha256 or declared not in (None, found):
+        return f"asset {after.id} is published, and its original is not what was declared"
     return None
 
 
@@ -119,10 +147,11 @@ def a_blob_with_users_is_live(world: World, before: Blob | None, after: Blob | N
 
 def originals_stay(world: World, key: str, _before: bytes | None, after: bytes | None) -> str | None:
     """An original is there as long as an asset that is not purged uses it."""
-    if after is not None or not key.startswith("originals/"):
+    if after is not None or not key.startswith(("originals/", "uploads/")):
         return None
     for asset in world.database.assets.records.values():
-        if asset.original_key == key and not asset.purging:
+        settling = key.startswith("uploads/") and asset.sha256 is not None  # it is moved to its blob
+        if asset.original_key == key and not asset.purging and not (settling and _is_unread(world, asset)):
             return f"the original {key} is deleted, and {asset.id} ({asset.state}) has it"
     return None
 
@@ -143,7 +172,7 @@ def no_staging_is_left(world: World) -> str | None:
     for left in world.storage.incoming.values():
         if left.key in world.begun:  # of what was never announced only `gc` can know
             return f"parts of {left.key} are left"
-    left_over = [key for key in world.storage.objects if key.startswith("uploads/")]
+    left_over = _arrived(world)
     return f"{left_over[0]} is left" if left_over else None
 
 
@@ -154,7 +183,18 @@ def nothing_is_left_of_uploads(world: World) -> str | None:
     for chunk in world.database.chunks.records.values():
         if chunk.upload_id not in world.database.uploads.records:
             return f"chunk {chunk.index} is left of {chunk.upload_id}, which is gone"
-    return next((f"{key} is left" for key in world.storage.objects if key.startswith("uploads/")), None)
+    return next((f"{key} is left" for key in _arrived(world)), None)
+
+
+def what_was_refused_is_gone(world: World) -> str | None:
+    """Of a file that is not what was declared nothing plays, and no job begins with it again."""
+    for upload in world.database.uploads.records.values():
+        asset = world.database.assets.records.get(upload.asset_id)
+        if upload.state != "failed" or asset is None:
+            continue
+        if asset.state != "failed" or asset.playable or asset.original_key is not None:
+            return f"upload {upload.id} failed, and its asset {asset.id} is {asset.state} with {asset.original_key}"
+    return None
 
 
 def originals_have_users(world: World) -> str | None:
@@ -168,6 +208,18 @@ def originals_have_users(world: World) -> str | None:
         if gone:
             return f"{blob.key} lists {gone[0]}, which is gone"
     return None
+
+
+def _is_unread(world: World, asset: Asset) -> bool:
+    """True when no task of its job reads the asset's original. One of demand, which does, is tried again."""
+    tasks = (task for task in world.database.tasks.records.values() if task.job_id == asset.job_id)
+    return not any(task.stage in ("probe", "step", "digest") and task.state == "running" for task in tasks)
+
+
+def _arrived(world: World) -> list[str]:
+    """Objects that lie where they arrived, and are no asset's original."""
+    originals = {asset.original_key for asset in world.database.assets.records.values()}
+    return [key for key in world.storage.objects if key.startswith("uploads/") and key not in originals]
 
 
 def _chunks(world: World, upload: Upload) -> list[Any]:

@@ -167,8 +167,8 @@ MUTATIONS: Final = (
     Mutation(
         "records of segments go while they are watched",
         "upkeep.generations",
-        "before=_newest(taken) + 1",
-        "before=taken.next_generation + 1",
+        "_newest(taken) + 1, taken.generation",
+        "taken.next_generation + 1, taken.generation",
     ),
     Mutation(
         "records of segments are kept that nobody watched",
@@ -176,6 +176,36 @@ MUTATIONS: Final = (
         "watched = task.generation > 1 or any(_opens(t) for t in tasks)",
         "watched = task.generation > 1",
         found=True,
+    ),
+    Mutation(
+        "publishing does not wait for the digest",
+        "pipeline.jobs",
+        'needs=["package", "settle"] if hashes else ["package"]',
+        'needs=["package"]',
+    ),
+    Mutation(
+        "a digest that differs ends nothing",
+        "uploads.originals",
+        "if upload.declared_sha256 not in (None, sha256):",
+        "if False:",
+    ),
+    Mutation(
+        "a file that was refused can be begun with again",
+        "uploads.originals",
+        '{"original_key": None, "sha256": None}',
+        '{"sha256": None}',
+    ),
+    Mutation(
+        "the original is settled while it is read",
+        "pipeline.jobs",
+        'needs=["package", "digest"]',
+        'needs=["digest"]',
+    ),
+    Mutation(
+        "an original that was on its way when its job ended stays there",
+        "pipeline.jobs",
+        "if first:",
+        "if False:",
     ),
     Mutation(
         "bytes stay where they arrived when others brought the same",

@@ -41,6 +41,7 @@ from mediaflow.services.upkeep.stragglers import Stragglers
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.blobs import Blobs
 from mediaflow.services.uploads.ingest import Ingest
+from mediaflow.services.uploads.originals import Originals
 from mediaflow.settings import Settings
 from tests.simulation.faults import DatabaseDoor, Door, Faults, StorageDoor, Trace
 from tests.simulation.hints import Hints
@@ -112,6 +113,11 @@ class World:
         """True in every third history: assets are watched while they are made."""
         return self.seed.isdecimal() and int(self.seed) % 3 == 2
 
+    @property
+    def hashed_first_bytes(self) -> int:
+        """In every other history most files are hashed while their jobs run, and small ones before."""
+        return 1000 if self.seed.isdecimal() and int(self.seed) % 2 else 1_000_000
+
     def process(self, name: str) -> Process:
         """A new process, with a clock of its own."""
         made = Process(name, self.scheduler, self.rng.uniform(0, 1e6), self.rng.choice((0.97, 1.0, 1.03)))
@@ -159,7 +165,7 @@ class Node:
     @cached_property
     def assembly(self) -> Assembly:
         services = (self.relay, self.jobs, self.blobs, self.metrics, self.process.name, self.process.elapsed)
-        return Assembly(self.database, self.storage, self.storage, *services)
+        return Assembly(self.database, self.storage, self.storage, *services, self.world.hashed_first_bytes)
 
     @cached_property
     def rendering(self) -> Rendering:
@@ -212,6 +218,7 @@ class Node:
         )
         segments = Segments(self.database, self.storage)
         hands = Hands(self.documents, planning, self.storage, segments, process.sleep, self.world.rng)
+        originals = Originals(self.database, self.storage, jobs, self.blobs, self.documents, self.metrics)
         opening = Opening(self.database, self.documents, self.plugins, self.relay, rendering, self.metrics)
         return Execution(
             Claims(self.database, LoadGate(2, process.elapsed), process.name, place_of(process.name)),
@@ -223,6 +230,8 @@ class Node:
                 "plan": planning.plan,
                 "step": hands.step,
                 "open": opening.open,
+                "digest": originals.digest,
+                "settle": originals.settle,
                 "package": publishing.package,
                 "publish": publishing.publish,
                 "poster": self.posters.apply,

@@ -59,9 +59,11 @@ class ArrivalExaminer:
 
 
 def unnamed_arrivals(database: Database, infos: list[ObjectInfo]) -> list[ObjectInfo]:
-    """Those of the objects (`uploads/...`) whose upload is not there, or is past them."""
+    """Those of the objects (`uploads/...`) whose upload is not there, or is past them, and that are no original yet."""
     uploads = by_id(database.uploads, (info.key.removeprefix(ALL) for info in infos))
     named = {keys.upload_key(upload.id) for upload in uploads.values() if upload.state in ARRIVING}
+    assets = by_id(database.assets, (upload.asset_id for upload in uploads.values() if upload.state == "queued"))
+    named |= {asset.original_key for asset in assets.values() if asset.original_key is not None}
     return [info for info in infos if info.key not in named]
 
 

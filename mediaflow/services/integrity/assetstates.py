@@ -42,7 +42,9 @@ class AssetStates:
             yield from self._upload(asset, is_there=asset.upload_id in uploads)
             yield from self._generations(asset)
             yield from self._job(asset, jobs.get(asset.job_id or ""), now)
-            if asset.sha256 and asset.original_key:
+            if asset.original_key == keys.upload_key(asset.upload_id):
+                yield from self._unsettled(asset)
+            elif asset.sha256 and asset.original_key:
                 yield from self._original(asset, blobs.get(blob_id(asset.owner, asset.sha256)))
             elif asset.state in ("stored", "processing", "ready"):
                 yield Finding("asset.no_original", asset.id, f"it is {asset.state}, and names no original")
@@ -124,6 +126,14 @@ class AssetStates:
             what = "there is no blob of it" if blob is None else f"the blob {blob.id} does not list it"
             remedy, mend = self.mending.listed_again(asset, blob)
             yield Finding("asset.not_in_blob", asset.id, f"it names {asset.original_key}, but {what}", remedy, mend)
+
+    def _unsettled(self, asset: Asset) -> Iterator[Finding]:
+        """The original is hashed while the job runs, or was on its way among the shared ones when its job ended."""
+        if asset.state == "ready":
+            detail = "it is ready, and its original was never hashed"
+            yield Finding("asset.not_hashed", asset.id, detail)
+        elif (asset.error or {}).get("code") != LOST and not self.mending.has_original(asset) and asset.sha256 is None:
+            yield self.lost(asset, f"its original {asset.original_key} is not in the storage as it was")
 
     def lost(self, asset: Asset, detail: str) -> Finding:
         """The original is lost."""

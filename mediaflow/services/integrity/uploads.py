@@ -58,7 +58,7 @@ class UploadExaminer:
             return
         if asset.upload_id != upload.id:
             yield Finding("upload.wrong_asset", upload.id, f"its asset {asset.id} is of the upload {asset.upload_id}")
-        if upload.state in ("stored", "queued") and upload.sha256 is None:
+        if upload.state in ("stored", "queued") and upload.sha256 is None and asset.generation > 0:
             yield Finding("upload.no_digest", upload.id, f"it is {upload.state} without a SHA-256")
         count = -(-upload.size_bytes // max(1, upload.chunk_size_bytes))
         if upload.chunk_count != count or upload.storage_key != keys.upload_key(upload.id):

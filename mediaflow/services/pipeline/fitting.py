@@ -17,7 +17,7 @@ from mediaflow.plugin import PlannedTask
 Planned = tuple[str, PlannedTask]
 """A task, behind the name of the step that plans it."""
 
-OURS: Final = frozenset({"probe", "validate", "plan", "open", "package", "publish", "poster"})
+OURS: Final = frozenset({"probe", "validate", "plan", "open", "digest", "settle", "package", "publish", "poster"})
 """Names of tasks that every job has."""
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mediaflow.domain import keys
 from mediaflow.domain.events import Event
 from mediaflow.domain.ids import job_id, task_id
 from mediaflow.domain.records import Asset, Job, Task
@@ -88,9 +89,21 @@ class Jobs:
         return inserted
 
     def _add_first(self, job: Job) -> None:
-        self._add(job, "probe", "probe", load_units=1)
+        first = self._settles_first(job)
+        if first:
+            self._add(job, "settle", "settle")
+        self._add(job, "probe", "probe", load_units=1, needs=["settle"] if first else [])
         self._add(job, "validate", "validate", needs=["probe"])
         self._add(job, "plan", "plan", needs=["validate"])  # the last one: where it is, the others are
+
+    def _settles_first(self, job: Job) -> bool:
+        """True when a job before this one has hashed the original, and ended before it was settled."""
+        asset = self.database.assets.peek(job.asset_id, ("sha256", "original_key", "upload_id"))
+        return (
+            asset is not None
+            and asset["sha256"] is not None
+            and asset["original_key"] == keys.upload_key(asset["upload_id"])
+        )
 
     def _add_poster(self, job: Job) -> None:
         """The tasks of a new picture: its step as `services/pipeline/posters.py` planned it, and what shows it."""
@@ -105,9 +118,10 @@ class Jobs:
         """The one task of a job of demand, as `services/delivery/demand.py` planned it."""
         self._add(job, **(job.plan or {})["task"])
 
-    def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]]) -> None:
+    def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]], *, hashes: bool = False) -> None:
         """The tasks that steps planned (with each one's step name), in parts, then packaging and publishing behind
-        them; what lets viewers begin behind those that make it.
+        them; what lets viewers begin behind those that make it. With `hashes`, the original is hashed beside them,
+        behind the first picture, and settled when none of them reads it any more.
         """
         pieces = divided(planned)
         opening = [piece.task.name for piece in pieces if piece.task.rank == 0]
@@ -117,7 +131,10 @@ class Jobs:
         if opening:
             self._add(job, "open", "open", needs=opening, optional=True)
         self._add(job, "package", "package", needs=[piece.task.name for piece in pieces])
-        self._add(job, "publish", "publish", needs=["package"])
+        if hashes:
+            self._add(job, "digest", "digest", needs=["plan", *opening], load_units=1)
+            self._add(job, "settle", "settle", needs=["package", "digest"])
+        self._add(job, "publish", "publish", needs=["package", "settle"] if hashes else ["package"])
 
     def _add_step(self, job: Job, piece: Piece, opening: list[str], cost: float) -> None:
         task = piece.task

@@ -22,7 +22,7 @@ from mediaflow.services.pipeline.plannedtasks import MOST_TASKS
 from mediaflow.services.pipeline.posters import chosen
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.stepplans import plans_of
-from mediaflow.services.pipeline.taskdocs import TaskDocuments, draft_of, original_of
+from mediaflow.services.pipeline.taskdocs import TaskDocuments, draft_of, is_unhashed, original_of
 from mediaflow.services.ports import Database, Plugins
 from mediaflow.settings import Settings
 
@@ -91,7 +91,7 @@ class Planning:
         self.database.jobs.change(job.id, {"state": "running"}, changes)
         # what is published was made with another profile perhaps, and stays until this is published
         self.database.assets.change(asset.id, {"job_id": job.id, "generation": 0}, {"profile": profile.name})
-        self.jobs.add_steps(job, planned)
+        self.jobs.add_steps(job, planned, hashes=is_unhashed(asset))
         return {"profile": profile.name, "tasks": len(planned), "poster_seconds": asset.poster_seconds}
 
     def planned_tasks(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mediaflow.domain import keys
 from mediaflow.domain.errors import LeaseLost, MediaRejected, TaskFailed
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.records import Asset, Job, Task
@@ -52,6 +53,11 @@ def original_of(asset: Asset) -> str:
     if asset.original_key is None:
         raise TaskFailed("The asset has no original yet.", code="job.no_original")
     return asset.original_key
+
+
+def is_unhashed(asset: Asset) -> bool:
+    """True while the original lies where it arrived, and nobody has hashed it (`services/uploads/originals.py`)."""
+    return asset.sha256 is None and asset.original_key == keys.upload_key(asset.upload_id)
 
 
 def draft_of(asset: Asset) -> UploadDraft:

@@ -13,6 +13,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
 from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.ports import Below, Database
+from mediaflow.services.uploads.originals import disown
 
 _log = structlog.get_logger(__name__)
 MOST: Final = 20
@@ -46,8 +47,18 @@ class Generations:
             if _is_left_over(taken, path) or _opened_once(taken, path, now):
                 self.storage.delete(key)
         Segments(self.database, self.storage).forget(asset.id, _newest(taken) + 1, taken.generation)
+        self._refused(taken)
         # a newer end of a job moved it further on meanwhile
         self.database.assets.change(asset.id, {"sweep_at": taken.sweep_at}, {"sweep_at": None})
+
+    def _refused(self, asset: Asset) -> None:
+        """Remove a file that turned out not to be the declared one while its job ran (`uploads/originals.py`)."""
+        if asset.state != "failed" or asset.generation > 0:
+            return
+        upload = self.database.uploads.peek(asset.upload_id, ("state",))
+        if upload is not None and upload["state"] == "failed":
+            disown(self.database, asset)
+            self.storage.delete(keys.upload_key(asset.upload_id))
 
 
 def _opened_once(asset: Asset, path: str, now: float) -> bool:

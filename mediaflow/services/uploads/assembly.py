@@ -1,26 +1,33 @@
-"""From received chunks to a stored original with its job: hashed once, moved to its place, queued. Safe to repeat."""
+"""From received chunks to a stored original with its job: hashed once, moved to its place, queued. Safe to repeat.
+
+A large file's job begins before it is hashed, see `originals.py`.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from mediaflow.domain.errors import InvalidInput, LeaseLost, MediaflowError, NotFound
+from mediaflow.domain.errors import InvalidInput, LeaseLost, MediaflowError
 from mediaflow.domain.events import Event
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Upload
 from mediaflow.domain.states import LEASE_RENEW_SECONDS, LEASE_SECONDS
 from mediaflow.domain.telling import error_document
-from mediaflow.plugin import CopiesObjects, ReceivesParts, Storage
+from mediaflow.plugin import ReceivesParts, Storage
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.tenure import leftovers
 from mediaflow.services.ports import Below, Database, Metrics, Outbox
 from mediaflow.services.uploads.blobs import Blobs
+from mediaflow.services.uploads.originals import check_declared, hashed, is_in_place, put_in_place
 
 _log = structlog.get_logger(__name__)
+HASHED_FIRST_BYTES: Final = 64 * 1024 * 1024
+"""Files below are hashed at once, in a fraction of a second: then the second of the same bytes is known as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Assembly:
     metrics: Metrics
     worker: str | None = None
     elapsed: Callable[[], float] = time.monotonic
+    hashed_first_bytes: int = HASHED_FIRST_BYTES
 
     def finish(self, upload_id: str) -> None:
         """Take an upload on from wherever it stands to `queued`; nothing when somebody else does or it is there."""
@@ -65,16 +73,14 @@ class Assembly:
 
     def _assemble(self, upload: Upload, token: str) -> Upload | None:
         sha256 = upload.sha256
-        if sha256 is None or not self._is_in_place(upload, self._linked(upload, sha256)):
+        if sha256 is None and upload.size_bytes >= self.hashed_first_bytes:
+            self._complete_parts(upload)  # it stays where it arrived
+        elif sha256 is None or not is_in_place(self.storage, self._linked(upload, sha256), upload.size_bytes):
             self._complete_parts(upload)
             sha256 = self._hash(upload, token)
-            if upload.declared_sha256 not in (None, sha256):
-                raise InvalidInput(
-                    f"The file's SHA-256 is {sha256}, but {upload.declared_sha256} was declared.",
-                    code="upload.checksum_mismatch",
-                )
+            check_declared(upload, sha256)
             self._held(upload, token, sha256=sha256)
-            self._put_in_place(upload, self._linked(upload, sha256))
+            put_in_place(self.storage, upload.storage_key, self._linked(upload, sha256), upload.size_bytes)
         else:
             self.storage.delete(upload.storage_key)  # another upload brought the same bytes while this one stood still
         changes = {"state": "stored", "sha256": sha256, "updated_at": self.database.now(), "lease_until": 0.0}
@@ -93,16 +99,15 @@ class Assembly:
         )
 
     def _hash(self, upload: Upload, token: str) -> str:
-        digest, count, renewed = hashlib.sha256(), 0, self.elapsed()
-        for block in self.storage.read(upload.storage_key):
-            digest.update(block)
-            count += len(block)
+        renewed = self.elapsed()
+
+        def on_block(_size: int) -> None:
+            nonlocal renewed
             if self.elapsed() - renewed >= LEASE_RENEW_SECONDS:
                 self._held(upload, token)
                 renewed = self.elapsed()
-        if count != upload.size_bytes:
-            raise InvalidInput(f"{count} of {upload.size_bytes} bytes are stored.", code="upload.size_mismatch")
-        return digest.hexdigest()
+
+        return hashed(self.storage, upload.storage_key, upload.size_bytes, on_block)
 
     def _held(self, upload: Upload, token: str, **changes: object) -> None:
         """Renew the lease, with changes; LeaseLost when it is somebody else's now."""
@@ -114,43 +119,31 @@ class Assembly:
         """The key of the original. Before anybody relies on what lies there, the asset is listed among its users."""
         return self.blobs.link(upload.owner, sha256, upload.asset_id, upload.size_bytes)
 
-    def _is_in_place(self, upload: Upload, key: str) -> bool:
-        found = self.storage.stat(key)
-        return found is not None and found.size_bytes == upload.size_bytes
-
-    def _put_in_place(self, upload: Upload, target: str) -> None:
-        if self._is_in_place(upload, target):
-            self.storage.delete(upload.storage_key)
-        elif isinstance(self.storage, CopiesObjects):
-            self.storage.move(upload.storage_key, target)
-        else:
-            blocks = self.storage.read(upload.storage_key)
-            self.storage.put(target, blocks, size_bytes=upload.size_bytes, content_type="application/octet-stream")
-            self.storage.delete(upload.storage_key)
-
     def _fail(self, upload: Upload, token: str, error: MediaflowError) -> None:
+        """The asset first: when we die in between, the upload is assembled, and fails, once more. A sweep removes what
+        is left of it then (`upkeep/generations.py`).
+        """
+        self._held(upload, token)
         document = error_document(error)
         now = self.database.now()
         changes = {"state": "failed", "error": document, "updated_at": now}
+        gone = Event("asset.failed", now, upload.owner, upload.asset_id, data=document)
+        swept = changes | leftovers(None, now)
+        self.outbox.change(self.database.assets, upload.asset_id, {"state": "created"}, swept, gone)
         told = Event("upload.failed", now, upload.owner, upload.asset_id, data={"upload_id": upload.id, **document})
         expect = {"state": "assembling", "lease_token": token}
-        failed = self.outbox.change(self.database.uploads, upload.id, expect, changes, told)
-        if failed is None:
+        if self.outbox.change(self.database.uploads, upload.id, expect, changes, told) is None:
             return
-        without_file = {"state": "failed", "error": document, "updated_at": now}
-        gone = Event("asset.failed", now, upload.owner, upload.asset_id, data=document)
-        self.outbox.change(self.database.assets, upload.asset_id, {"state": "created"}, without_file, gone)
         self.parts.abort_parts(upload.storage_key, upload.parts_handle)  # when they could not be completed
         self.storage.delete(upload.storage_key)
         self.metrics.count("mediaflow_uploads_total", state="failed")
 
     def _queue(self, upload: Upload) -> None:
-        if upload.sha256 is None:
-            raise NotFound("a stored upload has a SHA-256")
+        sha256 = upload.sha256
         changes = {
             "state": "stored",
-            "sha256": upload.sha256,
-            "original_key": self._linked(upload, upload.sha256),
+            "sha256": sha256,
+            "original_key": upload.storage_key if sha256 is None else self._linked(upload, sha256),
             "updated_at": (now := self.database.now()),
         }
         told = Event("upload.stored", now, upload.owner, upload.asset_id, data={"upload_id": upload.id})

@@ -68,6 +68,10 @@ class Blobs:
 
     def unlink(self, asset: Asset) -> None:
         """Take a purged asset from the users of its original; the last one's bytes are deleted."""
+        if asset.sha256 is not None:
+            blob = self.database.blobs.get(blob_id(asset.owner, asset.sha256))
+            if blob is not None and asset.id in blob.assets and blob.key != asset.original_key:
+                self.leave(blob, asset.id)  # it was on its way there (`originals.py`)
         if asset.original_key is not None and asset.sha256 is not None:
             self.leave(self._blob(asset.owner, asset.sha256, asset.original_key, asset.size_bytes, []), asset.id)
 
