@@ -8,10 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 import pytest
 
-from mediaflow.plugin import Artifact, Foretold, PlannedTask, TaskFiles
+from mediaflow.plugin import (
+    MEDIA_OFFSET_SECONDS,
+    Artifact,
+    Foretold,
+    Part,
+    PlannedTask,
+    TaskFiles,
+    read_init,
+    read_segment,
+)
+
+_DELAY_SECONDS: Final = 0.1
 
 
 def check_opening(planned: Iterable[PlannedTask], made: Mapping[str, TaskFiles]) -> None:
@@ -43,6 +55,32 @@ def _check_opened(name: str, opening: TaskFiles, init: Artifact, rest: Iterable[
     begins = {opening.path(init).read_bytes()}
     others = {files.path(artifact).read_bytes() for files, artifact in whole if artifact.role == "init"}
     assert others <= begins, f"{name} made an init segment of {track} that differs from the whole track's"
+
+
+def check_part(task: PlannedTask, part: Part, made: TaskFiles, inits: dict[str, bytes]) -> None:
+    """Fail when what was made is not just the part of the task, with the numbers, lengths and times that it has in the
+    whole. `inits` are the tracks' init segments of other parts; this one's are put in.
+    """
+    found = {artifact.track: artifact for artifact in made.artifacts if artifact.role == "init"}
+    assert set(found) == set(part.tracks), f"{task.name} was asked for {part} and made {sorted(map(str, found))}"
+    for track, init in found.items():
+        assert init.describes is not None
+        assert init.describes.name == track
+        assert init.foretells is not None, f"{task.name} is made in parts; its init segments foretell their segments"
+        assert init.foretells.segment_count == task.segments, f"{task.name} foretold {track} otherwise"
+        begins = made.path(init).read_bytes()
+        assert inits.setdefault(init.describes.name, begins) == begins, f"the init segment of {track} differs by part"
+        lengths = [seconds for count, seconds in init.foretells.runs for _ in range(count)]
+        mine = [artifact for artifact in made.artifacts if artifact.role == "segment" and artifact.track == track]
+        numbers = list(range(part.first, part.first + part.count))
+        assert [artifact.number for artifact in mine] == numbers, f"{task.name} was asked for {part}"
+        for number, artifact in zip(numbers, mine, strict=True):
+            assert artifact.duration_seconds == pytest.approx(lengths[number]), f"{artifact.path} is not as foretold"
+            head = read_init(made.path(init))
+            time = read_segment(made.path(artifact), head).decode_time / head.timescale
+            off = time - MEDIA_OFFSET_SECONDS - sum(lengths[:number])
+            # an encoder's delay lies before the presentation
+            assert abs(off) < _DELAY_SECONDS, f"{artifact.path} begins {off:+.3f} s off its place in the whole"
 
 
 def check_rates(told: Foretold, segments: list[tuple[float, int]], who: str) -> None:

