@@ -7,7 +7,7 @@ from typing import Literal
 
 from mediaflow.domain.records import SCHEMA_VERSION
 
-LeftoverKind = Literal["objects", "parts", "round"]
+LeftoverKind = Literal["objects", "parts", "round", "evicted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,7 @@ class Leftover:
     `place` is a key, the beginning of keys (it ends with `/`), or the handle of parts (`parts`; `key` is theirs, where
     the storage tells it). `changed_at` is the time of the newest of it, by the storage's clock; `found_at` is when it
     was found first. The one record of kind `round` tells when somebody last began a pass.
+    What was `evicted` is a key too, `key` is the id of the record that it had.
     """
 
     id: str

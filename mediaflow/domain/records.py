@@ -93,13 +93,12 @@ class Asset:
     """What users see. `rev` grows with every change, `metadata_rev` with title, description, tags, visibility only.
 
     `generation` is the published one (0: none); `published` tells what leaves of it. `opened` is what viewers may begin
-    with while the first one is being made.
-    `next_generation` is the newest that was ever started, its job is `job_id`.
+    with while the first one is being made. `next_generation` is the newest that was ever started, by `job_id`.
 
     `search` holds the words that title, description and tags are found by (`services/text/search.py`). `shared_with`
     are the users who may watch a private asset besides its owner. `captions` are the uploaded captions, each
     `{language, label, path, size_bytes}`. `poster_seconds` is where the owner's picture was taken (None: chosen
-    by the profile).
+    by the profile). `watched_at` is when somebody last watched what has renditions on demand, within ten minutes.
 
     A deleted asset is purged after `purge_at`; from `purging` on, nothing brings it back. After `sweep_at`, the files
     of generations other than the published one go.
@@ -138,6 +137,7 @@ class Asset:
     purge_at: float | None = None
     purging: bool = False
     sweep_at: float | None = None
+    watched_at: float | None = None
     acl_epoch: int = 1
     metadata_rev: int = 1
     outbox: dict[str, dict[str, Any]] = field(default_factory=dict)

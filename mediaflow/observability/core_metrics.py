@@ -58,6 +58,7 @@ CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
         "outcome",
         initial=(("begun",), ("refused",)),
     ),
+    _counter("mediaflow_evicted_bytes_total", "Bytes of segments made on demand that went for the budget."),
     _counter("mediaflow_http_requests_total", "Requests by route pattern and status.", "method", "route", "status"),
     _histogram(
         "mediaflow_http_request_seconds",

@@ -23,4 +23,4 @@ def _indexes(scope: Index) -> tuple[Index, ...]:
 ASSET_LISTINGS: Final = (*_indexes(("owner", "deleted_at")), *_indexes(("deleted_at",)))
 ASSET_LISTS: Final = ("search", "tags", "shared_with")
 """Lists of texts that assets are found by."""
-JOB_LISTINGS: Final = (("owner", "created_at", "state"), ("created_at", "state"))
+JOB_LISTINGS: Final = (("owner", "created_at", "state", "kind"), ("created_at", "state", "kind"))

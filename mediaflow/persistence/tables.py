@@ -58,7 +58,7 @@ CHUNKS: Final = Table("chunks", Chunk, (("upload_id", "index"),))
 ASSETS: Final = Table(
     "assets",
     Asset,
-    (*ASSET_LISTINGS, ("state",), ("owner", "sha256"), ("purge_at",), ("sweep_at",), TELL),
+    (*ASSET_LISTINGS, ("state",), ("owner", "sha256"), ("purge_at",), ("sweep_at",), ("watched_at",), TELL),
     brief=(
         "owner",
         "upload_id",
@@ -76,8 +76,8 @@ ASSETS: Final = Table(
 JOBS: Final = Table(
     "jobs",
     Job,
-    (("asset_id",), ("state",), *JOB_LISTINGS, TELL),
-    brief=("asset_id", "owner", "state", "created_at"),
+    (("asset_id",), ("state",), *JOB_LISTINGS, ("kind", "state", "owner"), ("kind", "finished_at"), TELL),
+    brief=("asset_id", "owner", "state", "created_at", "kind"),
 )
 TASKS: Final = Table(
     "tasks",
@@ -113,7 +113,9 @@ PLUGIN_RECORDS: Final = Table(
     ),
 )
 TURNS: Final = Table("turns", Turn, ())
-SEGMENTS: Final = Table("segments", MadeSegment, (("asset_id", "generation", "track"), ("created_at",)))
+SEGMENTS: Final = Table(
+    "segments", MadeSegment, (("asset_id", "generation", "track"), ("eager", "created_at", "size_bytes"))
+)
 LEFTOVERS: Final = Table("leftovers", Leftover, (("found_at",),))
 TABLES: Final = (
     *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),

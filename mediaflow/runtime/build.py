@@ -36,6 +36,7 @@ from mediaflow.services.assets.purge import Purge
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_options import stream_options
 from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.delivery.watching import Watching
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
 from mediaflow.services.integrity.collector import Collector, CollectorSweeper
@@ -48,6 +49,7 @@ from mediaflow.services.plugin_records import PluginRecords
 from mediaflow.services.ports import Database, Metrics, Wakeups
 from mediaflow.services.requests.rate_limits import RateLimits
 from mediaflow.services.upkeep.cleanup import Cleanup
+from mediaflow.services.upkeep.eviction import Eviction
 from mediaflow.services.upkeep.generations import Generations
 from mediaflow.services.upkeep.reconcile import Reconciler, Sweeper
 from mediaflow.services.upkeep.stragglers import Stragglers
@@ -91,6 +93,7 @@ def _rate_limits(settings: Settings, redis: RedisConnection | None) -> RateLimit
         settings.rate_limit_per_minute,
         settings.login_failures_per_minute,
         settings.anonymous_requests_per_minute,
+        settings.demand_per_minute,
     )
 
 
@@ -140,6 +143,13 @@ def _sweepers(on: Ground, parts: ReceivesParts, relay: Relay, ingest: Ingest, bl
             event_days=on.settings.event_days,
             key_seconds=on.settings.api_key_max_seconds,
         ),
+        Eviction(
+            on.database,
+            on.storage,
+            on.metrics,
+            on.settings.rendition_budget_bytes,
+            on.settings.stream_bucket_seconds,
+        ),
         CollectorSweeper(Collector(on.database, on.storage, on.settings.gc_wait_seconds), on.settings.gc_seconds),
     )
 
@@ -161,6 +171,11 @@ def _execution(on: Ground, gate: LoadGate, ends: _Ends, handlers: Mapping[Stage,
     own = Identity.of(os.getpid())
     claims = Claims(on.database, gate, _worker(own), None if own is None else own.place)
     return Execution(claims, on.jobs, on.metrics, handlers, ends.stopped.is_set, ends.draining.is_set)
+
+
+def _delivery(on: Ground, tokens: StreamTokens, assets: AssetReader) -> Delivery:
+    options = stream_options(on.settings, on.storage)
+    return Delivery(on.database, on.storage, tokens, on.settings, options, assets, Watching(on.database))
 
 
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
@@ -192,7 +207,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         jobs=jobs,
         assembly=assembly,
         posters=stages.posters,
-        delivery=Delivery(database, storage, stream_tokens, settings, stream_options(settings, storage), assets),
+        delivery=_delivery(on, stream_tokens, assets),
         execution=_execution(on, gate, ends, stages.handlers),
         steps=stages.steps,
         reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, _sweepers(on, parts, relay, ingest, blobs)),

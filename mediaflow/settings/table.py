@@ -135,6 +135,18 @@ class Settings:
     api_key_max_seconds: int = _setting(
         366 * 86400, "Longest life of an API key, of those that are there already too.", minimum=1
     )
+    demand_per_minute: int = _setting(
+        240,
+        "Pieces of videos (some segments of one size) that are made in a minute because players of one address wait for"
+        " them; 0 means any number.",
+        minimum=0,
+    )
+    rendition_budget_bytes: int = _setting(
+        0,
+        "What segments made on demand may take in all; those of videos that were watched longest ago go first. 0 means"
+        " that none go.",
+        minimum=0,
+    )
     trash_seconds: int = _setting(
         30 * 86400, "How long a deleted asset can be restored; its files go afterwards.", minimum=0
     )

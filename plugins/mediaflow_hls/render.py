@@ -92,8 +92,10 @@ def _multivariant(presentation: Presentation, target: int) -> str:
 
 
 def _best_first(video: Sequence[Rendition], groups: dict[str, AudioGroup]) -> list[Rendition]:
-    """From large to small, but with the variant to begin with in front."""
+    """From large to small, but with the variant to begin with in front: one that is made."""
     for number, rendition in enumerate(video):
+        if rendition.foretold is not None:
+            continue
         sound = groups.get(rendition.track.audio_group or "")
         average = average_bps(rendition) + (sound.average_bps if sound else 0)
         if average <= FIRST_VARIANT_BPS:

@@ -29,12 +29,29 @@ manifests: [hls]
 """
 
 
+WATCHED_PROFILE = """
+name: watched
+description: Its larger size is made where it is watched.
+segment_seconds: 1
+frame_rate_max: 60
+ladder:
+  - {name: 180p, height: 180, video_bitrate_bps: 300000, audio_bitrate_bps: 64000, when: on_demand}
+  - {name: 90p, height: 90, video_bitrate_bps: 150000, audio_bitrate_bps: 64000}
+steps:
+  - step: video.h264
+    params: {preset: ultrafast, crf: 30}
+  - step: audio.aac
+manifests: [hls]
+"""
+
+
 @contextmanager
 def working_world(directory: Path, **environ: str) -> Iterator[World]:
     """A world whose profile is small and quick."""
     profiles = directory / "profiles"
     profiles.mkdir(parents=True, exist_ok=True)
     (profiles / "tiny.yaml").write_text(TINY_PROFILE)
+    (profiles / "watched.yaml").write_text(WATCHED_PROFILE)
     world = make_world(directory / "data", profiles_dir=str(profiles), default_profile="tiny", **environ)
     yield world
     world.runtime.close()

@@ -59,7 +59,7 @@ def get_stream(token: str, asset_id: str, path: str) -> Response:
     try:
         place = delivery.admit(token, asset_id, path)
     except NotMade as error:
-        if runtime().demand.want(error.wanted):
+        if runtime().demand.want(error.wanted, lambda: runtime().rate_limits.piece(request.remote_addr or "")):
             wait_for(request.environ, runtime().awaiting, error.wanted.id, error.wanted.asset_id)
         raise
     # a presigned URL is signed for GET

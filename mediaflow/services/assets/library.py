@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.domain.states import WORK_ACTIVE, WORK_ENDED, WorkState
+from mediaflow.domain.states import WORK_ACTIVE, WORK_ENDED, JobKind, WorkState
 from mediaflow.services.access.permissions import scope, visible
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader
@@ -19,6 +19,7 @@ from mediaflow.services.paging import Page
 from mediaflow.services.pipeline.jobs import progress_of
 from mediaflow.services.ports import Database, OneOf
 
+LISTED: Final[tuple[JobKind, ...]] = ("process", "poster")
 ETA_FROM_PROGRESS: Final = 0.03
 """With less progress than this, what remains can't be told from what passed."""
 
@@ -72,8 +73,8 @@ class Library:
     # --- jobs
 
     def jobs(self, principal: Principal, query: JobQuery) -> Page[Job]:
-        """The principal's jobs (an admin's: all), newest first."""
-        where = scope(principal)
+        """The principal's jobs (an admin's: all), newest first, without the pieces that players wait for."""
+        where: dict[str, Any] = {**scope(principal), "kind": OneOf(LISTED)}
         if query.asset_id is not None:
             where["asset_id"] = query.asset_id
         if query.state is not None:

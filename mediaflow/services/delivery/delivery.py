@@ -24,6 +24,7 @@ from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.stream_options import StreamOptions
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.delivery.wanted import Wanted
+from mediaflow.services.delivery.watching import Watching
 from mediaflow.services.ports import Database
 from mediaflow.settings import Settings
 
@@ -117,6 +118,7 @@ class Delivery:
     settings: Settings
     options: StreamOptions = field(default_factory=StreamOptions)
     assets: AssetReader | None = None
+    watching: Watching | None = None
 
     def playback(self, principal: Principal | None, asset_id: str) -> Playback:
         """Where the asset plays. Anyone may ask for a public or unlisted one; for others it must be the principal's."""
@@ -135,6 +137,8 @@ class Delivery:
         if asset is None or asset.deleted_at is not None or not self.stream_tokens.check(token, asset):
             raise _no_file()
         shown, now = asset.published or asset.opened, self.stream_tokens.clock()
+        if self.watching is not None and asset.published is not None and asset.published.awaited:
+            self.watching.note(asset_id, now)
         if shown is not None and (segment := shown.awaits(path, now)) is not None:
             return self._made(asset, path, Wanted(asset.id, *segment))
         what = shown and shown.file(path, now)

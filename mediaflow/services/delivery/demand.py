@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,8 +53,10 @@ class Demand:
     """When this process last looked after each."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def want(self, wanted: Wanted) -> bool:
-        """See to it that the segment is made; False when it can't be, or not now."""
+    def want(self, wanted: Wanted, may_begin: Callable[[], bool] = lambda: True) -> bool:
+        """See to it that the segment is made; False when it can't be, or not now. `may_begin` is asked before anything
+        is begun.
+        """
         now = self.database.now()
         if not self._is_new(wanted, now):
             return True
@@ -64,7 +67,7 @@ class Demand:
         # without one, the task that makes all of the track is on its way
         if recipe is None or wanted.number < 0 or self._is_being_made(source, wanted, now):
             return True
-        if self._underway(source.owner) >= MOST_OF_OWNER:
+        if self._underway(source.owner) >= MOST_OF_OWNER or not may_begin():
             self.metrics.count("mediaflow_demand_total", outcome="refused")
             return False
         self._begin(source, recipe, wanted, now)

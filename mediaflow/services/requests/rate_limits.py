@@ -59,6 +59,7 @@ class RateLimits:
     requests: int
     failures: int
     anonymous: int = 0
+    pieces: int = 0
     clock: Callable[[], float] = time.time
 
     def request(self, user: str) -> Standing | None:
@@ -68,6 +69,10 @@ class RateLimits:
     def stranger(self, address: str) -> Standing | None:
         """Count a request without a credential of that address; None when there is no limit."""
         return self._counted("stranger", network_of(address), self.anonymous) if self.anonymous else None
+
+    def piece(self, address: str) -> bool:
+        """Count a piece that is made because a player of that address waits for it; False for one too many."""
+        return not (self.pieces and self._counted("piece", network_of(address), self.pieces).exceeded)
 
     def refused(self, address: str, *, counts: bool) -> Standing | None:
         """Where an address stands whose credentials are refused, after this one if it `counts`; None: no limit."""

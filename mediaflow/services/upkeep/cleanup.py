@@ -19,6 +19,8 @@ KEY_DAYS: Final = 30
 TOMBSTONE_DAYS: Final = 30
 SEGMENT_DAYS: Final = 90
 """No job takes so long, and nobody watches so long what it opened: who stood still may have left one."""
+PIECE_SECONDS: Final = 600.0
+"""So long a job of demand can still be looked at when it has ended. No name of one comes again by then."""
 FOUND_DAYS: Final = 7
 """What was found to be garbage so long ago, and was not removed, is none any more, or is found again."""
 ABANDONED: Final[tuple[UploadState, ...]] = ("aborted", "expired")
@@ -54,6 +56,11 @@ class Cleanup:
         _remove_some(self.database.leftovers, {"found_at": Below(now - FOUND_DAYS * DAY_SECONDS)}, "found_at")
         unused = {"created_at": Below(now - SEGMENT_DAYS * DAY_SECONDS), "eager": True}
         _remove_some(self.database.segments, unused, "created_at")
+        pieces = {"kind": "demand", "finished_at": Below(now - PIECE_SECONDS)}
+        for job in self.database.jobs.find(pieces, sort=("finished_at",), limit=MOST):
+            for task in self.database.tasks.find({"job_id": job.id}):
+                self.outbox.remove(self.database.tasks, task.id)
+            self.outbox.remove(self.database.jobs, job.id)
         EventLog(self.database).forget(now - self.event_days * DAY_SECONDS)
         for state in ABANDONED:
             # its sender may ask for a day what became of it
