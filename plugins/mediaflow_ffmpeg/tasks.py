@@ -26,8 +26,8 @@ _DECODE_SECONDS_PER_PIXEL: Final = 5e-9
 
 def foretold_tasks(job: VideoJob, video: VideoStream, *, in_parts: bool) -> list[PlannedTask]:
     """The first segment of the smallest rendition, what opens the others, all of the smallest one, the rest from one
-    decode; each rendition that is made on demand by itself, where the source can be made `in_parts`. The smallest one
-    is what viewers begin with, and never waits for demand.
+    decode; and those that are made on demand, where the source can be made `in_parts`. The smallest one is what viewers
+    begin with, and never waits for demand.
     """
     smallest, frames = job.renditions[-1:], job.expected_frames
     others = job.renditions[:-1]
@@ -48,7 +48,9 @@ def foretold_tasks(job: VideoJob, video: VideoStream, *, in_parts: bool) -> list
     tasks.append(made("video-low" if others else "video-0", smallest, 1))
     if eager:
         tasks.append(made("video-0", eager, 2))
-    return [*tasks, *(replace(made(f"video-{r.name}", (r,), 2), when="on_demand") for r in demanded)]
+    if demanded:
+        tasks.append(replace(made("video-on-demand", demanded, 2), when="on_demand"))
+    return tasks
 
 
 def part_of(job: VideoJob, part: Part) -> VideoJob:

@@ -93,13 +93,12 @@ def test_what_is_made_on_demand_is_a_task_of_its_own() -> None:
         "video-inits": (("480p",), "eager", 0),
         "video-low": (("360p",), "eager", 3),
         "video-0": (("480p",), "eager", 3),
-        "video-1080p": (("1080p",), "on_demand", 3),
-        "video-720p": (("720p",), "on_demand", 3),
+        "video-on-demand": (("1080p", "720p"), "on_demand", 3),
     }
     # nobody could make a piece of these when it is asked for
     everything = {name: task.makes for name, task in demanded(replace(MEDIA, container="mpegts")).items()}
     assert everything["video-0"] == ("1080p", "720p", "480p")
-    assert "video-1080p" not in everything
+    assert "video-on-demand" not in everything
 
 
 @pytest.fixture(scope="module")
