@@ -7,9 +7,11 @@ from typing import Final
 from mediaflow.domain.states import STAGES
 from mediaflow.plugin import MetricSpec
 from mediaflow.services.assets.asset_cache import OUTCOMES as CACHE_OUTCOMES
+from mediaflow.services.delivery.awaiting import OUTCOMES as WAIT_OUTCOMES
 
 REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 WORK_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 150.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0)
+WAIT_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.5, 6.0, 7.5, 9.0, 10.0)
 
 UPLOAD_OUTCOMES: Final = ("initialized", "stored", "failed", "expired", "aborted")
 JOB_OUTCOMES: Final = ("pending", "done", "failed", "cancelled")
@@ -57,6 +59,15 @@ CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
         "Segments that viewers asked for before they were made, by what came of it: pieces begun for them, refusals.",
         "outcome",
         initial=(("begun",), ("refused",)),
+    ),
+    _counter("mediaflow_demand_requests_total", "Requests for segments that were not made yet."),
+    MetricSpec(
+        "mediaflow_demand_wait_seconds",
+        "histogram",
+        "Time that requests waited for segments, by how it ended: made; refused (at once: 0 s); gone; left.",
+        ("outcome",),
+        WAIT_BUCKETS,
+        initial=tuple((outcome,) for outcome in WAIT_OUTCOMES),
     ),
     _counter("mediaflow_evicted_bytes_total", "Bytes of segments made on demand that went for the budget."),
     _counter("mediaflow_http_requests_total", "Requests by route pattern and status.", "method", "route", "status"),

@@ -130,7 +130,7 @@ class Runtime:
         self.quotas = Quotas.of(database, settings)
         self.idempotency = Idempotency(database, settings.idempotency_seconds)
         self.audit = Audit(database, self.metrics, Refusals(database))
-        self.job_list, self.awaiting = JobList(database), Awaiting(database)
+        self.job_list, self.awaiting = JobList(database), Awaiting(database, self.metrics)
         self.demand = Demand(database, self.jobs, self.metrics)
         self.events, self.news = EventLog(database), News(database)
         own = Identity.of(os.getpid())

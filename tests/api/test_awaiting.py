@@ -6,19 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse
 
 from mediaflow.api.http import awaiting as asking
 from mediaflow.domain import keys
-from mediaflow.domain.ids import segment_id
+from mediaflow.domain.ids import job_id, segment_id
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.publication import Files, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.services.delivery import awaiting
+from mediaflow.services.delivery.demand import Demand
+from mediaflow.serving import Pause
 from tests.api.site import Site, is_problem
-from tests.services.records import an_asset
+from tests.services.records import a_job, an_asset
 
 DATA = b"a segment"
 
@@ -29,7 +32,9 @@ def asset(site: Site) -> Asset:
     files = Files(keys.tracks_path(1), {}, awaited={"360p": 2})
     opened = Publication(1, (), (files,), 8.0)
     made = an_asset(state="processing", playable=True, opened=opened, next_generation=1)
-    assert site.world.runtime.database.assets.insert(made)
+    database = site.world.runtime.database
+    assert database.assets.insert(made)
+    assert database.jobs.insert(a_job(made, id=job_id(made.id, 1)))
     return made
 
 
@@ -53,10 +58,24 @@ def make(site: Site, asset: Asset, number: int = 0, content_type: str = "video/m
     assert runtime.database.segments.insert(record)
 
 
-def ask(site: Site, asset: Asset, number: int = 0, **headers: str) -> TestResponse:
+def path_of(site: Site, asset: Asset, number: int = 0) -> str:
     token, _ = site.world.runtime.stream_tokens.mint(asset)
-    address = keys.segment_address(1, "360p", number, ".m4s")
-    return site.client.get(f"/stream/{token}/{asset.id}/{address}", headers=headers)
+    return f"/stream/{token}/{asset.id}/{keys.segment_address(1, '360p', number, '.m4s')}"
+
+
+def ask(site: Site, asset: Asset, number: int = 0, **headers: str) -> TestResponse:
+    return site.client.get(path_of(site, asset, number), headers=headers)
+
+
+def waits(site: Site) -> tuple[float, dict[str, Any]]:
+    """How many requests were counted that met what was not made, and how long those waited that ended, by outcome."""
+    found = site.world.runtime.metrics.registry.get_sample_value  # type: ignore[attr-defined]
+    name, ended = "mediaflow_demand_wait_seconds", {}
+    for outcome in awaiting.OUTCOMES:
+        if (count := found(f"{name}_count", {"outcome": outcome})) > 0:
+            assert count == 1
+            ended[outcome] = found(f"{name}_sum", {"outcome": outcome})
+    return found("mediaflow_demand_requests_total"), ended
 
 
 @contextmanager
@@ -78,6 +97,7 @@ def test_a_request_waits_for_its_segment_and_is_counted_once(site: Site, asset: 
     began, before = time.monotonic(), _counted(site)
     with meanwhile(lambda: make(site, asset)):
         answer = ask(site, asset)
+    assert waits(site) == (1, {"made": pytest.approx(0.35, abs=0.3)})
     assert (answer.status_code, answer.data, answer.mimetype) == (200, DATA, "video/mp4")
     assert 0.3 <= time.monotonic() - began < 5
     assert answer.headers["Cache-Control"].startswith("private, max-age=")
@@ -97,6 +117,7 @@ def test_who_waited_as_long_as_players_do_is_told_to_ask_again(site: Site, asset
     is_problem(answer, 503, "stream.not_made")
     assert 0.5 <= time.monotonic() - began < 5
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("2", "no-store")
+    assert waits(site) == (1, {"refused": pytest.approx(0.65, abs=0.3)})
 
 
 @pytest.mark.usefixtures("impatient")
@@ -116,6 +137,22 @@ def test_who_waits_is_judged_again(site: Site, asset: Asset, changes: dict[str, 
     with meanwhile(change):
         answer = ask(site, asset)
     is_problem(answer, 404, "asset.no_stream")
+    assert waits(site) == (1, {"gone": pytest.approx(0.35, abs=0.3)})
+
+
+def test_who_hangs_up_waits_no_more(site: Site, asset: Asset) -> None:
+    environ = EnvironBuilder(path=path_of(site, asset)).get_environ()
+    body = site.client.application.wsgi_app(environ, lambda *_: lambda _data: None)
+    assert isinstance(next(iter(body)), Pause)
+    assert waits(site) == (1, {})
+    body.close()  # type: ignore[attr-defined]
+    assert waits(site) == (1, {"left": pytest.approx(0.0, abs=0.3)})
+
+
+def test_what_can_not_be_had_is_refused_at_once(site: Site, asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Demand, "want", lambda *_: False)
+    is_problem(ask(site, asset), 503, "stream.not_made")
+    assert waits(site) == (1, {"refused": 0.0})
 
 
 def test_no_more_are_waited_for_than_one_process_looks_for(

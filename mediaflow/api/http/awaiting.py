@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MAY_WAIT: Final = "mediaflow.may_wait"
 _AWAITED: Final = "mediaflow.awaited"
+_AGAIN: Final = "mediaflow.again"
+_STATUS: Final = "mediaflow.status"
 
 
 def wait_for(environ: WSGIEnvironment, awaiting: Awaiting, segment: str, asset: str) -> None:
@@ -26,6 +28,11 @@ def wait_for(environ: WSGIEnvironment, awaiting: Awaiting, segment: str, asset: 
 def is_waiting(environ: WSGIEnvironment) -> bool:
     """True when this answer is not sent, because the request is asked again."""
     return _AWAITED in environ
+
+
+def is_asked_again(environ: WSGIEnvironment) -> bool:
+    """True when this request has waited already."""
+    return _AGAIN in environ
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +55,22 @@ class AskingAgain:
     def _later(
         self, first: WSGIEnvironment, awaited: tuple[Awaiting, str, str], start_response: StartResponse
     ) -> Iterator[bytes]:
-        until = time.monotonic() + LONGEST_SECONDS
-        while True:
-            waited = yield from _waited(*awaited, until)
-            environ = {**first, _MAY_WAIT: waited and time.monotonic() < until}
-            body = self.application(environ, _held(environ, start_response))
-            if not is_waiting(environ):
-                break
-            _close(body)
+        began = time.monotonic()
+        until, outcome = began + LONGEST_SECONDS, "refused"
+        try:
+            while True:
+                waited = yield from _waited(*awaited, until)
+                environ = {**first, _AGAIN: True, _MAY_WAIT: waited and time.monotonic() < until}
+                body = self.application(environ, _held(environ, start_response))
+                if not is_waiting(environ):
+                    break
+                _close(body)
+            outcome = _outcome(environ.get(_STATUS, ""))
+        except GeneratorExit:
+            outcome = "left"
+            raise
+        finally:
+            awaited[0].ended(outcome, time.monotonic() - began)
         try:
             yield from body
         finally:
@@ -75,10 +90,18 @@ def _waited(awaiting: Awaiting, segment: str, asset: str, until: float) -> Gener
     return True
 
 
+def _outcome(status: str) -> str:
+    """How a request ended that has waited, by the status line of its answer: see `services/delivery/awaiting.py`."""
+    if status.startswith("404"):
+        return "gone"
+    return "refused" if status.startswith(("429", "5")) else "made"
+
+
 def _held(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     """`start_response`, but for an answer that is not sent."""
 
     def begin(*arguments: Any) -> Any:
+        environ[_STATUS] = arguments[0]
         return (lambda _data: None) if is_waiting(environ) else start_response(*arguments)
 
     return begin

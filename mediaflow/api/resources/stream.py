@@ -9,13 +9,14 @@ from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_range_header
 
-from mediaflow.api.http.awaiting import wait_for
+from mediaflow.api.http.awaiting import is_asked_again, wait_for
 from mediaflow.api.http.context import runtime
 from mediaflow.api.http.cors import STREAM, share
 from mediaflow.api.http.resource import Resource
 from mediaflow.domain.errors import PreconditionFailed
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.delivery import StreamFile
+from mediaflow.services.delivery.wanted import Wanted
 
 blueprint = Resource("stream", __name__, url_prefix="/stream", description="Published files.")
 
@@ -59,8 +60,7 @@ def get_stream(token: str, asset_id: str, path: str) -> Response:
     try:
         place = delivery.admit(token, asset_id, path)
     except NotMade as error:
-        if runtime().demand.want(error.wanted, lambda: runtime().rate_limits.piece(request.remote_addr or "")):
-            wait_for(request.environ, runtime().awaiting, error.wanted.id, error.wanted.asset_id)
+        _await(error.wanted)
         raise
     # a presigned URL is signed for GET
     if request.method == "GET" and (url := delivery.elsewhere(place)):
@@ -75,6 +75,17 @@ def get_stream(token: str, asset_id: str, path: str) -> Response:
         response = Response(content_type=file.content_type, headers={"X-Accel-Redirect": file.internal_path})
         return _headed(response, file)
     return _headed(_sent(file), file)
+
+
+def _await(wanted: Wanted) -> None:
+    """Have it made, and this request asked again then, unless that can't be had now."""
+    asked_again = is_asked_again(request.environ)
+    if not asked_again:
+        runtime().metrics.count("mediaflow_demand_requests_total")
+    if runtime().demand.want(wanted, lambda: runtime().rate_limits.piece(request.remote_addr or "")):
+        wait_for(request.environ, runtime().awaiting, wanted.id, wanted.asset_id)
+    elif not asked_again:
+        runtime().awaiting.ended("refused", 0.0)
 
 
 def _sent(file: StreamFile) -> Response:

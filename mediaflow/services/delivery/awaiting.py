@@ -17,7 +17,7 @@ import structlog
 
 from mediaflow.domain.errors import MediaflowError, Unavailable
 from mediaflow.services.delivery.wanted import Wanted
-from mediaflow.services.ports import Database, OneOf
+from mediaflow.services.ports import Database, Metrics, OneOf
 
 _log = structlog.get_logger(__name__)
 LONGEST_SECONDS: Final = 9.0
@@ -27,6 +27,10 @@ MOST: Final = 500
 """So many segments are waited for in one process; whoever asks for another one is refused at once."""
 MOST_OF_ONE: Final = 100
 """So many of them are one asset's: who asks for all that a film will have keeps nobody from another."""
+OUTCOMES: Final = ("made", "refused", "gone", "left")
+"""How waiting ends: the segment is sent; who waited is told to ask again; it may not be watched any more; the client
+is gone before.
+"""
 
 
 class NotMade(Unavailable):
@@ -45,6 +49,7 @@ class Awaiting:
     """Who waits for which segment in this process. `close` at the end."""
 
     database: Database
+    metrics: Metrics
     _waiting: dict[str, set[Callable[[], None]]] = field(default_factory=lambda: defaultdict(set))
     _assets: dict[str, str] = field(default_factory=dict)
     """The asset of each that is waited for."""
@@ -78,6 +83,10 @@ class Awaiting:
             if not waiting:
                 self._waiting.pop(segment, None)
                 self._assets.pop(segment, None)
+
+    def ended(self, outcome: str, seconds: float) -> None:
+        """Count a request that has waited so long, or was refused at once (0), by one of `OUTCOMES`."""
+        self.metrics.observe("mediaflow_demand_wait_seconds", seconds, outcome=outcome)
 
     def close(self) -> None:
         """Look no more."""
