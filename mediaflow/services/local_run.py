@@ -17,9 +17,10 @@ from mediaflow.domain.publication import Output, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import WORK_ENDED, Stage
 from mediaflow.plugin import BLOCK_BYTES, Storage
+from mediaflow.services.assets.progress import Progresses
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
-from mediaflow.services.pipeline.jobs import Jobs, progress_of
+from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.packaging import KINDS, Produced, build_presentation
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.ports import Database
@@ -110,7 +111,7 @@ def work_until_ended(runtime: LocalRuntime, wakeups: LocalWakeups, asset_id: str
 def local_progress(runtime: LocalRuntime) -> float:
     """How far the only asset of a local run is, 0.0-1.0."""
     for asset in runtime.database.assets.find({}, limit=1):
-        return progress_of(asset, runtime.jobs.tasks(asset.job_id) if asset.job_id else [])
+        return Progresses(runtime.database).of([asset])[asset.id].fraction
     return 0.0
 
 

@@ -15,8 +15,8 @@ from mediaflow.api.schemas.uploads import LONGEST_DESCRIPTION, LONGEST_NAME, LON
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
 from mediaflow.services.access.names import MAX_USER_CHARACTERS
-from mediaflow.services.assets.library import Progress
 from mediaflow.services.assets.listing import ASSET_SORTS, Totals
+from mediaflow.services.assets.progress import Progress
 from mediaflow.services.delivery.delivery import Playback
 
 

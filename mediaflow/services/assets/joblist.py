@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.domain.records import Asset, Job
 from mediaflow.domain.states import WORK_ACTIVE, Lane
-from mediaflow.services.assets.library import Progress, progress_by_tasks
+from mediaflow.services.assets.progress import Progress, Progresses
 from mediaflow.services.ports import Below, Between, Database, OneOf
 
 OWNERS: Final = 32
@@ -48,8 +48,9 @@ class JobList:
     def standings(self, jobs: Sequence[Job]) -> dict[str, JobStanding]:
         """How these jobs stand, by their ids."""
         assets = self._assets(sorted({job.asset_id for job in jobs}))
-        tasks = self._tasks([job.id for job in jobs if job.state in WORK_ACTIVE])
-        queue, now = _Queue(self.database), self.database.now()
+        active = {job.asset_id for job in jobs if job.state in WORK_ACTIVE}
+        progress = Progresses(self.database).of([asset for asset in assets.values() if asset.id in active])
+        queue = _Queue(self.database)
 
         def standing(job: Job) -> JobStanding:
             asset = assets.get(job.asset_id)
@@ -58,19 +59,12 @@ class JobList:
             newest = asset.job_id == job.id and asset.deleted_at is None
             if job.state not in WORK_ACTIVE:
                 return JobStanding(asset.title, newest)
-            progress = progress_by_tasks(asset, tasks[job.id], now) if newest else None
-            return JobStanding(asset.title, newest, progress, queue.waiting(tasks[job.id]))
+            return JobStanding(asset.title, newest, progress[asset.id] if newest else None, queue.waiting(job.id))
 
         return {job.id: standing(job) for job in jobs}
 
     def _assets(self, ids: list[str]) -> dict[str, Asset]:
         return {asset.id: asset for asset in self.database.assets.find({"id": OneOf(tuple(ids))})} if ids else {}
-
-    def _tasks(self, job_ids: list[str]) -> dict[str, list[Task]]:
-        by_job: dict[str, list[Task]] = {job_id: [] for job_id in job_ids}
-        for task in self.database.tasks.find({"job_id": OneOf(tuple(job_ids))}) if job_ids else ():
-            by_job[task.job_id].append(task)
-        return by_job
 
 
 @dataclass(slots=True)
@@ -80,14 +74,15 @@ class _Queue:
     database: Database
     _by_lane: dict[Lane, dict[str, int]] = field(default_factory=dict)
 
-    def waiting(self, tasks: list[Task]) -> Waiting | None:
+    def waiting(self, job: str) -> Waiting | None:
         """What goes before the first of a job's tasks; None while one of them runs."""
-        if any(task.state == "running" for task in tasks):
+        if self.database.tasks.count({"job_id": job, "state": "running"}):
             return None
-        ready = [task for task in tasks if task.state == "pending" and task.ready]
-        if not ready:
+        ready = {"job_id": job, "state": "pending", "ready": True}
+        found = self.database.tasks.find(ready, sort=("-priority", "turn"), limit=1)
+        if not found:
             return Waiting(0, 0)
-        first = min(ready, key=lambda task: (-task.priority, task.turn))
+        first = found[0]
         mine = _waits(first.lane) | {"owner": first.owner}
         count = self.database.tasks.count
         own = count(mine | {"priority": Between(first.priority + 1)})

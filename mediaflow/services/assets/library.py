@@ -11,17 +11,15 @@ from typing import Any, Final, Literal
 
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.domain.states import WORK_ACTIVE, WORK_ENDED, JobKind, WorkState
+from mediaflow.domain.states import WORK_ACTIVE, JobKind, WorkState
 from mediaflow.services.access.permissions import scope, visible
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader
+from mediaflow.services.assets.progress import Progress, Progresses
 from mediaflow.services.paging import Page
-from mediaflow.services.pipeline.jobs import progress_of
 from mediaflow.services.ports import Database, OneOf
 
 LISTED: Final[tuple[JobKind, ...]] = ("process", "poster")
-ETA_FROM_PROGRESS: Final = 0.03
-"""With less progress than this, what remains can't be told from what passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +30,6 @@ class JobQuery:
     page_size: int = 20
     state: WorkState | Literal["active"] | None = None
     asset_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the newest job of an asset is, 0.0-1.0, and the seconds that it will still take (None: not known)."""
-
-    fraction: float
-    eta_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +57,7 @@ class Library:
 
     def progress(self, asset: Asset) -> Progress:
         """How far the asset's newest job is."""
-        working = asset.job_id is not None and asset.state == "processing"
-        return progress_by_tasks(asset, self._tasks(asset.job_id or "") if working else [], self.database.now())
+        return Progresses(self.database).of([asset])[asset.id]
 
     # --- jobs
 
@@ -92,20 +81,3 @@ class Library:
 
     def _tasks(self, job_id: str) -> list[Task]:
         return self.database.tasks.find({"job_id": job_id}, sort=("created_at", "id"))
-
-
-def progress_by_tasks(asset: Asset, tasks: list[Task], now: float) -> Progress:
-    """How far the asset's newest job is by its tasks; those of an asset that is not being processed don't count."""
-    if asset.state != "processing":
-        tasks = []
-    fraction = progress_of(asset, tasks)
-    return Progress(fraction, _eta(tasks, fraction, now))
-
-
-def _eta(tasks: list[Task], fraction: float, now: float) -> float | None:
-    """What remains at the speed so far, counted from the first step's start; None before that says anything."""
-    starts = [task.started_at for task in tasks if task.stage == "step" and task.started_at is not None]
-    running = any(task.state not in WORK_ENDED for task in tasks)
-    if not starts or not running or fraction < ETA_FROM_PROGRESS:
-        return None
-    return round(max(0.0, now - min(starts)) * (1.0 - fraction) / fraction, 1)

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mediaflow.domain.records import Asset, Task
+from mediaflow.domain.records import Asset
 from mediaflow.domain.states import AssetState
-from mediaflow.services.assets.library import progress_by_tasks
+from mediaflow.services.assets.progress import Progress, Progresses
 from mediaflow.services.ports import Database, OneOf
 
 MOST_TASKS: Final = 500
@@ -30,9 +30,8 @@ class HowFar:
     """It is another one each time that it is computed, which alone is no news."""
 
     @classmethod
-    def of(cls, asset: Asset, tasks: list[Task], now: float) -> HowFar:
-        """By the tasks of the asset's newest job."""
-        found = progress_by_tasks(asset, tasks, now)
+    def of(cls, asset: Asset, found: Progress) -> HowFar:
+        """By the progress of the asset's newest job."""
         return cls(asset.id, asset.owner, asset.state, round(found.fraction, 3), asset.playable, found.eta_seconds)
 
 
@@ -65,13 +64,10 @@ class RunningWork:
         self._told.clear()
 
     def _look(self, ids: list[str]) -> Iterator[HowFar]:
-        now = self.database.now()
         for some in _parts(ids):
             assets = self.database.assets.find({"id": OneOf(some)})
-            by_job: dict[str | None, list[Task]] = {asset.job_id: [] for asset in assets if asset.state == "processing"}
-            for task in self.database.tasks.find({"job_id": OneOf(tuple(filter(None, by_job)))}) if by_job else ():
-                by_job[task.job_id].append(task)
-            yield from (HowFar.of(asset, by_job.get(asset.job_id, []), now) for asset in assets)
+            found = Progresses(self.database).of(assets)
+            yield from (HowFar.of(asset, found[asset.id]) for asset in assets)
 
 
 def _parts(ids: list[str]) -> Iterable[tuple[str, ...]]:

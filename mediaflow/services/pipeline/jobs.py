@@ -27,6 +27,8 @@ LAST: Final[dict[JobKind, str]] = {"process": "publish", "poster": "poster"}
 """The task that a job is done with; a job of demand has one alone."""
 REST: Final = 2
 """The rank of a task that nobody waits for in front of a player."""
+MOST_WOKEN: Final = 16
+"""So many hints are sent at once: a worker that is awake goes on while there is anything to do."""
 UNWANTED: Final = {"code": "job.unwanted", "detail": "Nobody waits for it any more."}
 SUPERSEDED: Final = {"code": "job.superseded", "detail": "The asset was deleted, or another job took over."}
 
@@ -208,23 +210,27 @@ class Jobs:
             self.end(document, "failed", failed.error)
             return
         settled = {task.name for task in tasks if task.state == "done" or (task.optional and task.state in WORK_ENDED)}
-        for task in tasks:
-            if task.state == "pending":
-                self._unlock(document, task, settled)
+        # what is done in no time first: nothing waits for a film's hundreds of parts to be told of
+        waiting = sorted((t for t in tasks if t.state == "pending"), key=lambda task: task.load_units > 0)
+        unlocked = [task for task in waiting if self._unlock(document, task, settled)]
+        for task in unlocked[:MOST_WOKEN]:
+            self.wakeups.wake(task.stage, task.id)
         last = next((t for t in tasks if document.kind == "demand" or t.name == LAST[document.kind]), None)
         if last is not None and last.state == "done":
             self.end(document, "done", None)
         elif last is not None and last.state == "cancelled":
             self.end(document, "cancelled", UNWANTED)
 
-    def _unlock(self, job: Job, task: Task, settled: set[str]) -> None:
-        """Make a task ready when what it needs is settled; its priority is the job's, whatever it was when made."""
+    def _unlock(self, job: Job, task: Task, settled: set[str]) -> bool:
+        """Make a task ready when what it needs is settled, True when it has become so; its priority is the job's,
+        whatever it was when made.
+        """
         if not task.ready and settled.issuperset(task.needs):
             changes = {"ready": True, "priority": job.priority, "updated_at": self.database.now()}
-            if self.database.tasks.change(task.id, {"state": "pending", "ready": False}, changes) is not None:
-                self.wakeups.wake(task.stage, task.id)
-        elif task.priority != job.priority:
+            return self.database.tasks.change(task.id, {"state": "pending", "ready": False}, changes) is not None
+        if task.priority != job.priority:
             self.database.tasks.change(task.id, {"state": "pending"}, {"priority": job.priority})
+        return False
 
     def end(self, job: Job, state: WorkState, error: dict[str, Any] | None) -> Job | None:
         """End a job: nothing of it runs or is published afterwards. An earlier generation of the asset stays.
@@ -269,13 +275,3 @@ def _lane(load_units: int, weight: float, job_weight: float) -> Lane:
     if load_units == 0:
         return "bookkeeping"
     return "long" if job_weight > LONG_SECONDS and weight > BRIEF_SECONDS else "short"
-
-
-def progress_of(asset: Asset, tasks: list[Task]) -> float:
-    """How much of an asset's newest job is done, 0.0-1.0, by the tasks' expected costs."""
-    if asset.state in ("ready", "failed", "rejected") or not tasks:
-        return 1.0 if asset.state == "ready" else 0.0
-    planned = any(task.name == "publish" for task in tasks)
-    total = sum(task.weight for task in tasks)
-    done = sum(task.weight * (1.0 if task.state in WORK_ENDED else task.progress) for task in tasks)
-    return min(0.999, done / total) if planned and total else 0.01
