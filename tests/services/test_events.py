@@ -98,7 +98,7 @@ def _too_late(told: Told) -> list[str]:
 def _other_bytes(told: Told) -> list[str]:
     told.pipeline.sent(sha256="0" * 64)
     told.pipeline.assemble()
-    return ["asset.created", "upload.failed", "asset.failed"]
+    return ["asset.created", "asset.failed", "upload.failed"]
 
 
 def _failing(told: Told) -> list[str]:
