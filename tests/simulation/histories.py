@@ -13,6 +13,7 @@ from tests.simulation import invariants
 from tests.simulation.actors import ACTORS, Fleet
 from tests.simulation.scheduler import START
 from tests.simulation.telling import LAST, told
+from tests.simulation.viewers import ask_for_what_is_promised, audience
 from tests.simulation.world import Node, World, determined, make_world
 
 FAULTS_SECONDS: Final = (20.0, 60.0, 120.0)
@@ -49,11 +50,13 @@ def run(seed: str, *, steps: int | None = 0) -> Outcome:
     scheduler = world.scheduler
     with determined(world.rng), scheduler.ended():
         fleet = Fleet(world)
-        for begin in ACTORS:
+        for begin in (*ACTORS, audience):
             begin(world, fleet)
-        scheduler.run(START + world.rng.choice(FAULTS_SECONDS))
+        scheduler.run(START + world.rng.choice(FAULTS_SECONDS) * (3 if world.parts else 1))
         world.faults.cease()
         world.calm = True
+        _settle(world)
+        ask_for_what_is_promised(world, fleet)
         _settle(world)
         if world.broken is None:
             _clean_up(world)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from posixpath import basename, dirname, normpath
+from typing import Final
 
 from mediaflow.domain import keys
 from mediaflow.domain.ids import segment_id
 from mediaflow.domain.madesegments import MadeSegment
-from mediaflow.domain.records import Asset
+from mediaflow.domain.publication import Files, Publication
+from mediaflow.domain.records import Asset, Job, Task
+from mediaflow.domain.states import WORK_ACTIVE
+from mediaflow.services.delivery.demand import MOST_OF_OWNER
+from tests.simulation.media import COUNTS, IN_PARTS, ON_DEMAND, makes_on_demand
 from tests.simulation.world import World
+
+WRITES: Final = ("step", "open", "package")
+"""Stages that write below their attempts' paths."""
 
 
 def open_while_it_is_made(_world: World, _before: Asset | None, after: Asset | None) -> str | None:
@@ -28,7 +38,7 @@ def what_opens_is_there(world: World, before: Asset | None, after: Asset | None)
         if keys.asset_prefix(after.id) + output.path not in world.storage.objects:
             return f"asset {after.id} opens with {output.path}, which is not there"
     for track, number in _awaited(after):
-        if number < 1 and not _is_there(world, after, track, number):
+        if number < _begins_with(after, track) and not _is_there(world, after, track, number):
             return f"asset {after.id} opens without segment {number} of {track}"
     return None
 
@@ -38,7 +48,7 @@ def what_was_foretold_is_made(world: World, before: Asset | None, after: Asset |
     if before is None or after is None or before.opened is None or after.generation == before.generation:
         return None
     for track, number in _awaited(before):
-        if not _is_there(world, before, track, number):
+        if (number < 0 or not _on_demand(before, track)) and not _is_there(world, before, track, number):
             return f"asset {after.id} is published, and segment {number} of {track} was foretold and not made"
         # their end was reckoned before the write, which may have stood still for longer than a token lasts here
         kept = () if after.published is None else (*after.published.files, *after.published.earlier)
@@ -84,11 +94,101 @@ def no_record_is_left(world: World) -> str | None:
     """Records go with the last who watched; what somebody wrote who stood still meanwhile goes months later."""
     for made in world.database.segments.records.values():
         asset = world.database.assets.records.get(made.asset_id)
-        if asset is not None and asset.sweep_at is None and made.created_at < asset.updated_at:
+        stays = asset is not None and not made.eager and made.generation == asset.generation
+        if asset is not None and asset.sweep_at is None and made.created_at < asset.updated_at and not stays:
             return f"the record of segment {made.number} of {made.track} of {made.asset_id} is left"
         if asset is None and made.created_at < world.purged.get(made.asset_id, 0.0):
             return f"a record of a segment of {made.asset_id} is left, which is gone"
     return None
+
+
+def who_watches_goes_on(world: World, before: Asset | None, after: Asset | None) -> str | None:
+    """Whatever is published instead, who began before goes on as long as a token lasts."""
+    if before is None or after is None or before.published is None or after.published is None:
+        return None
+    # their end was reckoned before the write, which may have stood still for longer
+    kept = {(each.prefix, track) for each in _all_files(after.published) for track in each.awaited}
+    for files in _all_files(before.published):
+        if files.until is None or files.until > world.scheduler.now:
+            for track in files.awaited:
+                if (files.prefix, track) not in kept:
+                    return f"who watches {track} below {files.prefix} of asset {after.id} can't go on"
+    return None
+
+
+def nothing_is_missing(world: World, before: Asset | None, after: Asset | None) -> str | None:
+    """What is published names all segments, each of which is there, or is made on demand and has an address."""
+    if after is None or after.published is None or (before is not None and before.published == after.published):
+        return None
+    told = {each["name"]: each["when"] for each in after.published.renditions}
+    for manifest in after.published.of_kind("manifest"):
+        body, _ = world.storage.objects.get(keys.asset_prefix(after.id) + manifest.path, (b"", 0.0))
+        paths = [normpath(f"{dirname(manifest.path)}/{uri}") for uri in body.decode().splitlines()]
+        tracks = Counter(basename(dirname(path)) for path in paths if path.endswith(".m4s"))
+        if world.parts and tracks != {track: COUNTS[track] for track in _planned(after)}:
+            return f"asset {after.id} is published with the segments {dict(tracks)}"
+        for path in paths:
+            if (asked := keys.addressed_segment(path)) is None:
+                if keys.asset_prefix(after.id) + path not in world.storage.objects:
+                    return f"asset {after.id} is published, and {path} is not there"
+            elif told.get(asked[1]) != "on_demand":
+                return f"asset {after.id} is published, and {path} of a track that is made whole is to come"
+            elif not any(f.holds(path) and asked[2] < f.awaited.get(asked[1], 0) for f in after.published.files):
+                return f"asset {after.id} is published, and nothing is promised at {path}"
+    return None
+
+
+def a_place_is_written_by_one_attempt(world: World, before: Task | None, after: Task | None) -> str | None:
+    """No two attempts of whatever tasks have one path."""
+    if before is None or after is None or (before.state, after.state) != ("pending", "running"):
+        return None
+    if after.stage not in WRITES:
+        return None
+    path = f"{after.asset_id}/{keys.attempt_path(after.generation, after.name, after.attempt)}"
+    if path in world.watching.attempts:
+        return f"a second attempt writes to {path}"
+    world.watching.attempts.add(path)
+    return None
+
+
+def nothing_is_begun_of_what_is_deleted(world: World, before: Task | None, after: Task | None) -> str | None:
+    """An asset that was deleted when a job of demand was made, and is since, gets no task of it."""
+    if before is not None or after is None or (epoch := world.watching.too_late.get(after.job_id)) is None:
+        return None
+    asset = world.database.assets.records.get(after.asset_id)
+    is_same = asset is not None and asset.deleted_at is not None and asset.acl_epoch == epoch
+    return f"{after.name} is begun of asset {after.asset_id}, which is deleted" if is_same else None
+
+
+def an_owners_pieces_are_few(world: World, before: Job | None, after: Job | None) -> str | None:
+    """What viewers of one owner's assets begin is capped, but for those who ask at the same moment."""
+    if before is not None or after is None or after.kind != "demand":
+        return None
+    asset = world.database.assets.records.get(after.asset_id)
+    if asset is not None and asset.deleted_at is not None:
+        world.watching.too_late[after.id] = asset.acl_epoch
+    jobs = world.database.jobs.records.values()
+    active = sum(job.kind == "demand" and job.owner == after.owner and job.state in WORK_ACTIVE for job in jobs)
+    most = MOST_OF_OWNER - 1 + world.watching.most_asking
+    return f"{active} pieces of {after.owner}'s assets are made at once" if active > most else None
+
+
+def _all_files(published: Publication) -> tuple[Files, ...]:
+    return (*published.files, *published.earlier)
+
+
+def _planned(asset: Asset) -> tuple[str, ...]:
+    return (*IN_PARTS, *(ON_DEMAND if makes_on_demand(asset.profile) else ()))
+
+
+def _on_demand(asset: Asset, track: str) -> bool:
+    shown = asset.shown
+    return shown is not None and any(e["name"] == track and e["when"] == "on_demand" for e in shown.renditions)
+
+
+def _begins_with(asset: Asset, track: str) -> int:
+    """The number of the first segment that need not be there when viewers begin."""
+    return 0 if _on_demand(asset, track) else 1
 
 
 def _awaited(asset: Asset) -> Iterator[tuple[str, int]]:

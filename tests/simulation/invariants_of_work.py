@@ -13,6 +13,14 @@ from tests.simulation.scheduler import FOREVER
 from tests.simulation.world import World
 
 QUIET_SECONDS: Final = 60.0
+REASONS: Final = (
+    "asset.deleted",
+    "job.poison",
+    "job.step_failed",
+    "media.undecodable",
+    "media.unsupported",
+    "storage.unavailable",
+)
 
 
 def ended_tasks_stay(_world: World, before: Task | None, after: Task | None) -> str | None:
@@ -107,6 +115,14 @@ def charges_only_grow(_world: World, before: Task | None, after: Task | None) ->
     if after.seconds < before.seconds or after.failures < before.failures:
         return f"task {after.name} was charged {before.seconds}, now {after.seconds}"
     return f"task {after.name} failed {after.failures} times" if after.failures > MAX_ATTEMPTS else None
+
+
+def what_fails_has_a_reason(_world: World, before: Task | None, after: Task | None) -> str | None:
+    """Nothing fails but what a history makes fail: no work of ours finds another's incomplete, twice or elsewhere."""
+    if before is None or after is None or after.state != "failed" or before.state == "failed":
+        return None
+    code = str((after.error or {}).get("code"))
+    return None if code in REASONS else f"task {after.name} failed: {after.error}"
 
 
 def ended_jobs_stay(_world: World, before: Job | None, after: Job | None) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Mutation:
-    """`module` is below `mediaflow.services`. `found`: the simulation met this very fault in our code."""
+    """`module` is below `mediaflow.services`, or told in full. `found`: the simulation met this fault in our code."""
 
     name: str
     module: str
@@ -109,8 +109,8 @@ MUTATIONS: Final = (
     Mutation(
         "old files go while they are watched",
         "pipeline.publishing",
-        '"sweep_at": until if sweeps else None',
-        '"sweep_at": now if sweeps else None',
+        "max(until, seen.sweep_at or 0.0) if sweeps else None",
+        "now if sweeps else None",
     ),
     Mutation(
         "an event is taken out of its outbox before it is logged",
@@ -214,13 +214,95 @@ MUTATIONS: Final = (
         "pass  # another",
         found=True,
     ),
+    Mutation(
+        "a sweep forgets what is made on demand",
+        "pipeline.segments",
+        '{**old, "eager": True},',
+        "{**old},",
+    ),
+    Mutation(
+        "what is wanted of a deleted asset is begun",
+        "pipeline.tenure",
+        'return "held" if shown and asset["deleted_at"] is None else "lost"',
+        'return "held" if shown else "lost"',
+    ),
+    Mutation(
+        "a part lists again what another made",
+        "pipeline.segments",
+        "if which not in mine",
+        "if which",
+    ),
+    Mutation(
+        "the last segment of what is left of a part is skipped",
+        "pipeline.segments",
+        "missing[-1] + 1 - missing[0]",
+        "max(1, missing[-1] - missing[0])",
+    ),
+    Mutation(
+        "other captions take back what is made on demand",
+        "mediaflow.domain.publication",
+        "is_source or bool(files.awaited) or",
+        "is_source or",
+    ),
+    Mutation(
+        "who watches while it is made loses it when it is published",
+        "mediaflow.domain.publication",
+        "files.awaited.keys() <= used.awaited.keys()",
+        "True",
+    ),
+    Mutation(
+        "two generations in a row, and who watches the first is forgotten",
+        "mediaflow.domain.publication",
+        "(*before.files, *before.earlier), now, until)",
+        "(*before.files,), now, until)",
+    ),
+    Mutation(
+        "two who want one segment begin two pieces of one name",
+        "delivery.demand",
+        'derived_id("demand", wanted.asset_id, wanted.generation, name)',
+        'derived_id("demand", wanted.asset_id, wanted.generation, name, now)',
+    ),
+    Mutation(
+        "a piece that came to nothing is never tried again",
+        "delivery.demand",
+        "_{int(now // AGAIN_SECONDS):x}",
+        "",
+    ),
+    Mutation(
+        "nobody counts what an owner's viewers begin",
+        "delivery.demand",
+        "self._underway(source.owner) >= MOST_OF_OWNER",
+        "self._underway(source.owner) >= 10 * MOST_OF_OWNER",
+    ),
+    Mutation(
+        "records of a generation that failed are kept",
+        "pipeline.segments",
+        "Between(published + 1, before)",
+        "Between(published + 1, before - 1)",
+        found=True,
+    ),
+    Mutation(
+        "old files go while a longer film of before is watched",
+        "pipeline.publishing",
+        "max(until, seen.sweep_at or 0.0)",
+        "until",
+        found=True,
+    ),
+    Mutation(
+        "what is made on demand is not published",
+        "pipeline.taskdocs",
+        "if each.rank > 0 or not each.eager or",
+        "if each.rank > 0 or",
+    ),
 )
 
 
 @contextmanager
 def planted(mutation: Mutation) -> Iterator[None]:
     """While it lasts the real code has the fault. AssertionError when the code has changed: say it anew then."""
-    module = importlib.import_module(f"mediaflow.services.{mutation.module}")
+    module = importlib.import_module(
+        mutation.module if "mediaflow." in mutation.module else f"mediaflow.services.{mutation.module}"
+    )
     source = inspect.getsource(module)
     assert source.count(mutation.old) == 1, f"{mutation.name}: {mutation.module} has changed"
     codes = dict(_codes(compile(source.replace(mutation.old, mutation.new), str(module.__file__), "exec")))

@@ -19,6 +19,9 @@ from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.purge import Purge
 from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.assets.trash import Trash
+from mediaflow.services.delivery.delivery import Delivery
+from mediaflow.services.delivery.demand import Demand
+from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.relay import Relay
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.claims import Claims
@@ -72,6 +75,21 @@ class Uncounted:
 
 
 @dataclass
+class Observed:
+    """What invariants remember of those who watch."""
+
+    attempts: set[str] = field(default_factory=set)
+    """Paths of all attempts that were ever begun."""
+    too_late: dict[str, int] = field(default_factory=dict)
+    """Epochs of assets that were deleted when a job of demand of theirs was made, by the job's id."""
+    asking: int = 0
+    """So many processes are looking after a wish at this moment."""
+    most_asking: int = 0
+    sent: dict[str, str] = field(default_factory=dict)
+    """Where segments lay that were sent, by their records' ids."""
+
+
+@dataclass
 class World:
     """What all processes share."""
 
@@ -102,6 +120,7 @@ class World:
     """When the record of an upload was removed."""
     written: dict[str, float] = field(default_factory=dict)
     """When jobs, tasks and chunks were written last: who stands still writes later than the document says."""
+    watching: Observed = field(default_factory=Observed)
 
     @property
     def neighbours(self) -> bool:
@@ -117,6 +136,11 @@ class World:
     def hashed_first_bytes(self) -> int:
         """In every other history most files are hashed while their jobs run, and small ones before."""
         return 1000 if self.seed.isdecimal() and int(self.seed) % 2 else 1_000_000
+
+    @property
+    def parts(self) -> bool:
+        """True in two of five histories: films are made in parts, some tracks where they are watched, and watched."""
+        return self.seed.isdecimal() and int(self.seed) % 5 in (3, 4)
 
     def process(self, name: str) -> Process:
         """A new process, with a clock of its own."""
@@ -140,7 +164,7 @@ class Node:
         door = Door(process, world.scheduler, world.faults, world.trace)
         self.database = DatabaseDoor(door, world.database)
         self.storage: Any = StorageDoor(door, world.storage)
-        self.plugins: Any = TinyPlugins(self._tell, opens=world.opens)
+        self.plugins: Any = TinyPlugins(self._tell, opens=world.opens, parts=world.parts)
         self.metrics = Uncounted()
         self.relay = Relay(self.database, self.plugins, self.metrics)
         self.jobs = Jobs(self.database, self.relay, world.hints, self.metrics)
@@ -151,6 +175,15 @@ class Node:
         self.world.heard.add(event.id)
         if event.id not in self.world.recorded:
             self.world.breaks("told_happened", f"{event.name} was told, and no write says so")
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        tokens = StreamTokens(bytes(32), SETTINGS.stream_bucket_seconds, self.database.now)
+        return Delivery(self.database, self.storage, tokens, SETTINGS)
+
+    @cached_property
+    def demand(self) -> Demand:
+        return Demand(self.database, self.jobs, self.metrics)
 
     @cached_property
     def orphans(self) -> Orphans:
@@ -217,8 +250,8 @@ class Node:
             self.database, self.documents, self.storage, self.plugins, jobs, rendering, self.posters, self.metrics
         )
         segments = Segments(self.database, self.storage)
-        hands = Hands(self.documents, planning, self.storage, segments, process.sleep, self.world.rng)
         originals = Originals(self.database, self.storage, jobs, self.blobs, self.documents, self.metrics)
+        hands = Hands(self.documents, planning, self.storage, segments, process.sleep, self.world.rng, self.world.parts)
         opening = Opening(self.database, self.documents, self.plugins, self.relay, rendering, self.metrics)
         return Execution(
             Claims(self.database, LoadGate(2, process.elapsed), process.name, place_of(process.name)),

@@ -114,7 +114,8 @@ class Publishing:
         """
         job, now = self.documents.job(task), self.database.now()
         media = job.media or {}
-        until = self.rendering.watched_until(published, now)
+        # profiles may make more or less of a source, and who watches the longer one goes on for longer
+        until = max(self.rendering.watched_until(each, now) for each in (published, seen.shown) if each is not None)
         changes = {
             "generation": task.generation,
             # who began before all was made goes on with it
@@ -127,7 +128,7 @@ class Publishing:
             "duration_seconds": published.duration_seconds,
             "error": None,
             "updated_at": now,
-            "sweep_at": until if sweeps else None,
+            "sweep_at": max(until, seen.sweep_at or 0.0) if sweeps else None,
         }
         expect = {
             "job_id": task.job_id,
