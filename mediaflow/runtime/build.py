@@ -44,6 +44,7 @@ from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
+from mediaflow.services.pipeline.rendering import noted_every_seconds
 from mediaflow.services.pipeline.workdir import WorkDirectory
 from mediaflow.services.plugin_records import PluginRecords
 from mediaflow.services.ports import Database, Metrics, Wakeups
@@ -175,7 +176,8 @@ def _execution(on: Ground, gate: LoadGate, ends: _Ends, handlers: Mapping[Stage,
 
 def _delivery(on: Ground, tokens: StreamTokens, assets: AssetReader) -> Delivery:
     options = stream_options(on.settings, on.storage)
-    return Delivery(on.database, on.storage, tokens, on.settings, options, assets, Watching(on.database))
+    watching = Watching(on.database, noted_every_seconds(on.settings.stream_bucket_seconds))
+    return Delivery(on.database, on.storage, tokens, on.settings, options, assets, watching)
 
 
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:

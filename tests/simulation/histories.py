@@ -11,10 +11,11 @@ from typing import Final
 from mediaflow.services.integrity.collector import CLAIM_SECONDS, Collector
 from tests.simulation import invariants
 from tests.simulation.actors import ACTORS, Fleet
+from tests.simulation.determined import determined
 from tests.simulation.scheduler import START
 from tests.simulation.telling import LAST, told
 from tests.simulation.viewers import ask_for_what_is_promised, audience
-from tests.simulation.world import Node, World, determined, make_world
+from tests.simulation.world import Node, World, make_world
 
 FAULTS_SECONDS: Final = (20.0, 60.0, 120.0)
 """So long things go wrong."""

@@ -19,6 +19,8 @@ from tests.simulation.world import World
 
 WRITES: Final = ("step", "open", "package")
 """Stages that write below their attempts' paths."""
+SLOW_SECONDS: Final = 250.0
+"""So long an eviction may take that stands still: nobody watched when it began."""
 
 
 def open_while_it_is_made(_world: World, _before: Asset | None, after: Asset | None) -> str | None:
@@ -71,7 +73,7 @@ def the_first_stays(world: World, before: MadeSegment | None, after: MadeSegment
         return None
     if before is None or (asset := world.database.assets.records.get(before.asset_id)) is None:
         return None
-    if asset.deleted_at is None and _can_be_asked_for(world, asset, before):
+    if asset.deleted_at is None and _can_be_asked_for(world, asset, before) and not _may_be_evicted(world, before):
         return f"the record of segment {before.number} of {before.track} is gone, and can be asked for"
     return None
 
@@ -145,15 +147,15 @@ def a_place_is_written_by_one_attempt(world: World, before: Task | None, after: 
     if after.stage not in WRITES:
         return None
     path = f"{after.asset_id}/{keys.attempt_path(after.generation, after.name, after.attempt)}"
-    if path in world.watching.attempts:
+    if path in world.observed.attempts:
         return f"a second attempt writes to {path}"
-    world.watching.attempts.add(path)
+    world.observed.attempts.add(path)
     return None
 
 
 def nothing_is_begun_of_what_is_deleted(world: World, before: Task | None, after: Task | None) -> str | None:
     """An asset that was deleted when a job of demand was made, and is since, gets no task of it."""
-    if before is not None or after is None or (epoch := world.watching.too_late.get(after.job_id)) is None:
+    if before is not None or after is None or (epoch := world.observed.too_late.get(after.job_id)) is None:
         return None
     asset = world.database.assets.records.get(after.asset_id)
     is_same = asset is not None and asset.deleted_at is not None and asset.acl_epoch == epoch
@@ -166,10 +168,10 @@ def an_owners_pieces_are_few(world: World, before: Job | None, after: Job | None
         return None
     asset = world.database.assets.records.get(after.asset_id)
     if asset is not None and asset.deleted_at is not None:
-        world.watching.too_late[after.id] = asset.acl_epoch
+        world.observed.too_late[after.id] = asset.acl_epoch
     jobs = world.database.jobs.records.values()
     active = sum(job.kind == "demand" and job.owner == after.owner and job.state in WORK_ACTIVE for job in jobs)
-    most = MOST_OF_OWNER - 1 + world.watching.most_asking
+    most = MOST_OF_OWNER - 1 + world.observed.most_asking
     return f"{active} pieces of {after.owner}'s assets are made at once" if active > most else None
 
 
@@ -184,6 +186,18 @@ def _planned(asset: Asset) -> tuple[str, ...]:
 def _on_demand(asset: Asset, track: str) -> bool:
     shown = asset.shown
     return shown is not None and any(e["name"] == track and e["when"] == "on_demand" for e in shown.renditions)
+
+
+def _may_be_evicted(world: World, made: MadeSegment) -> bool:
+    """True for what is made again for who asks for it, while nobody watches who began long ago."""
+    if made.eager or made.number < 0:
+        return False
+    watched, now = world.longest_watch, world.scheduler.now
+    begun_meanwhile = world.observed.found_cold.get(made.asset_id, 0.0) > now - SLOW_SECONDS
+    if world.observed.watched.get(made.asset_id, 0.0) > now - watched and not begun_meanwhile:
+        return False
+    world.observed.sent.pop(made.id, None)
+    return True
 
 
 def _begins_with(asset: Asset, track: str) -> int:

@@ -48,6 +48,7 @@ SEGMENTS: Final = 3
 TOLD: Final = Foretold(((SEGMENTS, 2.0),), 100_000, 90_000)
 IN_PARTS: Final = ("90p", "45p")
 ON_DEMAND: Final = ("180p",)
+SECONDS: Final = 12.0
 COUNTS: Final = {"90p": 6, "45p": 6, "180p": 40}
 """Segments of each track, where they are made in parts; many where viewers choose, so that they want too many."""
 
@@ -223,7 +224,8 @@ def _made_by(task: Task, part: Part | None, in_parts: bool) -> list[Artifact]:
 
     def segment(track: str, number: int) -> Artifact:
         path = f"{track}/{number}.m4s"
-        return made(path, "segment", "video/mp4", track=track, number=number, duration_seconds=2.0)
+        seconds = SECONDS / COUNTS[track] if in_parts else 2.0
+        return made(path, "segment", "video/mp4", track=track, number=number, duration_seconds=seconds)
 
     if task.step == PICTURE:
         return [made("thumbnail.jpg", "thumbnail", "image/jpeg")]
@@ -238,7 +240,7 @@ def _made_by(task: Task, part: Part | None, in_parts: bool) -> list[Artifact]:
                 "init",
                 "video/mp4",
                 describes=replace(TRACK, name=name),
-                foretells=Foretold(((COUNTS[name], 2.0),), 100_000, 90_000) if is_told else None,
+                foretells=Foretold(((COUNTS[name], SECONDS / COUNTS[name]),), 100_000, 90_000) if is_told else None,
             )
             for name in tracks
         ]

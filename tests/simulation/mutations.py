@@ -109,8 +109,8 @@ MUTATIONS: Final = (
     Mutation(
         "old files go while they are watched",
         "pipeline.publishing",
-        "max(until, seen.sweep_at or 0.0) if sweeps else None",
-        "now if sweeps else None",
+        '"sweep_at": until if sweeps else None',
+        '"sweep_at": now if sweeps else None',
     ),
     Mutation(
         "an event is taken out of its outbox before it is logged",
@@ -282,10 +282,23 @@ MUTATIONS: Final = (
         found=True,
     ),
     Mutation(
-        "old files go while a longer film of before is watched",
-        "pipeline.publishing",
-        "max(until, seen.sweep_at or 0.0)",
-        "until",
+        "what is evicted is being watched",
+        "upkeep.eviction",
+        "self.database.now() - watched or",
+        "self.database.now() - 5.0 or",
+    ),
+    Mutation(
+        "who watches what was published before is not noticed",
+        "delivery.delivery",
+        "(asset.published.awaited or segment)",
+        "asset.published.awaited",
+        found=True,
+    ),
+    Mutation(
+        "what a piece leaves of a generation that was followed is kept",
+        "pipeline.jobs",
+        'if job.kind != "process":',
+        'if job.kind == "poster":',
         found=True,
     ),
     Mutation(

@@ -20,10 +20,10 @@ from mediaflow.domain.records import Task
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.ports import Increment, Sum
+from tests.simulation.determined import determined
 from tests.simulation.faults import DatabaseDoor, Door, Faults, Trace
 from tests.simulation.ports import MemoryDatabase, MemoryRepository
 from tests.simulation.scheduler import START, Process, Scheduler
-from tests.simulation.world import determined
 
 LANE: Final = "short"
 BLOCK: Final = 256

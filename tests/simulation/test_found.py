@@ -13,10 +13,11 @@ from mediaflow.services.integrity.collector import Collector
 from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
 from tests.simulation import invariants
+from tests.simulation.determined import determined
 from tests.simulation.faults import Faults
 from tests.simulation.histories import run
 from tests.simulation.scheduler import Crashed
-from tests.simulation.world import Node, World, determined, make_world
+from tests.simulation.world import Node, World, make_world
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def _sent(node: Node, seat: Seat, number: int) -> Place:
     """A request: at once when the segment is there, else somebody sees to it and this waits."""
     world, path = node.world, seat.path(number)
     try:
-        place = node.delivery.admit(seat.token, seat.asset_id, path)
+        place = _admitted(node, seat, path)
     except NotMade as error:
         node.process.sleep(world.rng.choice((0.0, 0.0, 0.0, 0.5, 5.0)))
         if not _is_wanted(node, error.wanted):
@@ -138,19 +138,38 @@ def _sent(node: Node, seat: Seat, number: int) -> Place:
         while waited < LONGEST_SECONDS and node.database.segments.get(error.wanted.id) is None:
             node.process.sleep(LOOK_SECONDS)
             waited += LOOK_SECONDS
-        place = node.delivery.admit(seat.token, seat.asset_id, path)
+        place = _admitted(node, seat, path)
     _look_at(world, seat, number, place)
     return place
 
 
+def _admitted(node: Node, seat: Seat, path: str) -> Place:
+    """Where it lies; NotMade and this both say that it is watched."""
+    began = node.database.now()
+    try:
+        place = node.delivery.admit(seat.token, seat.asset_id, path)
+    except NotMade:
+        _note(node.world, seat, began)
+        raise
+    _note(node.world, seat, began)
+    return place
+
+
+def _note(world: World, seat: Seat, began: float) -> None:
+    observed = world.observed
+    if observed.watched.get(seat.asset_id, 0.0) < began - world.longest_watch:
+        observed.found_cold[seat.asset_id] = began
+    observed.watched[seat.asset_id] = began
+
+
 def _is_wanted(node: Node, wanted: Wanted) -> bool:
-    watching = node.world.watching
-    watching.asking += 1
-    watching.most_asking = max(watching.most_asking, watching.asking)
+    observed = node.world.observed
+    observed.asking += 1
+    observed.most_asking = max(observed.most_asking, observed.asking)
     try:
         return node.demand.want(wanted)
     finally:
-        watching.asking -= 1
+        observed.asking -= 1
 
 
 def _look_at(world: World, seat: Seat, number: int, place: Place) -> None:
@@ -162,8 +181,8 @@ def _look_at(world: World, seat: Seat, number: int, place: Place) -> None:
     if shown.awaits(seat.path(number), world.scheduler.now) and place.key not in world.storage.objects:
         world.breaks("what is sent is there", f"{place.key} is not")
     segment = segment_id(seat.asset_id, seat.generation, seat.track, number)
-    if world.watching.sent.setdefault(segment, place.key) != place.key:
-        world.breaks("what is sent stays", f"{place.key} was {world.watching.sent[segment]} before")
+    if world.observed.sent.setdefault(segment, place.key) != place.key:
+        world.breaks("what is sent stays", f"{place.key} was {world.observed.sent[segment]} before")
 
 
 # --- at the end

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import random
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
 from typing import Any, Final
-
-import structlog
 
 from mediaflow.domain.events import Event
 from mediaflow.services.assets.captions import Captions
@@ -22,6 +18,7 @@ from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.demand import Demand
 from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.delivery.watching import Watching
 from mediaflow.services.events.relay import Relay
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.claims import Claims
@@ -33,10 +30,11 @@ from mediaflow.services.pipeline.opening import Opening
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.publishing import Publishing
-from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.pipeline.rendering import Rendering, longest_watch_seconds, noted_every_seconds
 from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.upkeep.cleanup import Cleanup
+from mediaflow.services.upkeep.eviction import Eviction
 from mediaflow.services.upkeep.generations import Generations
 from mediaflow.services.upkeep.orphans import Orphans
 from mediaflow.services.upkeep.reconcile import Reconciler
@@ -48,7 +46,8 @@ from mediaflow.services.uploads.originals import Originals
 from mediaflow.settings import Settings
 from tests.simulation.faults import DatabaseDoor, Door, Faults, StorageDoor, Trace
 from tests.simulation.hints import Hints
-from tests.simulation.media import Hands, TinyPlugins
+from tests.simulation.media import SECONDS, Hands, TinyPlugins
+from tests.simulation.observed import Observed
 from tests.simulation.places import place_of, seen
 from tests.simulation.ports import MemoryDatabase
 from tests.simulation.scheduler import Process, Scheduler
@@ -72,21 +71,6 @@ class Uncounted:
     def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
 
     def observe(self, name: str, value: float, **labels: str) -> None: ...
-
-
-@dataclass
-class Observed:
-    """What invariants remember of those who watch."""
-
-    attempts: set[str] = field(default_factory=set)
-    """Paths of all attempts that were ever begun."""
-    too_late: dict[str, int] = field(default_factory=dict)
-    """Epochs of assets that were deleted when a job of demand of theirs was made, by the job's id."""
-    asking: int = 0
-    """So many processes are looking after a wish at this moment."""
-    most_asking: int = 0
-    sent: dict[str, str] = field(default_factory=dict)
-    """Where segments lay that were sent, by their records' ids."""
 
 
 @dataclass
@@ -120,7 +104,7 @@ class World:
     """When the record of an upload was removed."""
     written: dict[str, float] = field(default_factory=dict)
     """When jobs, tasks and chunks were written last: who stands still writes later than the document says."""
-    watching: Observed = field(default_factory=Observed)
+    observed: Observed = field(default_factory=Observed)
 
     @property
     def neighbours(self) -> bool:
@@ -141,6 +125,11 @@ class World:
     def parts(self) -> bool:
         """True in two of five histories: films are made in parts, some tracks where they are watched, and watched."""
         return self.seed.isdecimal() and int(self.seed) % 5 in (3, 4)
+
+    @property
+    def longest_watch(self) -> float:
+        """Seconds that a token lasts at the longest where there are parts."""
+        return longest_watch_seconds(SETTINGS.stream_bucket_seconds, SECONDS)
 
     def process(self, name: str) -> Process:
         """A new process, with a clock of its own."""
@@ -179,7 +168,8 @@ class Node:
     @cached_property
     def delivery(self) -> Delivery:
         tokens = StreamTokens(bytes(32), SETTINGS.stream_bucket_seconds, self.database.now)
-        return Delivery(self.database, self.storage, tokens, SETTINGS)
+        watching = Watching(self.database, noted_every_seconds(SETTINGS.stream_bucket_seconds))
+        return Delivery(self.database, self.storage, tokens, SETTINGS, watching=watching)
 
     @cached_property
     def demand(self) -> Demand:
@@ -238,6 +228,8 @@ class Node:
             Stragglers(database, self.jobs),
             Generations(database, storage),
             Cleanup(database, storage, self.relay, audit_days=30, event_days=30, key_seconds=86400.0),
+            # as if there were room for nothing: all that nobody watches goes
+            Eviction(database, storage, self.metrics, int(self.world.parts), SETTINGS.stream_bucket_seconds),
         )
         return Reconciler(self.database, self.world.hints, self.jobs, self.ingest, self.assembly, sweepers)
 
@@ -289,21 +281,6 @@ class Node:
             yield
         finally:
             ended = True
-
-
-@contextmanager
-def determined(rng: Random) -> Iterator[None]:
-    """While it lasts all that is random follows from the seed, and nothing is logged."""
-    state, hexes, config = random.getstate(), secrets.token_hex, structlog.get_config()
-    random.seed(rng.getrandbits(64))
-    secrets.token_hex = lambda nbytes=None: f"{rng.getrandbits(8 * (nbytes or 16)):0{2 * (nbytes or 16)}x}"
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False)
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        secrets.token_hex = hexes
-        structlog.configure(**config)
 
 
 def make_world(

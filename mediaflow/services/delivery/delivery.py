@@ -137,9 +137,11 @@ class Delivery:
         if asset is None or asset.deleted_at is not None or not self.stream_tokens.check(token, asset):
             raise _no_file()
         shown, now = asset.published or asset.opened, self.stream_tokens.clock()
-        if self.watching is not None and asset.published is not None and asset.published.awaited:
+        segment = None if shown is None else shown.awaits(path, now)
+        # of what was published before, too: it is watched on
+        if self.watching is not None and asset.published is not None and (asset.published.awaited or segment):
             self.watching.note(asset_id, now)
-        if shown is not None and (segment := shown.awaits(path, now)) is not None:
+        if segment is not None:
             return self._made(asset, path, Wanted(asset.id, *segment))
         what = shown and shown.file(path, now)
         if not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):

@@ -9,26 +9,26 @@ from typing import Final
 
 from mediaflow.services.ports import Database
 
-EVERY_SECONDS: Final = 600.0
-"""An asset's document is written no more often than this by a process: a token's life is longer."""
 REMEMBERED: Final = 10_000
 
 
 @dataclass(slots=True)
 class Watching:
-    """Keeps `Asset.watched_at` about right."""
+    """Keeps `Asset.watched_at` about right: an asset's is written no more often than this by a process."""
 
     database: Database
+    every_seconds: float
     _written: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, asset_id: str, now: float) -> None:
         """Somebody watches the asset now."""
         with self._lock:
-            if now - self._written.get(asset_id, 0.0) < EVERY_SECONDS:
+            if now - self._written.get(asset_id, 0.0) < self.every_seconds:
                 return
+        self.database.assets.change(asset_id, {"deleted_at": None}, {"watched_at": now})
+        with self._lock:
             self._written[asset_id] = now
             self._written.move_to_end(asset_id)
             if len(self._written) > REMEMBERED:
                 self._written.popitem(last=False)
-        self.database.assets.change(asset_id, {"deleted_at": None}, {"watched_at": now})

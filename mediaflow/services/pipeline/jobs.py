@@ -243,7 +243,7 @@ class Jobs:
             error = error or {"code": f"job.{state}", "detail": f"The job was {state}."}
             if self.tenure.give_back(job, error) is None and self.tenure.published(job):
                 state, error = "done", None
-        if job.kind == "poster":
+        if job.kind != "process":
             self.tenure.leave(job)
         changes = {"state": state, "error": error, "updated_at": now, "finished_at": now}
         # nobody follows the pieces that players ask for

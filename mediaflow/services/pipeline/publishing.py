@@ -114,8 +114,7 @@ class Publishing:
         """
         job, now = self.documents.job(task), self.database.now()
         media = job.media or {}
-        # profiles may make more or less of a source, and who watches the longer one goes on for longer
-        until = max(self.rendering.watched_until(each, now) for each in (published, seen.shown) if each is not None)
+        until = self.rendering.watched_until(published, now)
         changes = {
             "generation": task.generation,
             # who began before all was made goes on with it
@@ -128,7 +127,7 @@ class Publishing:
             "duration_seconds": published.duration_seconds,
             "error": None,
             "updated_at": now,
-            "sweep_at": max(until, seen.sweep_at or 0.0) if sweeps else None,
+            "sweep_at": until if sweeps else None,
         }
         expect = {
             "job_id": task.job_id,

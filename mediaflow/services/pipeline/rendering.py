@@ -25,6 +25,7 @@ from mediaflow.services.ports import Plugins
 from mediaflow.services.text.webvtt import as_segment
 
 TEXT_TYPE: Final = "text/vtt; charset=utf-8"
+NOTED_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,11 @@ class Rendering:
 def longest_watch_seconds(bucket_seconds: float, duration_seconds: float) -> float:
     """How long somebody who began to watch just now may go on: the longest life of a stream token."""
     return (2 + math.ceil(duration_seconds / bucket_seconds)) * bucket_seconds
+
+
+def noted_every_seconds(bucket_seconds: float) -> float:
+    """How often it is written down that somebody watches: more often than a stream token ends."""
+    return min(NOTED_SECONDS, bucket_seconds)
 
 
 def _text_track(caption: dict[str, Any], output: Output, duration_seconds: float) -> TextTrack:

@@ -7,6 +7,7 @@ learns of it. A job that was made and does not hold its asset yet takes it when 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -39,7 +40,7 @@ class Tenure:
             return "lost"
         if job.kind == "demand":
             # while it is made, or watched; who watches an earlier generation goes on with it until its files go
-            shown = asset["generation"] >= job.generation or asset["state"] == "processing"
+            shown = asset["generation"] >= job.generation or _makes(asset, job)
             return "held" if shown and asset["deleted_at"] is None else "lost"
         if job.kind == "poster":
             is_shown = asset["generation"] == job.generation and asset["deleted_at"] is None
@@ -89,9 +90,9 @@ class Tenure:
         return self.outbox.change(self.database.assets, job.asset_id, expect, changes, *told)
 
     def leave(self, job: Job) -> None:
-        """Have a picture removed that was made for a generation which was followed, and swept, meanwhile."""
-        asset = self.database.assets.peek(job.asset_id, ("generation", "sweep_at"))
-        if asset is not None and asset["generation"] > job.generation:
+        """Have removed what was made for a generation that was followed or given up, and swept, meanwhile."""
+        asset = self.database.assets.peek(job.asset_id, ("generation", "next_generation", "state", "sweep_at"))
+        if asset is not None and asset["generation"] != job.generation and not _makes(asset, job):
             changes = leftovers(asset["sweep_at"], self.database.now())
             self.database.assets.change(job.asset_id, {"generation": asset["generation"]}, changes)
 
@@ -99,6 +100,11 @@ class Tenure:
         """True when what the job made, or something later, is what viewers see."""
         asset = self.database.assets.peek(job.asset_id, ("generation",))
         return job.kind == "process" and asset is not None and asset["generation"] >= job.generation
+
+
+def _makes(asset: Mapping[str, Any], job: Job) -> bool:
+    """True while the asset is made in the generation of that job."""
+    return bool(asset["state"] == "processing" and asset["next_generation"] == job.generation)
 
 
 def told(job: Job) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
-from mediaflow.services.pipeline.rendering import longest_watch_seconds
+from mediaflow.services.pipeline.rendering import longest_watch_seconds, noted_every_seconds
 from mediaflow.services.ports import Below, Between, Database, Metrics
 
 _log = structlog.get_logger(__name__)
@@ -61,12 +61,16 @@ class Eviction:
 
     def _evict(self, asset: Asset) -> int:
         """Take all that was made on demand of an asset, unless somebody may be watching it; the bytes of that."""
+        # who began just now may go on for so long, and may be written down only then
         watched = longest_watch_seconds(self.bucket_seconds, asset.duration_seconds or 0.0)
+        watched += noted_every_seconds(self.bucket_seconds)
         if (asset.watched_at or 0.0) > self.database.now() - watched or asset.original_key is None:
             return 0
         if self.storage.stat(asset.original_key) is None:
             return 0
-        where = {"asset_id": asset.id, "eager": False, "number": Between(0, None)}
+        # who begins meanwhile has made again what they ask for, and keeps it
+        made_before = Below(self.database.now())
+        where = {"asset_id": asset.id, "eager": False, "number": Between(0, None), "created_at": made_before}
         taken = 0
         while found := self.database.segments.find(where, limit=BATCH):
             taken += sum(self._take(made) for made in found)

@@ -48,8 +48,8 @@ class Generations:
                 self.storage.delete(key)
         Segments(self.database, self.storage).forget(asset.id, _newest(taken) + 1, taken.generation)
         self._refused(taken)
-        # a newer end of a job moved it further on meanwhile
-        self.database.assets.change(asset.id, {"sweep_at": taken.sweep_at}, {"sweep_at": None})
+        # what changed it meanwhile may have left something, too: then it is swept again
+        self.database.assets.change(asset.id, {"rev": taken.rev}, {"sweep_at": None})
 
     def _refused(self, asset: Asset) -> None:
         """Remove a file that turned out not to be the declared one while its job ran (`uploads/originals.py`)."""
