@@ -288,13 +288,6 @@ MUTATIONS: Final = (
         "self.database.now() - 5.0 or",
     ),
     Mutation(
-        "who watches what was published before is not noticed",
-        "delivery.delivery",
-        "(asset.published.awaited or segment)",
-        "asset.published.awaited",
-        found=True,
-    ),
-    Mutation(
         "what a piece leaves of a generation that was followed is kept",
         "pipeline.jobs",
         'if job.kind != "process":',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from mediaflow.domain import keys
@@ -46,7 +47,7 @@ def audience(world: World, fleet: Fleet) -> None:
     outside = Process("outside", world.scheduler)
     for number in range(world.rng.choice((1, 2, 4))):
         viewer = Client(world, fleet, f"viewer{number}")
-        world.scheduler.spawn(viewer.name, outside, lambda viewer=viewer: _evening(viewer), world.rng.uniform(0, 20))
+        world.scheduler.spawn(viewer.name, outside, partial(_evening, viewer), world.rng.uniform(0, 20))
     if world.rng.random() < 0.7:
         world.scheduler.spawn("owner", outside, lambda: _changes(world, fleet), world.rng.uniform(10, 60))
 
@@ -92,23 +93,29 @@ def _evening(me: Client) -> None:
             with suppress(MediaflowError, NoAnswer):
                 if not known or rng.random() < 0.6:  # else on with what it learned a while ago
                     known = _seats(me, rng.choice(there)) or known
-                if known:
+                if known and rng.random() < 0.2:
+                    _greedy(me, [seat for seat in known if seat.count > 10])
+                elif known:
                     _film(me, rng.choice(known))
 
 
 def _film(me: Client, seat: Seat) -> None:
-    """Watch from somewhere on for a while, seek, or (a bad player) want very much at once."""
+    """Watch from somewhere on for a while, and seek."""
     world, rng = me.world, me.world.rng
     number = rng.randrange(-1, seat.count)
-    if rng.random() < 0.15:
-        outside = Process("outside", world.scheduler)
-        for each in range(0, seat.count, 2):
-            world.scheduler.spawn(me.name, outside, lambda each=each: _once(me, seat, each), rng.uniform(0, 5))
-        return
     for _ in range(rng.choice((1, 3, 6))):
         _once(me, seat, number)
         number = (number + 1 if rng.random() < 0.8 else rng.randrange(seat.count)) % seat.count
         world.scheduler.pause(rng.choice((0.1, 2.0, 2.0, 15.0)))
+
+
+def _greedy(me: Client, seats: list[Seat]) -> None:
+    """A bad player, or twenty at once: all that there is, within seconds."""
+    outside = Process("outside", me.world.scheduler)
+    for seat in seats:
+        for each in range(0, seat.count, 2):
+            after = me.world.rng.uniform(0, 12)
+            me.world.scheduler.spawn(me.name, outside, partial(_once, me, seat, each), after)
 
 
 def _seats(me: Client, asset: Asset) -> list[Seat]:
@@ -197,8 +204,7 @@ def ask_for_what_is_promised(world: World, fleet: Fleet) -> None:
         for track, count in asset.published.awaited.items():
             for number in (-1, *(world.rng.randrange(count) for _ in range(LOOKED_AT))):
                 me = Client(world, fleet, f"client{number}")
-                ask = lambda me=me, asset=asset, which=(track, number): _patiently(me, asset, *which)  # noqa: E731
-                world.scheduler.spawn(me.name, outside, ask)
+                world.scheduler.spawn(me.name, outside, partial(_patiently, me, asset, track, number))
 
 
 def _patiently(me: Client, asset: Asset, track: str, number: int) -> None:
