@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
 from mediaflow.domain.media import MediaInfo, VideoStream
-from mediaflow.domain.plan import AudioRendition, EncodePlan, SegmentGrid, Span, VideoRendition
+from mediaflow.domain.plan import AudioRendition, EncodePlan, RungChoice, RungOutcome, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.profile import Profile, Rung
 
 BOX_ASPECT: Final = Fraction(16, 9)
@@ -101,30 +101,84 @@ def _even(value: Fraction, limit: int) -> int:
     return max(2, nearest if nearest <= limit else nearest - 2)
 
 
+class _Judged(NamedTuple):
+    """A rung with the size that it would be made in; `other` is the next lower one that is made."""
+
+    rung: Rung
+    size: tuple[int, int]
+    outcome: RungOutcome
+    other: str | None
+
+    @property
+    def is_made(self) -> bool:
+        return self.outcome in ("smaller", "own_size")
+
+
+def rung_choices(media: MediaInfo, profile: Profile) -> tuple[RungChoice, ...]:
+    """What becomes of each rung of the profile's ladder, from the highest to the lowest."""
+    if media.video is None:
+        rungs = sorted(profile.ladder, key=lambda rung: rung.height)
+        return tuple(RungChoice(rung.name, "no_picture", wished=rung.when) for rung in reversed(rungs))
+    source, judged = media.video.display_size, _judged(media.video.display_size, profile.ladder)
+    taken = {rung.name for rung in profile.ladder}
+    smallest = next((each for each in judged if each.is_made), None)
+    return tuple(
+        RungChoice(
+            rung=each.rung.name,
+            outcome=each.outcome,
+            width=each.size[0],
+            height=each.size[1],
+            made=_rendition_name(each.rung, each.size, source, taken) if each.is_made else None,
+            other=each.other,
+            wished=each.rung.when,
+            smallest=each is smallest,
+        )
+        for each in reversed(judged)
+    )
+
+
+def _judged(source: tuple[int, int], ladder: tuple[Rung, ...]) -> list[_Judged]:
+    """All rungs, from the lowest to the highest."""
+    judged: list[_Judged] = []
+    for rung in sorted(ladder, key=lambda r: r.height):
+        size = fitted_size(source, rung.height)
+        made = [each for each in judged if each.is_made]
+        if made and _distortion(made[-1].size, source) > ASPECT_TOLERANCE:
+            last = made.pop()
+            judged[judged.index(last)] = last._replace(outcome="distorted")
+        outcome: RungOutcome = "own_size" if _is_native(size, source) else "smaller"
+        if made:
+            outcome = _surplus(size, made[-1].size, source) or outcome
+        judged.append(_Judged(rung, size, outcome, made[-1].rung.name if made else None))
+    return judged
+
+
+def _surplus(size: tuple[int, int], below: tuple[int, int], source: tuple[int, int]) -> RungOutcome | None:
+    """Why a rung is not worth its bytes beside the next lower one; None when it is."""
+    if not _is_native(size, source):
+        return "alike" if _pixels(size) < _pixels(below) * 1.01 else None
+    if _pixels(size) >= _pixels(below) * NATIVE_GAIN:
+        return None
+    return "source_is_smaller" if size == below else "no_gain"
+
+
 def _video(media: MediaInfo, ladder: tuple[Rung, ...]) -> tuple[VideoRendition, ...]:
     if media.video is None:
         return ()
     source = media.video.display_size
     has_audio = media.audio is not None
-    chosen: list[tuple[Rung, tuple[int, int]]] = []
-    for rung in sorted(ladder, key=lambda r: r.height):
-        size = fitted_size(source, rung.height)
-        if chosen and _distortion(chosen[-1][1], source) > ASPECT_TOLERANCE:
-            chosen.pop()
-        if not chosen or _pixels(size) >= _pixels(chosen[-1][1]) * (NATIVE_GAIN if _is_native(size, source) else 1.01):
-            chosen.append((rung, size))
-    smallest = min(chosen, key=lambda each: _pixels(each[1]), default=None)
+    chosen = [each for each in _judged(source, ladder) if each.is_made]
     return tuple(
         VideoRendition(
-            name=_rendition_name(rung, size, source, {other.name for other in ladder}),
-            width=size[0],
-            height=size[1],
-            max_bitrate_bps=rung.video_bitrate_bps,
-            audio=_audio_name(rung) if has_audio else None,
+            name=_rendition_name(each.rung, each.size, source, {other.name for other in ladder}),
+            width=each.size[0],
+            height=each.size[1],
+            max_bitrate_bps=each.rung.video_bitrate_bps,
+            audio=_audio_name(each.rung) if has_audio else None,
             # something is there to begin with, wherever somebody begins
-            when="eager" if (rung, size) == smallest else rung.when,
+            when="eager" if each is chosen[0] else each.rung.when,
         )
-        for rung, size in reversed(chosen)
+        for each in reversed(chosen)
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from mediaflow.domain.profile import When
+
+RungOutcome = Literal["smaller", "own_size", "source_is_smaller", "no_gain", "alike", "distorted", "no_picture"]
+"""The first two are made: smaller than the source, or as large. `rungwords.py` says the others in sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,25 @@ class VideoRendition:
     max_bitrate_bps: int
     audio: str | None
     when: When = "eager"
+
+
+@dataclass(frozen=True, slots=True)
+class RungChoice:
+    """What becomes of a rung of the profile's ladder, and why. `made` is the rendition's name, None for what is left
+    out; `width` x `height` is what it is or would be (None without a picture), `other` the next lower rung that is
+    made.
+
+    `wished` is when the profile wants it; the `smallest` one is never on demand.
+    """
+
+    rung: str
+    outcome: RungOutcome
+    width: int | None = None
+    height: int | None = None
+    made: str | None = None
+    other: str | None = None
+    wished: When = "eager"
+    smallest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.joblist import JobList
 from mediaflow.services.assets.library import Library
 from mediaflow.services.assets.listing import Listing
+from mediaflow.services.assets.plans import Plans
 from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.assets.steering import Steering
 from mediaflow.services.assets.trash import Trash
@@ -96,6 +97,7 @@ class Runtime:
     listing: Listing = field(init=False)
     editing: Editing = field(init=False)
     trash: Trash = field(init=False)
+    plans: Plans = field(init=False)
     reprocess: Reprocess = field(init=False)
     bulk: Bulk = field(init=False)
     steering: Steering = field(init=False)
@@ -122,6 +124,7 @@ class Runtime:
         self.library = Library(database, self.delivery.assets)
         self.editing = Editing(database, self.relay)
         self.trash = Trash(database, self.jobs, self.ingest, self.relay, settings.trash_seconds)
+        self.plans = Plans(database)
         self.reprocess = Reprocess(
             database, self.jobs, plugins.profiles, Backlog(database, settings.quota_core_seconds)
         )

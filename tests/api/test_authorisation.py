@@ -81,6 +81,7 @@ RULES: Final[dict[str, Rule]] = {
     "listAssets": Rule("signed in", READ),
     "countAssets": Rule("signed in", READ),
     "getAsset": Rule("knows of", READ),
+    "getPlan": Rule("changes", READ),
     "updateAsset": Rule("changes", WRITE, json={"title": "Mine now"}),
     "deleteAsset": Rule("restores", WRITE),
     "restoreAsset": Rule("restores", WRITE),

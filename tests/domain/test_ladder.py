@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mediaflow.domain.ladder import fitted_size, output_frame_rate, plan_encode, segment_grid
+from mediaflow.domain.ladder import fitted_size, output_frame_rate, plan_encode, rung_choices, segment_grid
 from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
 from mediaflow.domain.plan import Span
 from mediaflow.domain.profile import Profile, Rung
@@ -234,3 +234,39 @@ def test_renditions_shrink_from_one_to_the_next_and_have_names_of_their_own(widt
     # sides are even: of a strip that is 16 pixels wide, rounding alone makes up to a sixteenth
     thinnest = min(min(r.width, r.height) for r in video)
     assert max(aspects) / min(aspects) < max(1.03, 1 + 2 / thinnest)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param(sized(1920, 1080), "1080p own_size, 720p smaller, 480p smaller, 360p smaller", id="usual"),
+        pytest.param(
+            sized(640, 360),
+            "1080p source_is_smaller 360p, 720p source_is_smaller 360p, 480p source_is_smaller 360p, 360p own_size",
+            id="no larger than the lowest",
+        ),
+        pytest.param(
+            sized(700, 394), "1080p no_gain 360p, 720p no_gain 360p, 480p no_gain 360p, 360p smaller", id="no gain"
+        ),
+        pytest.param(sized(4000, 20), "1080p smaller, 720p distorted, 480p distorted, 360p distorted", id="thin"),
+        pytest.param(media(None), "1080p no_picture, 720p no_picture, 480p no_picture, 360p no_picture", id="sound"),
+    ],
+)
+def test_every_rung_is_told_whether_it_is_made(source: MediaInfo, expected: str) -> None:
+    choices = rung_choices(source, WEB)
+
+    told = [
+        f"{c.rung} {c.outcome} {'' if c.made or c.outcome == 'distorted' else c.other or ''}".strip() for c in choices
+    ]
+    assert ", ".join(told) == expected
+    assert [c.made for c in choices if c.made] == [r.name for r in plan_encode(source, WEB).video]
+    assert [c.smallest for c in choices if c.made][-1:] == [True] * (source.video is not None)
+
+
+def test_two_rungs_that_would_be_almost_one_are_one() -> None:
+    near = replace(WEB, ladder=(Rung("720p", 720, 2, 1), Rung("722p", 722, 2, 1)))
+
+    assert [(c.rung, c.outcome, c.other) for c in rung_choices(sized(1920, 1080), near)] == [
+        ("722p", "alike", "720p"),
+        ("720p", "smaller", None),
+    ]

@@ -26,6 +26,7 @@ from mediaflow.api.schemas.assets import (
     viewers_document,
 )
 from mediaflow.api.schemas.common import page_document
+from mediaflow.api.schemas.plan import AssetPlanSchema, plan_document
 from mediaflow.api.schemas.uploads import without_repeats
 from mediaflow.domain.records import Asset
 from mediaflow.services.access.permissions import may_change, may_read
@@ -94,6 +95,16 @@ def update_asset(body: dict[str, Any], asset_id: str) -> Response:
     if "tags" in body:
         body["tags"] = without_repeats(body["tags"])
     return asset_answer(runtime().editing.change(caller(), asset_id, body, revisions=expected_revisions()))
+
+
+@blueprint.operation("GET", "/<id:asset_id>/plan", gives={200: AssetPlanSchema}, fails=(409,))
+def get_plan(asset_id: str) -> dict[str, Any]:
+    """What an asset is made into, and why.
+
+    Every rendition and what is there of it, what of the profile is left out, every task with its parts; of the newest
+    generation that is planned. For its owner. 409 before it is planned.
+    """
+    return plan_document(runtime().plans.of(caller(), asset_id))
 
 
 def _document(asset: Asset) -> dict[str, Any]:

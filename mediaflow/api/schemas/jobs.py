@@ -108,7 +108,7 @@ class JobWithTasksSchema(JobSchema):
     plan = fields.Dict(
         required=True,
         allow_none=True,
-        metadata={"description": "What is encoded: renditions, segments, spans. null until it is planned."},
+        metadata={"description": "What is encoded: renditions, segments, rungs, tasks. null until it is planned."},
     )
     tasks = fields.List(fields.Nested(TaskSchema), required=True)
 

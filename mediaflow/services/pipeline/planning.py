@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mediaflow.domain.errors import MediaRejected, TaskFailed
+from mediaflow.domain.ladder import rung_choices
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.profile import Profile
 from mediaflow.domain.records import Asset, Job, Task
@@ -15,6 +16,7 @@ from mediaflow.plugin import PlannedTask, ProcessRunner, plan_encode
 from mediaflow.plugin.wire import dump
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.fitting import fitted
+from mediaflow.services.pipeline.foreseen import foreseen, kept
 from mediaflow.services.pipeline.jobs import REST, Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.parts import recipes_of
@@ -83,7 +85,7 @@ class Planning:
         costs = Backlog(self.database, self.settings.quota_core_seconds)
         costs.check_plan(sum(task.weight for _, task in planned if task.when == "eager"))
         changes = {
-            "plan": dump(plan_encode(media, profile)),
+            "plan": kept(plan_encode(media, profile), rung_choices(media, profile), foreseen(planned)),
             "recipes": [dump(recipe) for recipe in recipes_of(planned)],
             "profile": profile.name,
             "updated_at": self.database.now(),
