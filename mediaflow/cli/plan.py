@@ -13,6 +13,7 @@ from mediaflow.client.output import console, json_option, print_json, table
 if TYPE_CHECKING:
     from mediaflow.plugin import EncodePlan, MediaInfo, PlannedTask, Profile
     from mediaflow.registry import Registry
+    from mediaflow.services.pipeline.outlook import Outlook, RenditionOutlook, TaskOutlook
     from mediaflow.settings import Settings
 
 Planned = list[tuple[str, "PlannedTask"]]
@@ -23,7 +24,7 @@ Planned = list[tuple[str, "PlannedTask"]]
 @click.option("--profile", help="Profile to plan for; else the one that mediaflow would choose.")
 @json_option
 def plan(file: Path, profile: str | None, as_json: bool) -> None:
-    """Probe FILE and show its renditions, segments and tasks."""
+    """Probe FILE and show its renditions, segments and tasks, what is left out, and why."""
     from mediaflow import registry
     from mediaflow.plugin import plan_encode
     from mediaflow.services.pipeline.fitting import fitted
@@ -34,10 +35,24 @@ def plan(file: Path, profile: str | None, as_json: bool) -> None:
     chosen = _profile(file, profile, media, settings, plugins)
     encode = plan_encode(media, chosen)
     tasks: Planned = fitted([each for spec in chosen.steps for each in plans_of(plugins, spec, media, chosen)], chosen)
+    told = _outlook(media, chosen, encode, tasks)
     if as_json:
-        print_json(_document(media, chosen, encode, tasks))
+        print_json(_document(media, chosen, encode, tasks, told))
     else:
-        _show(file, media, chosen, encode, tasks)
+        _show(file, media, encode, tasks, told)
+
+
+def _outlook(media: MediaInfo, profile: Profile, encode: EncodePlan, tasks: Planned) -> Outlook:
+    """What the API tells of an asset (`GET /assets/{id}/plan`), of which nothing is made yet."""
+    from mediaflow.domain.ladder import rung_choices
+    from mediaflow.services.pipeline.foreseen import KeptPlan, foreseen
+    from mediaflow.services.pipeline.outlook import Standing
+    from mediaflow.services.pipeline.parts import divided
+    from mediaflow.services.pipeline.planview import outlook
+
+    plan = KeptPlan(encode, rung_choices(media, profile), tuple(foreseen(tasks)))
+    standings = [Standing(piece.whole or piece.task.name, piece.part, "pending") for piece in divided(tasks)]
+    return outlook(profile.name, media, plan, standings, {})
 
 
 def _probed(file: Path, settings: Settings, plugins: Registry) -> MediaInfo:
@@ -76,41 +91,73 @@ def _draft(file: Path) -> Any:
     return UploadDraft(owner=ADMIN, filename=file.name, size_bytes=file.stat().st_size)
 
 
-def _document(media: MediaInfo, profile: Profile, encode: EncodePlan, tasks: Planned) -> dict[str, Any]:
+def _document(media: MediaInfo, profile: Profile, encode: EncodePlan, tasks: Planned, told: Outlook) -> dict[str, Any]:
     from mediaflow.plugin.wire import dump
 
+    document = dump(told)
+    told_tasks = document.pop("tasks")
     return {
-        "profile": profile.name,
+        **document,
         "media": dump(media),
         "plan": dump(encode),
-        "tasks": [{"step": step, **dump(task)} for step, task in tasks],
+        "tasks": [{**dump(task), **more} for (_, task), more in zip(tasks, told_tasks, strict=True)],
         "manifests": list(profile.manifests),
     }
 
 
-def _show(file: Path, media: MediaInfo, profile: Profile, encode: EncodePlan, tasks: Planned) -> None:
+def _show(file: Path, media: MediaInfo, encode: EncodePlan, tasks: Planned, told: Outlook) -> None:
     out = console()
     out.print(f"{file.name}: {_source(media)}", markup=False)
-    grid = encode.grid
-    pace = f"{float(grid.frame_rate):g} frames/s, {grid.segment_count} segments" if grid else "no video"
-    out.print(f"Profile {profile.name}: {pace} of {float(encode.segment_seconds):g} s", markup=False)
+    grid = told.grid
+    pace = "no video"
+    if grid:
+        each = f"{grid.segment_seconds:g} s ({grid.segment_frames} frames)"
+        pace = f"{grid.frame_rate:g} frames/s, {grid.segments} segments of {each}"
+    out.print(f"Profile {told.profile}: {pace}", markup=False)
     out.print()
-    renditions = table("Rendition", "Size", "At most", "Audio")
-    for video in encode.video:
-        rate = f"{video.max_bitrate_bps / 1e6:g} Mbit/s"
-        renditions.add_row(video.name, f"{video.width}x{video.height}", rate, video.audio or "none")
-    for audio in encode.audio:
-        shape = f"{audio.channels} ch, {audio.sample_rate_hz / 1000:g} kHz"
-        renditions.add_row(audio.name, shape, f"{audio.bitrate_bps / 1000:g} kbit/s", "")
+    renditions = table("Rendition", "Size", "At most", "Bytes", "When", "Why")
+    sounds = {a.name: f"{a.channels} ch, {a.sample_rate_hz / 1000:g} kHz" for a in encode.audio}
+    for rendition in told.renditions:
+        renditions.add_row(*_rendition(rendition, sounds.get(rendition.name, "")))
     out.print(renditions)
+    for left in told.left_out or ():
+        out.print(f"Left out: {left.rung}. {left.why}", markup=False)
     out.print()
-    rows = table("Task", "Step", "Cores", "Core seconds", "After", "Makes")
-    for step, task in tasks:
-        name = task.name + (" (optional)" if task.optional else "")
-        rows.add_row(
-            name, step, str(task.load_units), f"{task.weight:.1f}", ", ".join(task.needs), ", ".join(task.makes)
-        )
+    rows = table("Task", "Step", "Cores", "Core seconds", "Parts", "Bytes", "After", "Makes")
+    for (_, planned), task in zip(tasks, told.tasks or (), strict=True):
+        rows.add_row(*_task(planned, task))
     out.print(rows)
+    for why in dict.fromkeys(task.why for task in told.tasks or ()):
+        names = ", ".join(task.name for task in told.tasks or () if task.why == why)
+        out.print(f"{names}: {why}", markup=False)
+
+
+def _rendition(told: RenditionOutlook, sound: str) -> tuple[str, ...]:
+    size = f"{told.width}x{told.height}" if told.width else sound
+    return (told.name, size, _rate(told.max_bitrate_bps), _bytes(told.expected_bytes), told.when, told.why or "")
+
+
+def _task(planned: PlannedTask, told: TaskOutlook) -> tuple[str, ...]:
+    parts = "as watched" if told.when == "on_demand" else str(len(told.parts) or 1)
+    return (
+        told.name + (" (optional)" if told.optional else ""),
+        told.step,
+        str(told.load_units),
+        f"{told.core_seconds:.1f}",
+        parts,
+        "" if told.expected_bytes is None else _bytes(told.expected_bytes),
+        ", ".join(planned.needs),
+        ", ".join(told.makes),
+    )
+
+
+def _rate(bps: int) -> str:
+    return f"{bps / 1e6:g} Mbit/s" if bps >= 1e6 else f"{bps / 1000:g} kbit/s"
+
+
+def _bytes(count: int) -> str:
+    """At most so many, in decimal megabytes."""
+    return f"<= {count / 1e6:.3g} MB"
 
 
 def _source(media: MediaInfo) -> str:
