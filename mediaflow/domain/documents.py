@@ -16,6 +16,7 @@ def publication_document(publication: Publication) -> dict[str, Any]:
     return {
         **{name: getattr(publication, name) for name in ("generation", "duration_seconds", "poster_seconds")},
         **{name: [_json(each) for each in getattr(publication, name)] for name in lists},
+        **({"fewer": dict(publication.fewer)} if publication.fewer else {}),
         **{name: [_files_document(files) for files in getattr(publication, name)] for name in ("files", "earlier")},
     }
 
@@ -35,6 +36,7 @@ def publication_of(document: Mapping[str, Any]) -> Publication:
         warnings=tuple(document["warnings"]),
         poster_seconds=document["poster_seconds"],
         earlier=tuple(_files(files) for files in document["earlier"]),
+        fewer=document.get("fewer", {}),
     )
 
 

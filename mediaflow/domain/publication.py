@@ -88,6 +88,8 @@ class Publication:
     where an older version did not keep them); `lent` are those of other attempts, of which single segments are used.
     `renditions` are JSON objects as the API tells them. `poster_seconds` is
     the time that the picture shows (None: the profile's choice). `earlier` was published before, and is still watched.
+    `fewer` has, for entry manifests, the path of another that names only what is made in any case: viewers get that
+    while more is waited for than can be made.
     """
 
     generation: int
@@ -100,6 +102,7 @@ class Publication:
     warnings: tuple[str, ...] = ()
     poster_seconds: float | None = None
     earlier: tuple[Files, ...] = ()
+    fewer: Mapping[str, str] = field(default_factory=dict)
 
     def of_kind(self, kind: OutputKind) -> tuple[Output, ...]:
         """All outputs of the kind, in order."""

@@ -12,7 +12,7 @@ from mediaflow.domain.keys import asset_prefix
 from mediaflow.domain.records import Asset, Job
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.library import JobQuery
-from mediaflow.services.delivery import demand
+from mediaflow.services.delivery import crowding, demand
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.demand import Demand
 from mediaflow.services.upkeep.eviction import GRACE_SECONDS, Eviction
@@ -189,3 +189,22 @@ def test_a_later_generation_keeps_its_own(world: World, source: Path) -> None:
     world.runtime.reconciler.sweep()
     assert world.runtime.database.segments.count({"generation": 1}) == 0
     assert published_file(world, asset, path[1])
+
+
+def test_while_more_is_waited_for_than_is_made_who_begins_is_offered_what_is_made_in_any_case(
+    world: World, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = ready(world, source)
+    assert asset.published is not None
+    entry = asset.published.outputs[0].path
+    assert f"{LARGE}.m3u8".encode() in published_file(world, asset, entry)
+    monkeypatch.setattr(crowding, "LOOK_SECONDS", 0.0)
+    assert ask(world, asset, addresses(world, asset, LARGE)[1])
+    assert f"{LARGE}.m3u8".encode() in published_file(world, asset, entry), "it has only just been asked for"
+    for task in world.runtime.database.tasks.find({"state": "pending", "stage": "step"}):
+        world.runtime.database.tasks.change(task.id, {}, {"created_at": task.created_at - 10})
+    fewer = published_file(world, asset, entry)
+    assert f"{LARGE}.m3u8".encode() not in fewer
+    assert f"{SMALL}.m3u8".encode() in fewer
+    work(world)
+    assert f"{LARGE}.m3u8".encode() in published_file(world, asset, entry)

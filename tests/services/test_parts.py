@@ -13,8 +13,8 @@ from mediaflow.services.pipeline.parts import divided, recipes_of
     [
         (0, 100.0, [None]),
         (15, 5.0, [(0, 15)]),
-        (15, 10.0, [(0, 15)]),
-        (15, 40.0, [(0, 3), (3, 4), (7, 4), (11, 4)]),
+        (15, 20.0, [(0, 15)]),
+        (15, 80.0, [(0, 3), (3, 4), (7, 4), (11, 4)]),
         (3, 100.0, [(0, 3)]),
         (1, 100.0, [(0, 1)]),
         (5, 1000.0, [(0, 2), (2, 3)]),
@@ -39,8 +39,8 @@ def test_a_film_has_so_many_parts_at_most() -> None:
 
 def test_what_needs_a_task_needs_all_its_parts_and_of_what_is_on_demand_there_are_init_segments() -> None:
     planned = [
-        ("video.h264", PlannedTask("video-0", makes=("360p",), weight=25.0, segments=6)),
-        ("video.h264", PlannedTask("video-1080p", makes=("1080p",), weight=25.0, segments=6, when="on_demand")),
+        ("video.h264", PlannedTask("video-0", makes=("360p",), weight=50.0, segments=6)),
+        ("video.h264", PlannedTask("video-1080p", makes=("1080p",), weight=50.0, segments=6, when="on_demand")),
         ("mine.text", PlannedTask("text", needs=("video-0",), weight=1.0)),
     ]
     pieces = {piece.task.name: piece for piece in divided(planned)}

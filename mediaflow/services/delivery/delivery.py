@@ -21,6 +21,7 @@ from mediaflow.services.access.permissions import watchable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader, look
 from mediaflow.services.delivery.awaiting import NotMade
+from mediaflow.services.delivery.crowding import Crowding
 from mediaflow.services.delivery.stream_options import StreamOptions
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.delivery.wanted import Wanted
@@ -119,6 +120,7 @@ class Delivery:
     options: StreamOptions = field(default_factory=StreamOptions)
     assets: AssetReader | None = None
     watching: Watching | None = None
+    crowding: Crowding | None = None
 
     def playback(self, principal: Principal | None, asset_id: str) -> Playback:
         """Where the asset plays. Anyone may ask for a public or unlisted one; for others it must be the principal's."""
@@ -144,8 +146,10 @@ class Delivery:
         if segment is not None:
             return self._made(asset, path, Wanted(asset.id, *segment))
         what = shown and shown.file(path, now)
-        if not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
+        if not shown or not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
             raise _no_file()
+        if path in shown.fewer and self.crowding is not None and self.crowding.is_crowded():
+            key = keys.asset_prefix(asset_id) + shown.fewer[path]
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
     def _made(self, asset: StreamFacts, path: str, wanted: Wanted) -> Place:

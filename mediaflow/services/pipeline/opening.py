@@ -53,13 +53,14 @@ class Opening:
             return {"opened": False}
         path = keys.attempt_path(task.generation, task.name, task.attempt)
         formats = self.plugins.profiles[job.profile or ""].manifests
-        manifests, files = self.rendering.write(asset.id, path, presentation, formats)
+        written = self.rendering.write(asset.id, path, presentation, formats)
         awaited = {r.track.name: len(r.segments) for r in (*presentation.video, *presentation.audio)}
         on_demand = [name for each in job.recipes if each["when"] == "on_demand" for name in each["tracks"]]
         publication = Publication(
             generation=task.generation,
-            outputs=tuple(manifests),
-            files=(files, Files(keys.tracks_path(task.generation), {}, awaited=awaited)),
+            outputs=tuple(written.outputs),
+            fewer=written.fewer,
+            files=(written.files, Files(keys.tracks_path(task.generation), {}, awaited=awaited)),
             duration_seconds=round(presentation.duration_seconds, 3),
             renditions=tuple(describe_renditions(presentation, on_demand)),
         )

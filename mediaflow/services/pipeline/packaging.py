@@ -155,6 +155,19 @@ def presentation_of(renditions: Iterable[Rendition]) -> Presentation:
     return Presentation(measured, tuple(video), tuple(audio))
 
 
+def made_in_any_case(presentation: Presentation) -> Presentation:
+    """The same without what is made where it is watched; while all of it still is, with the smallest picture alone.
+
+    No video where that would be the same presentation: there is nothing to offer less of.
+    """
+    made = tuple(r for r in presentation.video if r.foretold is None) or presentation.video[-1:]
+    if len(made) == len(presentation.video):
+        return replace(presentation, video=(), audio=())
+    groups = {rendition.track.audio_group for rendition in made}
+    audio = tuple(r for r in presentation.audio if (r.track.audio_group or r.track.name) in groups)
+    return replace(presentation, video=made, audio=audio)
+
+
 def _claim(makers: dict[tuple[str, int], str], segment: tuple[str, int], task: str) -> None:
     if segment not in makers:
         makers[segment] = task

@@ -53,12 +53,13 @@ class Publishing:
         presentation, outputs = build_presentation(produced), outputs_of(produced)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
         formats = self.plugins.profiles[self.documents.job(task).profile or ""].manifests
-        manifests, files = self.rendering.write(asset.id, path, presentation, formats)
+        written = self.rendering.write(asset.id, path, presentation, formats)
         on_demand = {r.track.name: len(r.segments) for r in presentation.video if r.foretold is not None}
         publication = Publication(
             generation=task.generation,
-            outputs=(*manifests, *outputs),
-            files=(*(made := files_of(produced)), files, *_awaited(task.generation, on_demand)),
+            outputs=(*written.outputs, *outputs),
+            fewer=written.fewer,
+            files=(*(made := files_of(produced)), written.files, *_awaited(task.generation, on_demand)),
             duration_seconds=round(presentation.duration_seconds, 3),
             sources=(sources := tuple(source.path for source in produced)),
             lent=tuple(f.prefix.rstrip("/") for f in made if f.prefix.rstrip("/") not in sources),

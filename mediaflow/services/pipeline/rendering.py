@@ -19,11 +19,12 @@ from mediaflow.domain.publication import ARTIFACTS, Files, FileType, Output, Pub
 from mediaflow.plugin import Storage
 from mediaflow.plugin.wire import load
 from mediaflow.services.pipeline.manifests import manifests_of
-from mediaflow.services.pipeline.packaging import Produced, build_presentation
+from mediaflow.services.pipeline.packaging import Produced, build_presentation, made_in_any_case
 from mediaflow.services.pipeline.segments import places_of
 from mediaflow.services.ports import Plugins
 from mediaflow.services.text.webvtt import as_segment
 
+FEWER: Final = ".fewer"
 TEXT_TYPE: Final = "text/vtt; charset=utf-8"
 NOTED_SECONDS: Final = 600.0
 
@@ -34,6 +35,15 @@ class Rendered:
 
     format: str
     manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Manifests in the storage: the entries, the files of all, and for each entry the one that names `fewer` tracks."""
+
+    outputs: list[Output]
+    files: Files
+    fewer: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +76,19 @@ class Rendering:
                     )
         return list(found.values())
 
-    def write(
-        self, asset_id: str, path: str, presentation: Presentation, formats: Iterable[str]
-    ) -> tuple[list[Output], Files]:
+    def write(self, asset_id: str, path: str, presentation: Presentation, formats: Iterable[str]) -> Written:
         """Render and store the formats: their entries, and all their files.
 
         Beside them lies a list with their sizes, as beside what steps made: only the entries are in documents.
         """
-        outputs, types, listed = [], {}, []
+        outputs, types, listed, fewer = [], {}, [], {}
+        smaller = made_in_any_case(presentation)
+        for each in self.render(smaller, formats) if smaller.video else ():
+            if each.manifest.entry:
+                name = f"{each.manifest.path}{FEWER}"
+                size = self._put(asset_id, f"{path}/{name}", each.manifest.body, each.manifest.content_type)
+                fewer[f"{path}/{each.manifest.path}"] = f"{path}/{name}"
+                listed.append({"path": name, "size_bytes": size})
         for each in self.render(presentation, formats):
             manifest, place = each.manifest, f"{path}/{each.manifest.path}"
             size = self._put(asset_id, place, manifest.body, manifest.content_type)
@@ -82,7 +97,7 @@ class Rendering:
             if manifest.entry:
                 outputs.append(Output(each.format, "manifest", place, manifest.content_type, size))
         self._put(asset_id, f"{path}/{ARTIFACTS}", json.dumps(listed), "application/json")
-        return outputs, described(f"{path}/", types)
+        return Written(outputs, described(f"{path}/", types), fewer)
 
     def captioned(
         self, asset_id: str, published: Publication, captions: Sequence[dict[str, Any]], now: float
@@ -99,8 +114,8 @@ class Rendering:
         presentation = build_presentation(produced)
         shown = [self._written(asset_id, path, caption, presentation) for caption in captions]
         tracks = (_text_track(c, o, presentation.duration_seconds) for c, o in zip(captions, shown, strict=True))
-        manifests, files = self.write(asset_id, path, replace(presentation, text=tuple(tracks)), formats)
-        renewed = {output.name: output for output in manifests}
+        written = self.write(asset_id, path, replace(presentation, text=tuple(tracks)), formats)
+        files, renewed = written.files, {output.name: output for output in written.outputs}
         outputs = [
             renewed.get(output.name, output) if output.kind == "manifest" else output
             for output in published.outputs
@@ -108,7 +123,8 @@ class Rendering:
         ]
         types = {**files.types, **{f"{o.name}.vtt": FileType("captions", o.content_type) for o in shown}}
         until = self.watched_until(published, now)
-        return published.showing([*outputs, *shown], replace(files, types=types), now=now, until=until), path
+        renewal = published.showing([*outputs, *shown], replace(files, types=types), now=now, until=until)
+        return replace(renewal, fewer=written.fewer), path
 
     def watched_until(self, published: Publication, now: float) -> float:
         """When the last one is gone who begins to watch now, with an address that was told just before."""
