@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
-from playwright.sync_api import Browser, Request
+from playwright.sync_api import Browser, Request, expect
 
 from mediaflow.testing.clips import make_clip
 from tests.integration.browsing import fresh_page, until
@@ -37,6 +38,10 @@ def test_a_video_plays_from_its_first_moment_to_its_end_while_it_is_made(
 
         # when
         viewer.watch(asset_id)
+        page.locator("#watch-sizes summary").click()
+        sizes = page.locator("#watch-sizes-list > li")
+        expect(sizes).to_have_count(3)
+        expect(page.locator("#watch-sizes summary")).to_have_text(re.compile("^3 sizes, "))
         page.evaluate(f"{VIDEO}.playbackRate = 4")
         until(page, lambda: bool(viewer.video("ended")), 60)
 
@@ -50,6 +55,10 @@ def test_a_video_plays_from_its_first_moment_to_its_end_while_it_is_made(
         # and: the page goes over to what there is now, in all its sizes
         until(page, lambda: any("/g1/package." in url for url in asked), 20)
         until(page, lambda: len(viewer.options("Quality")) > 2, 20)
+        expect(sizes).to_have_text(
+            [f"{name}Made in any case · all of it is there" for name in ("720p", "480p", "360p")]
+        )
+        assert [bar.evaluate("bar => bar.value") for bar in sizes.locator("progress").all()] == [1, 1, 1]
 
 
 def _note(request: Request, asked: list[str]) -> None:

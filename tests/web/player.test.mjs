@@ -5,6 +5,7 @@ import { linkTo, startOf, watched } from '../../mediaflow/web/static/watch/link.
 import { levelFor, levelLabel, rungNames } from '../../mediaflow/web/static/watch/quality.js';
 import { Retry } from '../../mediaflow/web/static/watch/retry.js';
 import { commandOf } from '../../mediaflow/web/static/watch/shortcuts.js';
+import { shareOf, sizeInWords, sizesInWords } from '../../mediaflow/web/static/watch/sizewords.js';
 import { bufferAhead, rows } from '../../mediaflow/web/static/watch/statistics.js';
 import { renewalWait, tokenOf, withToken } from '../../mediaflow/web/static/watch/stream.js';
 import { choiceOf, trackFor, trackName } from '../../mediaflow/web/static/watch/tracks.js';
@@ -220,4 +221,29 @@ test('what fails is tried again, once at a time, less often each time, not for e
   retry.stop();
   await soon();
   assert.deepEqual(tries, ['first', 'second', 'third']);
+});
+
+for (const [when, ready, words, share] of [
+  ['eager', 15, 'Made in any case · all of it is there', 1],
+  ['eager', 1, 'Made in any case · 1 of 15 pieces is there', 1 / 15],
+  ['on_demand', 0, 'Made where it is watched · nothing is there yet', 0],
+  ['on_demand', 3, 'Made where it is watched · 3 of 15 pieces are there', 0.2],
+  ['on_demand', 15, 'Made where it is watched · all of it is there', 1],
+]) {
+  test(`how much of a size is there: ${words}`, () => {
+    const rendition = { name: '720p', when, segments: 15, segments_ready: ready };
+    assert.equal(sizeInWords(rendition), words);
+    assert.equal(shareOf(rendition), share);
+  });
+}
+
+test('of what an older version made all is there', () => {
+  assert.equal(sizeInWords({ when: 'eager', segments: null, segments_ready: null }), 'Made in any case · all of it is there');
+});
+
+test('the sizes in one line', () => {
+  const size = (when, ready) => ({ when, segments: 4, segments_ready: ready });
+  assert.equal(sizesInWords([size('eager', 4)]), '1 size, all there');
+  assert.equal(sizesInWords([size('eager', 4), size('eager', 1)]), '2 sizes, still being made');
+  assert.equal(sizesInWords([size('on_demand', 4), size('eager', 4)]), '2 sizes, 1 of them made where it is watched');
 });

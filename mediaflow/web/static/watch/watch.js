@@ -9,6 +9,7 @@ import { linkTo } from './link.js';
 import { mayChange, me } from '../lib/me.js';
 import { Player } from './player.js';
 import { Resume } from './resume.js';
+import { Sizes } from './sizes.js';
 import { audience } from '../lib/words.js';
 
 const NOT_THERE = 'There is no such video, or it is not yours.';
@@ -23,6 +24,7 @@ export class WatchView {
   #video = byId('video');
   #controls = new Controls(this.#video, () => this.#player !== null);
   #resume = new Resume(this.#video);
+  #sizes = new Sizes();
 
   constructor({ onTitle }) {
     this.#onTitle = onTitle;
@@ -45,6 +47,7 @@ export class WatchView {
   async show(id, { at = null } = {}) {
     this.#begin(id, at);
     const { signal } = this.#open;
+    this.#sizes.follow(id, signal);
     try {
       await followAsset(id, {
         signal,
@@ -79,6 +82,7 @@ export class WatchView {
     this.#asset = null;
     for (const part of ['watch-trouble', 'watch-progress', 'watch-about', 'watch-mine']) byId(part).hidden = true;
     for (const part of ['watch-stage', 'copy-link']) byId(part).hidden = false;
+    this.#sizes.hide();
     this.#video.hidden = true;
     setText(byId('watch-back'), me === null ? 'Sign in' : 'Library');
     this.#onTitle('Video');
@@ -127,6 +131,7 @@ export class WatchView {
       audience(asset),
     ];
     this.#describe(titleOf(asset), asset.description, facts);
+    this.#sizes.show(asset);
     showText(byId('watch-badge'), asset.state === 'ready' ? '' : stateName(asset.state));
     byId('watch-badge').dataset.state = asset.state;
     byId('watch-mine').hidden = !mayChange(asset);
@@ -200,6 +205,7 @@ export class WatchView {
     if (this.#asset === null) this.#onTitle('Not found');
     this.#stop();
     byId('watch-stage').hidden = true;
+    this.#sizes.hide();
     this.#trouble(text, { library: true, ...ways });
   }
 
