@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mediaflow.domain.ids import derived_id, new_id
+from mediaflow.domain.ids import derived_id, new_id, segment_id
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.publication import Files, FileType, Output, Publication, described
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.services.text.search import SEARCHED, words_of
@@ -110,3 +111,21 @@ def a_task(job: Job, name: str, **fields: Any) -> Task:
         "updated_at": CREATED,
     }
     return Task(**(usual | fields))
+
+
+def a_segment(asset: Asset, path: str, number: int, **fields: Any) -> MadeSegment:
+    """The record of a segment of one byte of the asset's 180p, which is made on demand, except for `fields`."""
+    usual: dict[str, Any] = {
+        "id": segment_id(asset.id, fields.get("generation", 1), "180p", number),
+        "asset_id": asset.id,
+        "generation": 1,
+        "track": "180p",
+        "number": number,
+        "path": path,
+        "content_type": "video/mp4",
+        "size_bytes": 1,
+        "duration_seconds": 2.0,
+        "created_at": CREATED,
+        "eager": False,
+    }
+    return MadeSegment(**(usual | fields))

@@ -11,12 +11,12 @@ import pytest
 from mediaflow.domain import keys
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.ids import chunk_id, job_id, new_id, task_id
-from mediaflow.domain.publication import ARTIFACTS
+from mediaflow.domain.publication import ARTIFACTS, Files
 from mediaflow.domain.records import Answer, Asset, Blob, Chunk
 from mediaflow.services.integrity.findings import Finding
 from mediaflow.services.integrity.fsck import Fsck
 from tests.services.pipeline import ANN, Pipeline
-from tests.services.records import a_job, a_task, an_asset
+from tests.services.records import a_job, a_segment, a_task, an_asset
 from tests.services.world import World
 
 
@@ -63,6 +63,19 @@ class Broken:
         changed = self.db.assets.change(asset_id, {}, changes) if changes else self.pipeline.asset(asset_id)
         assert changed is not None
         return changed
+
+    def on_demand(self) -> Asset:
+        """A published asset with a rendition of four segments on demand, of which two are made."""
+        asset = self.ready()
+        assert asset.published is not None
+        awaited = Files(keys.tracks_path(1), {}, awaited={"180p": 4})
+        published = replace(asset.published, files=(*asset.published.files, awaited))
+        self.db.assets.change(asset.id, {}, {"published": published})
+        for number in (1, 3):
+            path = f"g1/high_180p_{number}_1.1/180p/{number}.m4s"
+            self.pipeline.put(keys.asset_prefix(asset.id) + path)
+            self.db.segments.insert(a_segment(asset, path, number))
+        return self.pipeline.asset(asset.id)
 
     def begun(self) -> Asset:
         """An asset whose job is running."""
@@ -297,6 +310,15 @@ def other_generation(b: Broken) -> None:
     b.ready(generation=2, next_generation=2)
 
 
+def lose_made_on_demand(b: Broken) -> None:
+    b.delete(keys.asset_prefix(b.on_demand().id) + "g1/high_180p_3_1.1/")
+
+
+def cut_made_on_demand(b: Broken) -> None:
+    key = keys.asset_prefix(b.on_demand().id) + "g1/high_180p_3_1.1/180p/3.m4s"
+    b.storage.put(key, [b"xx"], size_bytes=2, content_type="video/mp4")
+
+
 BREAKS: tuple[tuple[Callable[[Broken], None], set[str]], ...] = (
     (lose_asset_of_queued, {"upload.no_asset", "job.no_asset", "blob.dead_asset"}),
     (lose_asset_of_receiving, {"upload.no_asset"}),
@@ -324,6 +346,8 @@ BREAKS: tuple[tuple[Callable[[Broken], None], set[str]], ...] = (
     (cut_published, {"asset.lost_files"}),
     (lose_listed, {"asset.lost_files"}),
     (lose_all, {"asset.lost_files"}),
+    (lose_made_on_demand, {"asset.lost_segments"}),
+    (cut_made_on_demand, {"asset.lost_segments"}),
     (lose_captions, {"asset.lost_captions"}),
     (orphan_job, {"job.no_asset"}),
     (leave_tasks, {"job.unfinished_tasks"}),
@@ -371,6 +395,11 @@ def test_a_library_in_every_state_is_clean(pipeline: Pipeline) -> None:
     pipeline.ready(b"one", owner="bob")
     runtime.trash.delete(ANN, pipeline.ready(b"two"))
     broken.begun()
+    asset = Broken(pipeline, b"watched").on_demand()
+    wanted = {"name": "high_180p_0_1", "stage": "step", "wanted_until": 1.0}
+    piece = a_job(asset, kind="demand", plan={"task": wanted})
+    runtime.database.jobs.insert(piece)
+    runtime.jobs.advance(piece.id)
     broken.receiving()
     pipeline.announced(b"nothing of it came")
     aborted, _ = pipeline.announced(b"aborted")

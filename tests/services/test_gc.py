@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 
 from mediaflow.domain import keys
 from mediaflow.domain.ids import new_id
-from mediaflow.services.integrity.collector import CHUNKS, Collector, CollectorSweeper
+from mediaflow.domain.publication import Files
+from mediaflow.services.integrity.collector import CHUNKS, SEGMENTS, Collector, CollectorSweeper
 from tests.services.pipeline import Pipeline
+from tests.services.records import a_segment
 from tests.services.world import World
 
 HOUR = 3600.0
@@ -166,6 +169,29 @@ def test_records_of_chunks_go_a_month_after_their_upload(pipeline: Pipeline, col
     # then
     assert passed(collector)["removed"] == {CHUNKS}
     assert [chunk.upload_id == queued.id for chunk in database.chunks.find({})] == [False]
+
+
+def test_records_of_segments_that_nobody_can_ask_for_go_and_then_what_they_named(
+    pipeline: Pipeline, collector: Collector
+) -> None:
+    # given: of a generation that came to nothing, and of what is made on demand
+    database, asset = pipeline.world.runtime.database, pipeline.asset(pipeline.ready())
+    assert asset.published is not None
+    awaited = Files(keys.tracks_path(1), {}, awaited={"180p": 4})
+    published = replace(asset.published, files=(*asset.published.files, awaited))
+    database.assets.change(asset.id, {}, {"published": published})
+    paths = {generation: f"g{generation}/high_180p_3_1.1/180p/3.m4s" for generation in (1, 2)}
+    for generation, path in paths.items():
+        pipeline.put(keys.asset_prefix(asset.id) + path)
+        database.segments.insert(a_segment(asset, path, 3, generation=generation))
+    database.segments.insert(a_segment(asset, paths[2], 2, generation=2, created_at=database.now()))
+    # when, then
+    assert passed(collector)["removed"] == {SEGMENTS}
+    assert {(made.generation, made.number) for made in database.segments.find({"track": "180p"})} == {(1, 3), (2, 2)}
+    for _ in range(3):
+        age(pipeline)
+        passed(collector)
+    assert [keys.asset_prefix(asset.id) + path in pipeline.objects() for path in paths.values()] == [True, False]
 
 
 def test_what_is_remembered_is_bounded(

@@ -15,10 +15,12 @@ from mediaflow.domain.ids import job_id
 from mediaflow.domain.publication import Files, FileType, Output
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES
+from mediaflow.plugin import ObjectInfo
 from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.rendering import longest_watch_seconds
+from mediaflow_local.storage import LocalStorage
 from tests.services.pipeline import ADMIN, ANN, BOB, Pipeline
 from tests.services.records import a_published_asset
 from tests.services.world import World
@@ -385,6 +387,25 @@ def test_they_stay_as_long_as_any_token_lives(duration: float) -> None:
     tokens = StreamTokens(b"k" * 32, 3600, clock=lambda: 7200.0)
     _, expires_at = tokens.mint(a_published_asset(duration_seconds=duration))
     assert longest_watch_seconds(3600, duration) >= expires_at - 7200.0
+
+
+def test_what_a_job_leaves_while_its_asset_is_swept_is_swept_later(
+    pipeline: Pipeline, reprocess: Reprocess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset_id = pipeline.ready()
+    reprocess.asset(ANN, asset_id)
+    pipeline.work("probe", "validate", "plan", "step")
+
+    def ends_meanwhile(storage: LocalStorage, prefix: str) -> list[ObjectInfo]:
+        monkeypatch.undo()
+        found = list(storage.list(prefix))
+        reprocess.cancel(ANN, pipeline.job(asset_id).id)
+        return found
+
+    monkeypatch.setattr(LocalStorage, "list", ends_meanwhile)
+    assert swept(pipeline, asset_id) == {"g1", "g2"}
+    assert pipeline.asset(asset_id).sweep_at is not None
+    assert swept(pipeline, asset_id) == {"g1"}
 
 
 def test_files_of_a_generation_in_the_making_stay_and_those_of_a_failed_one_go(

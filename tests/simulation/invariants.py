@@ -95,6 +95,7 @@ WITHOUT_GARBAGE: Final[list[AtTheEnd]] = [
     uploads.nothing_is_left_of_uploads,
     uploads.originals_have_users,
     assets.nothing_lies_without_its_asset,
+    segments.every_record_can_be_asked_for,
     assets.all_that_is_published_is_there,
 ]
 

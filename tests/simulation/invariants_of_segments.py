@@ -175,6 +175,22 @@ def an_owners_pieces_are_few(world: World, before: Job | None, after: Job | None
     return f"{active} pieces of {after.owner}'s assets are made at once" if active > most else None
 
 
+def every_record_can_be_asked_for(world: World) -> str | None:
+    """Whoever stood still or died: records are of what is made on demand of published generations."""
+    for made in world.database.segments.records.values():
+        asset = world.database.assets.records.get(made.asset_id)
+        if (
+            asset is None
+            or made.eager
+            or made.generation != asset.generation
+            or not _can_be_asked_for(world, asset, made)
+        ):
+            return f"the record of segment {made.number} of {made.track} of {made.asset_id} is garbage"
+        if keys.asset_prefix(asset.id) + made.path not in world.storage.objects:
+            return f"{made.path} of {asset.id} is recorded, and not there"
+    return None
+
+
 def _all_files(published: Publication) -> tuple[Files, ...]:
     return (*published.files, *published.earlier)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mediaflow.domain.events import Event
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.records import Asset, Blob
 from mediaflow.plugin import Storage
 from mediaflow.services.integrity.findings import LOST, Mend, error_of, setting
@@ -60,6 +61,10 @@ class AssetMending:
     def without_captions(self, asset: Asset, lost: Collection[str]) -> Mend:
         """Take lost captions off the list."""
         return self._set(asset, {"captions": [each for each in asset.captions if each["path"] not in lost]})
+
+    def forgetting(self, made: Collection[MadeSegment]) -> Mend:
+        """Remove the records of segments: nothing else tells of what is made on demand."""
+        return lambda: sum(self.database.segments.remove(each.id, {"rev": each.rev}) for each in made) > 0
 
     def listed_again(self, asset: Asset, blob: Blob | None) -> tuple[str | None, Mend | None]:
         """What to do about an original whose blob does not list the asset."""

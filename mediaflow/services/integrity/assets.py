@@ -76,6 +76,13 @@ class AssetExaminer:
         if wrong := {path: what for path, what in seen.wrong.items() if path not in lost}:
             remedy, mend = self.mending.of_lost_files(asset)
             yield Finding("asset.lost_files", asset.id, summed(wrong), remedy, mend, is_loss=True)
+        if seen.lost_segments:
+            first = min(made.path for made in seen.lost_segments)
+            detail = (
+                f"{len(seen.lost_segments)} of its segments made on demand are not there as recorded: first {first}"
+            )
+            remedy, mend = "they are made again for who asks for them", self.mending.forgetting(seen.lost_segments)
+            yield Finding("asset.lost_segments", asset.id, detail, remedy, mend, is_loss=True)
         if seen.unnamed:
             places = f"{len(seen.unnamed)} of its places are named by nothing, first {min(seen.unnamed)}"
             detail = f"{places} ({seen.unnamed_bytes} bytes)"

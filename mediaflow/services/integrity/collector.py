@@ -20,6 +20,7 @@ from mediaflow.domain.states import UPLOAD_RECEIVING
 from mediaflow.plugin import KnowsParts, Reception, Storage
 from mediaflow.services.integrity.findings import by_id, pages
 from mediaflow.services.integrity.garbage import Garbage
+from mediaflow.services.integrity.naming import is_needed
 from mediaflow.services.ports import Database
 
 _log = structlog.get_logger(__name__)
@@ -28,10 +29,11 @@ MOST_FOUND: Final = 100_000
 CHUNK_SECONDS: Final = 30 * 86400.0
 """A month after the end of an upload nobody repeats a chunk of it, which is answered as a duplicate until then."""
 CLAIM_SECONDS: Final = 86400.0
-"""A day after the lease of a chunk whose upload is gone, nobody is left who claimed it."""
+"""A day after the lease of a chunk whose upload is gone, nobody is left who claimed it; so with late segments."""
 SWEEP_SECONDS: Final = 0.5
 """After this time a sweep leaves the rest of its pass to the next: the pulse that it runs in has more to do."""
 CHUNKS: Final = "records of chunks"
+SEGMENTS: Final = "records of segments"
 _ROUND: Final = derived_id("leftover", "round", "")
 
 
@@ -62,6 +64,7 @@ class Collector:
             room += 0 if done is None else (done.what == "removed") - done.is_new
             yield done
         yield from self._chunks(dry=dry)
+        yield from self._segments(dry=dry)
 
     def _treat(self, place: Leftover, *, dry: bool, room: int) -> Done | None:
         now = self.database.now()
@@ -108,6 +111,21 @@ class Collector:
                     self.database.chunks.remove(chunk.id, {"rev": chunk.rev})
             told = Leftover(id="", kind="objects", place=CHUNKS, found_at=self.database.now(), count=len(ended))
             yield Done("removed", told) if ended else None
+
+    def _segments(self, *, dry: bool) -> Iterator[Done | None]:
+        """Records of segments that nobody can ask for any more: who stood still wrote them after the sweep of their
+        generation, or after the purge of their asset.
+        """
+        now = self.database.now()
+        for page in pages(self.database.segments):
+            late = [made for made in page if made.created_at < now - CLAIM_SECONDS]
+            assets = by_id(self.database.assets, (made.asset_id for made in late))
+            unneeded = [m for m in late if (asset := assets.get(m.asset_id)) is None or not is_needed(asset, m, now)]
+            for made in unneeded:
+                if not dry:
+                    self.database.segments.remove(made.id, {"rev": made.rev})
+            told = Leftover(id="", kind="objects", place=SEGMENTS, found_at=now, count=len(unneeded))
+            yield Done("removed", told) if unneeded else None
 
     def _ended(self, chunks: list[Chunk]) -> list[Chunk]:
         uploads = by_id(self.database.uploads, (chunk.upload_id for chunk in chunks))

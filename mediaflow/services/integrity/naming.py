@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mediaflow.domain import keys
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.records import Asset, Task
 from mediaflow.domain.states import UploadState
 from mediaflow.services.ports import Database, OneOf
@@ -25,6 +26,7 @@ class Names:
     asset: Asset
     now: float
     _attempts: set[str] | None = field(default=None)
+    _recorded: list[MadeSegment] | None = field(default=None)
 
     def has(self, path: str) -> bool:
         """True for an object (`g1/video-0.1/init.mp4`) that somebody needs, or is making."""
@@ -46,9 +48,33 @@ class Names:
             jobs = self.database.jobs.find(where)
             tasks = [task for job in jobs for task in self.database.tasks.find({"job_id": job.id})]
             self._attempts = {_directory(task) for task in tasks if task.state in ("running", "done")}
-            made = self.database.segments.find({"asset_id": self.asset.id})
-            self._attempts |= {unit_of(segment.path) for segment in made}
+            self._attempts |= {unit_of(made.path) for made in self.recorded() if is_needed(self.asset, made, self.now)}
         return self._attempts
+
+    def recorded(self) -> list[MadeSegment]:
+        """The records of its segments."""
+        if self._recorded is None:
+            self._recorded = self.database.segments.find({"asset_id": self.asset.id})
+        return self._recorded
+
+    def made_on_demand(self) -> list[MadeSegment]:
+        """Segments of what is published that nothing but their records tells of."""
+        published = self.asset.published
+        if published is None or not published.awaited:
+            return []
+        generation = self.asset.generation
+        return [m for m in self.recorded() if not m.eager and m.generation == generation and m.number >= 0]
+
+
+def is_needed(asset: Asset, made: MadeSegment, now: float) -> bool:
+    """True for the record of a segment that can be asked for, or is of the generation that is being made."""
+    if asset.state == "processing" and asset.next_generation == made.generation:
+        return True
+    shown, tracks = asset.shown, keys.tracks_path(made.generation)
+    return shown is not None and any(
+        files.prefix == tracks and made.track in files.awaited and (files.until is None or files.until > now)
+        for files in (*shown.files, *shown.earlier)
+    )
 
 
 def unit_of(path: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import NotFound
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.publication import ARTIFACTS, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import ObjectInfo, Storage
@@ -24,9 +25,13 @@ _TOLD: Final = {"path", "size_bytes"}
 
 @dataclass(slots=True)
 class Seen:
-    """What was found of one asset: files that are missing or have another size, and what nothing names."""
+    """What was found of one asset: files that are missing or have another size (in `wrong`, with what is wrong), and
+    what nothing names.
+    """
 
     wrong: dict[str, str] = field(default_factory=dict)
+    lost_segments: list[MadeSegment] = field(default_factory=list)
+    """Records of what was made on demand and is not there as they say."""
     unnamed: set[str] = field(default_factory=set)
     unnamed_bytes: int = 0
     newest: float = 0.0
@@ -36,16 +41,21 @@ def compared(asset: Asset, names: Names, storage: Storage, listed: Iterable[Obje
     """The files that the asset promises, against what is listed below its prefix, which is read once and not held."""
     prefix, seen = keys.asset_prefix(asset.id), Seen()
     promised = dict(_promised(asset, storage, seen.wrong))
+    recorded = {made.path: made for made in names.made_on_demand()}
     for info in listed:
         path = info.key.removeprefix(prefix)
         size = promised.pop(path, None)
         if size is not None and size != info.size_bytes:
             seen.wrong[path] = f"it has {info.size_bytes} bytes of {size}"
+        made = recorded.pop(path, None)
+        if made is not None and made.size_bytes != info.size_bytes:
+            seen.lost_segments.append(made)
         if unit_of(path) in seen.unnamed or not names.has(path):
             seen.unnamed.add(unit_of(path))
             seen.unnamed_bytes += info.size_bytes
             seen.newest = max(seen.newest, info.modified_at)
     seen.wrong.update(dict.fromkeys(promised, "it is missing"))
+    seen.lost_segments.extend(recorded.values())
     return seen
 
 
