@@ -42,8 +42,12 @@ def upload(
 
     service = find_service(os.environ, data_dir, url, token)
     with ApiClient(service.url, service.token) as client:
-        asset = ingest(client, file, Wishes(profile, title), wait=wait)
+        asset = ingest(client, file, Wishes(profile, title), wait=wait, on_playable=_plays)
     return _report(asset, as_json)
+
+
+def _plays(asset: dict[str, Any]) -> None:
+    click.echo(f"{asset['filename']} plays already; the rest of it is being made.", err=True)
 
 
 def _report(asset: dict[str, Any], as_json: bool) -> int:

@@ -9,10 +9,18 @@ from typing import Any
 
 from mediaflow.client.api_client import ApiClient
 from mediaflow.client.progress import byte_bar, share_bar, tenths
-from mediaflow.client.sending import Wishes, send_file, wait_for_asset
+from mediaflow.client.sending import OnPlayable, Wishes, send_file, wait_for_asset
 
 
-def ingest(client: ApiClient, file: Path, wishes: Wishes, *, wait: bool, bars_on: Any = None) -> dict[str, Any]:
+def ingest(
+    client: ApiClient,
+    file: Path,
+    wishes: Wishes,
+    *,
+    wait: bool,
+    bars_on: Any = None,
+    on_playable: OnPlayable = lambda _asset: None,
+) -> dict[str, Any]:
     """Send a file with a bar, and wait with another; the asset, or `{"id": ...}` when not waited for."""
     size = _size(file)
     with byte_bar(f"Sending {file.name}", size, bars_on) as sent:
@@ -20,10 +28,16 @@ def ingest(client: ApiClient, file: Path, wishes: Wishes, *, wait: bool, bars_on
     if not wait:
         return {"id": asset_id}
     with share_bar("Processing", bars_on) as done:
-        return wait_for_asset(client, asset_id, done)
+        return wait_for_asset(client, asset_id, done, on_playable)
 
 
-def ingest_telling(client: ApiClient, file: Path, wishes: Wishes, say: Callable[[str], None]) -> dict[str, Any]:
+def ingest_telling(
+    client: ApiClient,
+    file: Path,
+    wishes: Wishes,
+    say: Callable[[str], None],
+    on_playable: OnPlayable = lambda _asset: None,
+) -> dict[str, Any]:
     """Send a file and wait for its asset, with a line for each tenth: for logs, where bars are none."""
     sent, heard, lock = 0, tenths(f"Sending {file.name}", _size(file), say), threading.Lock()
 
@@ -34,7 +48,7 @@ def ingest_telling(client: ApiClient, file: Path, wishes: Wishes, say: Callable[
             heard(sent)
 
     asset_id = send_file(client, file, wishes, add)
-    return wait_for_asset(client, asset_id, tenths(f"Processing {file.name}", 1.0, say))
+    return wait_for_asset(client, asset_id, tenths(f"Processing {file.name}", 1.0, say), on_playable)
 
 
 def _size(file: Path) -> int:

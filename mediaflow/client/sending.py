@@ -23,6 +23,7 @@ POLL_SECONDS: Final = 0.5
 ASSET_ENDED: Final = ("ready", "failed", "rejected")
 OnBytes = Callable[[int], None]
 OnProgress = Callable[[float], None]
+OnPlayable = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,21 @@ def send_file(client: ApiClient, path: Path, wishes: Wishes, on_bytes: OnBytes) 
     return str(upload["asset_id"])
 
 
-def wait_for_asset(client: ApiClient, asset_id: str, on_progress: OnProgress) -> dict[str, Any]:
-    """The asset when it is ready, failed or rejected; `on_progress` hears 0.0-1.0 until then."""
+def wait_for_asset(
+    client: ApiClient, asset_id: str, on_progress: OnProgress, on_playable: OnPlayable = lambda _asset: None
+) -> dict[str, Any]:
+    """The asset when it is ready, failed or rejected; `on_progress` hears 0.0-1.0 until then, `on_playable` once when
+    it can be watched while the rest of it is made.
+    """
+    told = False
     while True:
         asset: dict[str, Any] = client.call("GET", f"/assets/{asset_id}")
         on_progress(float(asset.get("progress") or 0.0))
         if asset["state"] in ASSET_ENDED:
             return asset
+        if asset["playable"] and not told:
+            told = True
+            on_playable(asset)
         client.pause(POLL_SECONDS)
 
 

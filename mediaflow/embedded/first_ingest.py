@@ -6,7 +6,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ class FirstIngest:
     directory: DataDirectory
     watch_link: Callable[[str], str]
     quiet: bool
+    _shown: set[str] = field(default_factory=set)
 
     @contextmanager
     def sending(self, file: str, relay: Relay) -> Iterator[None]:
@@ -59,9 +60,9 @@ class FirstIngest:
                 # the clip of an earlier start is the same, and one of them is enough
                 wishes = Wishes(reuse=not file)
                 if bars.is_terminal:
-                    asset = ingest(client, path, wishes, wait=True, bars_on=bars)
+                    asset = ingest(client, path, wishes, wait=True, bars_on=bars, on_playable=self._show)
                 else:
-                    asset = ingest_telling(client, path, wishes, lambda line: click.echo(line, err=True))
+                    asset = ingest_telling(client, path, wishes, lambda line: click.echo(line, err=True), self._show)
             except MediaflowError as error:
                 if not client.stopped:
                     self._refuse(error.detail)
@@ -71,10 +72,17 @@ class FirstIngest:
                 relay.sink = write_stderr
 
     def _tell(self, asset: dict[str, Any]) -> None:
-        if asset["state"] == "ready":
-            click.echo(f"Watch: {self.watch_link(asset['id'])}", err=self.quiet)
-        else:
+        if asset["state"] != "ready":
             self._refuse(failure(asset))
+        elif asset["id"] in self._shown:
+            click.echo("It is ready in all its sizes.", err=True)
+        else:
+            self._show(asset)
+
+    def _show(self, asset: dict[str, Any]) -> None:
+        """It plays, perhaps while the rest of it is being made."""
+        self._shown.add(asset["id"])
+        click.echo(f"Watch: {self.watch_link(asset['id'])}", err=self.quiet)
 
     def _refuse(self, sentence: str) -> None:
         complain(sentence)

@@ -300,7 +300,8 @@ def test_up_ends_with_0_when_it_is_stopped_and_says_what_it_does_meanwhile(tmp_p
         assert started.stdout is not None
         facts = json.loads(started.stdout.readline())
         assert set(facts) == {"url", "token", "login_url", "metrics_url", "data_dir"}
-        assert eventually(lambda: "Watch: " in said.read_text(), 60)
+        assert eventually(lambda: "It is ready in all its sizes." in said.read_text(), 60)
+        assert said.read_text().count("Watch: ") == 1
 
         started.send_signal(signal.SIGINT)
 
@@ -442,7 +443,7 @@ def test_ingest_sends_a_file_and_tells_where_to_watch_it(tmp_path: Path, clip: P
 
     assert page.ok
     assert "eyJ" not in "".join(printed), "a token, where the output is no terminal"
-    assert (asset["state"], asset["filename"]) == ("ready", awkward.name)
+    assert (asset["playable"], asset["filename"]) == (True, awkward.name), "it plays while it is made"
 
 
 @pytest.mark.slow
