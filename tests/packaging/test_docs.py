@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import mediaflow.plugin
+from mediaflow import registry
+from mediaflow.observability.core_metrics import CORE_METRICS
 from mediaflow.plugin import hookspecs
+from mediaflow.settings import describe
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "plugins" / "README.md"
@@ -47,6 +51,29 @@ def test_every_hook_has_a_contract(name: str) -> None:
 )
 def test_every_interface_is_in_the_guide(name: str) -> None:
     assert f"`{name}`" in GUIDE.read_text(encoding="utf-8")
+
+
+ENGINE = (ROOT / "deploy" / "engine.md").read_text()
+
+
+def test_the_page_about_the_engine_has_the_bounds_that_the_code_has() -> None:
+    rows = re.findall(r"^\| .+? \| (\d+)(?: s)? \| `(\w+)` in `([\w/]+)\.py` \|$", ENGINE, re.MULTILINE)
+    assert len(rows) == ENGINE.partition("## Bounds")[2].partition("## Metrics")[0].count("\n| ") - 1
+    for value, name, module in rows:
+        assert getattr(import_module(module.replace("/", ".")), name) == int(value), name
+
+
+def test_the_page_about_the_engine_names_metrics_and_settings_that_there_are() -> None:
+    settings, plugins = registry.load({})
+    known = {info.variable for info in describe(settings, plugins.setting_specs)}
+    assert set(re.findall(r"MEDIAFLOW_[A-Z0-9_]+", ENGINE)) <= known
+    metrics = {spec.name for spec in CORE_METRICS}
+    shown = {f"{name}_count" for name in metrics} | metrics
+    queue = (ROOT / "mediaflow" / "observability" / "queue_metrics.py").read_text()
+    named = set(re.findall(r"mediaflow_[a-z_]+", ENGINE))
+    assert [name for name in named if name not in shown and f'"{name}"' not in queue] == []
+    assert {name for name in metrics if "demand" in name or "evicted" in name or "playable" in name} <= named
+    assert "(deploy/engine.md)" in (ROOT / "README.md").read_text()
 
 
 def test_every_promise_of_security_is_held_by_a_test_that_is_there() -> None:
