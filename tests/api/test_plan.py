@@ -22,7 +22,7 @@ from tests.api.site import Api, Site, is_problem
 from tests.services.records import CREATED, a_job, an_asset
 from tests.source_facts import AUDIO, VIDEO
 
-SECONDS = 60
+SECONDS = 240
 MEDIA = MediaInfo(
     "video",
     "mov,mp4",
@@ -87,7 +87,7 @@ def test_a_plan_tells_what_is_made_when_and_why(ann: Api, planned: Asset) -> Non
     assert document["source"] | {"container": ""} == {
         "container": "",
         "size_bytes": 10_000_000,
-        "duration_seconds": 60.0,
+        "duration_seconds": float(SECONDS),
         "width": 1280,
         "height": 720,
         "frame_rate": 25.0,
@@ -100,15 +100,15 @@ def test_a_plan_tells_what_is_made_when_and_why(ann: Api, planned: Asset) -> Non
         "frame_rate": 25.0,
         "segment_frames": 100,
         "segment_seconds": 4.0,
-        "segments": 15,
-        "frames": 1500,
+        "segments": 60,
+        "frames": 6000,
     }
     assert document["left_out"] == [{"rung": "1080p", "why": "The picture is 1280x720: 720p has all of it."}]
     pictures = [each for each in document["renditions"] if each["kind"] == "video"]
     assert [(r["name"], r["width"], r["when"], r["segments"], r["segments_made"]) for r in pictures] == [
-        ("720p", 1280, "on_demand", 15, 0),
-        ("480p", 854, "on_demand", 15, 0),
-        ("360p", 640, "eager", 15, 0),
+        ("720p", 1280, "on_demand", 60, 0),
+        ("480p", 854, "on_demand", 60, 0),
+        ("360p", 640, "eager", 60, 0),
     ]
     assert pictures[0]["why"] == "The picture's own size; made where somebody watches it."
     assert (pictures[0]["expected_bytes"], pictures[0]["measured"]) == (2_500_000 * SECONDS // 8, False)
@@ -121,8 +121,8 @@ def test_a_plan_tells_what_is_made_when_and_why(ann: Api, planned: Asset) -> Non
 def test_a_plan_tells_of_every_task_and_its_parts(site: Site, ann: Api, planned: Asset) -> None:
     tasks = {task["name"]: task for task in plan_of(ann, planned)["tasks"]}
     low = tasks["video-low"]
-    assert (low["makes"], low["when"], low["in_parts"], low["segments"]) == (["360p"], "eager", True, 15)
-    assert sum(part["count"] for part in low["parts"]) == 15
+    assert (low["makes"], low["when"], low["in_parts"], low["segments"]) == (["360p"], "eager", True, 60)
+    assert sum(part["count"] for part in low["parts"]) == 60
     assert low["states"] == {"waiting": len(low["parts"]), "running": 0, "made": 0, "failed": 0}
     assert low["expected_bytes"] == 600_000 * SECONDS // 8
     assert low["core_seconds"] > 0
@@ -159,10 +159,10 @@ def test_what_was_watched_is_there_and_says_what_the_rest_takes(site: Site, ann:
     assert [found["720p"][name] for name in ("segments_made", "made_bytes", "expected_bytes", "measured")] == [
         3,
         3000,
-        15_000,
+        60_000,
         True,
     ]
-    assert (found["360p"]["segments_made"], found["360p"]["expected_bytes"]) == (1, 1500)
+    assert (found["360p"]["segments_made"], found["360p"]["expected_bytes"]) == (1, 6000)
     assert document["made_on_demand"] == {"segments": 3, "size_bytes": 3000}
     assert document["watched_at"] == "2023-11-14T22:13:20.000Z"
     (demanded,) = (task for task in document["tasks"] if task["when"] == "on_demand")
