@@ -15,6 +15,7 @@ from mediaflow.services.assets.library import JobQuery
 from mediaflow.services.delivery import crowding, demand
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.demand import Demand
+from mediaflow.services.pipeline.outlook import MadeOf
 from mediaflow.services.upkeep.eviction import GRACE_SECONDS, Eviction
 from mediaflow.testing.clips import make_clip
 from tests.services.test_opening import addresses, frames_of
@@ -56,6 +57,13 @@ def pieces(world: World) -> list[Job]:
     return world.runtime.database.jobs.find({"kind": "demand"})
 
 
+def planned_and_made(world: World, asset: Asset) -> dict[str, tuple[str, int | None, int | None]]:
+    """What the asset's plan tells of each picture: when it is made, its segments, and how many of them are there."""
+    told = world.runtime.plans.of(ANN, asset.id).outlook
+    assert told.left_out == ()
+    return {r.name: (r.when, r.segments, r.segments_made) for r in told.renditions if r.kind == "video"}
+
+
 def a_minute_later(world: World) -> None:
     """No process remembers what was asked for, and no piece is there any more."""
     runtime = world.runtime
@@ -73,6 +81,7 @@ def test_nothing_of_it_is_made_before_it_is_watched(world: World, source: Path) 
     assert asset.published is not None
     assert {r["name"]: r["when"] for r in asset.published.renditions} == {LARGE: "on_demand", SMALL: "eager"}
     assert world.runtime.library.made(asset) == {LARGE: 0}
+    assert planned_and_made(world, asset) == {LARGE: ("on_demand", SECONDS, 0), SMALL: ("eager", SECONDS, SECONDS)}
     assert len(addresses(world, asset, LARGE)) == len(addresses(world, asset, SMALL)) == 1 + SECONDS
     assert published_file(world, asset, addresses(world, asset, LARGE)[0])[4:8] == b"ftyp"
     assert pieces(world) == []
@@ -91,6 +100,8 @@ def test_a_segment_is_made_for_who_waits_with_what_comes_next_and_stays(
     assert [job.state for job in pieces(world)] == ["done"]
     made = [published_file(world, asset, each) for each in path[4:]]
     assert world.runtime.library.made(asset) == {LARGE: len(made)} == {LARGE: 4}
+    assert planned_and_made(world, asset)[LARGE] == ("on_demand", SECONDS, 4)
+    assert world.runtime.plans.of(ANN, asset.id).outlook.made_on_demand == MadeOf(4, sum(map(len, made)))
 
     assert ask(world, asset, path[1])
     work(world)
@@ -181,6 +192,7 @@ def test_a_later_generation_keeps_its_own(world: World, source: Path) -> None:
     work(world)
     asset = asset_of(world, asset.id)
     assert asset.generation == 2
+    assert planned_and_made(world, asset) == {LARGE: ("on_demand", SECONDS, 0), SMALL: ("eager", SECONDS, SECONDS)}
     path = addresses(world, asset, LARGE)
     assert "g2/" in path[1]
     assert ask(world, asset, path[1])
