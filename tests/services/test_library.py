@@ -13,6 +13,7 @@ import pytest
 from mediaflow.domain.errors import NotFound, PreconditionFailed
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset
+from mediaflow.domain.states import STAGES
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.library import JobQuery, Library
 from mediaflow.services.assets.listing import AssetQuery, Listing
@@ -148,6 +149,14 @@ def test_before_anything_ran_the_end_is_not_known(library: Library) -> None:
     asset = an_asset(state="processing", job_id=new_id())
     library.database.tasks.insert(a_task(a_job(asset, id=asset.job_id), "probe", stage="probe", state="running"))
     assert library.progress(asset).eta_seconds is None
+
+
+def test_tasks_of_one_moment_are_told_in_the_order_of_their_stages(library: Library) -> None:
+    job = a_job(kept(library, an_asset()))
+    library.database.jobs.insert(job)
+    for stage in reversed(STAGES):
+        library.database.tasks.insert(a_task(job, stage, stage=stage))
+    assert [task.stage for task in library.job(ANN, job.id)[1]] == list(STAGES)
 
 
 def test_jobs_are_listed_and_read_by_their_owners(library: Library) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.domain.states import WORK_ACTIVE, JobKind, WorkState
+from mediaflow.domain.states import STAGES, WORK_ACTIVE, JobKind, WorkState
 from mediaflow.services.access.permissions import scope, visible
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader
@@ -80,4 +80,6 @@ class Library:
         return job, self._tasks(job_id)
 
     def _tasks(self, job_id: str) -> list[Task]:
-        return self.database.tasks.find({"job_id": job_id}, sort=("created_at", "id"))
+        found = self.database.tasks.find({"job_id": job_id}, sort=("created_at", "id"))
+        # those of one millisecond in the order of their stages
+        return sorted(found, key=lambda task: (task.created_at, STAGES.index(task.stage)))
