@@ -22,7 +22,7 @@ from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.rendering import longest_watch_seconds
 from mediaflow_local.storage import LocalStorage
 from tests.services.pipeline import ADMIN, ANN, BOB, Pipeline
-from tests.services.records import a_published_asset
+from tests.services.records import a_job, a_published_asset
 from tests.services.world import World
 
 
@@ -387,6 +387,20 @@ def test_they_stay_as_long_as_any_token_lives(duration: float) -> None:
     tokens = StreamTokens(b"k" * 32, 3600, clock=lambda: 7200.0)
     _, expires_at = tokens.mint(a_published_asset(duration_seconds=duration))
     assert longest_watch_seconds(3600, duration) >= expires_at - 7200.0
+
+
+@pytest.mark.parametrize(("generation", "is_left"), [(1, True), (2, False)])
+def test_what_a_piece_for_a_viewer_leaves_of_an_earlier_generation_is_swept(
+    pipeline: Pipeline, reprocess: Reprocess, generation: int, is_left: bool
+) -> None:
+    asset_id, runtime = pipeline.ready(), pipeline.world.runtime
+    reprocess.asset(ANN, asset_id)
+    pipeline.work()
+    assert swept(pipeline, asset_id) == {"g2"}
+    piece = a_job(pipeline.asset(asset_id), kind="demand", generation=generation)
+    runtime.database.jobs.insert(piece)
+    runtime.jobs.end(piece, "done", None)
+    assert (pipeline.asset(asset_id).sweep_at is not None) == is_left
 
 
 def test_what_a_job_leaves_while_its_asset_is_swept_is_swept_later(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from posixpath import dirname, normpath
+
 from mediaflow.domain import keys
 from mediaflow.domain.records import Asset
 from tests.simulation.world import SETTINGS, World
@@ -74,9 +76,21 @@ def what_is_published_stays(world: World, key: str, _before: bytes | None, after
         return None
     if asset.published.file(path, world.scheduler.now) is None:
         return None
+    if path.endswith(".m4s") and not _is_named(world, asset_id, path):
+        return None  # who stood still made what others had made, and takes it back
     if after is None:
         return f"{key} is deleted, and can be reached"
     return f"{key} is written again with other bytes" if _before is not None and after != _before else None
+
+
+def _is_named(world: World, asset_id: str, path: str) -> bool:
+    """True for a segment that a playlist names."""
+    manifests = {
+        key.removeprefix(keys.asset_prefix(asset_id)): body.decode().splitlines()
+        for key, (body, _) in world.storage.objects.items()
+        if key.startswith(keys.asset_prefix(asset_id)) and key.endswith(".tiny")
+    }
+    return any(path == normpath(f"{dirname(place)}/{uri}") for place, lines in manifests.items() for uri in lines)
 
 
 def tokens_end(_world: World, before: Asset | None, after: Asset | None) -> str | None:

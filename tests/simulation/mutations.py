@@ -288,13 +288,6 @@ MUTATIONS: Final = (
         "self.database.now() - 5.0 or",
     ),
     Mutation(
-        "what a piece leaves of a generation that was followed is kept",
-        "pipeline.jobs",
-        'if job.kind != "process":',
-        'if job.kind == "poster":',
-        found=True,
-    ),
-    Mutation(
         "what is made on demand is not published",
         "pipeline.taskdocs",
         "if each.rank > 0 or not each.eager or",

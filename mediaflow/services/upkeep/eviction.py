@@ -68,6 +68,8 @@ class Eviction:
             return 0
         if self.storage.stat(asset.original_key) is None:
             return 0
+        if self.database.assets.peek(asset.id, ("watched_at",)) != {"watched_at": asset.watched_at}:
+            return 0  # it was cold when it was looked up, and somebody has come
         # who begins meanwhile has made again what they ask for, and keeps it
         made_before = Below(self.database.now())
         where = {"asset_id": asset.id, "eager": False, "number": Between(0, None), "created_at": made_before}
