@@ -192,7 +192,8 @@ def what_was_refused_is_gone(world: World) -> str | None:
         asset = world.database.assets.records.get(upload.asset_id)
         if upload.state != "failed" or asset is None:
             continue
-        if asset.state != "failed" or asset.playable or asset.original_key is not None:
+        ended = asset.state in ("failed", "rejected")
+        if not ended or asset.playable or asset.original_key is not None:
             return f"upload {upload.id} failed, and its asset {asset.id} is {asset.state} with {asset.original_key}"
     return None
 

@@ -15,6 +15,7 @@ from tests.simulation.world import World
 QUIET_SECONDS: Final = 60.0
 REASONS: Final = (
     "asset.deleted",
+    "job.no_original",  # begun again just when its file was found to be another than declared
     "job.poison",
     "job.step_failed",
     "media.undecodable",

@@ -53,7 +53,7 @@ class Generations:
 
     def _refused(self, asset: Asset) -> None:
         """Remove a file that turned out not to be the declared one while its job ran (`uploads/originals.py`)."""
-        if asset.state != "failed" or asset.generation > 0:
+        if asset.state not in ("failed", "rejected") or asset.generation > 0:
             return
         upload = self.database.uploads.peek(asset.upload_id, ("state",))
         if upload is not None and upload["state"] == "failed":

@@ -105,7 +105,8 @@ class Originals:
 
 def disown(database: Database, asset: Asset) -> bool:
     """Take a refused file from the asset that failed with it, so that no job begins with it again."""
-    expect = {"state": "failed", "generation": 0, "original_key": keys.upload_key(asset.upload_id)}
+    ended = OneOf(("failed", "rejected"))  # a plugin may have refused it before
+    expect = {"state": ended, "generation": 0, "original_key": keys.upload_key(asset.upload_id)}
     return database.assets.change(asset.id, expect, {"original_key": None, "sha256": None}) is not None
 
 
