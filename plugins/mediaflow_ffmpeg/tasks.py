@@ -20,6 +20,8 @@ PRESET_COST: Final = {
     "veryslow": 15.0,
 }
 """CPU time against veryfast (measured up to medium)."""
+INIT_FRAMES: Final = 4
+"""Enough for the encoder to tell how late it is: from one frame alone the init segment is another one."""
 _ENCODE_SECONDS_PER_PIXEL: Final = 12e-9
 _DECODE_SECONDS_PER_PIXEL: Final = 5e-9
 
@@ -72,7 +74,7 @@ def planned(name: str, job: VideoJob, video: VideoStream, rank: int) -> PlannedT
     """A job as a task, with what it makes and costs."""
     encoded = sum(rendition.width * rendition.height for rendition in job.renditions) * PRESET_COST[job.encoder.preset]
     cost = encoded * _ENCODE_SECONDS_PER_PIXEL + video.width * video.height * _DECODE_SECONDS_PER_PIXEL
-    frames = job.expected_frames if job.span.segment_count != 0 else 1
+    frames = job.expected_frames if job.span.segment_count != 0 else INIT_FRAMES
     weight = round(max(0.1, frames * cost), 3)
     made = tuple(rendition.name for rendition in job.renditions)
     # without its beginning a film is still one that is published when it is made

@@ -35,11 +35,9 @@ from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video
 from mediaflow_ffmpeg.params import Choice, Number, problems
 from mediaflow_ffmpeg.seeking import can_be_sought
 from mediaflow_ffmpeg.streaming import Describe, Streaming
-from mediaflow_ffmpeg.tasks import PRESET_COST, foretold_tasks, part_of, planned
+from mediaflow_ffmpeg.tasks import INIT_FRAMES, PRESET_COST, foretold_tasks, part_of, planned
 from mediaflow_ffmpeg.verify import check_grid, check_length, read_tracks
 
-INIT_FRAMES: Final = 12
-"""Enough for the encoder to tell how late it is: from one frame alone the init segment is another one."""
 PARAMS: Final = (
     Choice("preset", tuple(PRESET_COST)),
     Number("crf", 10, 40),

@@ -151,7 +151,7 @@ class Jobs:
             load_units=task.load_units,
             weight=task.weight,
             # what is watched first does not wait for what comes after it
-            turn=job.created_at + (cost if task.rank == REST else piece.weight_so_far) + piece.place * _AFTER,
+            turn=job.created_at + _turn(piece, cost),
             lane="first" if task.rank == 0 and task.load_units else _lane(task.load_units, piece.whole_weight, cost),
             optional=task.optional,
             rank=task.rank,
@@ -269,6 +269,15 @@ class Jobs:
         for task in self.tasks(job):
             if task.state not in WORK_ENDED:
                 self.database.tasks.change(task.id, {"state": OneOf(("pending", "running"))}, cancelled)
+
+
+def _turn(piece: Piece, job_weight: float) -> float:
+    """After whose work of the owner's it comes, in core seconds. What opens a video is begun together: all of it is
+    needed, and the longest of it goes first.
+    """
+    if piece.task.rank == 0:
+        return 0.0
+    return (job_weight if piece.task.rank == REST else piece.weight_so_far) + piece.place * _AFTER
 
 
 def _lane(load_units: int, weight: float, job_weight: float) -> Lane:
