@@ -46,11 +46,15 @@ class Foretold:
     """What a track will be, told before it is made: `runs` of segments of one length each, in order, as `(count,
     seconds)`. No run of segments will have more bits a second than `peak_bps` (RFC 8216, 4.1), nor all of them together
     more than `average_bps`.
+
+    `cost` is what a second of it is expected to take by itself, in seconds of one core (0: next to nothing). What a
+    machine does not make faster than it is watched is not offered while the rest is being made.
     """
 
     runs: tuple[tuple[int, float], ...]
     peak_bps: int
     average_bps: int
+    cost: float = 0.0
 
     @property
     def segment_count(self) -> int:

@@ -26,10 +26,14 @@ def work_root(settings: Settings) -> Path:
     return Path(settings.work_dir).absolute() if settings.work_dir else settings.data_path / "work"
 
 
+def machine_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def worker_units(settings: Settings) -> int:
     """Load units of one worker process: this machine's cores, shared between the processes."""
-    cores = len(os.sched_getaffinity(0))
-    return settings.worker_load or max(1, cores // max(1, settings.worker_processes))
+    return settings.worker_load or max(1, machine_cores() // max(1, settings.worker_processes))
 
 
 def worker_threads(settings: Settings) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mediaflow.domain.states import Stage
 from mediaflow.plugin import ProcessRunner, Storage
 from mediaflow.registry import Registry
-from mediaflow.runtime.places import work_root
+from mediaflow.runtime.places import machine_cores, work_root
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.services.pipeline.budgets import memory_ceiling, probe_budget
 from mediaflow.services.pipeline.confinement import confinement_of
@@ -93,7 +93,7 @@ def build_stages(on: Ground) -> Stages:
         stepping=Stepping(documents, storage, sources, Inputs(storage), steps, on.metrics, on.work, segments, memory),
         rendering=rendering,
         posters=posters,
-        opening=Opening(database, documents, plugins, jobs.outbox, rendering, on.metrics),
+        opening=Opening(database, documents, plugins, jobs.outbox, rendering, on.metrics, machine_cores()),
         originals=Originals(database, storage, jobs, Blobs(database, storage), documents, on.metrics),
         publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics),
     )

@@ -47,6 +47,7 @@ class VideoJob:
     padded: bool = False
     total_frames: int | None = None
     sought: bool = False
+    source_pixels: int = 0
 
     @property
     def expected_seconds(self) -> float:

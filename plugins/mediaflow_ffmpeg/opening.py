@@ -28,8 +28,12 @@ def can_be_foretold(media: MediaInfo, grid: SegmentGrid | None) -> bool:
     return certain and not media.warnings and (grid is None or grid.frame_count > grid.segment_frames)
 
 
-def foretold_video(grid: SegmentGrid, frames: int, cap_bps: int, buffer_bits: int) -> Foretold:
-    """The segments of so many frames. The encoder's buffer is what runs of segments may have beyond the cap."""
+def foretold_video(
+    grid: SegmentGrid, frames: int, cap_bps: int, buffer_bits: int, frame_seconds: float = 0.0
+) -> Foretold:
+    """The segments of so many frames. The encoder's buffer is what runs of segments may have beyond the cap. A frame is
+    expected to take so many seconds of a core.
+    """
     whole, rest = divmod(frames, grid.segment_frames)
     seconds = float(grid.segment_seconds)
     runs = [(whole, seconds), (1 if rest else 0, float(rest / grid.frame_rate))]
@@ -39,6 +43,7 @@ def foretold_video(grid: SegmentGrid, frames: int, cap_bps: int, buffer_bits: in
         tuple(run for run in runs if run[0]),
         peak_bps=cap_bps + round(buffer_bits / shortest_run) + _BOX_BPS,
         average_bps=cap_bps + round(buffer_bits / length) + _BOX_BPS,
+        cost=round(frame_seconds * float(grid.frame_rate), 3),
     )
 
 

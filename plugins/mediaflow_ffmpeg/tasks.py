@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from mediaflow.plugin import Part, PlannedTask, Span, TaskFailed, VideoRendition, VideoStream, to_json
+from mediaflow.plugin import Part, PlannedTask, Span, TaskFailed, VideoRendition, to_json
 from mediaflow_ffmpeg.jobs import VideoJob
 
 PRESET_COST: Final = {
@@ -26,7 +27,7 @@ _ENCODE_SECONDS_PER_PIXEL: Final = 12e-9
 _DECODE_SECONDS_PER_PIXEL: Final = 5e-9
 
 
-def foretold_tasks(job: VideoJob, video: VideoStream, *, in_parts: bool) -> list[PlannedTask]:
+def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
     """The first segment of the smallest rendition, what opens the others, all of the smallest one, the rest from one
     decode; and those that are made on demand, where the source can be made `in_parts`. The smallest one is what viewers
     begin with, and never waits for demand.
@@ -38,13 +39,13 @@ def foretold_tasks(job: VideoJob, video: VideoStream, *, in_parts: bool) -> list
     opening = replace(job, total_frames=frames)
     first = replace(job.span, segment_count=1)
     count = job.grid.segment_frames
-    tasks = [planned("video-first", replace(opening, renditions=smallest, span=first, expected_frames=count), video, 0)]
+    tasks = [planned("video-first", replace(opening, renditions=smallest, span=first, expected_frames=count), 0)]
     if eager:
-        tasks.append(planned("video-inits", replace(opening, renditions=eager, span=Span(0, 0, 0)), video, 0))
+        tasks.append(planned("video-inits", replace(opening, renditions=eager, span=Span(0, 0, 0)), 0))
     whole = replace(job, exact=True, sought=in_parts)
 
     def made(name: str, renditions: tuple[VideoRendition, ...], rank: int) -> PlannedTask:
-        task = planned(name, replace(whole, renditions=renditions), video, rank)
+        task = planned(name, replace(whole, renditions=renditions), rank)
         return replace(task, segments=whole.segment_count if in_parts else 0)
 
     tasks.append(made("video-low" if others else "video-0", smallest, 1))
@@ -70,10 +71,15 @@ def part_of(job: VideoJob, part: Part) -> VideoJob:
     )
 
 
-def planned(name: str, job: VideoJob, video: VideoStream, rank: int) -> PlannedTask:
+def frame_seconds(job: VideoJob, renditions: Sequence[VideoRendition]) -> float:
+    """What a frame in these renditions takes, in seconds of one core: decoded once, encoded in each."""
+    encoded = sum(rendition.width * rendition.height for rendition in renditions) * PRESET_COST[job.encoder.preset]
+    return encoded * _ENCODE_SECONDS_PER_PIXEL + job.source_pixels * _DECODE_SECONDS_PER_PIXEL
+
+
+def planned(name: str, job: VideoJob, rank: int) -> PlannedTask:
     """A job as a task, with what it makes and costs."""
-    encoded = sum(rendition.width * rendition.height for rendition in job.renditions) * PRESET_COST[job.encoder.preset]
-    cost = encoded * _ENCODE_SECONDS_PER_PIXEL + video.width * video.height * _DECODE_SECONDS_PER_PIXEL
+    cost = frame_seconds(job, job.renditions)
     frames = job.expected_frames if job.span.segment_count != 0 else INIT_FRAMES
     weight = round(max(0.1, frames * cost), 3)
     made = tuple(rendition.name for rendition in job.renditions)

@@ -35,7 +35,7 @@ from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video
 from mediaflow_ffmpeg.params import Choice, Number, problems
 from mediaflow_ffmpeg.seeking import can_be_sought
 from mediaflow_ffmpeg.streaming import Describe, Streaming
-from mediaflow_ffmpeg.tasks import INIT_FRAMES, PRESET_COST, foretold_tasks, part_of, planned
+from mediaflow_ffmpeg.tasks import INIT_FRAMES, PRESET_COST, foretold_tasks, frame_seconds, part_of, planned
 from mediaflow_ffmpeg.verify import check_grid, check_length, read_tracks
 
 PARAMS: Final = (
@@ -63,10 +63,11 @@ class H264Video:
         (span,) = plan.spans
         origin = origin_seconds(media)
         frames = _expected_frames(span, plan.grid, media.video, origin)
-        job = VideoJob(plan.video, plan.grid, span, encoder, origin, frames)
+        pixels = media.video.width * media.video.height
+        job = VideoJob(plan.video, plan.grid, span, encoder, origin, frames, source_pixels=pixels)
         if can_be_foretold(media, plan.grid) and frames > plan.grid.segment_frames:
-            return foretold_tasks(job, media.video, in_parts=can_be_sought(media))
-        return [planned("video-0", job, media.video, 2)]
+            return foretold_tasks(job, in_parts=can_be_sought(media))
+        return [planned("video-0", job, 2)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         job = from_json(VideoJob, task.params)
@@ -181,8 +182,9 @@ def _foretelling(job: VideoJob, init: Artifact) -> Artifact:
     """The init segment with all that is to come of its track, where that is to be told."""
     if job.total_frames is None:
         return init
-    cap = next(rendition.max_bitrate_bps for rendition in job.renditions if rendition.name == init.track)
-    return replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, BUFFER_SECONDS * cap))
+    rendition = next(each for each in job.renditions if each.name == init.track)
+    cap, alone = rendition.max_bitrate_bps, frame_seconds(job, (rendition,))
+    return replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, BUFFER_SECONDS * cap, alone))
 
 
 def _describe(job: VideoJob, rendition: VideoRendition, track: WrittenTrack) -> Track:

@@ -12,7 +12,7 @@ from mediaflow.domain.errors import MediaflowError, TaskFailed
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import Lane
 from mediaflow.services.pipeline.lease import Lease
-from mediaflow.services.pipeline.stepping import LONG_NICE, Stepping
+from mediaflow.services.pipeline.stepping import NICE, Stepping
 from mediaflow.services.ports import StepHooks, StepRequest
 from mediaflow.testing.clips import make_clip
 from tests.services.working import ingest, working_world
@@ -29,7 +29,7 @@ class Asked:
         return []
 
 
-@pytest.mark.parametrize(("lane", "nice"), [("short", 0), ("long", LONG_NICE)])
+@pytest.mark.parametrize(("lane", "nice"), NICE.items())
 def test_a_long_task_gives_way_to_others_on_the_cores(tmp_path: Path, lane: Lane, nice: int) -> None:
     with working_world(tmp_path) as world:
         runtime, asked = world.runtime, Asked()

@@ -78,6 +78,8 @@ def _unfit_foretold(told: Foretold) -> str | None:
     for field in ("peak_bps", "average_bps"):
         if not 0 < getattr(told, field) <= MOST_BPS:
             return f"that it foretells {field} {getattr(told, field)}; it must be 1 to {MOST_BPS}"
+    if not 0 <= told.cost <= MOST_SECONDS:  # nor NaN
+        return f"that it foretells a cost of {told.cost!r}; it must be 0 to {MOST_SECONDS:.0f}"
     return None
 
 

@@ -7,7 +7,7 @@ neither attempt nor place. Publishing takes its place later, and who began here 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mediaflow.domain import keys
@@ -25,6 +25,8 @@ from mediaflow.services.ports import Database, Metrics, Outbox, Plugins
 
 MOST_TOGETHER: Final = 2 * MOST_FORETOLD
 """Picture and sound of the longest film."""
+LIVELY: Final = 0.35
+"""Of the cores: so much may take what is offered while it is made. The rest of a film is being made on them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,14 @@ class Opening:
     outbox: Outbox
     rendering: Rendering
     metrics: Metrics
+    cores: int = 1
 
     def open(self, task: Task, _lease: Lease) -> dict[str, Any]:
         """Let viewers begin, unless not all that they need is foretold; then they wait until it is published."""
         asset, media, job = self.documents.asset(task), self.documents.media(task), self.documents.job(task)
         done = self.documents.needed(task)
-        presentation = foretold(
-            task.generation, (self.rendering.produced(asset.id, (each.result or {})["path"]) for each in done)
-        )
+        produced = (self.rendering.produced(asset.id, (each.result or {})["path"]) for each in done)
+        presentation = lively(foretold(task.generation, produced), self.cores)
         if (
             len(done) < len(task.needs)
             or (media.video is not None and not presentation.video)
@@ -80,6 +82,16 @@ class Opening:
             return False
         self.metrics.observe("mediaflow_asset_playable_seconds", now - seen.created_at)
         return True
+
+
+def lively(presentation: Presentation, cores: int) -> Presentation:
+    """The same with the smallest picture and those that are made faster than they are watched, beside all the rest.
+
+    Measured: with 1080p offered on two cores, players that went up to it stood still for 6 to 12 s of 30.
+    """
+    video = presentation.video
+    offered = [r for r in video[:-1] if r.foretold is None or r.foretold.cost <= LIVELY * cores]
+    return replace(presentation, video=(*offered, *video[-1:]))
 
 
 def foretold(generation: int, produced: Iterable[Produced]) -> Presentation:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from mediaflow.domain import keys
@@ -16,6 +17,7 @@ from mediaflow.domain.errors import InsufficientStorage, TaskFailed
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Task
+from mediaflow.domain.states import Lane
 from mediaflow.plugin import StepTask, Storage
 from mediaflow.plugin.wire import dump
 from mediaflow.sandbox.ownership import remove_tree
@@ -33,8 +35,10 @@ STEP_SECONDS_PER_MEDIA_SECOND = 120.0
 STEP_SECONDS_AT_LEAST = 600.0
 LEAST_FREE_BYTES: Final = 1024**2
 """With less room for work, a step that failed has failed for that."""
-LONG_NICE: Final = 10
-"""A long task lets others have the cores: they are over soon, and it takes what is left."""
+NICE: Final[Mapping[Lane, int]] = MappingProxyType({"bookkeeping": 0, "first": 0, "short": 5, "long": 15})
+"""What somebody waits for in front of a player has the cores first. A long task lets short ones have them: they are
+over soon, and it takes what is left.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Stepping:
                 directory=str(directory),
                 time_limit_seconds=seconds,
                 inputs=inputs,
-                nice=LONG_NICE if task.lane == "long" else 0,
+                nice=NICE[task.lane],
                 budget=step_budget(media, seconds, directory, self.memory_bytes),
             )
             kept = Keeping(self.storage, self.segments, task, path, directory, lease)
