@@ -7,6 +7,7 @@ whoever comes there later finds it.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -31,7 +32,9 @@ AHEAD_SECONDS: Final = 10.0
 AHEAD: Final = (2, 16)
 """The fewest and the most segments of that."""
 NEAR: Final = 3
-"""What is so many segments behind what is being made is waited for."""
+"""What is so many segments on of what was made is waited for at most, ..."""
+IN_TIME_SECONDS: Final = 6.0
+"""... and only what takes so long on one core: a request waits 9 s (`awaiting.py`)."""
 WANTED_SECONDS: Final = 20.0
 """A wish lasts as long as a request waits, and as long again."""
 RENEWED_SECONDS: Final = 5.0
@@ -65,7 +68,7 @@ class Demand:
             return False
         recipe = _recipe(source, wanted.track)
         # without one, the task that makes all of the track is on its way
-        if recipe is None or wanted.number < 0 or self._is_being_made(source, wanted, now):
+        if recipe is None or wanted.number < 0 or self._is_being_made(source, recipe, wanted, now):
             return True
         if self._underway(source.owner) >= MOST_OF_OWNER or not may_begin():
             self.metrics.count("mediaflow_demand_total", outcome="refused")
@@ -86,18 +89,26 @@ class Demand:
 
     # --- what is on its way
 
-    def _is_being_made(self, source: Job, wanted: Wanted, now: float) -> bool:
+    def _is_being_made(self, source: Job, recipe: Recipe, wanted: Wanted, now: float) -> bool:
         """True when somebody is at it, or about to be: who waits to be begun learns that it is wanted still."""
-        lately = {keys.attempt_task(made.path) for made in self._made(wanted, -NEAR, 0)}
+        newest: dict[str, int] = {}
+        for made in self._made(wanted, -NEAR, 0):
+            name = keys.attempt_task(made.path)
+            newest[name] = max(made.number, newest.get(name, 0))
         for job in self._pieces(wanted):
             task = (job.plan or {})["task"]
-            if _is_near(wanted, load(Part, task["part"]), at_it=task["name"] in lately):
+            ahead = _ahead(wanted, load(Part, task["part"]), newest.get(task["name"]))
+            if ahead == 1 or ahead * recipe.seconds <= IN_TIME_SECONDS:
                 expect, changes = {"state": "pending"}, {"wanted_until": now + WANTED_SECONDS}
                 self.database.tasks.change(task_id(job.id, task["name"]), expect, changes)
                 return True
         running = self.database.tasks.find({"job_id": source.id, "state": "running", "stage": "step"})
         parts = ((task.name, load(Part, task.part)) for task in running if task.part is not None)
-        return any(_is_near(wanted, part, at_it=name in lately) for name, part in parts)
+        # these make all their tracks side by side, and give way to what somebody waits for
+        return any(
+            _ahead(wanted, part, newest.get(name)) * recipe.seconds * len(part.tracks) <= IN_TIME_SECONDS
+            for name, part in parts
+        )
 
     def _pieces(self, wanted: Wanted) -> list[Job]:
         where = {"asset_id": wanted.asset_id, "generation": wanted.generation, "kind": "demand"}
@@ -167,8 +178,11 @@ def _recipe(source: Job, track: str) -> Recipe | None:
     return next((load(Recipe, each) for each in source.recipes if track in each["tracks"]), None)
 
 
-def _is_near(wanted: Wanted, part: Part, *, at_it: bool) -> bool:
-    """True for a segment of the part that is made next: it has just made those before it (`at_it`), or begins there."""
+def _ahead(wanted: Wanted, part: Part, newest: int | None) -> float:
+    """How many segments on the wanted one is of the `newest` that was made of the part (None: it begins); infinity for
+    what is not of it, or far ahead.
+    """
     if wanted.track not in part.tracks or not part.first <= wanted.number < part.first + part.count:
-        return False
-    return at_it or wanted.number <= part.first + NEAR
+        return math.inf
+    ahead = wanted.number - (part.first - 1 if newest is None else newest)
+    return ahead if ahead <= NEAR else math.inf
