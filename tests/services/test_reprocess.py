@@ -14,7 +14,7 @@ from mediaflow.domain.errors import Conflict, Forbidden, InvalidInput, LeaseLost
 from mediaflow.domain.ids import job_id
 from mediaflow.domain.publication import Files, FileType, Output
 from mediaflow.domain.records import Asset, Job, Task
-from mediaflow.domain.states import STAGES
+from mediaflow.domain.states import STAGES, WORK_ENDED
 from mediaflow.plugin import ObjectInfo
 from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.delivery.stream_tokens import StreamTokens
@@ -363,9 +363,14 @@ def generations(pipeline: Pipeline, asset_id: str) -> set[str]:
 
 
 def swept(pipeline: Pipeline, asset_id: str) -> set[str]:
-    """The generations that have files once the time for sweeping has come."""
-    pipeline.world.runtime.database.assets.change(asset_id, {}, {"sweep_at": 1.0})
-    pipeline.world.runtime.reconciler.sweep()
+    """The generations that have files once the time for sweeping has come, and tasks that ended did so long ago."""
+    runtime = pipeline.world.runtime
+    for job in runtime.database.jobs.find({"asset_id": asset_id}):
+        for task in runtime.jobs.tasks(job.id):
+            if task.state in WORK_ENDED:
+                runtime.database.tasks.change(task.id, {}, {"updated_at": 1.0, "lease_until": 0.0})
+    runtime.database.assets.change(asset_id, {}, {"sweep_at": 1.0})
+    runtime.reconciler.sweep()
     return generations(pipeline, asset_id)
 
 

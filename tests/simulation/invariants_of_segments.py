@@ -73,7 +73,8 @@ def the_first_stays(world: World, before: MadeSegment | None, after: MadeSegment
         return None
     if before is None or (asset := world.database.assets.records.get(before.asset_id)) is None:
         return None
-    if asset.deleted_at is None and _can_be_asked_for(world, asset, before) and not _may_be_evicted(world, before):
+    may_go = _may_be_evicted(world, before)  # of what is deleted, too: restored, it is made again at its address
+    if asset.deleted_at is None and _can_be_asked_for(world, asset, before) and not may_go:
         return f"the record of segment {before.number} of {before.track} is gone, and can be asked for"
     return None
 

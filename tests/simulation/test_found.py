@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError
+from mediaflow.domain.ids import segment_id
+from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.states import MAX_ATTEMPTS, WORK_ENDED
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.integrity.collector import Collector
 from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
-from tests.simulation import invariants
+from tests.simulation import invariants, invariants_of_segments
 from tests.simulation.determined import determined
 from tests.simulation.faults import Faults
 from tests.simulation.histories import run
@@ -41,7 +44,11 @@ def befalls(world: World, call: str, what: str, act: Callable[[], object]) -> No
 
 def sent(node: Node, data: bytes = b"film one") -> str:
     """The id of an upload whose bytes are all there."""
-    upload, _ = node.ingest.announce("ann", NewUpload(filename="f", size_bytes=len(data), auto_complete=False))
+    return taken_in(node, data, NewUpload(filename="f", size_bytes=len(data), auto_complete=False))
+
+
+def taken_in(node: Node, data: bytes, announced: NewUpload) -> str:
+    upload, _ = node.ingest.announce("ann", announced)
     node.ingest.receive("ann", upload.id, 0, [data], content_length=len(data), digest=None)
     node.ingest.complete("ann", upload.id)
     return upload.id
@@ -140,6 +147,57 @@ def test_a_chunk_that_was_claimed_after_its_upload_was_forgotten_is_garbage(worl
     assert world.database.records("chunks") == []
 
 
+def test_what_is_written_by_who_claimed_a_task_after_its_jobs_end_is_swept(world: World) -> None:
+    node = a_node(world)
+    node.assembly.finish(sent(node))
+    node.execution.work("probe", "validate", "plan")
+    (job,) = world.database.records("jobs")
+    befalls(world, "jobs.change", "crash after", lambda: node.jobs.end(job, "cancelled", None))
+    world.scheduler.now += 100.0
+    task = (late := a_node(world)).execution.claims.best("step")  # and stands still
+    assert task is not None
+    later(world, 25.0)
+    path = keys.attempt_path(task.generation, task.name, task.attempt)
+    late.storage.put(f"{keys.asset_prefix(job.asset_id)}{path}/init.mp4", [b"x"], size_bytes=1, content_type="v/x")
+    later(world, 400.0)
+    assert (world.database.records("assets")[0].sweep_at, list(world.storage.list("assets/"))) == (None, [])
+
+
+def test_who_dies_while_it_refuses_an_upload_that_others_began_to_refuse_leaves_no_bytes(world: World) -> None:
+    announced = NewUpload(filename="f", size_bytes=8, sha256="0" * 64, auto_complete=False)
+    upload = taken_in(a_node(world), b"film one", announced)
+    befalls(world, "assets.change", "crash after", lambda: a_node(world).assembly.finish(upload))
+    later(world, 130.0)  # its asset, which has failed, is swept
+    befalls(world, "storage.delete", "crash before", lambda: a_node(world).assembly.finish(upload))
+    later(world, 400.0)
+    assert (world.database.records("assets")[0].sweep_at, world.storage.objects) == (None, {})
+
+
+def test_what_was_evicted_in_the_trash_may_be_another_object_afterwards(world: World) -> None:
+    node = a_node(world)
+    node.assembly.finish(sent(node))
+    (asset,) = world.database.records("assets")
+    node.trash.delete(Principal("ann", "user"), asset.id)
+    key, now = segment_id(asset.id, 1, "180p", 3), world.scheduler.now
+    made = MadeSegment(
+        id=key,
+        asset_id=asset.id,
+        generation=1,
+        track="180p",
+        number=3,
+        path="g1/a.1/180p/3.m4s",
+        content_type="video/mp4",
+        size_bytes=1,
+        duration_seconds=2.0,
+        created_at=now,
+        eager=False,
+    )
+    for ago, known in ((1.0, {key: "there"}), (world.longest_watch + 1.0, {})):
+        world.observed.sent[key], world.observed.watched[asset.id] = "there", now - ago
+        assert invariants_of_segments.the_first_stays(world, made, None) is None
+        assert world.observed.sent == known, "of what was watched just now nothing may be evicted"
+
+
 def test_all_work_ends_after_each(world: World) -> None:
     node = a_node(world)
     node.assembly.finish(sent(node))
@@ -155,6 +213,7 @@ SEEDS = {
     101956: "the making of an asset was told that a quota took back meanwhile",
     207390: "an upload that stood still beyond its purge, and met a database that was away, kept its original for ever",
     201742: "a request that stood still inside its write wrote over a received chunk, and its parts were kept for ever",
+    5014623: "a worker stood still in a task that was claimed after the job's end, and wrote after the sweep",
     683367: "a task of a deleted asset was claimed in the moment when its purge began",
 }
 
