@@ -70,7 +70,7 @@ def wait_for_asset(
         on_progress(float(asset.get("progress") or 0.0))
         if asset["state"] in ASSET_ENDED:
             return asset
-        if asset["playable"] and not told:
+        if asset.get("playable") and not told:
             told = True
             on_playable(asset)
         client.pause(POLL_SECONDS)
