@@ -199,7 +199,7 @@ def _produced(*runs: int, name: str = "00000.m4s") -> Produced:
 
 def test_many_tracks_that_foretell_much_are_not_written_down() -> None:
     """Each may be fit by itself: together they would take the worker's memory."""
-    with pytest.raises(TaskFailed, match="More than 100000 segments are foretold"):
+    with pytest.raises(TaskFailed, match="More than 200000 segments are foretold"):
         foretold(1, [_produced(*(50_000,) * 1000)])
 
 

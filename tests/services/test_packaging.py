@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from mediaflow.domain.errors import TaskFailed
-from mediaflow.domain.presentation import Artifact, Track
+from mediaflow.domain.presentation import Artifact, Foretold, Track
 from mediaflow.domain.publication import FileType, Output, Publication
 from mediaflow.services.pipeline.packaging import (
     Produced,
@@ -170,3 +170,16 @@ def test_thousands_of_segments_are_told_in_a_few_words() -> None:
     }
     told = {path: files.what(f"g1/video-0.1/{path}") for path in ("720p/00007.m4s", "720p/02999.m4s", "other/0.m4s")}
     assert [what and what.content_type for what in told.values()] == ["video/x-strange", "video/iso.segment", None]
+
+
+def test_what_the_parts_of_a_track_foretell_is_written_down_once_and_only_where_it_is_not_there() -> None:
+    told = Foretold(((2, 4.0),), 9000, 8000)
+    high, low = track("720p", 720), track("360p", 360)
+    parts = [Produced(f"g1/video_{n}.1", (replace(init(low), foretells=told), segment("360p", n))) for n in range(2)]
+    watched = Produced("g1/video_init.1", (replace(init(high), foretells=told),))
+
+    made = build_presentation([watched, *parts])
+
+    assert [(r.track.name, r.foretold) for r in made.video] == [("720p", told), ("360p", None)]
+    assert [s.uri for s in made.video[0].segments] == ["../tracks/720p/00000.m4s", "../tracks/720p/00001.m4s"]
+    assert [s.uri for s in made.video[1].segments] == ["../video_0.1/360p/00000.m4s", "../video_1.1/360p/00001.m4s"]

@@ -23,8 +23,8 @@ from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.ports import Database, Metrics, Outbox, Plugins
 
-MOST_TOGETHER: Final = 2 * MOST_FORETOLD
-"""Picture and sound of the longest film."""
+MOST_TOGETHER: Final = 4 * MOST_FORETOLD
+"""All sizes and bit rates of a day, in segments of 4 s."""
 LIVELY: Final = 0.35
 """Of the cores: so much may take what is offered while it is made. The rest of a film is being made on them too."""
 
@@ -111,6 +111,6 @@ def foretold(generation: int, produced: Iterable[Produced]) -> Presentation:
                         code="job.step_broken",
                     )
                 first = firsts.get(artifact.describes.name, artifact)
-                rendition = foretold_rendition(generation, artifact.describes, artifact.foretells, artifact, first)
+                rendition = foretold_rendition(artifact.describes, generation, artifact.foretells, artifact, first)
                 found.setdefault(artifact.describes.name, rendition)
     return presentation_of(found.values())

@@ -93,7 +93,7 @@ def outputs_of(produced: Iterable[Produced]) -> list[Output]:
 def build_presentation(produced: Iterable[Produced], place: Place = beside_manifests) -> Presentation:
     """All tracks with their segments in order. TaskFailed (`job.incomplete`) names what is missing."""
     inits: dict[str, tuple[Track, str]] = {}
-    on_demand: dict[str, Rendition] = {}
+    promised: dict[str, tuple[int, Foretold, Artifact]] = {}
     segments: dict[str, dict[int, Segment]] = defaultdict(dict)
     makers: dict[tuple[str, int], str] = {}
     for source in produced:
@@ -104,17 +104,17 @@ def build_presentation(produced: Iterable[Produced], place: Place = beside_manif
                     inits[track.name] = (track, quote(place(source, artifact)))
                 if artifact.foretells is not None:
                     generation = keys.generation_of(f"{source.path}/") or 0
-                    told = foretold_rendition(generation, track, artifact.foretells, artifact, artifact)
-                    on_demand.setdefault(track.name, told)
+                    promised.setdefault(track.name, (generation, artifact.foretells, artifact))
             elif artifact.role == "segment" and artifact.track is not None and artifact.number is not None:
                 seconds, uri = artifact.duration_seconds or 0.0, quote(place(source, artifact))
                 segment = Segment(uri, seconds, artifact.size_bytes)
                 _claim(makers, (artifact.track, artifact.number), source.task)
                 segments[artifact.track][artifact.number] = segment
+    # Of what is made on demand there is an init segment alone, which foretells the rest. Each part of any other track
+    # has such a one as well: what these foretell is there, and is not written down once for each of them.
     renditions = [
-        # of what is made on demand there is an init segment, which foretells the rest
-        on_demand[name]
-        if name in on_demand and not segments[name]
+        foretold_rendition(track, *promised[name])
+        if name in promised and not segments[name]
         else Rendition(named(track), uri, _in_order(name, segments[name]))
         for name, (track, uri) in inits.items()
     ]
@@ -126,8 +126,11 @@ def build_presentation(produced: Iterable[Produced], place: Place = beside_manif
     return presentation
 
 
-def foretold_rendition(generation: int, track: Track, told: Foretold, init: Artifact, first: Artifact) -> Rendition:
+def foretold_rendition(
+    track: Track, generation: int, told: Foretold, init: Artifact, first: Artifact | None = None
+) -> Rendition:
     """A track that is made while it is watched: each segment at its address. `first` is like all of them."""
+    first = first or init
     lengths = [seconds for count, seconds in told.runs for _ in range(count)]
     segments = (
         Segment(_address(generation, track.name, number, first), seconds, 0) for number, seconds in enumerate(lengths)

@@ -54,7 +54,8 @@ class Publishing:
         path = keys.attempt_path(task.generation, task.name, task.attempt)
         formats = self.plugins.profiles[self.documents.job(task).profile or ""].manifests
         written = self.rendering.write(asset.id, path, presentation, formats)
-        on_demand = {r.track.name: len(r.segments) for r in presentation.video if r.foretold is not None}
+        presented = (*presentation.video, *presentation.audio)
+        on_demand = {r.track.name: len(r.segments) for r in presented if r.foretold is not None}
         publication = Publication(
             generation=task.generation,
             outputs=(*written.outputs, *outputs),
