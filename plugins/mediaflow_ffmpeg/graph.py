@@ -67,6 +67,8 @@ def _cascade(node: Node, renditions: Sequence[VideoRendition]) -> list[Node]:
     for rendition, smaller in zip(renditions, [*renditions[1:], None], strict=True):
         if nodes:
             node = node.filter("scale", rendition.width, rendition.height, flags=SCALER)
+            # 854x480 of 1280x720 would have pixels of 1280:1281, and another init segment than when it is made alone
+            node = node.filter("setsar", "1")
         if smaller is None:
             nodes.append(node)
         else:

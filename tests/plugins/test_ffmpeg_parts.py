@@ -17,6 +17,7 @@ from mediaflow.plugin import (
     MediaRejected,
     Part,
     PlannedTask,
+    Rung,
     Step,
     StepSpec,
     StepTask,
@@ -85,6 +86,25 @@ def test_all_init_segments_are_the_same(source: Path, media: MediaInfo, tmp_path
         )
 
     assert len(set(found)) == 1
+
+
+def test_a_size_has_one_init_segment_alone_and_beside_larger_ones(
+    source: Path, media: MediaInfo, tmp_path: Path
+) -> None:
+    # 120p is 214x120: not quite 16:9
+    ladder = tuple(Rung(f"{height}p", height, 300_000, 64_000) for height in (180, 120, 90))
+    spec = StepSpec("video.h264", {"preset": "ultrafast"})
+    tasks = {task.name: task for task in H264Video().plan(media, spec, profile_of(spec, ladder=ladder))}
+    together = digests(
+        run(H264Video(), tasks["video-inits"], media, source, tmp_path / "inits", None), tmp_path / "inits"
+    )
+    assert list(together) == ["180p", "120p"]
+
+    alone = digests(
+        run(H264Video(), tasks["video-0"], media, source, tmp_path / "alone", Part(("120p",), 4, 1)), tmp_path / "alone"
+    )
+
+    assert alone["120p"] == together["120p"]
 
 
 def test_what_is_made_on_demand_is_a_task_of_its_own() -> None:
