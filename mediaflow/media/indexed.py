@@ -102,8 +102,7 @@ def _packets(ends: _Ends) -> StreamPackets:
     tick = 1 / track.timescale
     longest = track.longest * tick
     return StreamPackets(
-        # with six digits, as ffprobe writes them; the others only tell the order where these are known
-        pts=array("d", map(round, _seconds(shown, ends.moved[0], tick), repeat(6))),
+        pts=array("d", _seconds(shown, ends.moved[0], tick)),
         dts=array("d", _seconds(decoded, ends.moved[1], tick)),
         longest=max(ends.seconds, round(longest, 6) if longest <= LAST_SECONDS else 0.0),
         last=ends.seconds,

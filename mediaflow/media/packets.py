@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import sub
 from typing import Final
 
 from mediaflow.domain.errors import MediaRejected
@@ -68,7 +68,8 @@ class StreamPackets:
     def times(self) -> list[float]:
         """When frames are shown, sorted; from decoding times where the container has no others (AVI). May be empty."""
         for times in (self.pts, self.dts):
-            known = sorted(time for time in times if not math.isnan(time))
+            # NaN makes a sum NaN: mostly none is there, and a film of two hours has half a million times
+            known = sorted(time for time in times if not math.isnan(time)) if math.isnan(sum(times)) else sorted(times)
             if len(known) >= 0.95 * self.count:  # else: MPEG elementary streams lack the times of their B-frames
                 return known
         return []
@@ -114,12 +115,22 @@ def first_leap(streams: Iterable[StreamPackets]) -> float | None:
     shown = [times for times in (stream.times() for stream in streams) if times]
     if not shown or max(times[-1] for times in shown) - min(times[0] for times in shown) <= LEAP_SECONDS:
         return None
-    begin: float | None = None
-    for before, after in pairwise(heapq.merge(*shown)):
-        begin = before if begin is None else begin
-        if after - before > max(LEAP_SECONDS, LEAP_FACTOR * (before - begin)):
-            return after
+    # of each stream only the runs without such a gap: a film has one, and half a million packets
+    runs = sorted(run for times in shown for run in _runs(times))
+    begin, before = runs[0]
+    for first, last in runs:
+        if first - before > max(LEAP_SECONDS, LEAP_FACTOR * (before - begin)):
+            return first
+        before = max(before, last)
     return None
+
+
+def _runs(times: list[float]) -> Iterator[tuple[float, float]]:
+    """The first and last of those, sorted, that follow each other within `LEAP_SECONDS`."""
+    gaps = map(sub, islice(times, 1, None), times)
+    places = [place for place, gap in enumerate(gaps, 1) if gap > LEAP_SECONDS]
+    for begin, end in pairwise([0, *places, len(times)]):
+        yield times[begin], times[end - 1]
 
 
 def _seconds(text: str) -> float:

@@ -206,10 +206,11 @@ def _extent(times: Sequence[float], packets: StreamPackets, usual: float, count:
     if not times:
         return math.nan, round(count * usual, 6)
     last = packets.last if 0 < packets.last <= max(1.0, packets.longest) else usual
-    seconds = times[-1] - times[0] + last
+    first, final = (round(times[place], 6) for place in (0, -1))  # as ffprobe writes them, also where an index told
+    seconds = final - first + last
     if packets.total > 2 * seconds + 1:  # the times are broken (seen: MP3 in AVI, all of it within 20 ms)
         seconds = packets.total
-    return times[0], round(seconds, 6)
+    return first, round(seconds, 6)
 
 
 def _start(form: Mapping[str, Any]) -> float:

@@ -17,7 +17,7 @@ from mediaflow.plugin import (
     safe_input_options,
 )
 from mediaflow_ffmpeg.cutting import RAW, run_of
-from mediaflow_ffmpeg.graph import Node, audio_graph, picture, seconds, video_graph
+from mediaflow_ffmpeg.graph import Node, audio_graph, black, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, AudioJob, VideoJob
 
 MAX_ERROR_RATE: Final = 0.5
@@ -80,6 +80,15 @@ def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path
         brief=job.brief,
         repeats=-1 if job.padded else _REPEATS if job.exact else 0,
     )
+    return _video_compiled(job, nodes, directory)
+
+
+def init_command(job: VideoJob, video: VideoStream, directory: Path) -> list[str]:
+    """The same of a few black frames: what stands in an init segment is decided by the options, not by the picture."""
+    return _video_compiled(job, black(video, job.renditions, job.grid, job.expected_frames), directory)
+
+
+def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path) -> list[str]:
     names = [rendition.name for rendition in job.renditions]
     options = _h264_options(job)
     options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, directory)
@@ -119,8 +128,9 @@ def _h264_options(job: VideoJob) -> dict[str, Any]:
         # ... and one after which no frame refers to an earlier one
         "forced-idr": 1,
         "flags:v": "+cgop",
-        # spans that differ in quality still share one picture parameter set, and so one init segment
-        "x264-params": "stitchable=1",
+        # stitchable: spans that differ in quality still share one picture parameter set, and so one init segment.
+        # chromaloc: to the left, where scaling puts it; else the source's own would stand in the init segment.
+        "x264-params": "stitchable=1:chromaloc=0",
     }
     if job.encoder.tune:
         options["tune"] = job.encoder.tune

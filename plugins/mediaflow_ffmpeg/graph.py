@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
 
+import ffmpeg
+
 from mediaflow.plugin import AudioRendition, SegmentGrid, VideoRendition, VideoStream
 from mediaflow_ffmpeg.colour import Colours, output_colours
 
@@ -86,7 +88,18 @@ def deinterlaced(node: Node, video: VideoStream) -> Node:
 def picture(node: Node, video: VideoStream, width: int, height: int) -> Node:
     """The picture at that size in square pixels, in 8-bit 4:2:0 limited range with the output's colours and tags."""
     colours = output_colours(video)
-    node = _scaled(node, video, colours, width, height)
+    return _tagged(_scaled(node, video, colours, width, height), colours)
+
+
+def black(video: VideoStream, renditions: Sequence[VideoRendition], grid: SegmentGrid, frames: int) -> list[Node]:
+    """One node for each rendition, as `video_graph` has them, with nothing in the picture and no source."""
+    size = f"{renditions[0].width}x{renditions[0].height}"
+    node = ffmpeg.input(f"color=black:size={size}:rate={grid.frame_rate}", format="lavfi")["0"]
+    node = node.filter("trim", end_frame=frames).filter("format", "yuv420p")
+    return _cascade(_tagged(node, output_colours(video)), renditions)
+
+
+def _tagged(node: Node, colours: Colours) -> Node:
     # scale keeps the display aspect by changing the sample aspect; the planner has already made the pixels square
     node = node.filter("setsar", "1")
     return node.filter(

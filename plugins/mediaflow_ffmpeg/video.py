@@ -28,7 +28,7 @@ from mediaflow.plugin import (
     origin_seconds,
     plan_encode,
 )
-from mediaflow_ffmpeg.commands import AGAIN, HERE, video_command
+from mediaflow_ffmpeg.commands import AGAIN, HERE, init_command, video_command
 from mediaflow_ffmpeg.encoding import check_ends, encode, undecodable
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, Encoder, VideoJob
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video
@@ -130,9 +130,12 @@ def _begins(job: VideoJob, tracks: Sequence[WrittenTrack]) -> bool:
 
 
 def _init_segments(job: VideoJob, media: MediaInfo, workspace: Workspace) -> list[Artifact]:
-    """Those of the whole tracks, from the source's first frames: the encoder writes the same ones for any frames."""
-    few = replace(job, span=Span(0, 0, 1), expected_frames=INIT_FRAMES, exact=True, padded=True, sought=False)
-    tracks = _encoded(few, media, Streaming(workspace, _described_by(few), None))
+    """Those of the whole tracks, from black frames: the encoder writes the same ones for any frames."""
+    few = replace(job, span=Span(0, 0, 1), expected_frames=INIT_FRAMES, exact=True)
+    if media.video is not None:
+        argv = init_command(few, media.video, HERE)
+        encode(argv, media, media.video.index, few.expected_seconds, workspace)
+    tracks = read_tracks(workspace.directory, [rendition.name for rendition in few.renditions], 0)
     found = [artifacts[0] for artifacts in _described(few, tracks)]
     for init in found:
         workspace.made(init)

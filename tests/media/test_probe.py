@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mediaflow.domain.errors import MediaRejected, TaskFailed
 from mediaflow.domain.media import MediaInfo
 from mediaflow.media.isobmff import has_protected_samples
-from mediaflow.media.packets import PacketLog, measured_rate
+from mediaflow.media.packets import PacketLog, StreamPackets, first_leap, measured_rate
 from mediaflow.media.probe import probe
 from mediaflow.media.probe_parse import Source, parse_probe, rotation, sample_aspect
 from mediaflow.media.sniff import sniff_bytes
@@ -218,6 +221,18 @@ def test_a_picture_that_stays_as_long_as_its_sound_is_no_leap() -> None:
     assert media.video is not None
     assert media.video.duration_seconds > 7999
     assert any("only 2 frames" in warning for warning in media.warnings)
+
+
+@given(st.lists(st.lists(st.sampled_from((0.0, 1.0, 30.0, 4000.0, 9000.0, 500_000.0)), max_size=6), max_size=3))
+def test_a_leap_is_a_gap_of_all_streams_that_is_longer_than_all_before_it(gaps: list[list[float]]) -> None:
+    streams = [StreamPackets() for _ in gaps]
+    for stream, steps in zip(streams, gaps, strict=True):
+        for time in accumulate(steps):
+            stream.add(time, time, 0.04)
+
+    merged = sorted(time for steps in gaps for time in accumulate(steps))
+    leaps = [after for before, after in pairwise(merged) if after - before > max(3600.0, 100 * (before - merged[0]))]
+    assert first_leap(streams) == (leaps[0] if leaps else None)
 
 
 def test_jumps_of_a_broadcasts_clock_are_closed() -> None:

@@ -14,7 +14,14 @@ import pytest
 from mediaflow.media.decoders import CODEC_WHITELIST
 from mediaflow.plugin import MediaInfo, Part, Span, StepSpec
 from mediaflow.plugin.wire import load
-from mediaflow_ffmpeg.commands import audio_command, decodable_command, decode_command, thumbnail_command, video_command
+from mediaflow_ffmpeg.commands import (
+    audio_command,
+    decodable_command,
+    decode_command,
+    init_command,
+    thumbnail_command,
+    video_command,
+)
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.sound import part_of as sound_part_of
 from mediaflow_ffmpeg.tasks import part_of
@@ -101,6 +108,9 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "foretold-video-low": lambda: foretold_video("video-low", MEDIA),
     "foretold-video-low-padded": lambda: foretold_video("video-low", MEDIA, padded=True),
     "foretold-video-rest": lambda: foretold_video("video-0", MEDIA),
+    "foretold-video-inits": lambda: init_command(
+        replace(video_job(MEDIA, "video-inits"), expected_frames=4, exact=True), VIDEO, Path()
+    ),
     "foretold-video-one-rendition": lambda: foretold_video("video-0", with_video(width=320, height=240)),
     "foretold-audio-first": lambda: foretold_audio("audio-first", MEDIA),
     "foretold-audio": lambda: foretold_audio("audio", MEDIA),
@@ -136,7 +146,14 @@ def test_every_recorded_command_line_belongs_to_a_case() -> None:
     assert {file.stem for file in GOLDEN.glob("*.txt")} == set(CASES)
 
 
-@pytest.mark.parametrize("name", CASES)
+def test_init_segments_are_made_without_the_source() -> None:
+    argv = CASES["foretold-video-inits"]()
+    assert [argv[place + 1] for place, option in enumerate(argv) if option == "-i"] == [
+        "color=black:size=1920x1080:rate=25"
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"foretold-video-inits"}))
 def test_a_source_is_opened_as_a_local_file_of_a_known_format_only(name: str) -> None:
     argv = CASES[name]()
 

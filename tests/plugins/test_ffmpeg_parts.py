@@ -8,6 +8,7 @@ from array import array
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -105,6 +106,34 @@ def test_a_size_has_one_init_segment_alone_and_beside_larger_ones(
     )
 
     assert alone["120p"] == together["120p"]
+
+
+ODD: Final = {
+    # colour between the pixels; above them, and to be mapped to another range; in two fields
+    "jpeg.mov": "-c:v mjpeg -pix_fmt yuvj420p",
+    "hdr.mp4": (
+        "-vf format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc -c:v libx265 "
+        "-preset ultrafast -x265-params "
+        "log-level=none:chromaloc=2:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
+    ),
+    "fields.mp4": "-vf setfield=tff -c:v libx264 -preset ultrafast -flags +ildct+ilme",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_init_segments_are_made_without_the_source_whatever_it_is(name: str, tmp_path: Path) -> None:
+    source = tmp_path / name
+    graph = f"testsrc2=size=320x180:rate=25:duration={SECONDS}"
+    clips.run_ffmpeg(["-f", "lavfi", "-i", graph, *ODD[name].split(), str(source)])
+    media = probed(source, PROCESSES)
+    task = planned(H264Video(), media)["video-low"]
+
+    found = [
+        digests(run(H264Video(), task, media, source, tmp_path / str(count), Part(("90p",), 0, count)), work)
+        for count, work in ((count, tmp_path / str(count)) for count in (0, 1))
+    ]
+
+    assert found[0] == found[1]
 
 
 def test_what_is_made_on_demand_is_a_task_of_its_own() -> None:
