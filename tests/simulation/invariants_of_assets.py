@@ -6,6 +6,7 @@ from posixpath import dirname, normpath
 
 from mediaflow.domain import keys
 from mediaflow.domain.records import Asset
+from mediaflow.services.pipeline.tenure import LEFTOVERS_SECONDS
 from tests.simulation.world import SETTINGS, World
 
 ENDED = ("ready", "failed", "rejected")
@@ -158,7 +159,8 @@ def all_that_is_published_is_there(world: World) -> str | None:
 def nothing_is_left_of_what_is_gone(world: World) -> str | None:
     """Files belong to an asset, and to the generation that it shows.
 
-    What somebody wrote who stood still while the asset was purged, and captions whose request died, are for `gc`.
+    What somebody wrote who stood still while the asset was purged, or so long after his task had been ended that nobody
+    waits for him, and captions whose request died, are for `gc`.
     """
     for key, (_, written_at) in world.storage.objects.items():
         if not key.startswith("assets/"):
@@ -171,9 +173,20 @@ def nothing_is_left_of_what_is_gone(world: World) -> str | None:
             continue
         generation = keys.generation_of(path)
         used = asset.published is not None and asset.published.uses(path)
-        if generation is not None and generation != asset.generation and not used:
-            return f"{key} is left of a generation that is not shown ({asset.generation} is)"
+        if generation in (None, asset.generation) or used or _is_late(world, asset_id, path, written_at):
+            continue
+        return f"{key} is left of a generation that is not shown ({asset.generation} is)"
     return None
+
+
+def _is_late(world: World, asset_id: str, path: str, written_at: float) -> bool:
+    """True for what a worker wrote who stood still for longer than any child of an ended task lives."""
+    writers = (
+        task
+        for task in world.database.tasks.records.values()
+        if task.asset_id == asset_id and path.startswith(f"g{task.generation}/{task.name}.")
+    )
+    return any(task.finished_at and written_at > task.finished_at + LEFTOVERS_SECONDS for task in writers)
 
 
 def nothing_lies_without_its_asset(world: World) -> str | None:
