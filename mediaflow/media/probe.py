@@ -191,7 +191,7 @@ class _Look:
         return log, done.stderr
 
     def _ends(self, seconds: float) -> tuple[list[str], str]:
-        """Lines of the packets at both ends, as ffprobe writes them; BadBoxes when they are too many to be only those."""
+        """The lines of the packets at both ends, as ffprobe writes them. BadBoxes when they are more than of these."""
         lines: list[str] = []
 
         def keep(line: str) -> None:

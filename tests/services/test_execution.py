@@ -16,6 +16,7 @@ from mediaflow.plugin import PlannedTask
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
 from mediaflow.services.pipeline.gate import LoadGate
+from mediaflow.services.pipeline.jobs import MOST_UNLOCKED
 from mediaflow.services.pipeline.lease import Lease
 from tests.services.world import World
 
@@ -110,6 +111,31 @@ def test_stages_run_in_sequence_and_steps_beside_one_another(world: World) -> No
     for stage in STAGES:
         hands.work(stage)
     assert ran == ["probe", "validate", "plan", "video-0", "late", "package", "publish"]
+    assert job_now(world, job).state == "done"
+
+
+def test_of_a_film_some_tasks_at_a_time_are_made_ready_first_what_is_done_in_no_time(world: World) -> None:
+    job, ran, ready = started(world), list[str](), list[int]()
+
+    def record(task: Task, _lease: Lease) -> dict[str, Any]:
+        ready.append(world.runtime.database.tasks.count({"job_id": job.id, "state": "pending", "ready": True}))
+        ran.append(task.name)
+        return {}
+
+    def plan(_task: Task, _lease: Lease) -> dict[str, Any]:
+        steps = [PlannedTask(f"part-{number:03d}", weight=60.0) for number in range(150)]
+        steps.append(PlannedTask("first", rank=0))
+        world.runtime.jobs.add_steps(job, [("x.y", step) for step in steps])
+        return {}
+
+    hands = execution(world, {**dict.fromkeys(("open", "step"), record), "plan": plan})
+    for stage in STAGES:
+        hands.work(stage)
+
+    assert ran[0] == "first"
+    assert sorted(ran[1:]) == ["open", *(f"part-{number:03d}" for number in range(150))]
+    # each end of a task makes some more of them ready; `open` is among the first, and one runs
+    assert (ready[:2], max(ready) > MOST_UNLOCKED) == ([0, MOST_UNLOCKED - 1], True)
     assert job_now(world, job).state == "done"
 
 

@@ -27,6 +27,8 @@ LAST: Final[dict[JobKind, str]] = {"process": "publish", "poster": "poster"}
 """The task that a job is done with; a job of demand has one alone."""
 REST: Final = 2
 """The rank of a task that nobody waits for in front of a player."""
+MOST_UNLOCKED: Final = 64
+"""More than workers take before one of them ends, when there are more: two hours in 434 parts took 0.2 s to unlock."""
 MOST_WOKEN: Final = 16
 """So many hints are sent at once: a worker that is awake goes on while there is anything to do."""
 UNWANTED: Final = {"code": "job.unwanted", "detail": "Nobody waits for it any more."}
@@ -210,16 +212,25 @@ class Jobs:
             self.end(document, "failed", failed.error)
             return
         settled = {task.name for task in tasks if task.state == "done" or (task.optional and task.state in WORK_ENDED)}
-        # what is done in no time first: nothing waits for a film's hundreds of parts to be told of
-        waiting = sorted((t for t in tasks if t.state == "pending"), key=lambda task: task.load_units > 0)
-        unlocked = [task for task in waiting if self._unlock(document, task, settled)]
-        for task in unlocked[:MOST_WOKEN]:
-            self.wakeups.wake(task.stage, task.id)
+        self._unlock_some(document, [task for task in tasks if task.state == "pending"], settled)
         last = next((t for t in tasks if document.kind == "demand" or t.name == LAST[document.kind]), None)
         if last is not None and last.state == "done":
             self.end(document, "done", None)
         elif last is not None and last.state == "cancelled":
             self.end(document, "cancelled", UNWANTED)
+
+    def _unlock_some(self, job: Job, waiting: list[Task], settled: set[str]) -> None:
+        """Make tasks ready, those first that are done in no time, then by their turns: nothing waits for a film's
+        hundreds of parts to be written. There is a next time whenever one of them ends.
+        """
+        unlocked = 0
+        for task in sorted(waiting, key=lambda task: (not task.ready, task.load_units > 0, task.turn)):
+            if self._unlock(job, task, settled):
+                unlocked += 1
+                if unlocked <= MOST_WOKEN:
+                    self.wakeups.wake(task.stage, task.id)
+                if unlocked == MOST_UNLOCKED:
+                    break
 
     def _unlock(self, job: Job, task: Task, settled: set[str]) -> bool:
         """Make a task ready when what it needs is settled, True when it has become so; its priority is the job's,
