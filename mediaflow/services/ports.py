@@ -38,6 +38,11 @@ class Repository(Protocol[R]):
     def insert(self, record: R) -> bool:
         """Keep a new record, durably. False (and nothing changed) when one with this id is there already."""
 
+    def insert_all(self, records: Sequence[R]) -> None:
+        """Keep those of the records that are not there already, durably, in few commands. When it fails, some of them
+        may be kept.
+        """
+
     def get(self, record_id: str) -> R | None:
         """The record as it is now, or None."""
 

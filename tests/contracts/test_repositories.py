@@ -42,6 +42,17 @@ class TestInsertAndGet:
         assert database.tasks.insert(task(id=first.id, name="second")) is False
         assert database.tasks.get(first.id) == first
 
+    def test_many_are_kept_at_once_but_those_that_are_there_already(self, database: Database) -> None:
+        there = [task(name="there"), task(name="there, too")]
+        for each in there:
+            database.tasks.insert(each)
+        new = [task(name=f"new {number}") for number in range(450)]
+
+        database.tasks.insert_all([])
+        database.tasks.insert_all([*new[:7], task(id=there[0].id), *new[7:], task(id=there[1].id)])
+
+        assert {each.id: each for each in database.tasks.find({})} == {each.id: each for each in [*there, *new]}
+
     def test_another_handle_sees_it_at_once(self, backend: Backend, database: Database) -> None:
         kept = task()
         database.tasks.insert(kept)

@@ -155,6 +155,11 @@ class RepositoryDoor:
     def __init__(self, door: Door, repository: MemoryRepository[Any]) -> None:
         self.door, self.behind, self.name = door, repository, repository.table
 
+    def insert_all(self, records: Sequence[Any]) -> None:
+        """Something may befall it after any of them."""
+        for record in records:
+            self.insert(record)
+
 
 class DatabaseDoor:
     """The documents, as a process reaches them."""

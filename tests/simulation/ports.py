@@ -66,6 +66,10 @@ class MemoryRepository(Generic[R]):
         self.watch(self.table, None, kept)
         return True
 
+    def insert_all(self, records: Sequence[Any]) -> None:
+        for record in records:
+            self.insert(record)
+
     def get(self, record_id: str) -> Any:
         self._check_open()
         return None if (found := self.records.get(record_id)) is None else _known(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from mongoengine.errors import NotUniqueError
+from mongoengine.errors import BulkWriteError, NotUniqueError
 
 from mediaflow.persistence.fields import (
     Changes,
@@ -42,14 +42,26 @@ class MongoRepository(Generic[R]):
         self._fields = fields_of(record)
 
     def insert(self, record: R) -> bool:
-        values = {name: field.checked(getattr(record, name)) for name, field in self._fields.items()}
         with self._connection.documents(self._document) as documents:
-            values["schema"] = self._connection.schema_of(values["schema"])
             try:
-                documents.insert(self._document(**values), load_bulk=False)
+                documents.insert(self._made(record), load_bulk=False)
             except NotUniqueError:
                 return False
         return True
+
+    def insert_all(self, records: Sequence[R]) -> None:
+        if not records:
+            return
+        try:
+            with self._connection.documents(self._document) as documents:
+                documents.insert([self._made(record) for record in records], load_bulk=False)
+        except (NotUniqueError, BulkWriteError):  # some are there: those before the first of them are kept by now
+            for record in records:
+                self.insert(record)
+
+    def _made(self, record: R) -> Record:
+        values = {name: field.checked(getattr(record, name)) for name, field in self._fields.items()}
+        return self._document(**values | {"schema": self._connection.schema_of(values["schema"])})
 
     def get(self, record_id: str) -> R | None:
         with self._connection.documents(self._document) as documents:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from mediaflow.persistence.fields import (
     JSON,
@@ -26,6 +26,8 @@ from mediaflow.persistence.tables import Table
 from mediaflow.services.ports import Sum
 
 R = TypeVar("R")
+MOST_ROWS: Final = 200
+"""Of one statement: it binds 32,766 values at most (sqlite.org/limits.html), and holds the lock meanwhile."""
 
 
 class SqliteRepository(Generic[R]):
@@ -40,10 +42,18 @@ class SqliteRepository(Generic[R]):
         self._columns = listed(self._fields)
 
     def insert(self, record: R) -> bool:
-        values = [_kept(field, field.checked(getattr(record, name))) for name, field in self._fields.items()]
-        marks = ", ".join("?" for _ in values)
-        sql = f"INSERT INTO {self._table} ({self._columns}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
-        return self._written(sql, values) == 1
+        return self._inserted([record]) == 1
+
+    def insert_all(self, records: Sequence[R]) -> None:
+        for first in range(0, len(records), MOST_ROWS):
+            self._inserted(records[first : first + MOST_ROWS])
+
+    def _inserted(self, records: Sequence[R]) -> int:
+        values = [_kept(f, f.checked(getattr(record, name))) for record in records for name, f in self._fields.items()]
+        row = f"({', '.join('?' for _ in self._fields)})"
+        rows = ", ".join(row for _ in records)
+        sql = f"INSERT INTO {self._table} ({self._columns}) VALUES {rows} ON CONFLICT (id) DO NOTHING"  # noqa: S608
+        return self._written(sql, values)
 
     def get(self, record_id: str) -> R | None:
         found = self._selected(f"SELECT {self._columns} FROM {self._table} WHERE id = ?", [record_id])  # noqa: S608

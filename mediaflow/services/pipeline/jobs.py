@@ -94,11 +94,14 @@ class Jobs:
 
     def _add_first(self, job: Job) -> None:
         first = self._settles_first(job)
-        if first:
-            self._add(job, "settle", "settle")
-        self._add(job, "probe", "probe", load_units=1, needs=["settle"] if first else [])
-        self._add(job, "validate", "validate", needs=["probe"])
-        self._add(job, "plan", "plan", needs=["validate"])  # the last one: where it is, the others are
+        tasks = [
+            *([self._task(job, "settle", "settle")] if first else []),
+            self._task(job, "probe", "probe", load_units=1, needs=["settle"] if first else []),
+            self._task(job, "validate", "validate", needs=["probe"]),
+        ]
+        self.database.tasks.insert_all(tasks)
+        # the last one: where it is, the others are
+        self.database.tasks.insert(self._task(job, "plan", "plan", needs=["validate"]))
 
     def _settles_first(self, job: Job) -> bool:
         """True when a job before this one has hashed the original, and ended before it was settled."""
@@ -114,13 +117,15 @@ class Jobs:
         plan = job.plan or {}
         step = load(PlannedTask, plan["task"])
         fields = {"load_units": step.load_units, "lane": "short" if step.load_units else "bookkeeping"}
-        self._add(job, step.name, "step", step=plan["step"], params=dict(step.params), **fields)
-        last = LAST["poster"]
-        self._add(job, last, "poster", needs=[step.name], params={"time_seconds": plan["time_seconds"]})
+        made = self._task(job, step.name, "step", step=plan["step"], params=dict(step.params), **fields)
+        self.database.tasks.insert(made)
+        shown = {"needs": [step.name], "params": {"time_seconds": plan["time_seconds"]}}
+        # the last one: where it is, the other is
+        self.database.tasks.insert(self._task(job, LAST["poster"], "poster", **shown))
 
     def _add_demand(self, job: Job) -> None:
         """The one task of a job of demand, as `services/delivery/demand.py` planned it."""
-        self._add(job, **(job.plan or {})["task"])
+        self.database.tasks.insert(self._task(job, **(job.plan or {})["task"]))
 
     def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]], *, hashes: bool = False) -> None:
         """The tasks that steps planned (with each one's step name), in parts, then packaging and publishing behind
@@ -130,19 +135,19 @@ class Jobs:
         pieces = divided(planned)
         opening = [piece.task.name for piece in pieces if piece.task.rank == 0]
         cost = round(sum(piece.task.weight for piece in pieces), 3)
-        for piece in pieces:
-            self._add_step(job, piece, opening, cost)
+        tasks = [self._step_task(job, piece, opening, cost) for piece in pieces]
         if opening:
-            self._add(job, "open", "open", needs=opening, optional=True)
-        self._add(job, "package", "package", needs=[piece.task.name for piece in pieces])
+            tasks.append(self._task(job, "open", "open", needs=opening, optional=True))
+        tasks.append(self._task(job, "package", "package", needs=[piece.task.name for piece in pieces]))
         if hashes:
-            self._add(job, "digest", "digest", needs=["plan", *opening], load_units=1)
-            self._add(job, "settle", "settle", needs=["package", "digest"])
-        self._add(job, "publish", "publish", needs=["package", "settle"] if hashes else ["package"])
+            tasks.append(self._task(job, "digest", "digest", needs=["plan", *opening], load_units=1))
+            tasks.append(self._task(job, "settle", "settle", needs=["package", "digest"]))
+        last = ["package", "settle"] if hashes else ["package"]
+        self.database.tasks.insert_all([*tasks, self._task(job, "publish", "publish", needs=last)])
 
-    def _add_step(self, job: Job, piece: Piece, opening: list[str], cost: float) -> None:
+    def _step_task(self, job: Job, piece: Piece, opening: list[str], cost: float) -> Task:
         task = piece.task
-        self._add(
+        return self._task(
             job,
             task.name,
             "step",
@@ -163,10 +168,10 @@ class Jobs:
             eager=task.when == "eager",
         )
 
-    def _add(self, job: Job, name: str, stage: Stage, **fields: Any) -> None:
+    def _task(self, job: Job, name: str, stage: Stage, **fields: Any) -> Task:
         now = self.database.now()
         defaults: dict[str, Any] = {"load_units": 0, "turn": job.created_at, "lane": "bookkeeping"}
-        task = Task(
+        return Task(
             id=task_id(job.id, name),
             job_id=job.id,
             asset_id=job.asset_id,
@@ -179,7 +184,6 @@ class Jobs:
             updated_at=now,
             **defaults | fields,
         )
-        self.database.tasks.insert(task)
 
     # --- progress
 

@@ -132,19 +132,25 @@ def foretold_rendition(
     """A track that is made while it is watched: each segment at its address. `first` is like all of them."""
     first = first or init
     lengths = [seconds for count, seconds in told.runs for _ in range(count)]
+    suffix = _suffix(first, is_init=False)
     segments = (
-        Segment(_address(generation, track.name, number, first), seconds, 0) for number, seconds in enumerate(lengths)
+        Segment(_address(generation, track.name, number, suffix), seconds, 0) for number, seconds in enumerate(lengths)
     )
-    return Rendition(named(track), _address(generation, track.name, -1, init), tuple(segments), told)
+    address = _address(generation, track.name, -1, _suffix(init, is_init=True))
+    return Rendition(named(track), address, tuple(segments), told)
 
 
-def _address(generation: int, track: str, number: int, like: Artifact) -> str:
-    """As manifests name it, which have a directory of their own beside the tracks'; with the ending of its kind."""
+def _suffix(like: Artifact, *, is_init: bool) -> str:
+    """The ending of its kind."""
     name = like.path.rpartition("/")[2]
     ending = name.rpartition(".")[2]
-    if like.role == "init" and number >= 0:
+    if like.role == "init" and not is_init:
         ending = "m4s"
-    suffix = f".{ending}" if "." in name and _SUFFIX.fullmatch(ending) else ".bin"
+    return f".{ending}" if "." in name and _SUFFIX.fullmatch(ending) else ".bin"
+
+
+def _address(generation: int, track: str, number: int, suffix: str) -> str:
+    """As manifests name it, which have a directory of their own beside the tracks'."""
     address = keys.segment_address(generation, track, number, suffix)
     return quote(f"../{address.split('/', 1)[1]}")
 
