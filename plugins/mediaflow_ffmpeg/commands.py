@@ -33,7 +33,8 @@ EMPTY_BYTES: Final = 32
 _QUIET: Final = (
     "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-max_alloc", str(ALLOCATION_BYTES),
 )  # fmt: skip
-_PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5")
+_PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.2")
+"""Whoever waits for a segment waits for the next line, too: a tenth of a second."""
 _STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
 """A segment gets its name when it is whole."""
 _REPEATS: Final = 2
