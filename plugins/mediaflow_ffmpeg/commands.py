@@ -52,6 +52,8 @@ which is what a Matroska file is sought by.
 # starts at 0 and the offset lands in an edit list. frag_custom: the muxer around it says where fragments end.
 # delay_moov: the init segment is written when the encoder's delay is known. default_base_moof, dash: CMAF.
 _MOVFLAGS: Final = "movflags=+frag_discont+frag_custom+dash+delay_moov+default_base_moof"
+_NUMBERED: Final = "fragment_index"
+"""Fragments of all of a track count on, wherever an encoding began (ISO/IEC 14496-12, 8.8.5)."""
 _OUR_CLOCK: Final = {
     # one second ahead, so that the first decoding time is positive; without it the first span is shifted
     "output_ts_offset": seconds(MEDIA_OFFSET_SECONDS),
@@ -165,6 +167,8 @@ def audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path
 
 def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
     run = run_of(job)
+    # it begins one segment early
+    numbered = f":{_NUMBERED}={job.first}" if job.first else ""
     at = Fraction(run.begin, job.rate_hz) - SOUND_MARGIN_SECONDS
     sought = job.sought and at > 0
     clock = from_middle(job.origin_seconds, at) if sought else from_origin(job.origin_seconds)
@@ -187,7 +191,7 @@ def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory:
         # all of one track: one init segment, and fragments that follow it
         "individual_header_trailer": 0,
         # skip_trailer: an index of random access in the last segment is no use to anybody
-        "segment_format_options": f"{_MOVFLAGS}+skip_trailer",
+        "segment_format_options": f"{_MOVFLAGS}+skip_trailer{numbered}",
         **_OUR_CLOCK,
     }
     outputs = [
@@ -284,7 +288,7 @@ def _segment_options(
         "hls_flags": "independent_segments",
         "hls_segment_type": "fmp4",
         "start_number": first,
-        "hls_segment_options": _MOVFLAGS,
+        "hls_segment_options": f"{_MOVFLAGS}:{_NUMBERED}={first + 1}" if first else _MOVFLAGS,
         "hls_fmp4_init_filename": "init.mp4",
         "hls_segment_filename": f"{directory}/%v/%05d.m4s",
         "var_stream_map": " ".join(f"{kind}:{number},name:{name}" for number, name in enumerate(names)),

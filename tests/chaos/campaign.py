@@ -20,10 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import requests
+
 from mediaflow.testing.clips import make_clip
-from tests.chaos.checks import Verdict, check_all
+from tests.chaos.checks import Verdict, check_all, work_left
 from tests.chaos.customers import Customers
-from tests.chaos.faults import ZOMBIE_SECONDS, Faults
+from tests.chaos.faults import PROCESSES, WEIGHTS, ZOMBIE_SECONDS, Faults
+from tests.chaos.films import make_film
+from tests.chaos.judging import Judge
+from tests.chaos.owners import Owners
 from tests.chaos.shapes import Shape, ShapeName, running_shape
 from tests.chaos.viewers import Viewers
 
@@ -31,6 +36,15 @@ TERMINAL_SECONDS: Final = 120.0
 """After the last fault, everything that was acknowledged is terminal within this time."""
 BUSY_SECONDS: Final = 20.0
 """So long a round waits for a full backlog."""
+LEFT_SECONDS: Final = 60.0
+"""So long after the last viewer has gone all work has ended."""
+ENVIRON: Final = {
+    # nobody watches a film of 24 s any more 36 s after the last request, and hardly a piece fits
+    "MEDIAFLOW_STREAM_BUCKET_SECONDS": "4",
+    "MEDIAFLOW_RENDITION_BUDGET_BYTES": "50000",
+    "MEDIAFLOW_DEMAND_PER_MINUTE": "0",
+    "MEDIAFLOW_TRASH_SECONDS": "5",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,27 @@ class Plan:
     uploaders: int = 2
     backlog: int = 8
     workers: int = 6
+    films: int = 12
+    processes_only: bool = False
+
+
+@dataclass
+class People:
+    """All who use the service."""
+
+    customers: Customers
+    viewers: Viewers
+    owners: Owners
+
+    def start(self, uploaders: int) -> None:
+        self.customers.start(uploaders)
+        self.viewers.start()
+        self.owners.start()
+
+    def end(self) -> None:
+        self.owners.end()
+        self.customers.end()
+        self.viewers.end()
 
 
 @dataclass
@@ -67,7 +102,8 @@ class Account:
     broken: list[str] = field(default_factory=list)
     kills: int = 0
     given_up: int = 0
-    watched_early: int = 0
+    watched: Counter[str] = field(default_factory=Counter)
+    owners: Counter[str] = field(default_factory=Counter)
 
     @property
     def clean(self) -> bool:
@@ -92,7 +128,8 @@ class Account:
             "points": len(self.points),
             "acknowledged": self.acknowledged,
             "given_up": self.given_up,
-            "watched_early": self.watched_early,
+            "watched": dict(sorted(self.watched.items())),
+            "owners": dict(sorted(self.owners.items())),
             "lost": len(self.lost),
             "duplicate": len(self.duplicate),
             "corrupt": len(self.corrupt),
@@ -108,50 +145,82 @@ def make_short_clip(path: Path) -> Path:
     return make_clip(path, seconds=5, width=256, height=144, rate="5")
 
 
-def run_campaign(plan: Plan, directory: Path) -> Account:
-    """Rounds until the plan's bounds are reached, or something is wrong."""
+def make_films(directory: Path, count: int) -> list[Path]:
+    """Films by number; those that are there already stay."""
+    directory.mkdir(parents=True, exist_ok=True)
+    films = [directory / f"film{number}.mp4" for number in range(count)]
+    return [film if film.exists() else make_film(film, number) for number, film in enumerate(films)]
+
+
+def run_campaign(plan: Plan, directory: Path, films: Path | None = None) -> Account:
+    """Rounds until the plan's bounds are reached, or something is wrong. `films` is where they may be already."""
     account, began = Account(plan), time.monotonic()
     clip = make_short_clip(directory / "clip.mp4")
+    known = make_films(films or directory / "films", plan.films)
     chunk_bytes = 5 * 1024**2 if plan.shape == "production" else 16 * 1024
-    with running_shape(plan.shape, directory / "service", workers=plan.workers) as shape:
-        customers = Customers(shape.url, shape.token, clip, plan.seed, chunk_bytes, plan.backlog)
-        viewers = Viewers(customers)
-        faults = Faults(shape, plan.seed, zombies_at_once=max(1, plan.workers - 2))
-        customers.start(plan.uploaders)
-        viewers.start()
+    with running_shape(plan.shape, directory / "service", workers=plan.workers, environ=ENVIRON) as shape:
+        customers = Customers(shape.url, shape.token, clip, plan.seed, chunk_bytes, plan.backlog, films=known)
+        (directory / "got").mkdir()
+        viewers = Viewers(customers, Judge(directory / "got"), plan.seed)
+        people = People(customers, viewers, Owners(customers, plan.seed))
+        weights = PROCESSES if plan.processes_only else WEIGHTS
+        faults = Faults(shape, plan.seed, zombies_at_once=max(1, plan.workers - 2), weights=weights)
+        people.start(plan.uploaders)
         try:
             while account.clean and account.kills < plan.kills and account.seconds < plan.seconds:
-                _round(account, shape, (customers, viewers), faults, directory)
+                _round(account, shape, people, faults, directory)
                 account.seconds = time.monotonic() - began
                 _tell_round(account)
         except KeyboardInterrupt:
             print("interrupted: this round is not counted", flush=True)
         finally:
-            customers.end()
-            viewers.end()
+            people.end()
     account.broken += [f"left over: {words}" for words in shape.left_over()]
     return account
 
 
-def _round(account: Account, shape: Shape, people: tuple[Customers, Viewers], faults: Faults, directory: Path) -> None:
-    plan, (customers, viewers) = account.plan, people
+def _round(account: Account, shape: Shape, people: People, faults: Faults, directory: Path) -> None:
+    plan, customers, viewers = account.plan, people.customers, people.viewers
     _become_busy(plan, customers)
+    viewers.go_on()
+    people.owners.go_on()
     began = time.monotonic()
-    while (elapsed := time.monotonic() - began) < plan.round_seconds:
-        faults.step(zombies=elapsed < plan.round_seconds - ZOMBIE_SECONDS[0])
+    while (elapsed := time.monotonic() - began) < plan.round_seconds and faults.kills < plan.kills:
+        faults.step(zombies=elapsed < plan.round_seconds - ZOMBIE_SECONDS[0] and not plan.processes_only)
         time.sleep(faults.rng.uniform(0.1, 2 * plan.pause_seconds - 0.1))
     customers.halt()
+    people.owners.halt()
     faults.end()
+    viewers.halt()  # what they ask for comes before what is waited for here
     account.settled_seconds.append(_settle(account, shape, customers))
     account.broken += customers.faults
     if account.clean:
         account.add(check_all(shape, customers, directory, viewers.check))
-    account.corrupt += viewers.faults
-    account.watched_early = len(viewers.early)
+        account.broken += [*_work_left(shape), *(f"left over: {path}" for path in shape.files_left_over())]
+    viewers.judge.look()
+    account.corrupt += [*viewers.faults, *viewers.judge.faults]
     account.rounds += 1
+    _count(account, people, faults)
+
+
+def _count(account: Account, people: People, faults: Faults) -> None:
+    customers, viewers = people.customers, people.viewers
     account.done, account.points, account.kills = faults.done.copy(), faults.points.copy(), faults.kills
     account.statuses, account.given_up = customers.statuses.copy(), customers.given_up
     account.acknowledged = len(customers.sent)
+    judge = viewers.judge
+    judged = {"judged": judge.judged, "decoded": judge.looked_at, "came as others": judge.evicted}
+    account.watched = viewers.counts + Counter(judged | {"assets early": viewers.early})
+    account.owners = people.owners.done.copy()
+
+
+def _work_left(shape: Shape) -> list[str]:
+    """The jobs that go on although nobody waits for anything."""
+    session, until = requests.Session(), time.monotonic() + LEFT_SECONDS
+    session.headers["Authorization"] = f"Bearer {shape.token}"
+    while (left := work_left(session, shape.url)) and time.monotonic() < until:
+        time.sleep(0.5)
+    return left
 
 
 def _become_busy(plan: Plan, customers: Customers) -> None:
@@ -194,7 +263,7 @@ def _tell(account: Account) -> None:
     for name, value in document.items():
         if not isinstance(value, dict):
             print(f"  {name:20} {value}")
-    for kind, count in sorted(account.done.items()):
+    for kind, count in sorted((account.done + account.watched + account.owners).items()):
         print(f"    {kind:18} {count}")
     for kind in ("lost", "duplicate", "corrupt", "broken"):
         for sentence in getattr(account, kind)[:20]:
@@ -211,6 +280,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pause", type=float, default=0.5, help="Seconds between two faults, on average.")
     parser.add_argument("--round", type=float, default=150.0, help="Seconds of faults in a round.")
     parser.add_argument("--workers", type=int, default=6, help="All but two of them may stand still at once.")
+    parser.add_argument("--backlog", type=int, default=8, help="So many uploads wait at once.")
+    parser.add_argument("--films", type=Path, help="Directory of films, kept for other runs.")
+    parser.add_argument("--processes", action="store_true", help="Nothing but processes is killed, at any moment.")
     parser.add_argument("--keep", type=Path, help="Directory for its files, which are kept.")
     given = parser.parse_args(arguments)
     shapes: tuple[ShapeName, ...] = ("embedded", "production") if given.shape == "both" else (given.shape,)
@@ -218,9 +290,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for shape in shapes:
         print(f"{shape}, seed {given.seed}", flush=True)
         kills = -(-given.kills // share)
-        plan = Plan(shape, given.seed, given.seconds / share, kills, given.round, given.pause, workers=given.workers)
+        plan = Plan(
+            shape, given.seed, given.seconds / share, kills, given.round, given.pause,
+            backlog=given.backlog, workers=given.workers, processes_only=given.processes,
+        )  # fmt: skip
         directory = Path(tempfile.mkdtemp(prefix=f"chaos-{shape}-", dir=given.keep))
-        account = run_campaign(plan, directory)
+        account = run_campaign(plan, directory, given.films)
         _tell(account)
         clean = clean and account.clean
         if account.clean and given.keep is None:

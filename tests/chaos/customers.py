@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,22 +23,39 @@ BUSY: Final = ("upload.chunk_busy", "request.idempotency_running")
 ANNOUNCE_SECONDS: Final = 8.0
 """A client whose first request died does not wait for its key: it comes with a new one."""
 PATIENCE_SECONDS: Final = 150.0
+FILM_PROFILE: Final = "film"
+FILM_SHARE: Final = 0.5
+FILM_CHUNK_BYTES: Final = 256 * 1024
 WATCHED: Final = 4
 """So many are asked for in turn: asking is not what the service is to be busy with."""
 
 
 @dataclass(slots=True)
+class Bar:
+    """An act that ends all addresses that were given out, of the monotonic clock. `acked_at` is None until it was
+    acknowledged.
+    """
+
+    begun_at: float
+    acked_at: float | None = None
+
+
+@dataclass(slots=True)
 class Sent:
-    """A file whose last byte was acknowledged. Times are of the monotonic clock."""
+    """A file whose last byte was acknowledged. Times are of the monotonic clock. `film` is the number that it shows."""
 
     title: str
     asset_id: str
     sha256: str
     acknowledged_at: float
+    film: int | None = None
     state: str = ""
     terminal_at: float = 0.0
     deleted: bool = False
     checked: bool = False
+    bars: list[Bar] = field(default_factory=list)
+    begun_again: int = 0
+    """So many requests were sent that may have begun another generation."""
 
 
 class GaveUp(Exception):
@@ -55,6 +73,8 @@ class Customers:
     chunk_bytes: int
     backlog: int = 10
     deletes: float = 0.15
+    films: Sequence[Path] = ()
+    """Each is sent once, with a profile that makes its larger size on demand."""
     sent: dict[str, Sent] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -63,6 +83,7 @@ class Customers:
     _ended: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _films_sent: int = 0
 
     # --- life
 
@@ -103,7 +124,7 @@ class Customers:
             self.faults.append(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer
 
-    def _until_answered(
+    def until_answered(
         self, session: requests.Session, method: str, path: str, seconds: float, **options: Any
     ) -> requests.Response:
         deadline = time.monotonic() + seconds
@@ -129,34 +150,43 @@ class Customers:
             if self._halted.is_set() or len(self.waiting()) >= self.backlog:
                 time.sleep(0.05)
                 continue
+            film = self._film(rng)
             # now and then a file that is there already: its bytes are shared
-            body = last if last and rng.random() < 0.1 else self._body(rng)
-            last = body
+            body = last if last and film is None and rng.random() < 0.1 else self._body(rng, film)
+            last = body if film is None else last
             try:
-                self._upload(session, body)
+                self._upload(session, body, film)
             except GaveUp:
                 self.given_up += 1
 
-    def _body(self, rng: random.Random) -> bytes:
+    def _film(self, rng: random.Random) -> int | None:
+        """The number of the next film, when it is to be one."""
+        with self._lock:
+            if self._films_sent >= len(self.films) or rng.random() > FILM_SHARE:
+                return None
+            self._films_sent += 1
+            return self._films_sent - 1
+
+    def _body(self, rng: random.Random, film: int | None) -> bytes:
         """A clip of which there is no other: noise in a box that players skip (ISO/IEC 14496-12, 8.1.2)."""
         noise = rng.randbytes(16)
-        clip = self.clip.read_bytes()
-        if rng.random() < 0.1:
+        clip = (self.clip if film is None else self.films[film]).read_bytes()
+        if film is None and rng.random() < 0.1:
             noise += bytes(self.chunk_bytes)  # of several chunks
         return clip + struct.pack(">I4s", 8 + len(noise), b"free") + noise
 
-    def _upload(self, session: requests.Session, body: bytes) -> None:
+    def _upload(self, session: requests.Session, body: bytes, film: int | None) -> None:
         title = secrets.token_hex(8)
-        document = {
+        document: dict[str, Any] = {
             "filename": "clip.mp4",
             "size_bytes": len(body),
             "chunk_size_bytes": self.chunk_bytes,
             "metadata": {"title": title},
         }
+        if film is not None:
+            document |= {"profile": FILM_PROFILE, "chunk_size_bytes": max(self.chunk_bytes, FILM_CHUNK_BYTES)}
         keyed = {"Idempotency-Key": title}
-        answer = self._until_answered(
-            session, "POST", "/api/v1/uploads", ANNOUNCE_SECONDS, json=document, headers=keyed
-        )
+        answer = self.until_answered(session, "POST", "/api/v1/uploads", ANNOUNCE_SECONDS, json=document, headers=keyed)
         if answer.status_code != 201:
             self.faults.append(f"announced: {answer.status_code} {answer.text[:300]}")
             raise GaveUp(title)
@@ -165,7 +195,7 @@ class Customers:
         for index in range(count):
             path = f"/api/v1/uploads/{upload['upload_id']}/chunks/{index}"
             block = body[index * size : (index + 1) * size]
-            answer = self._until_answered(session, "PUT", path, PATIENCE_SECONDS, data=block)
+            answer = self.until_answered(session, "PUT", path, PATIENCE_SECONDS, data=block)
             if answer.status_code != 200:
                 self.faults.append(f"chunk {index} of {upload}: {answer.status_code} {answer.text[:300]}")
                 raise GaveUp(title)
@@ -174,7 +204,7 @@ class Customers:
             self.faults.append(f"{received} of {count} chunks of {upload['upload_id']} are received after the last")
         digest = hashlib.sha256(body).hexdigest()
         with self._lock:
-            self.sent[upload["asset_id"]] = Sent(title, upload["asset_id"], digest, time.monotonic())
+            self.sent[upload["asset_id"]] = Sent(title, upload["asset_id"], digest, time.monotonic(), film)
 
     # --- watching
 
@@ -191,8 +221,12 @@ class Customers:
             time.sleep(0.25)
 
     def _look(self, session: requests.Session, sent: Sent) -> None:
+        deleted = sent.deleted
         answer = self.call(session, "GET", f"/api/v1/assets/{sent.asset_id}")
-        if answer.status_code == 404:
+        if answer.status_code == 404 and (deleted or sent.deleted):
+            if sent.deleted:
+                sent.state, sent.terminal_at = "deleted", time.monotonic()
+        elif answer.status_code == 404:
             self.faults.append(f"the asset {sent.asset_id} was acknowledged and is gone")
             sent.state, sent.terminal_at = "lost", time.monotonic()
         elif answer.status_code == 200 and answer.json()["state"] in TERMINAL:
@@ -201,13 +235,16 @@ class Customers:
     def _delete(self, session: requests.Session, sent: Sent) -> None:
         """Delete it. It is gone for viewers as soon as that is acknowledged."""
         sent.deleted = True
+        bar = Bar(time.monotonic())
+        sent.bars.append(bar)
         try:
-            answer = self._until_answered(session, "DELETE", f"/api/v1/assets/{sent.asset_id}", ANNOUNCE_SECONDS)
+            answer = self.until_answered(session, "DELETE", f"/api/v1/assets/{sent.asset_id}", ANNOUNCE_SECONDS)
             # 404: a repeat came after the purge
             if answer.status_code not in (204, 404):
                 self.faults.append(f"deleting {sent.asset_id}: {answer.status_code} {answer.text[:300]}")
+            bar.acked_at = time.monotonic()
             path = f"/api/v1/assets/{sent.asset_id}/playback"
-            played = self._until_answered(session, "POST", path, ANNOUNCE_SECONDS)
+            played = self.until_answered(session, "POST", path, ANNOUNCE_SECONDS)
         except GaveUp:
             return
         if played.status_code == 200:

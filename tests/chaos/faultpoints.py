@@ -103,11 +103,24 @@ POINTS: Final[Mapping[str, Point]] = MappingProxyType(
 )
 
 
+TUNED: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        f"{_PIPELINE}parts:PART_SECONDS": 1.0,
+        "mediaflow.services.delivery.demand:AHEAD": (2, 4),
+        "mediaflow.services.upkeep.eviction:GRACE_SECONDS": 20.0,
+    }
+)
+"""So that films of half a minute are made in parts and pieces, and what is evicted goes while somebody looks."""
+
+
 @hookimpl
 def mediaflow_startup(context: MediaContext) -> None:
-    """Wrap the methods of all points in this process."""
+    """Wrap the methods of all points in this process, and set what is tuned."""
     del context
     directory = Path(os.environ[DIRECTORY_VARIABLE])
+    for place, value in TUNED.items():
+        module, _, constant = place.partition(":")
+        setattr(importlib.import_module(module), constant, value)
     for name, point in POINTS.items():
         owner, method = point.owner()
         setattr(owner, method, _wrapped(getattr(owner, method), name, point, directory))

@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,6 +36,8 @@ WEIGHTS: Final = {
     "queue_flush": 2,
     "queue_stop": 1.5,
 }
+PROCESSES: Final = {"ffmpeg": 30, "step": 20, "step_master": 8, "worker": 20, "web": 18, "sandbox": 4}
+"""For runs in which nothing but processes is killed, at any moment."""
 ROLES: Final = ("worker", "web", "ffmpeg", "step", "step_master", "sandbox", "worker_master", "web_master", "master")
 STARTS_SLOWLY: Final = ("worker", "web", "worker_master", "web_master", "master")
 YOUNG_SECONDS: Final = 10.0
@@ -65,6 +68,7 @@ class Faults:
     shape: Shape
     seed: int
     zombies_at_once: int = 4
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
     done: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
     _armed: dict[str, float] = field(default_factory=dict)
@@ -94,7 +98,7 @@ class Faults:
             return
         # what can't be done at this moment (no ffmpeg runs) gives way to something else
         for _ in range(TRIES):
-            kind = self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+            kind = self.rng.choices(list(self.weights), list(self.weights.values()))[0]
             if kind == "point":
                 acted = self._arm(self._point(), "kill")
             else:

@@ -45,6 +45,20 @@ steps:
   - step: audio.aac
 manifests: [hls]
 """
+FILM: Final = """name: film
+description: Of several parts, the larger size on demand
+segment_seconds: 1
+frame_rate_max: 30
+ladder:
+  - {name: 288p, height: 288, video_bitrate_bps: 900000, audio_bitrate_bps: 96000, when: on_demand}
+  - {name: 216p, height: 216, video_bitrate_bps: 600000, audio_bitrate_bps: 64000}
+  - {name: 144p, height: 144, video_bitrate_bps: 300000, audio_bitrate_bps: 48000}
+steps:
+  - step: video.h264
+    params: {preset: medium, crf: 18, keyframe_seconds: 1}
+  - step: audio.aac
+manifests: [hls]
+"""
 READY_SECONDS: Final = 90.0
 
 
@@ -149,6 +163,14 @@ class Shape:
         every = all_processes()
         return [every[pid].words[:100] for pid in sorted(self.seen) if pid in every and every[pid].state not in "ZX"]
 
+    def files_left_over(self) -> list[str]:
+        """What lies in the directory of running tasks although none runs, when `gc` has been through."""
+        done = self.command("gc", "--json")
+        work = Path(self.environ["MEDIAFLOW_DATA_DIR"]) / "work"
+        left = [path for path in work.glob("*/*") if path.parent.name.partition("-")[0].isdigit()]
+        told = [] if done.returncode == 0 else [f"gc ended with {done.returncode}: {done.stderr[-300:]}"]
+        return [*told, *map(str, left)]
+
 
 @contextmanager
 def running_shape(
@@ -186,6 +208,7 @@ def _common(directory: Path, workers: int) -> dict[str, str]:
     profiles = directory / "profiles"
     profiles.mkdir(parents=True)
     (profiles / "tiny.yaml").write_text(PROFILE)
+    (profiles / "film.yaml").write_text(FILM)
     return clean_environ(
         **plugged_in(directory / "points"),
         MEDIAFLOW_DATA_DIR=str(directory / "data"),

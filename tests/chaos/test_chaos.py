@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 from tests.chaos.campaign import Plan, make_short_clip, run_campaign
 from tests.chaos.checks import check_all, used_up
 from tests.chaos.customers import Customers
-from tests.chaos.faultpoints import NAME, POINTS, arm, fired, plugged_in
+from tests.chaos.faultpoints import NAME, POINTS, TUNED, arm, fired, plugged_in
 from tests.chaos.faults import WEIGHTS
 from tests.chaos.processes import ancestors, kill, younger_than
 from tests.chaos.shapes import ShapeName, running_shape
@@ -30,6 +31,12 @@ def test_every_point_is_a_method_that_is_as_it_was_written() -> None:
         method = owner.__dict__[name]
         assert inspect.isfunction(method), point
         assert not hasattr(method, "__wrapped__"), point  # only a process of a chaos run has it wrapped
+
+
+def test_what_is_tuned_is_there() -> None:
+    for place, value in TUNED.items():
+        module, _, constant = place.partition(":")
+        assert type(getattr(importlib.import_module(module), constant)) is type(value), place
 
 
 def test_who_began_lately_and_who_began_whom_are_told_apart() -> None:

@@ -64,6 +64,13 @@ def run(step: Step, task: PlannedTask, media: MediaInfo, source: Path, work: Pat
     return made
 
 
+def sequence(file: Path) -> int:
+    """The number of a segment's first fragment (ISO/IEC 14496-12, 8.8.5)."""
+    data = file.read_bytes()
+    at = data.index(b"mfhd") + 8
+    return int.from_bytes(data[at : at + 4], "big")
+
+
 def digests(made: list[Artifact], work: Path) -> dict[str | None, str]:
     """Of the init segments, by their tracks."""
     inits = [artifact for artifact in made if artifact.role == "init"]
@@ -80,6 +87,8 @@ def test_all_init_segments_are_the_same(source: Path, media: MediaInfo, tmp_path
         assert [artifact.number for artifact in made] == [None, *range(part.first, part.first + part.count)]
         assert made[0].foretells is not None
         assert made[0].foretells.runs == ((4, 2.0), (1, 1.4))
+        for artifact in made[1:]:  # whoever made it: of a file the numbers increase
+            assert sequence(tmp_path / str(number) / artifact.path) == (artifact.number or 0) + 1
         found.append(digests(made, tmp_path / str(number))["90p"])
     for name in ("video-first", "video-low"):
         found.append(
@@ -207,6 +216,7 @@ def test_sound_made_in_parts_has_no_seam(
             (a.number, a.duration_seconds) for a in whole[1 + first : 1 + first + count]
         ]
         assert (work / begins.path).read_bytes() == init.read_bytes()
+        assert [sequence(work / a.path) for a in mine] == [first + place + 1 for place in range(count)]
         files.update({first + place: work / artifact.path for place, artifact in enumerate(mine)})
 
     one = pcm([init, *segments], tmp_path / "one.mp4")
