@@ -54,6 +54,9 @@ class Sent:
     deleted: bool = False
     checked: bool = False
     bars: list[Bar] = field(default_factory=list)
+    facts: tuple[Any, ...] = ()
+    moved_at: float = 0.0
+    """When anything was made of it last."""
     begun_again: int = 0
     """So many requests were sent that may have begun another generation."""
 
@@ -229,8 +232,13 @@ class Customers:
         elif answer.status_code == 404:
             self.faults.append(f"the asset {sent.asset_id} was acknowledged and is gone")
             sent.state, sent.terminal_at = "lost", time.monotonic()
-        elif answer.status_code == 200 and answer.json()["state"] in TERMINAL:
-            sent.state, sent.terminal_at = answer.json()["state"], time.monotonic()
+        elif answer.status_code == 200:
+            asset = answer.json()
+            facts = asset["state"], asset["progress"], *(each["segments_ready"] for each in asset["renditions"])
+            if facts != sent.facts:
+                sent.facts, sent.moved_at = facts, time.monotonic()
+            if asset["state"] in TERMINAL:
+                sent.state, sent.terminal_at = asset["state"], time.monotonic()
 
     def _delete(self, session: requests.Session, sent: Sent) -> None:
         """Delete it. It is gone for viewers as soon as that is acknowledged."""

@@ -105,7 +105,7 @@ POINTS: Final[Mapping[str, Point]] = MappingProxyType(
 
 TUNED: Final[Mapping[str, Any]] = MappingProxyType(
     {
-        f"{_PIPELINE}parts:PART_SECONDS": 1.0,
+        f"{_PIPELINE}parts:PART_SECONDS": 0.55,
         "mediaflow.services.delivery.demand:AHEAD": (2, 4),
         "mediaflow.services.upkeep.eviction:GRACE_SECONDS": 20.0,
     }

@@ -69,6 +69,8 @@ class Faults:
     seed: int
     zombies_at_once: int = 4
     weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+    waits_seconds: float = 0.0
+    """So long one waits for a process of the kind that is to be killed."""
     done: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
     _armed: dict[str, float] = field(default_factory=dict)
@@ -135,8 +137,12 @@ class Faults:
         spared = self._stopped.keys() | ancestors(self._stopped)
         if role in STARTS_SLOWLY and self.rng.random() < 0.8:
             spared |= younger_than(YOUNG_SECONDS)
-        found = [pid for pid in self.shape.roles().get(role, []) if pid not in spared]
-        if not found or not kill(self.rng.choice(found)):
+        until = time.monotonic() + self.waits_seconds
+        while not (found := [pid for pid in self.shape.roles().get(role, []) if pid not in spared]):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.1)
+        if not kill(self.rng.choice(found)):
             return False
         self.done[role] += 1
         return True

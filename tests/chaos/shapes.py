@@ -55,7 +55,7 @@ ladder:
   - {name: 144p, height: 144, video_bitrate_bps: 300000, audio_bitrate_bps: 48000}
 steps:
   - step: video.h264
-    params: {preset: medium, crf: 18, keyframe_seconds: 1}
+    params: {preset: veryfast, crf: 18, keyframe_seconds: 1}
   - step: audio.aac
 manifests: [hls]
 """
@@ -200,8 +200,8 @@ def running_shape(
             shape.seen.update(process.pid for process in family([unit.pid for unit in shape.units]))
             for pid in shape.seen:
                 kill(pid, signal.SIGCONT)
-            for unit in reversed(shape.units):
-                unit.stop()
+            for unit in shape.units:
+                stack.callback(unit.stop)  # each of them, whatever becomes of another's end
 
 
 def _common(directory: Path, workers: int) -> dict[str, str]:

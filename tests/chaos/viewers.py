@@ -113,6 +113,8 @@ class Viewers:
         while not self._ended.is_set():
             if not self._watching.wait(0.5):
                 continue
+            # who was refused tries once more, now and then
+            seats = [seat for seat in seats if not seat.may_be_refused() or rng.random() < 0.5]
             try:
                 seat = rng.choice(seats) if seats and rng.random() < 0.3 else self._chosen(me, rng)
                 if seat is not None:
@@ -210,8 +212,10 @@ class Viewers:
             self._judge(seat, track, promise, answer, first, asked_at)
         elif answer.status_code != 404:
             self.faults.append(f"{promise.url}: {answer.status_code} {answer.text[:200]}")
-        elif not seat.may_be_refused() and self._plays(me, seat):
-            self.faults.append(f"{promise.url} (expires at {seat.expires_at}) is gone at {time.time():.1f}")
+        else:
+            if not seat.may_be_refused() and self._plays(me, seat):
+                self.faults.append(f"{promise.url} (expires at {seat.expires_at}) is gone at {time.time():.1f}")
+            raise Away(f"{promise.url} is gone")
 
     def _judge(
         self, seat: Seat, track: Track, promise: Promise, answer: requests.Response, first: int, asked_at: float
