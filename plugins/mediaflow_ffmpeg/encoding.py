@@ -69,7 +69,7 @@ def encode(
     may_be_empty: bool = False,
 ) -> bool:
     """Run an encoding command that writes `into` a directory to its end, from `begin_seconds` of the presentation on;
-    `look` is called five times a second meanwhile. False when no file that is the `proof` came out, and it `may_be_empty`.
+    `look` is called five times a second. False when no file that is the `proof` came out, and it `may_be_empty`.
 
     MediaRejected (`media.undecodable`) when the source is at fault; TaskFailed or InsufficientStorage when it is not.
     That ffmpeg ended well proves nothing about its output (a full disk gives exit code 0): verify it afterwards.
