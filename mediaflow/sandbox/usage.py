@@ -27,6 +27,8 @@ _GONE: Final = (errno.ENOENT, errno.ENOTDIR)
 _HIDDEN: Final = (errno.EACCES, errno.ENAMETOOLONG)
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+_STAT_BYTES: Final = 4096
+"""More than 52 numbers and a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,16 @@ PROCESSES: Final = ProcessTable()
 
 def _process(pid: int) -> Process | None:
     try:
-        text = Path("/proc", str(pid), "stat").read_bytes()
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:  # it is gone
         return None
+    try:
+        # one read has all of it, and costs a third of what a file object does: hundreds of these are read a second
+        text = os.read(file, _STAT_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
     # proc(5): the name is in parentheses and may hold anything; `state` is the field after it, the third of all
     fields = text[text.rindex(b")") + 2 :].split()
     ticks = sum(int(fields[number - 3]) for number in (14, 15, 16, 17))

@@ -48,7 +48,7 @@ class Watch:
 
     `stop` is asked about five times a second and answers with a reason, or None. `stdin` is what the program reads
     there (empty: nothing). `budget` is what it may use, with all that it starts. `nice` is how far it gives way to
-    others (nice(2)). While it runs it is one of `running`, and in the `group`.
+    others (nice(2)). While it runs it is one of `running`, and in the `group`, which bounds its memory.
     """
 
     name: str
@@ -81,7 +81,8 @@ def watch_to_end(program: Program, watch: Watch) -> Ended:
     Raises TaskFailed (`job.timeout`, `job.stalled`, `job.stopped`, `job.output_too_large`), MediaRejected
     (`media.too_costly`), or what `on_line` raises.
     """
-    run = _Run(program, watch, None if watch.budget is None else Meter(watch.name, watch.budget))
+    bounded = watch.group is not None
+    run = _Run(program, watch, None if watch.budget is None else Meter(watch.name, watch.budget, bounded))
     try:
         run.to_end()
     finally:
@@ -154,7 +155,7 @@ class _Run:
 
     @property
     def _wait_seconds(self) -> float:
-        return _POLL_SECONDS if self.meter is None else LOOK_SECONDS
+        return _POLL_SECONDS if self.meter is None or self.meter.bounded else LOOK_SECONDS
 
     def _check(self) -> None:
         if self.meter is not None:

@@ -141,6 +141,12 @@ class Settings:
         " them; 0 means any number.",
         minimum=0,
     )
+    demand_viewers: int = _setting(
+        0,
+        "Viewers at once who are offered sizes that are made on demand, each somewhere that nobody has watched before; "
+        "whoever else begins is offered the others. 0 means the cores of this machine that workers fill, 2 at least.",
+        minimum=0,
+    )
     rendition_budget_bytes: int = _setting(
         0,
         "What segments made on demand may take in all; those of videos that were watched longest ago go first. 0 means"

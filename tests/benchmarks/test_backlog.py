@@ -10,16 +10,14 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mediaflow.testing.clips import make_clip
+from tests.benchmarks.machine import sampled
 from tests.integration.service import Service, clean_environ, running_service
 
 SECONDS = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 24, 27)
@@ -57,40 +55,6 @@ def ready_after(service: Service, asset_id: str, since: float, timeout_seconds: 
     return time.monotonic() - since
 
 
-@dataclass
-class Cores:
-    """How busy this machine's cores are, sampled from /proc/stat."""
-
-    shares: list[float] = field(default_factory=list)
-
-    def sample(self, work_waits: Callable[[], bool], ended: threading.Event) -> None:
-        before = _jiffies()
-        while not ended.wait(1.0):
-            after = _jiffies()
-            if work_waits():
-                total = after[0] - before[0]
-                self.shares.append((after[1] - before[1]) / total if total else 0.0)
-            before = after
-
-
-def _jiffies() -> tuple[int, int]:
-    """All and busy, of all cores; waiting for a disk is not busy."""
-    numbers = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return sum(numbers), sum(numbers) - numbers[3] - numbers[4]
-
-
-@contextmanager
-def sampled(work_waits: Callable[[], bool]) -> Iterator[Cores]:
-    cores, ended = Cores(), threading.Event()
-    thread = threading.Thread(target=cores.sample, args=(work_waits, ended))
-    thread.start()
-    try:
-        yield cores
-    finally:
-        ended.set()
-        thread.join()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_clips_are_ready_while_a_film_is_encoded(tmp_path: Path) -> None:
@@ -120,7 +84,7 @@ def test_clips_are_ready_while_a_film_is_encoded(tmp_path: Path) -> None:
                 time.sleep(0.1)
         film_state = service.asset(film_id)["state"]
     times = sorted(done.values())
-    busy = statistics.mean(cores.shares)
+    busy = cores.mean
     print(
         f"\n20 clips beside a film: median {statistics.median(times):.1f} s, worst {times[-1]:.1f} s; cores {busy:.3f}"
     )

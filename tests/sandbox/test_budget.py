@@ -67,6 +67,17 @@ def test_whoever_takes_more_is_ended(code: str, budget: Budget, words: str, tmp_
     assert caught.value.code == "media.too_costly"
 
 
+def test_where_the_kernel_bounds_the_memory_looking_costs_a_fraction() -> None:
+    def core_seconds(*, bounded: bool) -> float:
+        meter, began, ends = Meter("hog", AMPLE, bounded), time.thread_time(), time.monotonic() + 0.8
+        while time.monotonic() < ends:
+            meter.check([os.getpid()])
+            time.sleep(0.02)
+        return time.thread_time() - began
+
+    assert core_seconds(bounded=True) < 0.5 * core_seconds(bounded=False)
+
+
 def test_what_it_takes_meanwhile_is_not_much_more(tmp_path: Path) -> None:
     measured = (
         "import resource, sys; sys.path[:0] = ['.', 'plugins']\n"

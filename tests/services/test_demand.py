@@ -211,6 +211,7 @@ def test_while_more_is_waited_for_than_is_made_who_begins_is_offered_what_is_mad
     entry = asset.published.outputs[0].path
     assert f"{LARGE}.m3u8".encode() in published_file(world, asset, entry)
     monkeypatch.setattr(crowding, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(crowding, "OFFERED_SECONDS", 0.0)
     assert ask(world, asset, addresses(world, asset, LARGE)[1])
     assert f"{LARGE}.m3u8".encode() in published_file(world, asset, entry), "it has only just been asked for"
     for task in world.runtime.database.tasks.find({"state": "pending", "stage": "step"}):
@@ -220,3 +221,19 @@ def test_while_more_is_waited_for_than_is_made_who_begins_is_offered_what_is_mad
     assert f"{SMALL}.m3u8".encode() in fewer
     work(world)
     assert f"{LARGE}.m3u8".encode() in published_file(world, asset, entry)
+
+
+def test_who_begins_together_is_not_offered_more_than_can_be_made(world: World, source: Path) -> None:
+    now, asset = 100.0, ready(world, source)
+    crowd = crowding.Crowding(world.runtime.database, 2, lambda: now)
+    assert [crowd.may_offer() for _ in range(5)] == [True, True, False, False, False]
+    now += crowding.OFFERED_SECONDS
+    assert crowd.may_offer(), "those of before are gone, or wait for pieces"
+    addressed = addresses(world, asset, LARGE)
+    assert ask(world, asset, addressed[1])
+    assert ask(world, asset, addressed[-1])
+    now += crowding.OFFERED_SECONDS
+    assert not crowd.may_offer(), "two are under way"
+    work(world)
+    now += crowding.LOOK_SECONDS
+    assert crowd.may_offer()

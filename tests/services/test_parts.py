@@ -28,6 +28,17 @@ def test_parts_follow_each_other_and_take_about_the_same(
     assert found == parts
 
 
+@pytest.mark.parametrize(
+    ("segments", "weight", "counts"),
+    [(15, 20.0, [15]), (15, 80.0, [3, 4, 4, 2, 1, 1]), (4, 40.0, [2, 1, 1]), (30, 40.0, [15, 8, 4, 3])],
+)
+def test_what_is_made_last_ends_in_small_parts(segments: int, weight: float, counts: list[int]) -> None:
+    task = PlannedTask("video", makes=("720p",), weight=weight, segments=segments, rank=2)
+    pieces = divided([("video.h264", task)])
+    assert [piece.part.count for piece in pieces if piece.part] == counts
+    assert sum(piece.task.weight for piece in pieces) == pytest.approx(weight, abs=0.01)
+
+
 def test_a_film_has_so_many_parts_at_most() -> None:
     pieces = divided([("video.h264", PlannedTask("video", makes=("720p",), weight=1e6, segments=50_000))])
     assert len(pieces) == 200
@@ -44,8 +55,8 @@ def test_what_needs_a_task_needs_all_its_parts_and_of_what_is_on_demand_there_ar
         ("mine.text", PlannedTask("text", needs=("video-0",), weight=1.0)),
     ]
     pieces = {piece.task.name: piece for piece in divided(planned)}
-    assert list(pieces) == ["video-0_0", "video-0_2", "video-0_4", "video-1080p_init", "text"]
-    assert pieces["text"].task.needs == ("video-0_0", "video-0_2", "video-0_4")
+    assert list(pieces) == ["video-0_0", "video-0_2", "video-0_4", "video-0_5", "video-1080p_init", "text"]
+    assert pieces["text"].task.needs == ("video-0_0", "video-0_2", "video-0_4", "video-0_5")
     inits = pieces["video-1080p_init"]
     assert (inits.part, inits.task.rank, inits.task.optional) == (Part(("1080p",), 0, 0), 0, False)
     assert [(r.task, r.tracks, r.when) for r in recipes_of(planned)] == [

@@ -19,8 +19,8 @@ from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Task
 from mediaflow.plugin import MediaContext, Part, PlannedTask, StepTask, UploadDraft, Workspace
 from mediaflow.plugin.wire import dump
-from mediaflow.services.pipeline.jobs import REST
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.parts import REST
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.posters import STEP as PICTURE
 from mediaflow.services.pipeline.segments import Segments, as_kept

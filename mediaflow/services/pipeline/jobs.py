@@ -17,7 +17,7 @@ from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import BRIEF_SECONDS, LONG_SECONDS, WORK_ENDED, JobKind, Lane, Stage, WorkState
 from mediaflow.plugin import PlannedTask
 from mediaflow.plugin.wire import dump, load
-from mediaflow.services.pipeline.parts import Piece, divided
+from mediaflow.services.pipeline.parts import REST, Piece, divided
 from mediaflow.services.pipeline.tenure import Tenure
 from mediaflow.services.ports import Database, Metrics, OneOf, Outbox, Wakeups
 
@@ -25,8 +25,6 @@ _AFTER: Final = 0.001
 """Parts follow each other by this much of a turn."""
 LAST: Final[dict[JobKind, str]] = {"process": "publish", "poster": "poster"}
 """The task that a job is done with; a job of demand has one alone."""
-REST: Final = 2
-"""The rank of a task that nobody waits for in front of a player."""
 MOST_UNLOCKED: Final = 64
 """More than workers take before one of them ends, when there are more: two hours in 434 parts took 0.2 s to unlock."""
 MOST_WOKEN: Final = 16

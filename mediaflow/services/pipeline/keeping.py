@@ -19,8 +19,8 @@ from mediaflow.domain.records import Task
 from mediaflow.plugin import BLOCK_BYTES, Storage
 from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.ownership import open_made
-from mediaflow.services.pipeline.jobs import REST
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.parts import REST
 from mediaflow.services.pipeline.segments import Segments, as_kept
 
 _log = structlog.get_logger(__name__)

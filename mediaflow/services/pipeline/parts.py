@@ -18,6 +18,12 @@ a part costs beside its encoding (measured: 0.6 s at 360p, 1.2 s at 1080p) is li
 MOST_PARTS: Final = 200
 """Of a planned task: whoever moves a job on looks at all of its tasks."""
 LEAST_SEGMENTS: Final = 2
+HALVED: Final = 2
+"""So often the last part is halved. Simulated with measured times: a clip of a minute, on two workers 1.9 times as fast
+as on one; in equal parts 1.7 times.
+"""
+REST: Final = 2
+"""The rank of a task that nobody waits for in front of a player."""
 INIT_SECONDS: Final = 0.5
 
 
@@ -106,9 +112,15 @@ def _pieces(step: str, task: PlannedTask) -> Iterator[Piece]:
 
 
 def _cuts(task: PlannedTask) -> Sequence[int]:
-    """Where parts begin, and the end."""
-    count = min(MOST_PARTS, task.segments // LEAST_SEGMENTS, math.ceil(task.weight / PART_SECONDS))
-    return [number * task.segments // max(1, count) for number in range(max(1, count) + 1)]
+    """Where parts begin, and the end. The last part of what is made last is halved, and its second half again: who
+    ends first has something left to do meanwhile.
+    """
+    count = max(1, min(MOST_PARTS - HALVED, task.segments // LEAST_SEGMENTS, math.ceil(task.weight / PART_SECONDS)))
+    *begins, end = (number * task.segments // count for number in range(count + 1))
+    for _ in range(HALVED if count > 1 and task.rank == REST else 0):
+        if end - begins[-1] > 1:
+            begins.append(end - (end - begins[-1]) // 2)
+    return [*begins, end]
 
 
 def _all(needs: Iterable[str], names: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from mediaflow.plugin.wire import dump
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.fitting import fitted
 from mediaflow.services.pipeline.foreseen import foreseen, kept
-from mediaflow.services.pipeline.jobs import REST, Jobs
+from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
-from mediaflow.services.pipeline.parts import recipes_of
+from mediaflow.services.pipeline.parts import REST, recipes_of
 from mediaflow.services.pipeline.plannedtasks import MOST_TASKS
 from mediaflow.services.pipeline.posters import chosen
 from mediaflow.services.pipeline.sources import Sources

@@ -35,7 +35,7 @@ STEP_SECONDS_PER_MEDIA_SECOND = 120.0
 STEP_SECONDS_AT_LEAST = 600.0
 LEAST_FREE_BYTES: Final = 1024**2
 """With less room for work, a step that failed has failed for that."""
-NICE: Final[Mapping[Lane, int]] = MappingProxyType({"bookkeeping": 0, "first": 0, "short": 5, "long": 15})
+NICE: Final[Mapping[Lane, int]] = MappingProxyType({"bookkeeping": 0, "first": 0, "short": 10, "long": 15})
 """What somebody waits for in front of a player has the cores first. A long task lets short ones have them: they are
 over soon, and it takes what is left.
 """

@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -132,7 +133,7 @@ class ChildSteps:
                     others=lambda: [*first, *errands.running.pids()],
                     group=group,
                 )
-                return watch_to_end(self._prepared.fork(fork), watch)
+                return watch_to_end(self._prepared.fork(fork), replace(watch, group=group))
         finally:
             if self._confinement.mode == "off":
                 end_marked(mark)
