@@ -156,6 +156,12 @@ class TaskFailed(MediaflowError):
     default_code = "job.task_failed"
 
 
+class NeedsWholeSource(TaskFailed):
+    """A step needs more of its source than it said that it reads (`Workspace.partial`): it is run again with all."""
+
+    default_code = "job.needs_whole_source"
+
+
 class LeaseLost(MediaflowError):
     """Somebody else owns the task now: stop at once and write nothing."""
 

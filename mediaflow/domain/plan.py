@@ -99,6 +99,23 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """What of a source a task decodes: from `begin_seconds` to `end_seconds` on the clock of `MediaInfo`, and
+    `lead_seconds` before them, from the key frame before that on. What programs open a file by is there in any case.
+    """
+
+    begin_seconds: float
+    end_seconds: float
+    lead_seconds: float = 0.0
+
+    def of_part(self, first: int, count: int, segments: int) -> Reads:
+        """The share of some of so many equally long segments; of none of them, that of the first one."""
+        each = (self.end_seconds - self.begin_seconds) / max(1, segments)
+        begin = self.begin_seconds + (first if count else 0) * each
+        return Reads(begin, begin + max(1, count) * each, self.lead_seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class EncodePlan:
     """The whole plan of a source under a profile. `video` is ordered from large to small and empty for audio-only
     sources.

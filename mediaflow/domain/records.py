@@ -190,11 +190,10 @@ class Task:
     in seconds of one core. `turn` is the order among those of an owner: when the job was made, later by the cost of all
     its steps, for what is done soon goes first; it follows from the document alone, so that an index has it. `seconds`
     is what was spent on it so far (of one core), which its owner has received. Segments of tasks of `rank` 0 and 1 are
-    watched while the job goes on (`plugin/interfaces.py`, PlannedTask). `optional` tasks may fail without
-    harming the job.
+    watched while the job goes on (`plugin/interfaces.py`). `optional` ones may fail without harming it.
 
-    With a `part` (`domain/plan.py`) it makes that of the planned task `whole`. What is `watched` has records of its
-    segments, what is not `eager` has nothing else. Nobody wants it after `wanted_until` (0: it is wanted for ever).
+    With a `part` it makes that of the task `whole`, of its source it `reads` those seconds (`domain/plan.py`). What is
+    `watched` has records of its segments, what is not `eager` nothing else. Nobody wants it after `wanted_until` > 0.
     """
 
     id: str
@@ -219,6 +218,7 @@ class Task:
     whole: str | None = None
     watched: bool = False
     eager: bool = True
+    reads: dict[str, Any] | None = None
     wanted_until: float = 0.0
     weight: float = 1.0
     turn: float = 0.0

@@ -26,10 +26,14 @@ def top_level(path: Path, keep: tuple[bytes, ...], most_bytes: int = MAX_HEADER_
     """Type and body of each top-level box; the body is read for the types to `keep` only, else it is empty."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        yield from _walk(file, size, keep, most_bytes)
+        for _, kind, body in placed(file, size, keep, most_bytes):
+            yield kind, body
 
 
-def _walk(file: BinaryIO, size: int, keep: tuple[bytes, ...], most_bytes: int) -> Iterator[tuple[bytes, bytes]]:
+def placed(file: BinaryIO, size: int, keep: tuple[bytes, ...], most_bytes: int) -> Iterator[tuple[range, bytes, bytes]]:
+    """The same of an open file of that size, each behind the bytes that it takes. Nothing but headers, and what is to
+    `keep`, is read.
+    """
     position, read = 0, 0
     for _ in range(MAX_BOXES):
         if position >= size:
@@ -45,7 +49,7 @@ def _walk(file: BinaryIO, size: int, keep: tuple[bytes, ...], most_bytes: int) -
                 raise BadBoxes(f"its boxes of type {name_of(kind)} have more than {most_bytes} bytes")
             file.seek(position + start)
             body = file.read(length - start)
-        yield kind, body
+        yield range(position, position + length), kind, body
         position += length
     raise BadBoxes(f"it has more than {MAX_BOXES} boxes")
 

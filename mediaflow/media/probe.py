@@ -65,9 +65,19 @@ _CUT_OFF: Final = ("partial file", "File ended prematurely", "Truncat")
 
 
 def probe(
-    source: Path, processes: ProcessRunner, *, max_streams: int, max_pixels: int, wall_seconds: float = 20
+    source: Path,
+    processes: ProcessRunner,
+    *,
+    max_streams: int,
+    max_pixels: int,
+    wall_seconds: float = 20,
+    least_bytes: int = LEAST_BYTES,
+    need_all: Callable[[], None] = lambda: None,
 ) -> MediaInfo:
     """Measure a source. `wall_seconds` bounds each look; reading all packets has more time in a large file.
+
+    Of an MP4 or MOV of `least_bytes` its index and its ends are looked at; `need_all` is called before anything else
+    of a source is.
 
     Raises MediaRejected: `media.empty`, `media.unsupported`, `media.undecodable`, `media.encrypted`, `media.truncated`,
     `media.too_large`. TaskFailed of the runner passes through.
@@ -75,7 +85,7 @@ def probe(
     source = source.absolute()  # the sandbox has another working directory
     formats = sniff(source)
     file = Source(source.stat().st_size, protected="mov" in formats and has_protected_samples(source))
-    look = _Look(source, processes, ",".join(formats), max_streams, max_pixels, wall_seconds)
+    look = _Look(source, processes, ",".join(formats), max_streams, max_pixels, wall_seconds, least_bytes, need_all)
     with ThreadPoolExecutor(1) as beside:
         packets = look.begin_packets(beside, file.size_bytes)
         try:
@@ -146,8 +156,11 @@ class _Look:
         max_streams: int,
         max_pixels: int,
         wall_seconds: float,
+        least_bytes: int,
+        need_all: Callable[[], None],
     ) -> None:
         self._source, self._processes, self._wall_seconds = source, processes, wall_seconds
+        self._least_bytes, self._need_all = least_bytes, need_all
         self._spliced, self._indexed = formats in SPLICED_FORMATS, formats == "mov"
         self._argv = [
             "ffprobe", "-hide_banner", "-v", "error",
@@ -163,6 +176,7 @@ class _Look:
     def decoded(self, index: int) -> list[dict[str, Any]]:
         """The frames that the first packets of one stream give; none when nothing of it can be decoded."""
         entries = ["-show_entries", "frame=stream_index,interlaced_frame,top_field_first"]
+        self._need_all()
         for count in MORE_PACKETS:
             which = ["-select_streams", str(index), "-read_intervals", f"%+#{count}"]
             frames: list[dict[str, Any]] = self._document([*which, *entries]).get("frames", [])
@@ -176,7 +190,7 @@ class _Look:
         reading it ends. What is short is read beside the description: 0.15 s of an upload's way to its first picture.
         """
         seconds = self._wall_seconds + size_bytes / SCAN_BYTES_PER_SECOND
-        if size_bytes < LEAST_BYTES:
+        if size_bytes < self._least_bytes:
             scanned = beside.submit(self._by_scan, seconds)
             return lambda _document: scanned.result()
         if not self._indexed:
@@ -185,6 +199,7 @@ class _Look:
         return lambda document: self._by_index(document, ends) or self._by_scan(seconds)
 
     def _by_scan(self, seconds: float) -> Packets:
+        self._need_all()
         log = PacketLog(self._spliced)
         entries = "packet=stream_index,pts_time,dts_time,duration_time,flags"
         done = self._run(["-show_entries", entries, "-of", "csv=p=0"], Limits(seconds), log.add_line)

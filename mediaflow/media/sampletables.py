@@ -34,7 +34,8 @@ _EVER: Final = 1 << 62
 class Track:
     """Samples in the order of decoding, in ticks of `timescale` a second, before any edit list moves them.
 
-    Those that are shown from `begin` until before `end` are kept by the edit list. `ends` are the bytes before each
+    Those that are shown from `begin` until before `end` are kept by the edit list, which shows the first of them
+    `delay` ticks later. `ends` are the bytes before each
     sample and all before it (one more than samples); a chunk at `offsets[n]` begins with the sample `firsts[n]`.
     """
 
@@ -43,6 +44,7 @@ class Track:
     shown: Sequence[int]
     begin: int
     end: int
+    delay: int
     longest: int
     ends: Sequence[int]
     offsets: Sequence[int]
@@ -68,21 +70,27 @@ def read_tracks(source: Path, video: Collection[int], audio: Collection[int]) ->
 
 
 def _index_of(source: Path) -> memoryview:
-    found = []
-    for kind, body in top_level(source, keep=(b"moov",), most_bytes=MOST_INDEX_BYTES):
+    return the_index(top_level(source, keep=(b"moov",), most_bytes=MOST_INDEX_BYTES))
+
+
+def the_index(found: Iterable[tuple[bytes, bytes]]) -> memoryview:
+    """The body of the one index among top-level boxes. BadBoxes unless there is one that tells of all samples."""
+    indexes = []
+    for kind, body in found:
         if kind == b"moof":
             raise BadBoxes("the file has fragments: its index does not tell of all samples")
         if kind == b"moov":
-            found.append(memoryview(body))
-    if len(found) != 1:
-        raise BadBoxes(f"the file has {len(found)} indexes")
-    return found[0]
+            indexes.append(memoryview(body))
+    if len(indexes) != 1:
+        raise BadBoxes(f"the file has {len(indexes)} indexes")
+    moov = indexes[0]
+    if next(children(moov, b"mvex"), None) is not None:
+        raise BadBoxes("fragments may follow: the index does not tell of all samples")
+    return moov
 
 
 def _tracks(moov: memoryview, size: int, video: Collection[int], audio: Collection[int]) -> dict[int, Track]:
-    if next(children(moov, b"mvex"), None) is not None:
-        raise BadBoxes("fragments may follow: the index does not tell of all samples")
-    scale = _scale(one(moov, b"mvhd"))
+    scale = clock(one(moov, b"mvhd"))
     found: dict[int, Track] = {}
     left = MOST_SAMPLES
     for trak in children(moov, b"trak"):
@@ -91,13 +99,14 @@ def _tracks(moov: memoryview, size: int, video: Collection[int], audio: Collecti
         if number in found:
             raise BadBoxes(f"two tracks have the number {number}")
         if number in video or number in audio:
-            found[number] = _track(trak, scale, size, left, heard=number in audio)
+            found[number] = track_of(trak, scale, size, left, heard=number in audio)
             left -= len(found[number].shown)
     return found
 
 
-def _track(trak: memoryview, movie_scale: int, size: int, most: int, *, heard: bool) -> Track:
-    timescale = _scale(one(trak, b"mdia", b"mdhd"))
+def track_of(trak: memoryview, movie_scale: int, size: int, most: int, *, heard: bool) -> Track:
+    """A track of at most so many samples. What is `heard` is shown in the order of decoding."""
+    timescale = clock(one(trak, b"mdia", b"mdhd"))
     tables: dict[bytes, memoryview] = {}
     for kind, body in boxes(one(trak, b"mdia", b"minf", b"stbl")):
         if kind in _TABLES:
@@ -112,24 +121,25 @@ def _track(trak: memoryview, movie_scale: int, size: int, most: int, *, heard: b
     shown = decoded if b"ctts" not in tables else _shown(tables[b"ctts"], decoded)
     if heard and shown is not decoded:
         raise BadBoxes("sound is not shown in the order of decoding")
-    begin, end = _edit(trak, timescale, movie_scale)
+    begin, end, delay = _edit(trak, timescale, movie_scale)
     if heard and begin > 0:  # the sample that lasts until after the beginning belongs to it
         after = bisect_right(decoded, begin)
         begin = decoded[after - 1] if after else begin
-    offsets = _words(tables[b"co64"], 1, wide=True) if b"co64" in tables else _words(tables[b"stco"], 1)
+    offsets = words_of(tables[b"co64"], 1, wide=True) if b"co64" in tables else words_of(tables[b"stco"], 1)
     firsts = _chunks(tables[b"stsc"], len(offsets), count)
     _check_places(offsets, firsts, ends, size)
-    return Track(timescale, decoded, shown, begin, end, longest, ends, offsets, firsts)
+    return Track(timescale, decoded, shown, begin, end, delay, longest, ends, offsets, firsts)
 
 
-def _scale(header: memoryview) -> int:
+def clock(header: memoryview) -> int:
+    """The ticks of a second, as the header of the film or of a track tells."""
     scale = u32(header, 20 if header[0] else 12)
     if not 0 < scale < 1 << 31:
         raise BadBoxes(f"a clock has {scale} ticks a second")
     return scale
 
 
-def _words(body: memoryview, each: int, *, wide: bool = False, at: int = 4) -> array[int]:
+def words_of(body: memoryview, each: int, *, wide: bool = False, at: int = 4) -> array[int]:
     """The numbers of a table, `each` of them an entry, behind the count of its entries at that byte."""
     count, first = u32(body, at), at + 4
     words = array("Q" if wide else "I")
@@ -148,7 +158,7 @@ def _ends(stsz: memoryview, most: int) -> Sequence[int]:
         raise BadBoxes(f"{count} samples are not what is read; at most {most} are")
     if each:
         return range(0, (count + 1) * each, each)
-    sizes = _words(stsz, 1, at=8)
+    sizes = words_of(stsz, 1, at=8)
     if min(sizes) == 0:
         raise BadBoxes("a sample is empty")
     return array("q", accumulate(sizes, initial=0))
@@ -163,7 +173,7 @@ def _runs(counts: Sequence[int], values: Iterable[int], count: int, name: str) -
 
 def _decoded(stts: memoryview, count: int) -> tuple[array[int], int]:
     """Decoding times, and the most that lies between two of them, or after the last one."""
-    words = _words(stts, 2)
+    words = words_of(stts, 2)
     steps = words[1::2]
     if max(steps, default=0) >= 1 << 31:
         raise BadBoxes("a sample comes before the one that it follows")
@@ -174,36 +184,40 @@ def _decoded(stts: memoryview, count: int) -> tuple[array[int], int]:
 
 def _shown(ctts: memoryview, decoded: array[int]) -> array[int]:
     """Composition times. Offsets have a sign in either version: older files of QuickTime say so too."""
-    words = _words(ctts, 2)
+    words = words_of(ctts, 2)
     offsets = array("i", words[1::2].tobytes())
     if max(offsets, default=0) >= _MOST_OFFSET or min(offsets, default=0) <= -_MOST_OFFSET:
         raise BadBoxes("a sample is shown long before or after it is decoded")
     return array("q", map(add, decoded, _runs(words[0::2], offsets, len(decoded), "ctts")))
 
 
-def _edit(trak: memoryview, timescale: int, movie_scale: int) -> tuple[int, int]:
-    """From when until before when samples are kept, in the track's ticks: all, or what the one edit takes."""
+def _edit(trak: memoryview, timescale: int, movie_scale: int) -> tuple[int, int, int]:
+    """From when until before when samples are kept, in the track's ticks: all, or what the one edit takes. And how much
+    later the track begins.
+    """
     elst = next(children(trak, b"edts", b"elst"), None)
     if elst is None:
-        return -_EVER, _EVER
+        return -_EVER, _EVER, 0
     form = ">QqI" if elst[0] else ">IiI"
     count, each = u32(elst, 4), struct.calcsize(form)
     if count > 2 or 8 + count * each > len(elst):
         raise BadBoxes(f"an edit list has {count} entries")
     edits = [struct.unpack_from(form, elst, 8 + n * each) for n in range(count)]
+    delay = 0
     if len(edits) == 2 and edits[0][1] == -1:  # the track begins later
+        delay = edits[0][0] * timescale // movie_scale
         edits = edits[1:]
     if not edits:
-        return -_EVER, _EVER
+        return -_EVER, _EVER, 0
     seconds, begin, rate = edits[0]
     if len(edits) > 1 or begin < 0 or seconds == 0 or rate != 1 << 16:
         raise BadBoxes("an edit list does more than to cut off the ends")
-    return begin, begin + (seconds * timescale + movie_scale // 2) // movie_scale
+    return begin, begin + (seconds * timescale + movie_scale // 2) // movie_scale, delay
 
 
 def _chunks(stsc: memoryview, chunks: int, count: int) -> array[int]:
     """The first sample of each chunk, and one more than the last sample."""
-    words = _words(stsc, 3)
+    words = words_of(stsc, 3)
     begins, samples = words[0::3], words[1::3]
     if set(words[2::3]) - {1}:
         raise BadBoxes("a track changes its codec")

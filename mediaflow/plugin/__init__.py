@@ -21,6 +21,7 @@ from mediaflow.domain.errors import (
     InvalidInput,
     MediaflowError,
     MediaRejected,
+    NeedsWholeSource,
     NotFound,
     Problem,
     TaskFailed,
@@ -31,7 +32,7 @@ from mediaflow.domain.events import EVENTS, Event, EventKind
 from mediaflow.domain.keys import checked_key
 from mediaflow.domain.ladder import origin_seconds, plan_encode
 from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, VideoStream
-from mediaflow.domain.plan import AudioRendition, EncodePlan, Part, SegmentGrid, Span, VideoRendition
+from mediaflow.domain.plan import AudioRendition, EncodePlan, Part, Reads, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.presentation import (
     MEDIA_OFFSET_SECONDS,
     Artifact,
@@ -124,6 +125,7 @@ __all__ = [
     "MediaflowError",
     "MetricSpec",
     "Metrics",
+    "NeedsWholeSource",
     "Network",
     "NotFound",
     "ObjectInfo",
@@ -136,6 +138,7 @@ __all__ = [
     "ProcessRunner",
     "Profile",
     "Reach",
+    "Reads",
     "ReceivesParts",
     "Reception",
     "Record",

@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.media import MediaInfo
-from mediaflow.domain.plan import Part
+from mediaflow.domain.plan import Part, Reads
 from mediaflow.domain.presentation import Artifact, Manifest, Presentation
 from mediaflow.domain.profile import Profile, StepSpec, When
 from mediaflow.plugin.metrics import Metrics, Uncounted
@@ -90,6 +90,9 @@ class PlannedTask:
     of these tracks (`StepTask.part`): the task is then run in parts, by several workers at once, and where viewers are
     before the rest. The init segment comes out the same, byte for byte, each time. What is made `on_demand` can be made
     so; its init segments, which foretell, are made at once, and no segment before it is asked for.
+
+    `reads` are the seconds of the source that it decodes, or all its equally long `segments` together: where the
+    storage is elsewhere, no more than that is fetched of a long MP4 (`Workspace.partial`). None: anything of it.
     """
 
     name: str
@@ -102,6 +105,7 @@ class PlannedTask:
     rank: int = 2
     segments: int = 0
     when: When = "eager"
+    reads: Reads | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,10 @@ class Workspace:
     `made(artifact)` says that a file is whole and verified while others are still being made: it is kept at once, and
     watched where the presentation is open. Init segments come before the segments of their track. The same artifacts
     are among those that `run` returns in the end.
+
+    Of a `partial` source only what the task `reads` is there; where the rest should be, there are zeros. A step that
+    finds that it needs more raises NeedsWholeSource, and is run again with all of it; so is one that raises
+    MediaRejected. Programs must not go on after an error there (ffmpeg: `-xerror`).
     """
 
     directory: Path
@@ -166,6 +174,7 @@ class Workspace:
     settings: Mapping[str, Any]
     inputs: Mapping[str, TaskFiles] = field(default_factory=dict)
     made: Callable[[Artifact], None] = lambda _artifact: None
+    partial: bool = False
 
 
 @runtime_checkable

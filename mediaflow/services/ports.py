@@ -249,7 +249,7 @@ class StepRequest:
 
     `inputs` are what needed tasks made, by name, to be read only: `{"directory": ..., "artifacts": [...]}` each.
     `nice` is how far it, and all that it starts, give way to other programs: 0 (not at all) to 19, see nice(2);
-    `budget` is what they may use.
+    `budget` is what they may use. Of a `partial` source only what the task said that it reads may be read.
     """
 
     step: str
@@ -260,6 +260,7 @@ class StepRequest:
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     nice: int = 0
     budget: Budget | None = None
+    partial: bool = False
 
 
 class StepHooks(Protocol):

@@ -252,7 +252,7 @@ class Settings:
     )
     work_dir: str = _setting("", "Directory for running tasks; empty means one in the data directory.")
     source_cache_bytes: int = _setting(
-        20 * 1024**3, "Disk space for originals that workers fetched from a remote storage."
+        20 * 1024**3, "Disk space for what workers of a machine fetched of originals from a remote storage."
     )
     min_free_bytes: int = _setting(1024**3, "Disk space that uploads must leave free (507 otherwise).", minimum=0)
     log_format: str = _setting(

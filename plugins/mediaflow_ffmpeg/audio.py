@@ -14,6 +14,7 @@ from mediaflow.plugin import (
     MediaInfo,
     PlannedTask,
     Profile,
+    Reads,
     StepSpec,
     StepTask,
     TaskFailed,
@@ -24,7 +25,7 @@ from mediaflow.plugin import (
     plan_encode,
     to_json,
 )
-from mediaflow_ffmpeg.commands import AGAIN, HERE, audio_command
+from mediaflow_ffmpeg.commands import AGAIN, HERE, SOUND_MARGIN_SECONDS, audio_command
 from mediaflow_ffmpeg.encoding import check_ends, encode
 from mediaflow_ffmpeg.jobs import AudioJob
 from mediaflow_ffmpeg.opening import FRAME_SAMPLES, can_be_foretold
@@ -104,11 +105,15 @@ def _foretold(job: AudioJob, *, in_parts: bool) -> list[PlannedTask]:
     """The first segment of every rendition, since each goes with some of the pictures, and all of them."""
     job = replace(job, exact_samples=round(job.expected_seconds * job.rate_hz), sought=in_parts)
     count = segment_count(job)
-    whole = _planned("audio", replace(job, count=count), 1)
-    return [
-        _planned("audio-first", replace(job, count=1, tells=True), 0),
-        replace(whole, segments=count if in_parts else 0),
-    ]
+    whole = replace(_planned("audio", replace(job, count=count), 1), segments=count if in_parts else 0)
+    first = _planned("audio-first", replace(job, count=1, tells=True), 0)
+    return [replace(first, reads=_reads(job, 1)), replace(whole, reads=_reads(job, count)) if in_parts else whole]
+
+
+def _reads(job: AudioJob, count: int) -> Reads:
+    """What of the source the first so many segments need. Each of them is begun one segment early."""
+    seconds = float(job.segment_seconds)
+    return Reads(job.origin_seconds, job.origin_seconds + count * seconds, seconds + SOUND_MARGIN_SECONDS)
 
 
 def _planned(name: str, job: AudioJob, rank: int, *, optional: bool = False) -> PlannedTask:

@@ -16,6 +16,7 @@ from mediaflow.plugin import (
     VideoStream,
     safe_input_options,
 )
+from mediaflow_ffmpeg.clocks import from_middle, from_origin
 from mediaflow_ffmpeg.cutting import RAW, run_of
 from mediaflow_ffmpeg.graph import Node, audio_graph, black, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, AudioJob, VideoJob
@@ -63,10 +64,16 @@ _OUR_CLOCK: Final = {
 }
 _STRICT: Final = ("-max_error_rate", str(MAX_ERROR_RATE))
 _LENIENT: Final = ("-max_error_rate", "1")
+_CAREFUL: Final = ("-xerror",)
+"""Of a source that is not all there nothing is made after an error: it may come of what is missing."""
 
 
-def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
-    """One ffmpeg that decodes a span once and writes every rendition as CMAF segments below the directory."""
+def video_command(
+    job: VideoJob, media: MediaInfo, source: Path, directory: Path, *, careful: bool = False
+) -> list[str]:
+    """One ffmpeg that decodes a span once and writes every rendition as CMAF segments below the directory. A `careful`
+    one ends at the first error.
+    """
     if media.video is None:
         raise ValueError("the media has no video")
     clock, sought = _video_clock(job, media.video)
@@ -83,7 +90,7 @@ def video_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path
         brief=job.brief,
         repeats=-1 if job.padded else _REPEATS if job.exact else 0,
     )
-    return _video_compiled(job, nodes, directory)
+    return _video_compiled(job, nodes, directory, careful=careful)
 
 
 def init_command(job: VideoJob, video: VideoStream, directory: Path) -> list[str]:
@@ -91,7 +98,7 @@ def init_command(job: VideoJob, video: VideoStream, directory: Path) -> list[str
     return _video_compiled(job, black(video, job.renditions, job.grid, job.expected_frames), directory)
 
 
-def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path) -> list[str]:
+def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path, *, careful: bool = False) -> list[str]:
     names = [rendition.name for rendition in job.renditions]
     options = _h264_options(job)
     options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, directory)
@@ -100,7 +107,7 @@ def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path) -> li
         # several long parts run side by side, as many as cores; a short one is waited for
         options["threads"] = 1
     output = ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options)
-    return _compiled(output, *_QUIET, *_PROGRESS, *(_STRICT if job.judges else _LENIENT))
+    return _compiled(output, *_QUIET, *_PROGRESS, *(_CAREFUL if careful else _STRICT if job.judges else _LENIENT))
 
 
 def _video_clock(job: VideoJob, video: VideoStream) -> tuple[dict[str, Any], bool]:
@@ -143,15 +150,17 @@ def _h264_options(job: VideoJob) -> dict[str, Any]:
     return options
 
 
-def audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
+def audio_command(
+    job: AudioJob, media: MediaInfo, source: Path, directory: Path, *, careful: bool = False
+) -> list[str]:
     """One ffmpeg that decodes the audio once and writes every rendition below the directory: as CMAF segments, or as
-    `Pieces` of the job's `Run` where their lengths are foretold.
+    `Pieces` of the job's `Run` where their lengths are foretold. A `careful` one ends at the first error.
     """
     if media.audio is None:
         raise ValueError("the media has no audio")
     index = media.audio.index if job.stream_index is None else job.stream_index
     if job.exact_samples is not None:
-        return _cut_audio_command(job, media, source, directory)
+        return _cut_audio_command(job, media, source, directory, careful=careful)
     stream = source_input(source, media, **from_origin(job.origin_seconds))[str(index)]
     nodes = audio_graph(stream, job.renditions, by_count=job.by_count, pad_seconds=job.pad_seconds)
     names = [rendition.name for rendition in job.renditions]
@@ -165,7 +174,7 @@ def audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path
     return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
 
 
-def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
+def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path, *, careful: bool) -> list[str]:
     run = run_of(job)
     # it begins one segment early
     numbered = f":{_NUMBERED}={job.first}" if job.first else ""
@@ -198,14 +207,22 @@ def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory:
         ffmpeg.output(node, f"{directory}/{r.name}/%05d.{RAW}", **{"b:a": r.bitrate_bps}, **options)
         for node, r in zip(nodes, job.renditions, strict=True)
     ]
-    judged = _LENIENT if sought or (job.tells and run.end < (job.exact_samples or 0)) else _STRICT
+    judged = (
+        _CAREFUL if careful else _LENIENT if sought or (job.tells and run.end < (job.exact_samples or 0)) else _STRICT
+    )
     return _compiled(ffmpeg.merge_outputs(*outputs), *_QUIET, *_PROGRESS, *judged)
 
 
 def thumbnail_command(
-    media: MediaInfo, source: Path, target: Path, size: tuple[int, int], at_seconds: float | None
+    media: MediaInfo,
+    source: Path,
+    target: Path,
+    size: tuple[int, int],
+    at_seconds: float | None,
+    *,
+    careful: bool = False,
 ) -> list[str]:
-    """One frame as a JPEG; None: the first one that decodes."""
+    """One frame as a JPEG; None: the first one that decodes. A `careful` command ends at the first error."""
     if media.video is None:
         raise ValueError("the media has no video")
     # before -i: 0.2 s at any offset, since decoding begins at the key frame before
@@ -215,7 +232,7 @@ def thumbnail_command(
     node = node.filter("scale", out_range="pc", out_color_matrix="bt601").filter("format", "yuvj420p")
     # image2 with one file; q 3 is about 85 % quality
     output = ffmpeg.output(node, str(target), format="image2", update=1, **{"frames:v": 1, "q:v": 3, "c:v": "mjpeg"})
-    return _compiled(output, *_QUIET)
+    return _compiled(output, *_QUIET, *(_CAREFUL if careful else ()))
 
 
 def decode_command(file: Path) -> list[str]:
@@ -239,36 +256,6 @@ def source_input(source: Path, media: MediaInfo, **options: Any) -> Node:
     other files, and hostile bytes from reaching decoders that nobody needs.
     """
     return ffmpeg.input(f"file:{source}", **_safe(media.container), **options)
-
-
-def from_origin(origin_seconds: float) -> dict[str, str]:
-    """The option that sets the source's clock so that the presentation's first moment is 0.
-
-    Needed where a stream that is not used begins before those that are. Given always: without it, ffmpeg counts an MPEG
-    or Ogg file from the first stream that *this command* uses, and picture and sound, made by two commands, part. One
-    microsecond is enough to keep it from that, and no time base of a stream notices.
-    """
-    return {"itsoffset": f"{_origin_offset(origin_seconds) / 1_000_000:.6f}"}
-
-
-def from_middle(origin_seconds: float, at_seconds: Fraction) -> dict[str, Any]:
-    """The same for a source of which nothing is needed before that moment of the presentation: decoding begins with the
-    last key frame before it. Every frame has the time that it has with `from_origin`, to the microsecond and before any
-    rounding: ffmpeg takes `ss` off all times, and `itsoffset` puts it on again.
-    """
-    offset = _origin_offset(origin_seconds)
-    microseconds = int(at_seconds * 1_000_000) - offset
-    return {
-        "ss": f"{microseconds / 1_000_000:.6f}",
-        "itsoffset": f"{(microseconds + offset) / 1_000_000:.6f}",
-        # what is decoded before that moment is left to the graph, which counts frames as it does without a seek
-        "noaccurate_seek": None,
-    }
-
-
-def _origin_offset(origin_seconds: float) -> int:
-    """In microseconds."""
-    return -round(origin_seconds * 1_000_000) or 1
 
 
 def _safe(formats: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from mediaflow.plugin import (
     Limits,
     MediaInfo,
     MediaRejected,
+    NeedsWholeSource,
     TaskFailed,
     Workspace,
     WrittenTrack,
@@ -71,6 +72,7 @@ def encode(
     """Run an encoding command that writes `into` a directory to its end, from `begin_seconds` of the presentation on;
     `look` is called five times a second. False when no file that is the `proof` came out, and it `may_be_empty`.
 
+    NeedsWholeSource when that is not well with a `partial` source.
     MediaRejected (`media.undecodable`) when the source is at fault; TaskFailed or InsufficientStorage when it is not.
     That ffmpeg ended well proves nothing about its output (a full disk gives exit code 0): verify it afterwards.
     """
@@ -85,6 +87,8 @@ def encode(
     made = any(file.stat().st_size > EMPTY_BYTES for file in (workspace.directory / into).glob(proof))
     if completed.returncode == 0 and progress.ended and (made or may_be_empty):
         return made
+    if workspace.partial:
+        raise NeedsWholeSource(f"ffmpeg ended with {completed.returncode}: {last_line(completed.stderr)}")
     raise failure(completed, media, stream_index, workspace)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from mediaflow.plugin import (
     Artifact,
     MediaInfo,
+    NeedsWholeSource,
     Part,
     TaskFailed,
     Track,
@@ -85,6 +86,8 @@ def _make_run(job: AudioJob, media: MediaInfo, stream_index: int, streaming: Str
     make = partial(_encode, media=media, stream_index=stream_index, streaming=streaming)
     whole_seconds = (job.exact_samples or 0) / job.rate_hz
     decoded = make(job)
+    if decoded is not None and streaming.workspace.partial:
+        raise NeedsWholeSource(f"Sound ends at {float(decoded):.3f} s in a part of the source.")
     if decoded is not None and job.sought and job.first:
         job = replace(job, sought=False)
         decoded = make(job, again=True)
@@ -113,7 +116,7 @@ def _encode(
         streaming.look()
 
     encode(
-        audio_command(job, media, workspace.source, into),
+        audio_command(job, media, workspace.source, into, careful=workspace.partial),
         media,
         stream_index,
         (run.end - run.begin) / job.rate_hz,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from mediaflow.plugin import Part, PlannedTask, Span, TaskFailed, VideoRendition, to_json
+from mediaflow.plugin import Part, PlannedTask, Reads, Span, TaskFailed, VideoRendition, to_json
+from mediaflow_ffmpeg.commands import SEEK_MARGIN_SECONDS
 from mediaflow_ffmpeg.jobs import VideoJob
 
 PRESET_COST: Final = {
@@ -39,14 +40,21 @@ def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
     opening = replace(job, total_frames=frames)
     first = replace(job.span, segment_count=1)
     count = job.grid.segment_frames
-    tasks = [planned("video-first", replace(opening, renditions=smallest, span=first, expected_frames=count), 0)]
+    begins = reads_of(job, 1)
+    task = planned("video-first", replace(opening, renditions=smallest, span=first, expected_frames=count), 0)
+    tasks = [replace(task, reads=begins)]
     if eager:
-        tasks.append(planned("video-inits", replace(opening, renditions=eager, span=Span(0, 0, 0)), 0))
+        task = planned("video-inits", replace(opening, renditions=eager, span=Span(0, 0, 0)), 0)
+        tasks.append(replace(task, reads=begins))
     whole = replace(job, exact=True, sought=in_parts)
 
     def made(name: str, renditions: tuple[VideoRendition, ...], rank: int) -> PlannedTask:
         task = planned(name, replace(whole, renditions=renditions), rank)
-        return replace(task, segments=whole.segment_count if in_parts else 0)
+        return (
+            replace(task, segments=whole.segment_count, reads=reads_of(whole, whole.segment_count))
+            if in_parts
+            else task
+        )
 
     tasks.append(made("video-low" if others else "video-0", smallest, 1))
     if eager:
@@ -54,6 +62,12 @@ def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
     if demanded:
         tasks.append(replace(made("video-on-demand", demanded, 2), when="on_demand"))
     return tasks
+
+
+def reads_of(job: VideoJob, count: int) -> Reads:
+    """What of the source the first so many segments need."""
+    seconds = count * float(job.grid.segment_seconds)
+    return Reads(job.origin_seconds, job.origin_seconds + seconds, float(SEEK_MARGIN_SECONDS))
 
 
 def part_of(job: VideoJob, part: Part) -> VideoJob:

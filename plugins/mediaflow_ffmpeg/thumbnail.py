@@ -11,8 +11,10 @@ from mediaflow.plugin import (
     Artifact,
     Limits,
     MediaInfo,
+    NeedsWholeSource,
     PlannedTask,
     Profile,
+    Reads,
     StepSpec,
     StepTask,
     TaskFailed,
@@ -48,8 +50,9 @@ class Thumbnail:
             return []
         size = picture_size(media.video.display_size, spec.params.get("max_side", DEFAULT_MAX_SIDE))
         wished = spec.params.get("at_seconds")
-        params = {"width": size[0], "height": size[1], "at_seconds": seek_seconds(media, media.video, wished)}
-        return [PlannedTask("thumbnail", params, weight=0.5, optional=True, makes=(FILE_NAME,))]
+        at = seek_seconds(media, media.video, wished)
+        params, reads = {"width": size[0], "height": size[1], "at_seconds": at}, Reads(max(0.0, at), at + 1)
+        return [PlannedTask("thumbnail", params, weight=0.5, optional=True, makes=(FILE_NAME,), reads=reads)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         if task.media.video is None:
@@ -57,15 +60,21 @@ class Thumbnail:
         size = (int(task.params["width"]), int(task.params["height"]))
         target = workspace.directory / FILE_NAME
         for at_seconds in (float(task.params["at_seconds"]), None):
-            argv = thumbnail_command(task.media, workspace.source, HERE / FILE_NAME, size, at_seconds)
+            argv = thumbnail_command(
+                task.media, workspace.source, HERE / FILE_NAME, size, at_seconds, careful=workspace.partial
+            )
             completed = workspace.processes.run(
                 argv, reads=[workspace.source], writes=workspace.directory, limits=_LIMITS
             )
+            if workspace.partial and completed.returncode != 0:
+                raise NeedsWholeSource("The picture can't be made of a part of the source.")
             # ffmpeg ends well without a picture when nothing decodes after the seek
             if target.is_file() and _is_whole(target.read_bytes()):
                 workspace.progress(1.0)
                 length = target.stat().st_size
                 return [Artifact(FILE_NAME, "thumbnail", "image/jpeg", length, width=size[0], height=size[1])]
+            if workspace.partial:
+                raise NeedsWholeSource("No picture is where it is looked for; it is looked for elsewhere.")
         raise failure(completed, task.media, task.media.video.index, workspace)
 
 

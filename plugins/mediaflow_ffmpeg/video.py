@@ -12,6 +12,7 @@ from typing import Any, Final
 from mediaflow.plugin import (
     Artifact,
     MediaInfo,
+    NeedsWholeSource,
     PlannedTask,
     Profile,
     SegmentGrid,
@@ -87,7 +88,7 @@ class H264Video:
 def _encoded(job: VideoJob, media: MediaInfo, streaming: Streaming, into: Path = HERE) -> list[WrittenTrack]:
     """One run of ffmpeg, and what lies there then; [] when nothing came out of a part."""
     workspace, again = streaming.workspace, into != HERE
-    argv = video_command(job, media, workspace.source, into)
+    argv = video_command(job, media, workspace.source, into, careful=workspace.partial)
     index = media.video.index if media.video is not None else 0
     begin = float(job.first_frame / job.grid.frame_rate)
     made = encode(
@@ -113,6 +114,9 @@ def _exactly(job: VideoJob, media: MediaInfo, streaming: Streaming) -> list[Writ
     that passes as a whole. MediaRejected when too much of the whole is missing.
     """
     tracks = _encoded(job, media, streaming)
+    frames = sum(segment.sample_count for segment in tracks[0].segments) if tracks else 0
+    if streaming.workspace.partial and (frames < job.expected_frames or not _begins(job, tracks)):
+        raise NeedsWholeSource(f"{frames} of {job.expected_frames} frames came of a part of the source.")
     if job.sought and not _begins(job, tracks):
         # where nothing can be decoded, the whole repeats what it saw before
         job = replace(job, sought=False)

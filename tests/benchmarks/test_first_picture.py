@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mediaflow.media import probe as probing
+from mediaflow.media.probe import probe
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing.clips import make_clip, run_ffmpeg
 from tests.integration.service import Service, running_service
@@ -38,11 +38,10 @@ def film(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_film_is_probed_by_its_index(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_film_is_probed_by_its_index(film: Path) -> None:
     def seconds(least: int) -> float:
-        monkeypatch.setattr(probing, "LEAST_BYTES", least)
         began = time.monotonic()
-        probing.probe(film, SandboxedRunner("bwrap"), max_streams=32, max_pixels=75_000_000)
+        probe(film, SandboxedRunner("bwrap"), max_streams=32, max_pixels=75_000_000, least_bytes=least)
         return time.monotonic() - began
 
     quick, whole = min(seconds(0) for _ in range(3)), seconds(1 << 60)

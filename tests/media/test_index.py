@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mediaflow.domain.errors import MediaRejected
-from mediaflow.media import probe as probing
 from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.indexed import ENDS, Index
+from mediaflow.media.probe import probe
 from mediaflow.media.sampletables import MOST_SAMPLES, read_tracks
 from mediaflow.sandbox.process import Completed
 from mediaflow.sandbox.runner import SandboxedRunner
@@ -40,12 +40,13 @@ class Watched:
         return bool(packets) and all(ENDS in argv for argv in packets)
 
 
-def probed(path: Path, monkeypatch: pytest.MonkeyPatch, *, index: bool) -> tuple[object, Watched]:
+def probed(path: Path, *, index: bool) -> tuple[object, Watched]:
     """The facts, or the code of the refusal, by the index whenever it is relied on, or by all packets."""
-    monkeypatch.setattr(probing, "LEAST_BYTES", 0 if index else 1 << 60)
     processes = Watched()
     try:
-        return probing.probe(path, processes, max_streams=32, max_pixels=75_000_000), processes
+        return probe(
+            path, processes, max_streams=32, max_pixels=75_000_000, least_bytes=0 if index else 1 << 60
+        ), processes
     except MediaRejected as error:
         return (error.code, error.detail), processes
 
@@ -55,7 +56,7 @@ TONE = ("-f", "lavfi", "-i", "sine=sample_rate=44100:duration=5")
 SMALL = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "45", "-bf", "3", "-c:a", "aac")
 
 
-def test_the_index_gives_what_all_packets_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_gives_what_all_packets_give(tmp_path: Path) -> None:
     first, varying, cut = tmp_path / "a.mp4", tmp_path / "b.mov", tmp_path / "c.mp4"
     # B-frames, a rate of 29.97, sound that begins later, in two languages
     maps = ("-map", "0", "-map", "1", "-map", "1", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra")
@@ -66,37 +67,37 @@ def test_the_index_gives_what_all_packets_give(tmp_path: Path, monkeypatch: pyte
     # cut without encoding: an edit list leaves the first packets out
     run_ffmpeg(["-ss", "2.1", "-i", str(first), "-t", "2.5", "-c", "copy", "-map", "0", str(cut)])
     for path in (first, varying, cut):
-        quick, processes = probed(path, monkeypatch, index=True)
+        quick, processes = probed(path, index=True)
         assert processes.read_ends_only, path.name
-        assert quick == probed(path, monkeypatch, index=False)[0], path.name
+        assert quick == probed(path, index=False)[0], path.name
 
 
-def test_an_incomplete_file_is_read_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_file_is_read_as_before(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
     run_ffmpeg([*PICTURE, *SMALL, "-movflags", "+faststart", str(whole)])
     data = whole.read_bytes()
     for kept in (len(data) - 10, data.index(b"mdat") + 40):
         cut.write_bytes(data[:kept])
-        quick, processes = probed(cut, monkeypatch, index=True)
+        quick, processes = probed(cut, index=True)
         assert not processes.read_ends_only
-        assert quick == probed(cut, monkeypatch, index=False)[0]
+        assert quick == probed(cut, index=False)[0]
 
 
 def test_small_files_are_read_whole(tmp_path: Path) -> None:
     path, processes = tmp_path / "a.mp4", Watched()
     run_ffmpeg([*PICTURE, *SMALL, str(path)])
-    probing.probe(path, processes, max_streams=32, max_pixels=75_000_000)
+    probe(path, processes, max_streams=32, max_pixels=75_000_000)
     assert not processes.read_ends_only
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not samples(), reason="the corpus is not at hand")
-def test_every_file_of_the_corpus_is_the_same_by_its_index(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_of_the_corpus_is_the_same_by_its_index() -> None:
     by_index = 0
     for sample in samples():
         if sample.path.suffix.lower() in (".mp4", ".mov", ".m4a", ".m4v", ".3gp"):
-            quick, processes = probed(sample.path, monkeypatch, index=True)
-            assert quick == probed(sample.path, monkeypatch, index=False)[0], sample.name
+            quick, processes = probed(sample.path, index=True)
+            assert quick == probed(sample.path, index=False)[0], sample.name
             by_index += processes.read_ends_only
     assert by_index >= 30
 

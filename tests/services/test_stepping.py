@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mediaflow.domain.errors import MediaflowError, TaskFailed
+from mediaflow.domain.errors import MediaflowError, MediaRejected, NeedsWholeSource, TaskFailed
 from mediaflow.domain.records import Task
-from mediaflow.domain.states import Lane
+from mediaflow.domain.states import MAX_ATTEMPTS, Lane
+from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.lease import Lease
+from mediaflow.services.pipeline.planning import Planning
+from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.stepping import NICE, Stepping
 from mediaflow.services.ports import StepHooks, StepRequest
 from mediaflow.testing.clips import make_clip
-from tests.services.working import ingest, working_world
+from tests.services.remote import Remote
+from tests.services.working import asset_of, ingest, working_world
+from tests.services.world import World
+
+MIB = 1024 * 1024
 
 
 class Asked:
@@ -64,3 +72,76 @@ def test_what_fails_on_a_full_disk_has_failed_for_that(
         with pytest.raises(MediaflowError) as caught:
             replace(stepping, steps=Bad()).run(task, Lease(runtime.execution.claims, task, lambda: False))
     assert caught.value.code == code
+
+
+def padded_clip(path: Path, seconds: float) -> Path:
+    """A clip with some megabytes behind it that nobody needs."""
+    make_clip(path, seconds=seconds)
+    with path.open("ab") as file:
+        file.write((8 * MIB).to_bytes(4) + b"free" + bytes(8 * MIB - 8))
+    return path
+
+
+def far_away(world: World, directory: Path) -> tuple[Execution, Remote]:
+    """The world's execution, whose originals come from elsewhere."""
+    execution = world.runtime.execution
+    remote = Remote(world.runtime.storage)
+    sources = Sources(remote, directory / "cache", 1 << 40, least_bytes=0)
+    planning, stepping = (execution.handlers[stage].__self__ for stage in ("plan", "step"))  # type: ignore[attr-defined]
+    assert isinstance(planning, Planning)
+    assert isinstance(stepping, Stepping)
+    handlers = {
+        **execution.handlers,
+        "probe": replace(planning, sources=sources).probe,
+        "step": replace(stepping, sources=sources).run,
+    }
+    return replace(execution, handlers=handlers), remote
+
+
+def test_a_job_fetches_what_it_needs_of_an_original_elsewhere(tmp_path: Path) -> None:
+    with working_world(tmp_path) as world:
+        asset_id = ingest(world, padded_clip(tmp_path / "clip.mp4", 2.6))
+        execution, remote = far_away(world, tmp_path)
+        execution.work()
+        asset = asset_of(world, asset_id)
+        assert (asset.state, asset.error) == ("ready", None)
+    assert 0 < remote.read_bytes <= asset.size_bytes - 6 * MIB
+
+
+class Particular:
+    """Does nothing with a part of a source but raise this."""
+
+    def __init__(self, error: MediaflowError) -> None:
+        self.error = error
+        self.partial: list[bool] = []
+
+    def run(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]:
+        self.partial.append(request.partial)
+        if request.partial:
+            Path(request.directory, "left").touch()
+            raise self.error
+        assert not Path(request.directory, "left").exists()
+        return []
+
+
+CASES: list[tuple[MediaflowError, int, list[bool]]] = [
+    (NeedsWholeSource("There is more."), 0, [True, False]),
+    (MediaRejected("Nothing of it can be decoded."), 0, [True, False]),
+    (TaskFailed("The machine is too slow."), 0, [True]),
+    (TaskFailed("The machine is too slow."), 1, [True]),
+    (TaskFailed("The machine is too slow."), MAX_ATTEMPTS - 1, [False]),
+]
+
+
+def test_what_a_step_says_of_a_part_of_a_source_is_no_verdict(tmp_path: Path) -> None:
+    with working_world(tmp_path) as world:
+        ingest(world, padded_clip(tmp_path / "clip.mp4", 0.5))
+        far_away(world, tmp_path)[0].work("probe", "validate", "plan")
+        (task,) = (t for t in world.runtime.database.tasks.find({"stage": "step"}) if t.reads is not None)
+        for number, (error, failures, seen) in enumerate(CASES):
+            execution, _ = far_away(world, tmp_path / str(number))
+            stepping = execution.handlers["step"].__self__  # type: ignore[attr-defined]
+            steps, task = Particular(error), replace(task, failures=failures)
+            with pytest.raises(type(error)) if seen == [True] else nullcontext():
+                replace(stepping, steps=steps).run(task, Lease(execution.claims, task, lambda: False))
+            assert steps.partial == seen

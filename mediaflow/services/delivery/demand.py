@@ -153,6 +153,7 @@ def _job(source: Job, recipe: Recipe, wanted: Wanted, part: Part, now: float) ->
         "lane": "first",
         "rank": 0,
         "part": dump(part),
+        "reads": dump(recipe.reads_of(part)),
         "whole": recipe.task,
         "watched": True,
         "eager": recipe.when == "eager",

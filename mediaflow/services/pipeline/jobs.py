@@ -114,9 +114,9 @@ class Jobs:
         """The tasks of a new picture: its step as `services/pipeline/posters.py` planned it, and what shows it."""
         plan = job.plan or {}
         step = load(PlannedTask, plan["task"])
-        fields = {"load_units": step.load_units, "lane": "short" if step.load_units else "bookkeeping"}
-        made = self._task(job, step.name, "step", step=plan["step"], params=dict(step.params), **fields)
-        self.database.tasks.insert(made)
+        lane = "short" if step.load_units else "bookkeeping"
+        fields = {"params": dict(step.params), "load_units": step.load_units, "lane": lane, "reads": dump(step.reads)}
+        self.database.tasks.insert(self._task(job, step.name, "step", step=plan["step"], **fields))
         shown = {"needs": [step.name], "params": {"time_seconds": plan["time_seconds"]}}
         # the last one: where it is, the other is
         self.database.tasks.insert(self._task(job, LAST["poster"], "poster", **shown))
@@ -161,6 +161,7 @@ class Jobs:
             optional=task.optional,
             rank=task.rank,
             part=None if piece.part is None else dump(piece.part),
+            reads=dump(task.reads),
             whole=piece.whole,
             watched=bool(opening) or task.when == "on_demand",
             eager=task.when == "eager",

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from mediaflow.domain.profile import When
-from mediaflow.plugin import Part, PlannedTask
+from mediaflow.plugin import Part, PlannedTask, Reads
 
 PART_SECONDS: Final = 20.0
 """Of one core, that a part is expected to take: two workers are done with a clip of a minute almost together, and what
@@ -57,6 +57,11 @@ class Recipe:
     seconds: float
     load_units: int
     when: When
+    reads: Reads | None = None
+
+    def reads_of(self, part: Part) -> Reads | None:
+        """What a part of it reads of the source."""
+        return _share(self.reads, part, self.segments)
 
 
 def divided(planned: Iterable[tuple[str, PlannedTask]]) -> list[Piece]:
@@ -83,6 +88,7 @@ def recipes_of(planned: Iterable[tuple[str, PlannedTask]]) -> list[Recipe]:
             task.weight / max(1, task.segments * len(task.makes)),
             task.load_units,
             task.when,
+            task.reads,
         )
         for step, task in planned
         if task.segments
@@ -97,7 +103,9 @@ def part_name(whole: str, first: int) -> str:
 def _pieces(step: str, task: PlannedTask) -> Iterator[Piece]:
     if task.when == "on_demand":
         name, part = f"{task.name}_init", Part(tuple(task.makes), 0, 0)
-        inits = replace(task, name=name, weight=INIT_SECONDS, rank=0, optional=False)
+        inits = replace(
+            task, name=name, weight=INIT_SECONDS, rank=0, optional=False, reads=_share(task.reads, part, task.segments)
+        )
         yield Piece(step, inits, task.name, part)
         return
     if not task.segments:
@@ -107,8 +115,13 @@ def _pieces(step: str, task: PlannedTask) -> Iterator[Piece]:
     for place, (first, end) in enumerate(pairwise(cuts)):
         weight = task.weight * (end - first) / task.segments
         name = task.name if len(cuts) == 2 else part_name(task.name, first)
-        piece = replace(task, name=name, weight=round(weight, 3))
-        yield Piece(step, piece, task.name, Part(tuple(task.makes), first, end - first), place, task.weight)
+        part = Part(tuple(task.makes), first, end - first)
+        piece = replace(task, name=name, weight=round(weight, 3), reads=_share(task.reads, part, task.segments))
+        yield Piece(step, piece, task.name, part, place, task.weight)
+
+
+def _share(reads: Reads | None, part: Part, segments: int) -> Reads | None:
+    return None if reads is None else reads.of_part(part.first, part.count, segments)
 
 
 def _cuts(task: PlannedTask) -> Sequence[int]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from mediaflow.plugin import PlannedTask
+from mediaflow.plugin import PlannedTask, Reads
 from mediaflow.plugin.wire import unfit_params
 
 MOST_TASKS: Final = 10_000
@@ -36,6 +36,8 @@ def unfit_task(task: Any) -> str | None:
             return f"{told} {field} {names!r:.100}; it must be a tuple of names"
     if task.rank not in RANKS or isinstance(task.rank, bool):
         return f"{told} rank {task.rank!r:.100}; it must be 0, 1 or 2"
+    if task.reads is not None and not _is_span(task.reads):
+        return f"{told} reads {task.reads!r:.200}; it must be Reads of seconds from 0 on, the end behind the begin"
     if not isinstance(task.optional, bool):
         return f"{told} optional {task.optional!r:.100}; it must be True or False"
     return _unfit_params(task, told)
@@ -55,6 +57,13 @@ def _unfit_params(task: PlannedTask, told: str) -> str | None:
 
 def _is_within(value: Any, kind: Any, most: float) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _is_span(reads: Any) -> bool:
+    if not isinstance(reads, Reads):
+        return False
+    seconds = (reads.begin_seconds, reads.end_seconds, reads.lead_seconds)
+    return all(_is_within(each, (int, float), MOST_SECONDS) for each in seconds) and seconds[0] <= seconds[1]
 
 
 def _are_text(names: Any) -> bool:

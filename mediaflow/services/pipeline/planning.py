@@ -22,9 +22,9 @@ from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.parts import REST, recipes_of
 from mediaflow.services.pipeline.plannedtasks import MOST_TASKS
 from mediaflow.services.pipeline.posters import chosen
-from mediaflow.services.pipeline.sources import Sources
+from mediaflow.services.pipeline.sources import OpenSource, Sources
 from mediaflow.services.pipeline.stepplans import plans_of
-from mediaflow.services.pipeline.taskdocs import TaskDocuments, draft_of, is_unhashed, original_of
+from mediaflow.services.pipeline.taskdocs import TaskDocuments, draft_of, is_unhashed
 from mediaflow.services.ports import Database, Plugins
 from mediaflow.settings import Settings
 
@@ -44,15 +44,26 @@ class Planning:
     def probe(self, task: Task, lease: Lease) -> dict[str, Any]:
         """Measure the source; what was found is kept in the job and in the asset."""
         asset, job = self.documents.asset(task), self.documents.job(task)
-        with self.sources.opened(original_of(asset)) as source:
-            media = probe(
-                source,
-                self.processes(lease.reason),
-                max_streams=self.settings.max_streams,
-                max_pixels=self.settings.max_pixels,
-            )
+        with self.sources.opened(asset, lambda extents: extents.ends) as source:
+            try:
+                media = self._measured(source, lease)
+            except MediaRejected:
+                if not source.partial:
+                    raise
+                source.complete()  # nothing is refused for what was seen of a part
+                media = self._measured(source, lease)
         self.probed(asset, job, media)
         return {}
+
+    def _measured(self, source: OpenSource, lease: Lease) -> MediaInfo:
+        return probe(
+            source.path,
+            self.processes(lease.reason),
+            max_streams=self.settings.max_streams,
+            max_pixels=self.settings.max_pixels,
+            least_bytes=self.sources.least_bytes,
+            need_all=source.complete,
+        )
 
     def probed(self, asset: Asset, job: Job, media: MediaInfo) -> None:
         """Keep what was measured."""

@@ -84,6 +84,7 @@ def _run(request: Mapping[str, Any], answer: _Answer) -> None:
         processes=AskingRunner(socket.socket(fileno=CONTROL)),
         settings=request["settings"],
         inputs={name: _files(made) for name, made in request["inputs"].items()},
+        partial=request["partial"],
         made=lambda artifact: answer.line({"made": dump(checked_artifacts(name, [artifact])[0])}),
     )
     step = find_step(request["plugin"], request["entry_point"], request["step"])

@@ -12,22 +12,24 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+import structlog
+
 from mediaflow.domain import keys
-from mediaflow.domain.errors import InsufficientStorage, TaskFailed
+from mediaflow.domain.errors import InsufficientStorage, MediaRejected, NeedsWholeSource, TaskFailed
 from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.publication import ARTIFACTS
-from mediaflow.domain.records import Task
-from mediaflow.domain.states import Lane
-from mediaflow.plugin import StepTask, Storage
-from mediaflow.plugin.wire import dump
+from mediaflow.domain.records import Asset, Task
+from mediaflow.domain.states import MAX_ATTEMPTS, Lane
+from mediaflow.plugin import Reads, StepTask, Storage
+from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.ownership import remove_tree
 from mediaflow.services.pipeline.budgets import step_budget
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.keeping import Keeping
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.segments import Segments
-from mediaflow.services.pipeline.sources import Sources
-from mediaflow.services.pipeline.taskdocs import TaskDocuments, original_of
+from mediaflow.services.pipeline.sources import OpenSource, Sources, Wanted
+from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.pipeline.workdir import WorkDirectory
 from mediaflow.services.ports import Metrics, StepHooks, StepRequest, StepRunner
 
@@ -39,6 +41,9 @@ NICE: Final[Mapping[Lane, int]] = MappingProxyType({"bookkeeping": 0, "first": 0
 """What somebody waits for in front of a player has the cores first. A long task lets short ones have them: they are
 over soon, and it takes what is left.
 """
+
+_NEEDS_WHOLE: Final = NeedsWholeSource.default_code
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +62,37 @@ class Stepping:
 
     def run(self, task: Task, lease: Lease) -> dict[str, Any]:
         """Run the step in its child process and put what it made into the storage, under this attempt's own path."""
-        asset, media = self.documents.asset(task), self.documents.media(task)
+        asset = self.documents.asset(task)
+        # the last attempt, whatever the others came to grief on, has all of the source
+        wanted = _wanted(task) if task.failures < MAX_ATTEMPTS - 1 else None
+        with self.sources.opened(asset, wanted) as source:
+            try:
+                return self._run(task, lease, asset, source)
+            except (MediaRejected, TaskFailed) as error:
+                if not source.partial or not (isinstance(error, MediaRejected) or error.code == _NEEDS_WHOLE):
+                    raise
+                _log.info("a step needs all of its source", task=task.name, reason=str(error))
+            source.complete()
+            return self._run(task, lease, asset, source)
+
+    def _run(self, task: Task, lease: Lease, asset: Asset, source: OpenSource) -> dict[str, Any]:
+        media, part = self.documents.media(task), self.segments.to_make(task)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
-        part = self.segments.to_make(task)
         with (
             self._directory(task) as directory,
-            self.sources.opened(original_of(asset)) as source,
             self.inputs.laid_out(asset, self.documents.needed(task), directory.with_suffix(".inputs")) as inputs,
         ):
             seconds = max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds)
             request = StepRequest(
                 step=task.step or "",
                 task=dump(StepTask(task.whole or task.name, task.params, media, part)),
-                source=str(source),
+                source=str(source.path),
                 directory=str(directory),
                 time_limit_seconds=seconds,
                 inputs=inputs,
                 nice=NICE[task.lane],
                 budget=step_budget(media, seconds, directory, self.memory_bytes),
+                partial=source.partial,
             )
             kept = Keeping(self.storage, self.segments, task, path, directory, lease)
             with kept.while_made() as made:
@@ -119,6 +137,14 @@ class Stepping:
             yield directory
         finally:
             remove_tree(directory)
+
+
+def _wanted(task: Task) -> Wanted | None:
+    """Which bytes of the source the task reads; None for all."""
+    if task.reads is None:
+        return None
+    reads = load(Reads, task.reads)
+    return lambda extents: extents.span(reads.begin_seconds - reads.lead_seconds, reads.end_seconds)
 
 
 @dataclass(frozen=True, slots=True)

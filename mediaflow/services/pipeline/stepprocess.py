@@ -163,6 +163,7 @@ class ChildSteps:
             "step": request.step,
             "task": request.task,
             "source": request.source,
+            "partial": request.partial,
             "directory": request.directory,
             "inputs": request.inputs,
             "settings": dict(self._plugins.context(plugin).settings),
