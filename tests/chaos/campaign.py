@@ -185,7 +185,9 @@ def run_campaign(plan: Plan, directory: Path, films: Path | None = None) -> Acco
 def _round(account: Account, shape: Shape, people: People, faults: Faults, directory: Path) -> None:
     plan, customers, viewers = account.plan, people.customers, people.viewers
     viewers.go_on()
-    _become_busy(plan, customers, viewers)
+    # in every second round nobody uploads: what is there is watched, changed, evicted and made again
+    uploads = account.rounds % 2 == 0
+    _become_busy(plan, customers, viewers, uploads=uploads)
     people.owners.go_on()
     began = time.monotonic()
     while (elapsed := time.monotonic() - began) < plan.round_seconds and faults.kills < plan.kills:
@@ -197,6 +199,8 @@ def _round(account: Account, shape: Shape, people: People, faults: Faults, direc
     viewers.halt()  # what they ask for comes before what is waited for here
     account.settled_seconds.append(_settle(account, shape, customers))
     account.broken += customers.faults
+    for sent in [] if uploads else customers.sent.values():
+        sent.checked = False
     if account.clean:
         account.add(check_all(shape, customers, directory, viewers.check))
         account.broken += [*_work_left(shape), *(f"left over: {path}" for path in shape.files_left_over())]
@@ -226,12 +230,13 @@ def _work_left(shape: Shape) -> list[str]:
     return left
 
 
-def _become_busy(plan: Plan, customers: Customers, viewers: Viewers) -> None:
+def _become_busy(plan: Plan, customers: Customers, viewers: Viewers, *, uploads: bool) -> None:
     """Faults are to come to a service that has something to do."""
-    customers.go_on()
+    if uploads:
+        customers.go_on()
     deadline, before = time.monotonic() + BUSY_SECONDS, viewers.counts["begun"]
     while time.monotonic() < deadline:
-        if len(customers.waiting()) >= plan.backlog and viewers.counts["begun"] > before:
+        if len(customers.waiting()) >= plan.backlog * uploads and viewers.counts["begun"] > before:
             return
         time.sleep(0.1)
 

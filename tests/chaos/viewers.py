@@ -18,7 +18,7 @@ import requests
 
 from tests.chaos.customers import Customers, Sent
 from tests.chaos.judging import Judge
-from tests.chaos.seats import Promise, Seat, Track, taken
+from tests.chaos.seats import INIT, Promise, Seat, Track, taken
 
 VIEWERS: Final = 5
 HOT_SECONDS: Final = 30.0
@@ -82,18 +82,31 @@ class Viewers:
         """
         rng, me = random.Random(sent.asset_id), requests.Session()
         early = self._early.get(sent.asset_id)
-        seats = [early] if early is not None and not early.may_be_refused() else []
         try:
-            seats.append(self._patiently(partial(self._begun, me, sent)))
-            for seat in seats:
+            now = self._patiently(partial(self._begun, me, sent))
+            for seat in (now,) if early is None else (early, now):
+                here = [seat]
                 for track in seat.tracks:
                     some = rng.sample(track.segments, min(LOOKED_AT, len(track.segments)))
                     for promise in (track.init, *some):
-                        if not seat.may_be_refused():
-                            self._patiently(partial(self._fetch, me, seat, track, promise))
+                        act = self._as_promised if seat is now else self._goes_on
+                        self._patiently(partial(act, me, here, track, promise))
         except Away as error:
             return [f"{sent.asset_id}: {error} in {PATIENCE_SECONDS:.0f} s"]
         return []
+
+    def _as_promised(self, me: requests.Session, here: list[Seat], track: Track, promise: Promise) -> None:
+        """Ask for a file, from a place taken anew when the one that is there is good no more."""
+        if here[0].may_be_refused():
+            here[0] = self._begun(me, here[0].sent) or here[0]
+        (track,) = (each for each in here[0].tracks if each.name == track.name)
+        promise = track.init if promise.number == INIT else track.segments[promise.number]
+        self._fetch(me, here[0], track, promise)
+
+    def _goes_on(self, me: requests.Session, here: list[Seat], track: Track, promise: Promise) -> None:
+        """Ask for a file as long as the place is good."""
+        if not here[0].may_be_refused():
+            self._fetch(me, here[0], track, promise)
 
     def _patiently(self, act: Any) -> Any:
         until = time.monotonic() + PATIENCE_SECONDS
