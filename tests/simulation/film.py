@@ -28,8 +28,8 @@ WORKERS: Final = (1, 2, 4, 8, 16)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds of one core (1080p25, `web-h264`, ffmpeg 5.1): of what happens once before the parts (looking at it, first
-    pictures) and behind them, of beginning a task of a step, and of a second of what such a task makes.
+    """Seconds of one core (1080p25, `web-h264`, ffmpeg 5.1): of what happens once before the parts (looking at it,
+    first pictures) and behind them, of beginning a task of a step, and of a second of what such a task makes.
     """
 
     before: float
