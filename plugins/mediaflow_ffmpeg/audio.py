@@ -61,7 +61,7 @@ class AacAudio:
         seconds = max(0.0, media.audio.start_seconds - origin + media.audio.duration_seconds)
         job = AudioJob(plan.audio, plan.segment_seconds, origin, seconds, media.audio.language)
         others = [_in_another_language(job, stream, media, profile) for stream in media.more_audio]
-        if can_be_foretold(media, plan.grid) and seconds > plan.segment_seconds:
+        if can_be_foretold(media, plan, seconds):
             tasks = _foretold(job, in_parts=can_be_sought(media))
         else:
             tasks = [_planned("audio", job, 2)]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Final
 
-from mediaflow.plugin import Foretold, MediaInfo, SegmentGrid
+from mediaflow.plugin import EncodePlan, Foretold, MediaInfo, SegmentGrid, VideoRendition
 
 FRAME_SAMPLES: Final = 1024
 """Samples of an AAC frame; the encoder's own delay is one frame, before the presentation's start."""
 _CLOCK_SECONDS: Final = 1.0
 """A container whose clock is off by more than this from its packets is not believed."""
+_SLOW_SECONDS: Final = 1.2
+"""Of one core. What opens a video takes about a second more than making it at once."""
+_ENCODE_SECONDS_PER_PIXEL: Final = 12e-9
+_DECODE_SECONDS_PER_PIXEL: Final = 5e-9
 _SPIKES: Final = 1.15
 """What AAC takes of its bit rate where sound is even (measured: up to 1.1)."""
 _BURST_BITS: Final = 160_000
@@ -21,11 +25,28 @@ _BOX_BPS: Final = 16_000
 """What a track's boxes take beside its samples, at most."""
 
 
-def can_be_foretold(media: MediaInfo, grid: SegmentGrid | None) -> bool:
-    """True for a source whose length is certain before it is decoded, and long enough for the rest to be waited for."""
+def can_be_foretold(media: MediaInfo, plan: EncodePlan, seconds: float) -> bool:
+    """True for a source whose length is certain before it is decoded, and where what comes after the first segment of
+    a track of so many seconds is waited for; of one segment, the larger sizes.
+    """
     declared = media.declared_duration_seconds
     certain = declared is None or abs(declared - media.duration_seconds) <= _CLOCK_SECONDS
-    return certain and not media.warnings and (grid is None or grid.frame_count > grid.segment_frames)
+    several = seconds > plan.segment_seconds and (plan.grid is None or plan.grid.frame_count > plan.grid.segment_frames)
+    return certain and not media.warnings and (several or _is_slow(media, plan))
+
+
+def _is_slow(media: MediaInfo, plan: EncodePlan) -> bool:
+    """Whether all sizes of one segment of video take so long that the smallest one is shown before."""
+    if media.video is None or plan.grid is None or len(plan.video) < 2:
+        return False
+    each = frame_seconds(plan.video, media.video.width * media.video.height)
+    return plan.grid.frame_count * each > _SLOW_SECONDS
+
+
+def frame_seconds(renditions: Sequence[VideoRendition], source_pixels: int, preset_cost: float = 1.0) -> float:
+    """What a frame in these renditions takes, in seconds of one core: decoded once, encoded in each."""
+    encoded = sum(rendition.width * rendition.height for rendition in renditions) * preset_cost
+    return encoded * _ENCODE_SECONDS_PER_PIXEL + source_pixels * _DECODE_SECONDS_PER_PIXEL
 
 
 def foretold_video(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from mediaflow.plugin import Part, PlannedTask, Reads, Span, TaskFailed, VideoRendition, to_json
 from mediaflow_ffmpeg.commands import SEEK_MARGIN_SECONDS
 from mediaflow_ffmpeg.jobs import VideoJob
+from mediaflow_ffmpeg.opening import frame_seconds
 
 PRESET_COST: Final = {
     "ultrafast": 0.5,
@@ -24,8 +24,6 @@ PRESET_COST: Final = {
 """CPU time against veryfast (measured up to medium)."""
 INIT_FRAMES: Final = 4
 """Enough for the encoder to tell how late it is: from one frame alone the init segment is another one."""
-_ENCODE_SECONDS_PER_PIXEL: Final = 12e-9
-_DECODE_SECONDS_PER_PIXEL: Final = 5e-9
 
 
 def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
@@ -39,7 +37,7 @@ def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
     eager = tuple(r for r in others if r not in demanded)
     opening = replace(job, total_frames=frames)
     first = replace(job.span, segment_count=1)
-    count = job.grid.segment_frames
+    count = min(frames, job.grid.segment_frames)
     begins = reads_of(job, 1)
     task = planned("video-first", replace(opening, renditions=smallest, span=first, expected_frames=count), 0)
     tasks = [replace(task, reads=begins)]
@@ -85,15 +83,9 @@ def part_of(job: VideoJob, part: Part) -> VideoJob:
     )
 
 
-def frame_seconds(job: VideoJob, renditions: Sequence[VideoRendition]) -> float:
-    """What a frame in these renditions takes, in seconds of one core: decoded once, encoded in each."""
-    encoded = sum(rendition.width * rendition.height for rendition in renditions) * PRESET_COST[job.encoder.preset]
-    return encoded * _ENCODE_SECONDS_PER_PIXEL + job.source_pixels * _DECODE_SECONDS_PER_PIXEL
-
-
 def planned(name: str, job: VideoJob, rank: int) -> PlannedTask:
     """A job as a task, with what it makes and costs."""
-    cost = frame_seconds(job, job.renditions)
+    cost = frame_seconds(job.renditions, job.source_pixels, PRESET_COST[job.encoder.preset])
     frames = job.expected_frames if job.span.segment_count != 0 else INIT_FRAMES
     weight = round(max(0.1, frames * cost), 3)
     made = tuple(rendition.name for rendition in job.renditions)

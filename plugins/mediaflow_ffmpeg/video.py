@@ -32,11 +32,11 @@ from mediaflow.plugin import (
 from mediaflow_ffmpeg.commands import AGAIN, HERE, init_command, video_command
 from mediaflow_ffmpeg.encoding import check_ends, encode, undecodable
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, Encoder, VideoJob
-from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video
+from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video, frame_seconds
 from mediaflow_ffmpeg.params import Choice, Number, problems
 from mediaflow_ffmpeg.seeking import can_be_sought
 from mediaflow_ffmpeg.streaming import Describe, Streaming
-from mediaflow_ffmpeg.tasks import INIT_FRAMES, PRESET_COST, foretold_tasks, frame_seconds, part_of, planned
+from mediaflow_ffmpeg.tasks import INIT_FRAMES, PRESET_COST, foretold_tasks, part_of, planned
 from mediaflow_ffmpeg.verify import check_grid, check_length, read_tracks
 
 PARAMS: Final = (
@@ -66,7 +66,7 @@ class H264Video:
         frames = _expected_frames(span, plan.grid, media.video, origin)
         pixels = media.video.width * media.video.height
         job = VideoJob(plan.video, plan.grid, span, encoder, origin, frames, source_pixels=pixels)
-        if can_be_foretold(media, plan.grid) and frames > plan.grid.segment_frames:
+        if can_be_foretold(media, plan, float(frames / plan.grid.frame_rate)):
             return foretold_tasks(job, in_parts=can_be_sought(media))
         return [planned("video-0", job, 2)]
 
@@ -190,7 +190,10 @@ def _foretelling(job: VideoJob, init: Artifact) -> Artifact:
     if job.total_frames is None:
         return init
     rendition = next(each for each in job.renditions if each.name == init.track)
-    cap, alone = rendition.max_bitrate_bps, frame_seconds(job, (rendition,))
+    cap, alone = (
+        rendition.max_bitrate_bps,
+        frame_seconds((rendition,), job.source_pixels, PRESET_COST[job.encoder.preset]),
+    )
     return replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, BUFFER_SECONDS * cap, alone))
 
 

@@ -30,16 +30,18 @@ def test_what_is_foretold_is_cut_at_its_end() -> None:
         (replace(MEDIA, video=None), {}, {"audio-first": 0, "audio": 1}),
         (replace(MEDIA, declared_duration_seconds=None), FIRST_OF_ALL, None),
         (replace(MEDIA, declared_duration_seconds=11.0), FIRST_OF_ALL, None),
-        # nobody knows how much of these can be decoded, or there is nothing to wait for after the first segment
+        # nobody knows how much of these can be decoded
         (uncertain(MEDIA), {"video-0": 2}, {"audio": 2}),
         (replace(MEDIA, declared_duration_seconds=11.1), {"video-0": 2}, {"audio": 2}),
         (replace(MEDIA, declared_duration_seconds=8.9), {"video-0": 2}, {"audio": 2}),
         (replace(with_video(duration_seconds=4.0), duration_seconds=4.0, declared_duration_seconds=4.0),
+         FIRST_OF_ALL, {"audio-first": 0, "audio": 1}),
+        (replace(with_video(duration_seconds=0.8), duration_seconds=0.8, declared_duration_seconds=0.8),
          {"video-0": 2}, {"audio": 2}),
-        (with_audio(duration_seconds=4.0), FIRST_OF_ALL, {"audio": 2}),
+        (with_audio(duration_seconds=4.0), FIRST_OF_ALL, {"audio-first": 0, "audio": 1}),
     ],
     ids=["usual", "one rendition", "silent", "sound", "nothing declared", "a second more", "damaged", "declared more",
-         "declared less", "one segment", "sound of one segment"],
+         "declared less", "one segment that takes long", "one segment", "sound of one segment"],
 )  # fmt: skip
 def test_what_people_watch_first_is_made_first_where_its_length_is_certain(
     media: MediaInfo, video: dict[str, int], audio: dict[str, int] | None
