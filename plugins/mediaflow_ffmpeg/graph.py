@@ -173,6 +173,9 @@ def audio_graph(
     # async=1 fills gaps with silence and cuts overlaps; first_pts=0 leads audio that begins late in with silence.
     # Without them, what is missing would move all that follows to an earlier time, away from the picture.
     begin = samples.start if samples is not None and sought else 0
+    if begin:
+        # `first_pts` counts samples of the filter's input
+        source = source.filter("aresample", first.sample_rate_hz)
     node = source.filter("aresample", first.sample_rate_hz, **{"async": 1, "first_pts": begin})
     layout = "mono" if first.channels == 1 else "stereo"
     node = node.filter("aformat", sample_rates=first.sample_rate_hz, channel_layouts=layout)

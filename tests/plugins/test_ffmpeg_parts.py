@@ -193,6 +193,9 @@ def unlike(one: array[int], other: array[int], at: int, lag: int) -> float:
         # Matroska counts milliseconds
         ("noise.mkv", ("-c", "copy"), 48),
         ("noise.m4a", ("-c:a", "aac", "-b:a", "256k", "-ar", "44100"), 0),
+        # made with another rate than they have
+        ("high.m4a", ("-c:a", "aac", "-b:a", "256k", "-ar", "96000"), 1),
+        ("low.m4a", ("-c:a", "aac", "-b:a", "256k", "-ar", "32000"), 1),
     ],
 )
 def test_sound_made_in_parts_has_no_seam(
