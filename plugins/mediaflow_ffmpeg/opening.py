@@ -58,8 +58,9 @@ def foretold_video(
     whole, rest = divmod(frames, grid.segment_frames)
     seconds = float(grid.segment_seconds)
     runs = [(whole, seconds), (1 if rest else 0, float(rest / grid.frame_rate))]
-    shortest_run = max(1, int(seconds + 0.5)) / 2  # RFC 8216, 4.1: half a target duration
     length = float(frames / grid.frame_rate)
+    # RFC 8216, 4.1: half a target duration; less, where all of it is
+    shortest_run = min(length, max(1, int(min(seconds, length) + 0.5)) / 2)
     return Foretold(
         tuple(run for run in runs if run[0]),
         peak_bps=cap_bps + round(buffer_bits / shortest_run) + _BOX_BPS,
@@ -73,9 +74,9 @@ def foretold_sound(samples: int, rate_hz: int, segment_seconds: Fraction, bitrat
     lengths = sound_segments(samples, rate_hz, segment_seconds)
     runs = tuple((len(list(same)), length / rate_hz) for length, same in groupby(lengths))
     target = max(1, int(max(lengths) / rate_hz + 0.5))
-    shortest_run = min((seconds for _, seconds in runs if 2 * seconds >= target), default=target)
-    even = round(bitrate_bps * _SPIKES) + _BOX_BPS
     length = sum(lengths) / rate_hz
+    shortest_run = min((seconds for _, seconds in runs if 2 * seconds >= target), default=length)
+    even = round(bitrate_bps * _SPIKES) + _BOX_BPS
     return Foretold(runs, even + round(_BURST_BITS / shortest_run), even + round(_BURST_BITS / length))
 
 

@@ -12,13 +12,17 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from typing import Final
 
 import m3u8
 import requests
 
 from mediaflow_ffmpeg.opening import FRAME_SAMPLES
 from tests.corpus import ROOT
+
+MOST_REFUSALS: Final = 10
 
 
 def hls_checker() -> Path | None:
@@ -43,19 +47,29 @@ def failures(program: Path, address: str) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Answer:
-    """To a GET: the seconds are those to its end, the digest that of its body."""
+    """To a GET: the seconds are those to its end, the digest that of its body. `refusals` say how often it was asked
+    again since it was answered with 503.
+    """
 
     status: int
     seconds: float
     etag: str
     digest: str
+    refusals: int
 
 
 def get(address: str) -> Answer:
-    began = time.monotonic()
-    answer = requests.get(address, timeout=60)
+    refusals = 0
+    while True:
+        began = time.monotonic()
+        answer = requests.get(address, timeout=60)
+        if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or refusals == MOST_REFUSALS:
+            break
+        refusals += 1
+        time.sleep(float(answer.headers["Retry-After"]))
     digest = hashlib.sha256(answer.content).hexdigest()
-    return Answer(answer.status_code, time.monotonic() - began, answer.headers.get("ETag", ""), digest)
+    etag = answer.headers.get("ETag", "")
+    return Answer(answer.status_code, time.monotonic() - began, etag, digest, refusals)
 
 
 def jumped_about(address: str, seed: int, only: Iterable[str] | None = None) -> dict[str, Answer]:

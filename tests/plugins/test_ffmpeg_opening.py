@@ -76,6 +76,16 @@ def test_the_opening_is_the_smallest_rendition_and_its_sound() -> None:
     assert load(AudioJob, audio["audio-first"].params).exact_samples == 480_000
 
 
+@pytest.mark.parametrize("seconds", [0.04, 0.3, 0.8, 1.4, 1.9, 2.4, 4.0, 4.2])
+def test_no_average_is_above_its_peak(seconds: float) -> None:
+    frames = round(25 * seconds)
+    for told in (
+        foretold_video(SegmentGrid(Fraction(25), 100, frames), frames, 600_000, 1_200_000),
+        foretold_sound(round(48_000 * seconds), 48_000, Fraction(4), 96_000),
+    ):
+        assert told.average_bps <= told.peak_bps
+
+
 @pytest.mark.parametrize(
     ("frames", "runs"),
     [(250, ((2, 4.0), (1, 2.0))), (200, ((2, 4.0),)), (201, ((2, 4.0), (1, 0.04)))],
