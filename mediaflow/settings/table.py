@@ -143,8 +143,9 @@ class Settings:
     )
     demand_viewers: int = _setting(
         0,
-        "Viewers at once who are offered sizes that are made on demand, each somewhere that nobody has watched before; "
-        "whoever else begins is offered the others. 0 means the cores of this machine that workers fill, 2 at least.",
+        "Viewers at once who are offered all sizes of what is not all made yet, each somewhere that nobody has watched"
+        " before; whoever else begins is offered what is made in any case. 0 means three for each core of this machine"
+        " that workers fill, 4 at least.",
         minimum=0,
     )
     rendition_budget_bytes: int = _setting(

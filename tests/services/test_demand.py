@@ -225,15 +225,22 @@ def test_while_more_is_waited_for_than_is_made_who_begins_is_offered_what_is_mad
 
 def test_who_begins_together_is_not_offered_more_than_can_be_made(world: World, source: Path) -> None:
     now, asset = 100.0, ready(world, source)
+    shown = asset.published
+    assert shown is not None
     crowd = crowding.Crowding(world.runtime.database, 2, lambda: now)
-    assert [crowd.may_offer() for _ in range(5)] == [True, True, False, False, False]
+    assert [crowd.may_offer(asset.id, shown) for _ in range(5)] == [True, True, False, False, False]
     now += crowding.OFFERED_SECONDS
-    assert crowd.may_offer(), "those of before are gone, or wait for pieces"
+    assert crowd.may_offer(asset.id, shown), "those of before are gone, or wait for pieces"
     addressed = addresses(world, asset, LARGE)
     assert ask(world, asset, addressed[1])
     assert ask(world, asset, addressed[-1])
     now += crowding.OFFERED_SECONDS
-    assert not crowd.may_offer(), "two are under way"
+    assert not crowd.may_offer(asset.id, shown), "two are under way"
     work(world)
     now += crowding.LOOK_SECONDS
-    assert crowd.may_offer()
+    assert crowd.may_offer(asset.id, shown)
+    for number in range(SECONDS):
+        if not world.runtime.database.segments.count({"track": LARGE, "number": number}):
+            assert ask(world, asset, addressed[1 + number])
+            work(world)
+    assert all(crowd.may_offer(asset.id, shown) for _ in range(9)), "nothing has to be made any more"

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from mediaflow.domain.publication import Publication
 from mediaflow.domain.queue import DEMAND_PRIORITY
 from mediaflow.domain.states import WORK_ACTIVE
-from mediaflow.services.ports import Below, Database, OneOf
+from mediaflow.services.ports import Below, Between, Database, OneOf
 
 CROWDED_SECONDS: Final = 3.0
 """A piece that waited so long for a worker comes too late for who waits for it."""
@@ -19,15 +20,17 @@ OFFERED_SECONDS: Final = 10.0
 """So long viewers count who were offered all sizes, whether they have asked for a piece yet or not: players begin with
 a small size that is there, and go up together (measured: of 20 that began at once on two cores all stood still).
 """
-LEAST_VIEWERS: Final = 2
+VIEWERS_PER_CORE: Final = 3
+"""Not all of them are where nobody has been before, and most sizes take less than a core."""
+LEAST_VIEWERS: Final = 4
 """Some players fetch a playlist twice, and people load a page again."""
 LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
 class Crowding:
-    """Lets so many `viewers` at once begin with all sizes: each takes a core or so where nobody has watched before. The
-    documents are looked at once a second at most, with two queries by indexes. Safe in any number of threads.
+    """Lets so many `viewers` at once begin with all sizes, of what is not all made yet: there each may take a core. The
+    queue is looked at once a second at most, with two queries by indexes. Safe in any number of threads.
     """
 
     database: Database
@@ -39,10 +42,19 @@ class Crowding:
     _offered: deque[float] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def may_offer(self) -> bool:
-        """True for who may be offered all sizes, and counts from now on; False when a piece that somebody waits for was
-        not begun in time, or as many viewers as there may be have been offered them, or wait for pieces.
+    def may_offer(self, asset: str, shown: Publication) -> bool:
+        """True for who may be offered all sizes, and counts from now on unless all is made; False when a piece that
+        somebody waits for was not begun in time, or as many viewers as there may be have been offered them, or wait for
+        pieces.
         """
+        return self._is_made(asset, shown) or self._has_room()
+
+    def _is_made(self, asset: str, shown: Publication) -> bool:
+        awaited = shown.awaited
+        segments = {"asset_id": asset, "generation": shown.generation, "track": OneOf(tuple(awaited))}
+        return self.database.segments.count({**segments, "number": Between(0, None)}) >= sum(awaited.values())
+
+    def _has_room(self) -> bool:
         with self._lock:
             now = self.elapsed()
             if now - self._looked_at >= LOOK_SECONDS:

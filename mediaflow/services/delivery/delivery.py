@@ -148,7 +148,7 @@ class Delivery:
         what = shown and shown.file(path, now)
         if not shown or not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
             raise _no_file()
-        if path in shown.fewer and self.crowding is not None and not self.crowding.may_offer():
+        if path in shown.fewer and self.crowding is not None and not self.crowding.may_offer(asset_id, shown):
             key = keys.asset_prefix(asset_id) + shown.fewer[path]
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
