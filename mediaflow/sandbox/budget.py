@@ -23,7 +23,7 @@ from mediaflow.sandbox.usage import PROCESSES, Usage, written
 LOOK_SECONDS: Final = 0.05
 """Between two looks; a program gets 100 MB of memory from the kernel in that time (measured)."""
 BOUNDED_LOOK_SECONDS: Final = 0.5
-"""The same where the kernel bounds the memory. Looks at two encoders took 9 % of a core (measured), now 1 %."""
+"""The same where the kernel bounds the memory: twenty looks a second at two encoders took 9 % of a core (measured)."""
 _DISK_SECONDS: Final = 1.0
 _DISK_SHARE: Final = 20
 """So many times as long as a look at the disk took, nobody looks again: 80,000 files take 0.3 s."""
