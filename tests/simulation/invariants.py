@@ -108,7 +108,7 @@ def watching(world: World) -> tuple[Any, Any, Any]:
             world.begun.add(after.storage_key)
         if table == "uploads" and after is None:
             world.forgotten[before.id] = world.scheduler.now
-        if table in ("jobs", "tasks", "chunks") and after is not None:
+        if table in ("jobs", "tasks", "chunks", "segments") and after is not None:
             world.written[after.id] = world.scheduler.now
         if table == "assets" and after is not None and after.purging:
             world.purged.setdefault(after.id, world.scheduler.now)

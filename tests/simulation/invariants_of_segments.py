@@ -100,7 +100,7 @@ def no_record_is_left(world: World) -> str | None:
         stays = asset is not None and not made.eager and made.generation == asset.generation
         if asset is not None and asset.sweep_at is None and made.created_at < asset.updated_at and not stays:
             return f"the record of segment {made.number} of {made.track} of {made.asset_id} is left"
-        if asset is None and made.created_at < world.purged.get(made.asset_id, 0.0):
+        if asset is None and world.written[made.id] < world.purged.get(made.asset_id, 0.0):
             return f"a record of a segment of {made.asset_id} is left, which is gone"
     return None
 

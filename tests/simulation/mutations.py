@@ -180,8 +180,8 @@ MUTATIONS: Final = (
     Mutation(
         "publishing does not wait for the digest",
         "pipeline.jobs",
-        'needs=["package", "settle"] if hashes else ["package"]',
-        'needs=["package"]',
+        'last = ["package", "settle"] if hashes else ["package"]',
+        'last = ["package"]',
     ),
     Mutation(
         "a digest that differs ends nothing",
@@ -204,8 +204,8 @@ MUTATIONS: Final = (
     Mutation(
         "an original that was on its way when its job ended stays there",
         "pipeline.jobs",
-        "if first:",
-        "if False:",
+        "first = self._settles_first(job)",
+        "first = False",
     ),
     Mutation(
         "bytes stay where they arrived when others brought the same",
