@@ -103,7 +103,7 @@ class World:
     forgotten: dict[str, float] = field(default_factory=dict)
     """When the record of an upload was removed."""
     written: dict[str, float] = field(default_factory=dict)
-    """When jobs, tasks, chunks and records of segments were written last: who stands still writes later than the document says."""
+    """When jobs, tasks, chunks, records of segments were written last: who stands still writes later than they say."""
     observed: Observed = field(default_factory=Observed)
 
     @property
