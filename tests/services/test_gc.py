@@ -13,7 +13,7 @@ import pytest
 from mediaflow.domain import keys
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.publication import Files
-from mediaflow.services.integrity.collector import CHUNKS, SEGMENTS, Collector, CollectorSweeper
+from mediaflow.services.integrity.collector import CHUNKS, SEGMENTS, USERS, Collector, CollectorSweeper
 from tests.services.pipeline import Pipeline
 from tests.services.records import a_segment
 from tests.services.world import World
@@ -192,6 +192,21 @@ def test_records_of_segments_that_nobody_can_ask_for_go_and_then_what_they_named
         age(pipeline)
         passed(collector)
     assert [keys.asset_prefix(asset.id) + path in pipeline.objects() for path in paths.values()] == [True, False]
+
+
+def test_assets_that_are_gone_are_taken_off_the_users_of_originals(pipeline: Pipeline, collector: Collector) -> None:
+    # given: who stood still through a purge listed them, and died before looking again
+    runtime = pipeline.world.runtime
+    kept, shared = pipeline.asset(pipeline.ready()), runtime.database.blobs.find({})[0]
+    runtime.database.blobs.change(shared.id, {}, {"assets": [kept.id, "gone"]})
+    alone = replace(shared, id="b" * 32, key="originals/ann/nothing", assets=["gone, too"])
+    runtime.database.blobs.insert(alone)
+    # when, then
+    assert passed(collector, dry=True)["removed"] == {USERS}
+    assert passed(collector)["removed"] == {USERS}
+    assert [blob.assets for blob in runtime.database.blobs.find({})] == [[kept.id]]
+    assert kept.original_key in pipeline.objects()
+    assert passed(collector)["removed"] == set()
 
 
 def test_what_is_remembered_is_bounded(

@@ -85,7 +85,7 @@ AT_THE_END: Final[list[AtTheEnd]] = [
     work.jobs_and_assets_agree,
     uploads.no_staging_is_left,
     uploads.what_was_refused_is_gone,
-    uploads.originals_have_users,
+    uploads.originals_have_users_but_late_ones,
     assets.all_that_is_published_is_there,
     assets.nothing_is_left_of_what_is_gone,
     segments.no_record_is_left,
@@ -108,7 +108,7 @@ def watching(world: World) -> tuple[Any, Any, Any]:
             world.begun.add(after.storage_key)
         if table == "uploads" and after is None:
             world.forgotten[before.id] = world.scheduler.now
-        if table in ("jobs", "tasks", "chunks", "segments") and after is not None:
+        if table in ("jobs", "tasks", "chunks", "segments", "blobs") and after is not None:
             world.written[after.id] = world.scheduler.now
         if table == "assets" and after is not None and after.purging:
             world.purged.setdefault(after.id, world.scheduler.now)

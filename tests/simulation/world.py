@@ -103,7 +103,7 @@ class World:
     forgotten: dict[str, float] = field(default_factory=dict)
     """When the record of an upload was removed."""
     written: dict[str, float] = field(default_factory=dict)
-    """When jobs, tasks, chunks, records of segments were written last: who stands still writes later than they say."""
+    """When jobs, tasks, chunks, segments and blobs were written last: who stands still writes later than they say."""
     observed: Observed = field(default_factory=Observed)
 
     @property

@@ -22,6 +22,7 @@ from mediaflow.services.integrity.findings import by_id, pages
 from mediaflow.services.integrity.garbage import Garbage
 from mediaflow.services.integrity.naming import is_needed
 from mediaflow.services.ports import Database
+from mediaflow.services.uploads.blobs import Blobs
 
 _log = structlog.get_logger(__name__)
 MOST_FOUND: Final = 100_000
@@ -34,6 +35,7 @@ SWEEP_SECONDS: Final = 0.5
 """After this time a sweep leaves the rest of its pass to the next: the pulse that it runs in has more to do."""
 CHUNKS: Final = "records of chunks"
 SEGMENTS: Final = "records of segments"
+USERS: Final = "users of originals"
 _ROUND: Final = derived_id("leftover", "round", "")
 
 
@@ -65,6 +67,7 @@ class Collector:
             yield done
         yield from self._chunks(dry=dry)
         yield from self._segments(dry=dry)
+        yield from self._users(dry=dry)
 
     def _treat(self, place: Leftover, *, dry: bool, room: int) -> Done | None:
         now = self.database.now()
@@ -126,6 +129,19 @@ class Collector:
                     self.database.segments.remove(made.id, {"rev": made.rev})
             told = Leftover(id="", kind="objects", place=SEGMENTS, found_at=now, count=len(unneeded))
             yield Done("removed", told) if unneeded else None
+
+    def _users(self, *, dry: bool) -> Iterator[Done | None]:
+        """Assets that are gone, in the records of originals: who stood still while one was purged listed it, and died
+        before he looked again. No asset comes back under its id.
+        """
+        for page in pages(self.database.blobs, by="key"):
+            assets = by_id(self.database.assets, (user for blob in page for user in blob.assets))
+            gone = [(blob, user) for blob in page for user in blob.assets if user not in assets]
+            for blob, user in gone:
+                if not dry:
+                    Blobs(self.database, self.storage).leave(blob, user)
+            told = Leftover(id="", kind="objects", place=USERS, found_at=self.database.now(), count=len(gone))
+            yield Done("removed", told) if gone else None
 
     def _ended(self, chunks: list[Chunk]) -> list[Chunk]:
         uploads = by_id(self.database.uploads, (chunk.upload_id for chunk in chunks))
