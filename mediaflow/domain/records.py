@@ -193,7 +193,8 @@ class Task:
     watched while the job goes on (`plugin/interfaces.py`). `optional` ones may fail without harming it.
 
     With a `part` it makes that of the task `whole`, of its source it `reads` those seconds (`domain/plan.py`). What is
-    `watched` has records of its segments, what is not `eager` nothing else. Nobody wants it after `wanted_until` > 0.
+    `watched` has records of its segments, what is not `eager` nothing else. Nobody wants it after `wanted_until` > 0,
+    and somebody waits for all of it up to the segment `wanted_to` (`pipeline/givingway.py`).
     """
 
     id: str
@@ -220,6 +221,7 @@ class Task:
     eager: bool = True
     reads: dict[str, Any] | None = None
     wanted_until: float = 0.0
+    wanted_to: int = -1
     weight: float = 1.0
     turn: float = 0.0
     seconds: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ import pytest
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.keys import asset_prefix
 from mediaflow.domain.records import Asset, Job
+from mediaflow.plugin import Part
+from mediaflow.plugin.wire import load
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.library import JobQuery
 from mediaflow.services.delivery import crowding, demand
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.demand import Demand
+from mediaflow.services.pipeline.givingway import LEAST_SECONDS, gives_way, relies_on
 from mediaflow.services.pipeline.outlook import MadeOf
 from mediaflow.services.upkeep.eviction import GRACE_SECONDS, Eviction
 from mediaflow.testing.clips import make_clip
@@ -244,3 +248,34 @@ def test_who_begins_together_is_not_offered_more_than_can_be_made(world: World, 
             assert ask(world, asset, addressed[1 + number])
             work(world)
     assert all(crowd.may_offer(asset.id, shown) for _ in range(9)), "nothing has to be made any more"
+
+
+def test_a_piece_gives_way_to_another_where_nobody_relies_on_more_of_it(world: World, source: Path) -> None:
+    asset, database = ready(world, source), world.runtime.database
+    addressed = addresses(world, asset, LARGE)
+    assert ask(world, asset, addressed[1])
+    (piece,) = database.tasks.find({"state": "pending", "stage": "step"})
+    assert (piece.wanted_to, load(Part, piece.part).count) == (0, SECONDS)
+    # weighed so that a segment is worth having begun
+    running = {"state": "running", "attempt": 1, "weight": SECONDS * LEAST_SECONDS}
+    begun = database.tasks.change(piece.id, {}, running)
+    assert begun is not None
+    assert not gives_way(database, begun, 0), "nobody waits for anything else"
+    small = database.tasks.change(piece.id, {}, {"weight": 0.1})
+    other = replace(piece, id="b" * 32, job_id="a" * 32, name="another")
+    database.tasks.insert(other)
+    assert small is not None
+    assert not gives_way(database, small, 0), "there is too little of it"
+    assert ask(world, asset, addressed[2])
+    assert database.tasks.peek(piece.id, ("wanted_to",)) == {"wanted_to": 1}
+    assert not gives_way(database, begun, 0), "somebody waits for its next segment"
+
+    assert gives_way(database, begun, 1)
+
+    ended = database.tasks.get(piece.id)
+    assert ended is not None
+    assert load(Part, ended.part).count == 2
+    assert not relies_on(database, ended, 2, 9.0)
+    assert not relies_on(database, begun, 2, 9.0), "as it was before"
+    assert ask(world, asset, addressed[3])
+    assert database.jobs.count({"kind": "demand"}) == 2, "what is no longer made by one is made by another"

@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mediaflow.domain import keys
-from mediaflow.domain.ids import derived_id, job_id, task_id
+from mediaflow.domain.ids import derived_id, job_id
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.queue import DEMAND_PRIORITY
-from mediaflow.domain.records import Job
+from mediaflow.domain.records import Job, Task
 from mediaflow.domain.states import WORK_ACTIVE
 from mediaflow.plugin import Part
 from mediaflow.plugin.wire import dump, load
 from mediaflow.services.delivery.wanted import Wanted
+from mediaflow.services.pipeline.givingway import CLOSED, relies_on
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.parts import Recipe
 from mediaflow.services.ports import Between, Database, Metrics, OneOf
@@ -95,12 +96,10 @@ class Demand:
         for made in self._made(wanted, -NEAR, 0):
             name = keys.attempt_task(made.path)
             newest[name] = max(made.number, newest.get(name, 0))
-        for job in self._pieces(wanted):
-            task = (job.plan or {})["task"]
-            ahead = _ahead(wanted, load(Part, task["part"]), newest.get(task["name"]))
-            if ahead == 1 or ahead * recipe.seconds <= IN_TIME_SECONDS:
-                expect, changes = {"state": "pending"}, {"wanted_until": now + WANTED_SECONDS}
-                self.database.tasks.change(task_id(job.id, task["name"]), expect, changes)
+        for task in self._pieces(wanted):
+            ahead = _ahead(wanted, load(Part, task.part), newest.get(task.name))
+            in_time = ahead == 1 or ahead * recipe.seconds <= IN_TIME_SECONDS
+            if in_time and self._relied_on(task, wanted.number, now + WANTED_SECONDS):
                 return True
         running = self.database.tasks.find({"job_id": source.id, "state": "running", "stage": "step"})
         parts = ((task.name, load(Part, task.part)) for task in running if task.part is not None)
@@ -110,9 +109,20 @@ class Demand:
             for name, part in parts
         )
 
-    def _pieces(self, wanted: Wanted) -> list[Job]:
+    def _pieces(self, wanted: Wanted) -> list[Task]:
         where = {"asset_id": wanted.asset_id, "generation": wanted.generation, "kind": "demand"}
-        return self.database.jobs.find({**where, "state": OneOf(WORK_ACTIVE)})
+        jobs = self.database.jobs.find({**where, "state": OneOf(WORK_ACTIVE)})
+        pieces = {"job_id": OneOf(tuple(job.id for job in jobs)), "state": OneOf(WORK_ACTIVE)}
+        return self.database.tasks.find(pieces) if jobs else []
+
+    def _relied_on(self, task: Task, number: int, until: float) -> bool:
+        """True when the task goes on to that segment; others may ask for more of it in the same moment."""
+        seen: Task | None = task
+        while seen is not None and seen.state in WORK_ACTIVE and seen.wanted_to != CLOSED:
+            if relies_on(self.database, seen, number, until):
+                return True
+            seen = self.database.tasks.get(task.id)
+        return False
 
     def _made(self, wanted: Wanted, first: int, end: int) -> list[MadeSegment]:
         """Segments of the track that are there, counted from the wanted one."""
@@ -158,6 +168,7 @@ def _job(source: Job, recipe: Recipe, wanted: Wanted, part: Part, now: float) ->
         "watched": True,
         "eager": recipe.when == "eager",
         "wanted_until": now + WANTED_SECONDS,
+        "wanted_to": wanted.number,
     }
     return Job(
         id=derived_id("demand", wanted.asset_id, wanted.generation, name),

@@ -19,6 +19,7 @@ from mediaflow.domain.records import Task
 from mediaflow.plugin import BLOCK_BYTES, Storage
 from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.ownership import open_made
+from mediaflow.services.pipeline.givingway import gives_way
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.parts import REST
 from mediaflow.services.pipeline.segments import Segments, as_kept
@@ -42,8 +43,8 @@ class Keeping:
     """What the list tells of each that was kept, beside what its step says in the end."""
     told: list[dict[str, Any]] = field(default_factory=list)
     """The artifacts that were kept while others were being made."""
-    rest_is_made: bool = False
-    """True when others have made all that was to come."""
+    rest_is_needless: bool = False
+    """True when others have made all that was to come, or wait for something else."""
     _given_up: bool = False
 
     def keep(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +100,9 @@ class Keeping:
         self._kept[artifact.path] = as_kept(artifact, place, made)
         if made is not None and made.path != place and artifact.number is not None and self.task.part is not None:
             # somebody has been here: what is ahead is needed no more when it was the last gap
-            self.rest_is_made = self.segments.are_made(self.task, artifact.number)
+            self.rest_is_needless = self.segments.are_made(self.task, artifact.number)
+        elif artifact.number is not None and self.task.wanted_until:
+            self.rest_is_needless = gives_way(self.segments.database, self.task, artifact.number)
 
     def _check_same(self, artifact: Artifact, path: str) -> None:
         """A track has one init segment, whoever makes segments of it: nothing else decodes them."""

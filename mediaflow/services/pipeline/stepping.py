@@ -106,11 +106,11 @@ class Stepping:
         return {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
 
     def _told(self, request: StepRequest, hooks: _Hooks) -> list[dict[str, Any]]:
-        """What the step made; what it told of until others had made all that it had still to make."""
+        """What the step made; what it told of until nobody needed any more what it had still to make."""
         try:
             return self._measured(request, hooks)
         except TaskFailed:
-            if not hooks.kept.rest_is_made:
+            if not hooks.kept.rest_is_needless:
                 raise
             return hooks.kept.told
 
@@ -159,4 +159,4 @@ class _Hooks:
         self.lease.progress(fraction)
 
     def cancelled(self) -> str | None:
-        return "others have made the rest" if self.kept.rest_is_made else self.lease.reason()
+        return "nobody needs the rest" if self.kept.rest_is_needless else self.lease.reason()
