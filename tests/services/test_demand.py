@@ -18,7 +18,7 @@ from mediaflow.services.assets.library import JobQuery
 from mediaflow.services.delivery import crowding, demand
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.demand import Demand
-from mediaflow.services.pipeline.givingway import LEAST_SECONDS, gives_way, relies_on
+from mediaflow.services.pipeline.givingway import FRESH_SECONDS, LEAST_SECONDS, gives_way, relies_on
 from mediaflow.services.pipeline.outlook import MadeOf
 from mediaflow.services.upkeep.eviction import GRACE_SECONDS, Eviction
 from mediaflow.testing.clips import make_clip
@@ -263,12 +263,17 @@ def test_a_piece_gives_way_to_another_where_nobody_relies_on_more_of_it(world: W
     assert not gives_way(database, begun, 0), "nobody waits for anything else"
     small = database.tasks.change(piece.id, {}, {"weight": 0.1})
     other = replace(piece, id="b" * 32, job_id="a" * 32, name="another")
-    database.tasks.insert(other)
+    database.tasks.insert(replace(other, state="running", started_at=database.now()))
     assert small is not None
     assert not gives_way(database, small, 0), "there is too little of it"
     assert ask(world, asset, addressed[2])
     assert database.tasks.peek(piece.id, ("wanted_to",)) == {"wanted_to": 1}
     assert not gives_way(database, begun, 0), "somebody waits for its next segment"
+
+    assert not gives_way(database, replace(begun, started_at=database.now() + 1), 1), "it is the later one"
+    database.tasks.change(other.id, {}, {"started_at": database.now() - FRESH_SECONDS})
+    assert not gives_way(database, begun, 1), "both have been at it for long"
+    database.tasks.change(other.id, {}, {"state": "pending"})
 
     assert gives_way(database, begun, 1)
 

@@ -13,10 +13,12 @@ from mediaflow.domain.queue import DEMAND_PRIORITY
 from mediaflow.domain.records import Task
 from mediaflow.plugin import Part
 from mediaflow.plugin.wire import dump, load
-from mediaflow.services.ports import Database
+from mediaflow.services.ports import Between, Database
 
 LEAST_SECONDS: Final = 3.0
 """Of one core: less than this is not worth having begun (0.6 to 1.2 s) while others wait."""
+FRESH_SECONDS: Final = 3.0
+"""A piece that was begun so lately has perhaps made nothing yet."""
 CLOSED: Final = -2
 """As `wanted_to`: the end has moved back, and nobody relies on the task any more."""
 
@@ -29,7 +31,7 @@ def gives_way(database: Database, task: Task, number: int) -> bool:
     count = number + 1 - part.first
     if not task.wanted_until or count >= part.count or count * task.weight / part.count < LEAST_SECONDS:
         return False
-    if not database.tasks.count({"state": "pending", "ready": True, "lane": "first", "priority": DEMAND_PRIORITY}):
+    if not _is_needed_elsewhere(database, task):
         return False
     wanted_to = (database.tasks.peek(task.id, ("wanted_to",)) or {}).get("wanted_to", number)
     if wanted_to > number:
@@ -37,6 +39,15 @@ def gives_way(database: Database, task: Task, number: int) -> bool:
     expect = {"state": "running", "attempt": task.attempt, "wanted_to": wanted_to}
     shorter = {"part": dump(replace(part, count=count)), "wanted_to": CLOSED}
     return database.tasks.change(task.id, expect, shorter) is not None
+
+
+def _is_needed_elsewhere(database: Database, task: Task) -> bool:
+    """True when another piece waits to be begun, or was begun a moment ago and shares the cores with this one."""
+    pieces = {"ready": True, "lane": "first", "priority": DEMAND_PRIORITY}
+    if database.tasks.count({**pieces, "state": "pending"}):
+        return True
+    since = max(database.now() - FRESH_SECONDS, (task.started_at or 0.0) + 0.001)
+    return database.tasks.count({**pieces, "state": "running", "started_at": Between(since, None)}) > 0
 
 
 def relies_on(database: Database, task: Task, number: int, until: float) -> bool:
