@@ -190,11 +190,9 @@ class Task:
     in seconds of one core. `turn` is the order among those of an owner: when the job was made, later by the cost of all
     its steps, for what is done soon goes first; it follows from the document alone, so that an index has it. `seconds`
     is what was spent on it so far (of one core), which its owner has received. Segments of tasks of `rank` 0 and 1 are
-    watched while the job goes on (`plugin/interfaces.py`). `optional` ones may fail without harming it.
-
-    With a `part` it makes that of the task `whole`, of its source it `reads` those seconds (`domain/plan.py`). What is
-    `watched` has records of its segments, what is not `eager` nothing else. Nobody wants it after `wanted_until` > 0,
-    and somebody waits for all of it up to the segment `wanted_to` (`pipeline/givingway.py`).
+    watched while the job goes on. `optional` ones may fail without harming it. With a `part` it makes that of the task
+    `whole`, of its source it `reads` those seconds (`domain/plan.py`). What is `watched` has records of its segments,
+    what is not `eager` nothing else. Nobody wants it after `wanted_until` > 0, or beyond `wanted_to` for certain.
     """
 
     id: str
