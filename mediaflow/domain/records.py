@@ -192,7 +192,7 @@ class Task:
     is what was spent on it so far (of one core), which its owner has received. Segments of tasks of `rank` 0 and 1 are
     watched while the job goes on. `optional` ones may fail without harming it. With a `part` it makes that of the task
     `whole`, of its source it `reads` those seconds (`domain/plan.py`). What is `watched` has records of its segments,
-    what is not `eager` nothing else. Nobody wants it after `wanted_until` > 0, or beyond `wanted_to` for certain.
+    what is not `eager` nothing else. Nobody wants it after `wanted_until` > 0; to segment `wanted_to` somebody waits.
     """
 
     id: str

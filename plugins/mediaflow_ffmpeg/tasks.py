@@ -38,12 +38,12 @@ def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
     opening = replace(job, total_frames=frames)
     first = replace(job.span, segment_count=1)
     count = min(frames, job.grid.segment_frames)
-    begins = reads_of(job, 1)
     task = planned("video-first", replace(opening, renditions=smallest, span=first, expected_frames=count), 0)
-    tasks = [replace(task, reads=begins)]
+    tasks = [replace(task, reads=reads_of(job, 1))]
     if eager:
         task = planned("video-inits", replace(opening, renditions=eager, span=Span(0, 0, 0)), 0)
-        tasks.append(replace(task, reads=begins))
+        # black frames: nothing of the source is decoded
+        tasks.append(replace(task, reads=reads_of(job, 0)))
     whole = replace(job, exact=True, sought=in_parts)
 
     def made(name: str, renditions: tuple[VideoRendition, ...], rank: int) -> PlannedTask:

@@ -114,19 +114,23 @@ def _exactly(job: VideoJob, media: MediaInfo, streaming: Streaming) -> list[Writ
     that passes as a whole. MediaRejected when too much of the whole is missing.
     """
     tracks = _encoded(job, media, streaming)
-    frames = sum(segment.sample_count for segment in tracks[0].segments) if tracks else 0
+    frames = _frame_count(tracks)
     if streaming.workspace.partial and (frames < job.expected_frames or not _begins(job, tracks)):
         raise NeedsWholeSource(f"{frames} of {job.expected_frames} frames came of a part of the source.")
     if job.sought and not _begins(job, tracks):
         # where nothing can be decoded, the whole repeats what it saw before
         job = replace(job, sought=False)
         tracks = _encoded(job, media, streaming, AGAIN)
-    frames = sum(segment.sample_count for segment in tracks[0].segments) if tracks else 0
+        frames = _frame_count(tracks)
     if frames < job.expected_frames:
         rate = job.grid.frame_rate
         check_length((job.first_frame + frames) / rate, float((job.total_frames or job.expected_frames) / rate))
         tracks = _encoded(replace(job, padded=True), media, streaming, AGAIN)
     return tracks
+
+
+def _frame_count(tracks: Sequence[WrittenTrack]) -> int:
+    return sum(segment.sample_count for segment in tracks[0].segments) if tracks else 0
 
 
 def _begins(job: VideoJob, tracks: Sequence[WrittenTrack]) -> bool:

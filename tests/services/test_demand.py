@@ -247,6 +247,7 @@ def test_who_begins_together_is_not_offered_more_than_can_be_made(world: World, 
         if not world.runtime.database.segments.count({"track": LARGE, "number": number}):
             assert ask(world, asset, addressed[1 + number])
             work(world)
+    now += crowding.LOOK_SECONDS
     assert all(crowd.may_offer(asset.id, shown) for _ in range(9)), "nothing has to be made any more"
 
 
