@@ -16,7 +16,7 @@ def publication_document(publication: Publication) -> dict[str, Any]:
     return {
         **{name: getattr(publication, name) for name in ("generation", "duration_seconds", "poster_seconds")},
         **{name: [_json(each) for each in getattr(publication, name)] for name in lists},
-        **({"fewer": dict(publication.fewer)} if publication.fewer else {}),
+        **{name: dict(value) for name in ("fewer", "sounds") if (value := getattr(publication, name))},
         **{name: [_files_document(files) for files in getattr(publication, name)] for name in ("files", "earlier")},
     }
 
@@ -37,6 +37,7 @@ def publication_of(document: Mapping[str, Any]) -> Publication:
         poster_seconds=document["poster_seconds"],
         earlier=tuple(_files(files) for files in document["earlier"]),
         fewer=document.get("fewer", {}),
+        sounds=document.get("sounds", {}),
     )
 
 

@@ -89,7 +89,8 @@ class Publication:
     `renditions` are JSON objects as the API tells them. `poster_seconds` is
     the time that the picture shows (None: the profile's choice). `earlier` was published before, and is still watched.
     `fewer` has, for entry manifests, the path of another that names only what is made in any case: viewers get that
-    while more is waited for than can be made.
+    while more is waited for than can be made. `sounds` has, for pictures that are made while they are watched, the
+    track of their sound.
     """
 
     generation: int
@@ -103,6 +104,7 @@ class Publication:
     poster_seconds: float | None = None
     earlier: tuple[Files, ...] = ()
     fewer: Mapping[str, str] = field(default_factory=dict)
+    sounds: Mapping[str, str] = field(default_factory=dict)
 
     def of_kind(self, kind: OutputKind) -> tuple[Output, ...]:
         """All outputs of the kind, in order."""

@@ -19,6 +19,7 @@ from mediaflow.domain.publication import Files, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.services.delivery import awaiting
 from mediaflow.services.delivery.demand import Demand
+from mediaflow.services.delivery.wanted import Wanted
 from mediaflow.serving import Pause
 from tests.api.site import Site, is_problem
 from tests.services.records import a_job, an_asset
@@ -28,9 +29,9 @@ DATA = b"a segment"
 
 @pytest.fixture
 def asset(site: Site) -> Asset:
-    """An asset whose track `360p` has two segments, which are not made yet."""
-    files = Files(keys.tracks_path(1), {}, awaited={"360p": 2})
-    opened = Publication(1, (), (files,), 8.0)
+    """An asset whose track `360p` has two segments, which are not made yet, as the one of its sound."""
+    files = Files(keys.tracks_path(1), {}, awaited={"360p": 2, "audio-96k": 1})
+    opened = Publication(1, (), (files,), 8.0, sounds={"360p": "audio-96k"})
     made = an_asset(state="processing", playable=True, opened=opened, next_generation=1)
     database = site.world.runtime.database
     assert database.assets.insert(made)
@@ -38,16 +39,16 @@ def asset(site: Site) -> Asset:
     return made
 
 
-def make(site: Site, asset: Asset, number: int = 0, content_type: str = "video/mp4") -> None:
+def make(site: Site, asset: Asset, number: int = 0, content_type: str = "video/mp4", *, track: str = "360p") -> None:
     """Make a segment: its object first, then its record."""
-    path = f"g1/video-low.1/360p/{number}.m4s"
+    path = f"g1/video-low.1/{track}/{number}.m4s"
     runtime = site.world.runtime
     runtime.storage.put(f"assets/{asset.id}/{path}", [DATA], size_bytes=len(DATA), content_type="video/mp4")
     record = MadeSegment(
-        id=segment_id(asset.id, 1, "360p", number),
+        id=segment_id(asset.id, 1, track, number),
         asset_id=asset.id,
         generation=1,
-        track="360p",
+        track=track,
         number=number,
         path=path,
         content_type=content_type,
@@ -102,6 +103,34 @@ def test_a_request_waits_for_its_segment_and_is_counted_once(site: Site, asset: 
     assert 0.3 <= time.monotonic() - began < 5
     assert answer.headers["Cache-Control"].startswith("private, max-age=")
     assert _counted(site) == before + 1
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("number", "made", "wanted"),
+    [
+        pytest.param(0, False, ["360p", "audio-96k"], id="neither is there"),
+        pytest.param(0, True, ["360p"], id="its sound is there"),
+        pytest.param(1, False, ["360p"], id="the sound ends before"),
+    ],
+)
+def test_the_sound_of_a_picture_is_begun_with_it(
+    site: Site, asset: Asset, monkeypatch: pytest.MonkeyPatch, number: int, made: bool, wanted: list[str]
+) -> None:
+    seen: list[tuple[str, int]] = []
+    real = Demand.want
+
+    def want(demand: Demand, what: Wanted, may_begin: Callable[[], bool]) -> bool:
+        seen.append((what.track, what.number))
+        return real(demand, what, may_begin)
+
+    monkeypatch.setattr(Demand, "want", want)
+    if made:
+        make(site, asset, track="audio-96k")
+    is_problem(ask(site, asset, number), 503, "stream.not_made")
+    once = list(dict.fromkeys(seen))
+    assert once == [(track, number) for track in wanted]
+    assert seen.count(("audio-96k", number)) <= 1, "asked again, the request looks after its picture alone"
 
 
 def test_a_range_of_what_is_made_meanwhile(site: Site, asset: Asset) -> None:

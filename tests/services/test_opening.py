@@ -77,6 +77,8 @@ def test_who_begins_early_goes_on_to_the_end(world: World, source: Path, tmp_pat
     assert (asset.state, asset.playable, asset.generation, asset.published) == ("processing", True, 0, None)
     early = {track: addresses(world, asset, track) for track in TRACKS}
     assert [len(found) for found in early.values()] == [4, 4], "the init segment and three segments of two seconds"
+    assert asset.opened is not None
+    assert asset.opened.sounds == {"90p": "audio-64k"}
     before = {track: [published_file(world, asset, path) for path in early[track][:2]] for track in TRACKS}
     for track in TRACKS:
         with pytest.raises(NotMade):

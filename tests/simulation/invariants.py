@@ -110,6 +110,8 @@ def watching(world: World) -> tuple[Any, Any, Any]:
             world.forgotten[before.id] = world.scheduler.now
         if table in ("jobs", "tasks", "chunks", "segments", "blobs") and after is not None:
             world.written[after.id] = world.scheduler.now
+        if table == "assets" and before is not None and before.sweep_at and after is not None and not after.sweep_at:
+            world.swept[after.id] = world.scheduler.now
         if table == "assets" and after is not None and after.purging:
             world.purged.setdefault(after.id, world.scheduler.now)
         for check in CHANGES.get(table, ()):

@@ -15,6 +15,7 @@ from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import WORK_ACTIVE
 from mediaflow.services.delivery.demand import MOST_OF_OWNER
 from tests.simulation.media import COUNTS, IN_PARTS, ON_DEMAND, makes_on_demand
+from tests.simulation.scheduler import FOREVER
 from tests.simulation.world import World
 
 WRITES: Final = ("step", "open", "package")
@@ -94,11 +95,13 @@ def what_is_watched_stays(world: World, key: str, before: bytes | None, after: b
 
 
 def no_record_is_left(world: World) -> str | None:
-    """Records go with the last who watched; what somebody wrote who stood still meanwhile goes months later."""
+    """Records go with the last who watched; what somebody wrote who stood still meanwhile is left to gc."""
     for made in world.database.segments.records.values():
         asset = world.database.assets.records.get(made.asset_id)
         stays = asset is not None and not made.eager and made.generation == asset.generation
-        if asset is not None and asset.sweep_at is None and made.created_at < asset.updated_at and not stays:
+        late = asset is not None and world.written[made.id] >= world.swept.get(asset.id, FOREVER)
+        over = asset is not None and asset.sweep_at is None and made.created_at < asset.updated_at
+        if over and not late and not stays:
             return f"the record of segment {made.number} of {made.track} of {made.asset_id} is left"
         if asset is None and world.written[made.id] < world.purged.get(made.asset_id, 0.0):
             return f"a record of a segment of {made.asset_id} is left, which is gone"

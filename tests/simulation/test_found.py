@@ -215,6 +215,7 @@ SEEDS = {
     201742: "a request that stood still inside its write wrote over a received chunk, and its parts were kept for ever",
     5014623: "a worker stood still in a task that was claimed after the job's end, and wrote after the sweep",
     683367: "a task of a deleted asset was claimed in the moment when its purge began",
+    60015329: "a piece was asked for, its address ended, all was swept, and then the piece was begun and made",
 }
 
 

@@ -34,14 +34,15 @@ is gone before.
 
 
 class NotMade(Unavailable):
-    """A segment that will be there, but is not yet."""
+    """A segment that will be there, but is not yet; nor is that of the `sound` which players ask for behind it."""
 
     default_code = "stream.not_made"
     retry_after_seconds = 2
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, sound: Wanted | None = None) -> None:
         super().__init__("This part of the video is being made; ask again.")
         self.wanted = wanted
+        self.sound = sound
 
 
 @dataclass(slots=True)

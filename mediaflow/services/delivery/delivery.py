@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -144,7 +144,7 @@ class Delivery:
         if self.watching is not None and asset.published is not None and (asset.published.awaited or segment):
             self.watching.note(asset_id, now)
         if segment is not None:
-            return self._made(asset, path, Wanted(asset.id, *segment))
+            return self._made(asset, path, Wanted(asset.id, *segment), shown)
         what = shown and shown.file(path, now)
         if not shown or not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
             raise _no_file()
@@ -152,13 +152,21 @@ class Delivery:
             key = keys.asset_prefix(asset_id) + shown.fewer[path]
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
-    def _made(self, asset: StreamFacts, path: str, wanted: Wanted) -> Place:
+    def _made(self, asset: StreamFacts, path: str, wanted: Wanted, shown: Publication | None) -> Place:
         """Where a segment lies that is watched while others are made; NotMade when it is to come."""
         made = self.database.segments.get(wanted.id)
         if made is None:
-            raise NotMade(wanted)
+            raise NotMade(wanted, self._sound_of(wanted, shown))
         key, what = keys.asset_prefix(asset.id) + made.path, FileType("media", made.content_type)
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
+
+    def _sound_of(self, picture: Wanted, shown: Publication | None) -> Wanted | None:
+        """The segment of its sound, unless it is there or there is none."""
+        track = None if shown is None or shown.generation != picture.generation else shown.sounds.get(picture.track)
+        if shown is None or track is None or picture.number >= shown.awaited.get(track, 0):
+            return None
+        sound = replace(picture, track=track)
+        return sound if self.database.segments.get(sound.id) is None else None
 
     def elsewhere(self, place: Place) -> str | None:
         """A presigned URL at which the storage itself sends the file, None when that is our business.

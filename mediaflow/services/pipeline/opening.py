@@ -18,7 +18,13 @@ from mediaflow.domain.publication import Files, Publication
 from mediaflow.domain.records import Asset, Task
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.madefiles import MOST_FORETOLD
-from mediaflow.services.pipeline.packaging import Produced, describe_renditions, foretold_rendition, presentation_of
+from mediaflow.services.pipeline.packaging import (
+    Produced,
+    describe_renditions,
+    foretold_rendition,
+    presentation_of,
+    sounds_of,
+)
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.ports import Database, Metrics, Outbox, Plugins
@@ -65,6 +71,7 @@ class Opening:
             files=(written.files, Files(keys.tracks_path(task.generation), {}, awaited=awaited)),
             duration_seconds=round(presentation.duration_seconds, 3),
             renditions=tuple(describe_renditions(presentation, on_demand)),
+            sounds=sounds_of(presentation),
         )
         return {"opened": self._opened(task, asset, publication)}
 

@@ -177,6 +177,13 @@ def made_in_any_case(presentation: Presentation) -> Presentation:
     return replace(presentation, video=made, audio=audio)
 
 
+def sounds_of(presentation: Presentation) -> dict[str, str]:
+    """For pictures, the track of their sound, where both are made while they are watched."""
+    sounds = {rendition.track.name for rendition in presentation.audio if rendition.foretold is not None}
+    pairs = {r.track.name: r.track.audio_group for r in presentation.video if r.foretold is not None}
+    return {picture: sound for picture, sound in pairs.items() if sound in sounds}
+
+
 def _claim(makers: dict[tuple[str, int], str], segment: tuple[str, int], task: str) -> None:
     if segment not in makers:
         makers[segment] = task
