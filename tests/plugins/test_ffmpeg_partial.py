@@ -70,10 +70,10 @@ MORE_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "two languages": ("2.mp4", (*picture(), *tone(), *tone(hertz=880), *LANGUAGES, *X264, *AAC)),
     "HEVC": ("h.mp4", (*picture(), *tone(), *HEVC, *AAC)),
     "ProRes, PCM": ("p.mov", (*picture(), *tone(), "-c:v", "prores_ks", "-profile:v", "0", "-c:a", "pcm_s16le")),
-    "MPEG-4": ("4.mov", (*picture(), *tone(), "-c:v", "mpeg4", "-bf", "2", "-g", "60", *AAC)),
+    "MPEG-4": ("4.mov", (*picture(), *tone(), "-c:v", "mpeg4", "-b:v", "1M", "-bf", "2", "-g", "60", *AAC)),
     "AC-3": ("3.mp4", (*picture(), *tone(), *X264, "-c:a", "ac3")),
     "no sound": ("q.mp4", (*picture(), *X264, "-g", "48")),
-    "no picture": ("m.m4a", (*tone(120), *AAC)),
+    "no picture": ("m.m4a", (*tone(600), *AAC)),
     "interlaced": (
         "i.mp4",
         (*picture("50"), *tone(), "-vf", FIELDS, "-flags", "+ilme+ildct", *X264, "-x264-params", "tff=1:keyint=50"),
@@ -103,7 +103,7 @@ def holed(source: Path, places: Iterable[range], target: Path) -> Path:
         for place in places:
             whole.seek(place.start)
             part.seek(place.start)
-            part.write(whole.read(len(place)))
+            part.write(whole.read(min(len(place), source.stat().st_size)))
     return target
 
 
@@ -178,7 +178,7 @@ def check(source: Path, work: Path) -> float:
         places = extents.span(reads.begin_seconds - reads.lead_seconds, reads.end_seconds)
         shares.append(sum(map(len, places)) / extents.size_bytes)
         made = [
-            result(step, task, some, media, file, work / f"{number}{file.name[0]}")
+            result(step, task, some, media, file, work / f"{number} {file.name}")
             for file in (source, holed(source, places, part))
         ]
         assert made[0] == made[1], f"{task.name} {some} of {shares[-1]:.2f} of the source"
