@@ -83,7 +83,7 @@ def build_stages(on: Ground) -> Stages:
     """Wire what the tasks of a job need."""
     settings, database, storage, plugins, jobs = on.settings, on.database, on.storage, on.plugins, on.jobs
     documents, segments = TaskDocuments(database), Segments(database, storage)
-    sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes)
+    sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes, on.metrics)
     rendering = Rendering(storage, plugins, settings.stream_bucket_seconds)
     posters = Posters(database, documents, storage, plugins, jobs, rendering)
     steps, memory = ChildSteps(settings, plugins), memory_ceiling(settings.task_memory_bytes)

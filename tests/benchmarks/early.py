@@ -77,7 +77,7 @@ def jumped_about(address: str, seed: int, only: Iterable[str] | None = None) -> 
     segments in no order, as by seeking.
     """
     found = {uri: get(uri) for uri in only or media_playlists(address)}
-    names = [name for uri in found for name in _media_files(uri)]
+    names = [name for uri in found for name in media_files(uri)]
     random.Random(seed).shuffle(names)
     return found | {name: get(name) for name in names}
 
@@ -95,10 +95,10 @@ def _playlist(address: str) -> m3u8.M3U8:
     return m3u8.loads(answer.text, uri=address)
 
 
-def _media_files(address: str) -> Iterable[str]:
+def media_files(address: str) -> list[str]:
+    """The addresses of the init segment and the segments of a media playlist."""
     media = _playlist(address)
-    yield from (part.absolute_uri for part in media.segment_map)
-    yield from (segment.absolute_uri for segment in media.segments)
+    return [part.absolute_uri for part in (*media.segment_map, *media.segments)]
 
 
 def lengths(address: str) -> list[float]:

@@ -16,6 +16,7 @@ import pytest
 
 from mediaflow.domain.errors import NotFound, TaskFailed
 from mediaflow.media.extents import Extents
+from mediaflow.observability.metrics import PrometheusMetrics
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.sparse import AT_ONCE_BYTES, BLOCK_BYTES, SparseCopy
 from mediaflow.testing.clips import run_ffmpeg
@@ -42,7 +43,13 @@ def remote(tmp_path: Path) -> Remote:
 
 
 def sources_of(remote: Remote, directory: Path, limit: int = 1 << 40) -> Sources:
-    return Sources(remote, directory, limit, least_bytes=0)
+    return Sources(remote, directory, limit, PrometheusMetrics(), least_bytes=0)
+
+
+def counted(sources: Sources) -> float:
+    """The bytes that its metrics tell of."""
+    registry = sources.metrics.registry  # type: ignore[attr-defined]
+    return float(registry.get_sample_value("mediaflow_source_fetched_bytes_total"))
 
 
 def taken(directory: Path) -> int:
@@ -64,12 +71,14 @@ def test_what_is_wanted_is_fetched_once_and_the_rest_when_it_is_needed(
         assert source.path.read_bytes()[:MIB] == film[:MIB]
         first = remote.read_bytes
         assert first < len(film) / 2
-    with sources_of(remote, tmp_path / "cache").opened(asset, opening) as source:
+    assert counted(sources) == first
+    with (again := sources_of(remote, tmp_path / "cache")).opened(asset, opening) as source:
         assert remote.read_bytes == first, "fetched again"
         source.complete()
         assert not source.partial
         assert source.path.read_bytes() == film
         assert remote.read_bytes == len(film)
+    assert counted(again) == len(film) - first
     with sources.opened(asset, opening) as source:
         assert not source.partial, "all of it is there"
     with sources_of(remote, tmp_path / "other").opened(asset) as source:

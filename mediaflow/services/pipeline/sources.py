@@ -27,6 +27,7 @@ from mediaflow.plugin import HasLocalFiles, Storage
 from mediaflow.sandbox.ownership import let_read
 from mediaflow.services.pipeline.sparse import SparseCopy
 from mediaflow.services.pipeline.taskdocs import original_of
+from mediaflow.services.ports import Metrics
 
 _log = structlog.get_logger(__name__)
 _COPY, _RECORD, _USE = ".copy", ".record", ".use"
@@ -62,6 +63,7 @@ class Sources:
     storage: Storage
     directory: Path
     limit_bytes: int
+    metrics: Metrics
     least_bytes: int = LEAST_BYTES
     _extents: OrderedDict[str, Extents | None] = field(default_factory=OrderedDict)
     """What this process read last, by the upload; None for what has to be fetched whole."""
@@ -84,6 +86,7 @@ class Sources:
         path = self.directory / (name + _COPY)
         with ExitStack() as stack:
             copy = self._copy(stack, key, path)
+            stack.callback(lambda: self.metrics.count("mediaflow_source_fetched_bytes_total", copy.fetched_bytes))
 
             def complete() -> None:
                 copy.ensure_all()

@@ -30,13 +30,14 @@ _BUFFER_BYTES: Final = 64 * 1024
 
 @dataclass(slots=True)
 class SparseCopy:
-    """An open copy. What is read of it before `ensure` of that range is nothing."""
+    """An open copy, by which `fetched_bytes` came. What is read of it before `ensure` of that range is nothing."""
 
     storage: Storage
     key: str
     size_bytes: int
     _data: int
     _record: int
+    fetched_bytes: int = 0
 
     @classmethod
     @contextmanager
@@ -109,6 +110,7 @@ class SparseCopy:
                 os.fdatasync(self._data)
                 os.pwrite(self._record, _THERE * len(run), run.start)
                 fetched += end - begin
+        self.fetched_bytes += fetched
         return fetched
 
     def _write(self, begin: int, end: int) -> None:
