@@ -8,6 +8,7 @@ import functools
 import http.server
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,12 +27,15 @@ window.errors = []; window.places = [];
 const v = document.getElementById('v');
 v.addEventListener('error', () => errors.push(`media ${v.error?.message}`));
 setInterval(() => places.push(v.currentTime), 250);
-async function watch(kind, url, share) {
+async function watch(kind, url, share, height) {
   const begin = () => { v.currentTime = share * v.duration; v.play(); };
   v.addEventListener('loadedmetadata', begin, { once: true });
   if (kind === 'hls.js') {
     const player = new Hls();
     player.on(Hls.Events.ERROR, (_, e) => { if (e.fatal) errors.push(`${e.details} ${e.response?.code}`); });
+    if (height) player.on(Hls.Events.MANIFEST_PARSED, () => {
+      player.currentLevel = player.levels.findIndex((level) => level.height === height);
+    });
     player.loadSource(url); player.attachMedia(v);
   } else if (kind === 'shaka-player') {
     shaka.polyfill.installAll();
@@ -39,6 +43,16 @@ async function watch(kind, url, share) {
     player.addEventListener('error', (e) => errors.push(`shaka ${e.detail.code}`));
     await player.load(url).catch((e) => errors.push(`shaka ${e.code}`));
   } else v.src = url;
+}
+/** How many seconds after a seek to that share picture and sound go on. */
+function seek(share) {
+  const began = performance.now(), at = share * v.duration, heard = v.webkitAudioDecodedByteCount;
+  window.sought = null; v.currentTime = at;
+  const timer = setInterval(() => {
+    const plays = !v.seeking && v.readyState >= 3 && v.currentTime > at + 0.1;
+    if (!plays || v.webkitAudioDecodedByteCount === heard) return;
+    window.sought = (performance.now() - began) / 1000; clearInterval(timer);
+  }, 20);
 }
 </script>"""
 
@@ -70,6 +84,14 @@ class Seat:
             }"""
         )
         return found
+
+    def sought_seconds(self, share: float, limit: float) -> float | None:
+        """How long a seek to that share takes until picture and sound go on; None when it takes longer than that."""
+        self.page.evaluate("(share) => seek(share)", share)
+        until = time.monotonic() + limit
+        while (seconds := self.page.evaluate("sought")) is None and time.monotonic() < until:
+            self.page.wait_for_timeout(50)
+        return None if seconds is None else float(seconds)
 
 
 def players() -> list[str]:
@@ -113,9 +135,9 @@ class _Files(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def seated(browser: Browser, address: str, kind: str, url: str, share: float) -> Seat:
-    """A player that begins at a share of what it watches."""
+def seated(browser: Browser, address: str, kind: str, url: str, share: float, height: int = 0) -> Seat:
+    """A player that begins at a share of what it watches; hls.js with the picture of that height (0: its choice)."""
     page = browser.new_context().new_page()
     page.goto(address)
-    page.evaluate("([kind, url, share]) => { watch(kind, url, share); }", [kind, url, share])
+    page.evaluate("(wanted) => { watch(...wanted); }", [kind, url, share, height])
     return Seat(kind, page)
