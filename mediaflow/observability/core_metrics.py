@@ -70,9 +70,7 @@ CORE_METRICS: Final[tuple[MetricSpec, ...]] = (
         initial=tuple((outcome,) for outcome in WAIT_OUTCOMES),
     ),
     _counter("mediaflow_evicted_bytes_total", "Bytes of segments made on demand that went for the budget."),
-    _counter(
-        "mediaflow_source_fetched_bytes_total", "Bytes of originals that were fetched from a storage elsewhere."
-    ),
+    _counter("mediaflow_source_fetched_bytes_total", "Bytes of originals that were fetched from a storage elsewhere."),
     _counter("mediaflow_http_requests_total", "Requests by route pattern and status.", "method", "route", "status"),
     _histogram(
         "mediaflow_http_request_seconds",

@@ -81,9 +81,17 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     # --- in the main loop again
 
     def _watch(self, conn: Connection, events: int, step: Callable[[Connection], None]) -> None:
-        conn.watch(self.poller, events, partial(self._guarded, step, conn))
+        conn.watch(self.poller, events, partial(self._noticed, step, conn))
+        conn.step = step
 
-    def _guarded(self, step: Callable[[Connection], None], conn: Connection, _: Any = None) -> None:
+    def _noticed(self, step: Callable[[Connection], None], conn: Connection, _: Any) -> None:
+        """Something can be read or written. Of the events of one turn an earlier one may have had this connection go
+        on: a thread has it then, and this one is nothing.
+        """
+        if conn.watched and conn.step == step:
+            self._guarded(step, conn)
+
+    def _guarded(self, step: Callable[[Connection], None], conn: Connection) -> None:
         """Take a step for a connection: what goes wrong ends that one only, for the main loop is everybody's."""
         try:
             step(conn)

@@ -52,6 +52,7 @@ class Connection:
         self.serving: Iterator[Pause | None] | None = None
         self.pause: Pause | None = None
         self.watched = False
+        self.step: Callable[[Connection], None] | None = None
 
     @property
     def address(self) -> str:
