@@ -95,7 +95,7 @@ def test_progress_does_not_change_the_revision(site: Site, ann: Api) -> None:
     database = site.world.runtime.database
     database.assets.insert(asset)
     database.assets.change(asset.id, {}, {"job_id": job.id})
-    database.tasks.insert(a_task(job, "video-0", state="running", weight=8.0, progress=0.5, started_at=CREATED))
+    database.tasks.insert(a_task(job, "video-0", state="running", weight=8.0, progress=0.5, seconds=3.0))
     database.tasks.insert(a_task(job, "publish", stage="publish", weight=2.0))
     answer = ann.get(f"/assets/{asset.id}")
     assert answer.get_json()["progress"] == 0.4

@@ -131,18 +131,23 @@ def test_progress_without_running_work(library: Library, state: Any, expected: f
     assert (progress.fraction, progress.eta_seconds) == (expected, None)
 
 
-def test_what_remains_is_told_from_what_passed(library: Library) -> None:
+@pytest.mark.parametrize(("side_by_side", "remains"), [(1, 68.7), (2, 34.35)])
+def test_what_remains_is_told_from_what_was_worked(library: Library, side_by_side: int, remains: float) -> None:
     asset = an_asset(state="processing", job_id=new_id())
-    job, began = a_job(asset, id=asset.job_id), library.database.now() - 30
+    job, began = a_job(asset, id=asset.job_id), library.database.now() - 86_400
+    share = {"state": "running", "progress": 0.3, "started_at": began}
     for task in (
         a_task(job, "plan", stage="plan", state="done"),
-        a_task(job, "video-0", state="running", weight=98.0, progress=0.3, started_at=began),
+        *(
+            a_task(job, f"video-{n}", weight=98.0 / side_by_side, seconds=30.0 / side_by_side, **share)
+            for n in range(side_by_side)
+        ),
         a_task(job, "publish", stage="publish"),
     ):
         library.database.tasks.insert(task)
     progress = library.progress(asset)
     assert progress.fraction == pytest.approx(0.304, abs=0.001)
-    assert progress.eta_seconds == pytest.approx(68.7, abs=2)
+    assert progress.eta_seconds == pytest.approx(remains, abs=1), "it stood still for most of a day"
 
 
 def test_before_anything_ran_the_end_is_not_known(library: Library) -> None:

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { awayInWords } from '../../mediaflow/web/static/watch/away.js';
 import { linkTo, startOf, watched } from '../../mediaflow/web/static/watch/link.js';
 import { levelFor, levelLabel, rungNames } from '../../mediaflow/web/static/watch/quality.js';
 import { Retry } from '../../mediaflow/web/static/watch/retry.js';
@@ -246,4 +247,20 @@ test('the sizes in one line', () => {
   assert.equal(sizesInWords([size('eager', 4)]), '1 size, all there');
   assert.equal(sizesInWords([size('eager', 4), size('eager', 1)]), '2 sizes, still being made');
   assert.equal(sizesInWords([size('on_demand', 4), size('eager', 4)]), '2 sizes, 1 of them made where it is watched');
+});
+
+test('a part that is being made is no trouble of the server', () => {
+  const body = (code) => new TextEncoder().encode(JSON.stringify({ status: 503, code })).buffer;
+  for (const [status, response, expected] of [
+    [0, null, /^Connection lost/],
+    [404, null, /^Connection lost/],
+    [503, body('stream.not_made'), /being made/],
+    [503, '{"code":"stream.not_made"}', /being made/],
+    [503, body('service.database_unavailable'), /has trouble/],
+    [502, new TextEncoder().encode('<html>').buffer, /has trouble/],
+    [500, null, /has trouble/],
+  ]) {
+    assert.match(awayInWords(status, { response }), expected, `${status}`);
+  }
+  assert.match(awayInWords(503, undefined), /has trouble/);
 });

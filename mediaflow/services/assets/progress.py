@@ -8,7 +8,7 @@ from typing import Final
 
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import WORK_ACTIVE, WORK_ENDED
-from mediaflow.services.ports import Between, Database, OneOf
+from mediaflow.services.ports import Between, Database, OneOf, Sum
 
 ETA_FROM_PROGRESS: Final = 0.03
 """With less progress than this, what remains can't be told from what passed."""
@@ -52,14 +52,21 @@ class Progresses:
             job: min(0.999, done.get(job, 0.0) / each.total) if job in planned and each.total else 0.01
             for job, each in totals.items()
         }
-        return {job: Progress(fraction, self._eta(job, fraction)) for job, fraction in fractions.items()}
+        # Time that was worked, not time that passed: while nothing runs, nothing is learned of how long the rest takes.
+        spent = self.database.tasks.sums("seconds", "job_id", where | {"stage": "step"})
+        running = self.database.tasks.sums("weight", "job_id", where | {"stage": "step", "state": "running"})
+        return {
+            job: Progress(fraction, _eta(fraction, _total(spent.get(job)), running[job].count if job in running else 1))
+            for job, fraction in fractions.items()
+        }
 
-    def _eta(self, job: str, fraction: float) -> float | None:
-        """What remains at the speed so far, counted from the first step's start; None before that says anything."""
-        if fraction < ETA_FROM_PROGRESS:
-            return None
-        begun = {"job_id": job, "stage": "step", "started_at": Between(0.0, None)}
-        first = self.database.tasks.find(begun, sort=("started_at",), limit=1)
-        if not first or first[0].started_at is None:
-            return None
-        return round(max(0.0, self.database.now() - first[0].started_at) * (1.0 - fraction) / fraction, 1)
+
+def _total(found: Sum | None) -> float:
+    return 0.0 if found is None else found.total
+
+
+def _eta(fraction: float, spent: float, side_by_side: int) -> float | None:
+    """What remains, at the speed so far, by as many tasks as run now; None before that says anything."""
+    if fraction < ETA_FROM_PROGRESS or spent <= 0.0:
+        return None
+    return round(spent * (1.0 - fraction) / fraction / side_by_side, 1)

@@ -1,6 +1,7 @@
 /** Play a video: hls.js where it works, else the browser's own HLS; get over what ends, breaks or is away, and say the rest. */
 
 import { NetworkError, onThisOrigin, sentenceOf } from '../lib/api.js';
+import { awayInWords } from './away.js';
 import { HlsEngine, loadHls } from './engine.js';
 import { AUTOMATIC } from './quality.js';
 import { Retry } from './retry.js';
@@ -233,18 +234,18 @@ export class Player extends EventTarget {
     }
   }
 
-  #onNetworkError(status, { frag, details }) {
+  #onNetworkError(status, { frag, details, networkDetails }) {
     // Without its captions, a video still plays.
     if (frag?.type === 'subtitle' || details.startsWith('subtitle')) return;
     if (GONE.includes(status)) {
       this.engine.stopLoad();
       this.#say('missing', 'A part of this video is missing on the server.', true);
-    } else this.#tryLater(status, () => this.#goOn());
+    } else this.#tryLater(awayInWords(status, networkDetails), () => this.#goOn());
   }
 
   /** hls.js gives up soon, and of a level that was chosen it does not even say so. */
-  #tryLater(status, again) {
-    this.#away = status >= 500 ? 'The server has trouble. Trying again…' : 'Connection lost, trying again…';
+  #tryLater(sentence, again) {
+    this.#away = sentence;
     if (this.#retry.later(again)) this.#sayWhenFelt();
     else this.#say('away', 'The connection to the server was lost. Check it, and try again.', true);
   }
