@@ -102,7 +102,7 @@ def read_extents(file: BinaryIO, size_bytes: int) -> Extents:
     """Those of an open file of that size. BadBoxes tells why its index can't be relied on."""
     try:
         return _extents(file, size_bytes)
-    except struct.error as error:
+    except (struct.error, IndexError) as error:
         raise BadBoxes("a box of the index is too short") from error
 
 

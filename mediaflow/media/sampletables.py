@@ -65,7 +65,7 @@ def read_tracks(source: Path, video: Collection[int], audio: Collection[int]) ->
     """The tracks with these ids. BadBoxes tells why this index can't be relied on."""
     try:
         return _tracks(_index_of(source), source.stat().st_size, video, audio)
-    except struct.error as error:
+    except (struct.error, IndexError) as error:
         raise BadBoxes("a box of the index is too short") from error
 
 

@@ -18,6 +18,7 @@ from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.publication import Files, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.services.delivery import awaiting
+from mediaflow.services.delivery.awaiting import Awaited
 from mediaflow.services.delivery.demand import Demand
 from mediaflow.services.delivery.wanted import Wanted
 from mediaflow.serving import Pause
@@ -191,7 +192,7 @@ def test_no_more_are_waited_for_than_one_process_looks_for(
     began = time.monotonic()
     is_problem(ask(site, asset), 503, "stream.not_made")
     assert time.monotonic() - began < 0.5
-    assert not site.world.runtime.awaiting.join("x", asset.id, lambda: None)
+    assert not site.world.runtime.awaiting.join(Awaited("x", asset.id, "ann"), lambda: None)
 
 
 def test_many_who_wait_for_one_segment_cost_one_look(site: Site, asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,20 +207,26 @@ def test_many_who_wait_for_one_segment_cost_one_look(site: Site, asset: Asset, m
     woken = [threading.Event() for _ in range(100)]
     segment = segment_id(asset.id, 1, "360p", 0)
     for each in woken:
-        assert site.world.runtime.awaiting.join(segment, asset.id, each.set)
+        assert site.world.runtime.awaiting.join(Awaited(segment, asset.id, "ann"), each.set)
     time.sleep(0.5)
     make(site, asset)
     assert all(each.wait(5) for each in woken)
     assert 1 <= len(looks) < 20
 
 
-def test_who_waits_for_all_of_a_film_keeps_nobody_from_another(site: Site, asset: Asset) -> None:
+def test_who_waits_for_all_of_a_film_keeps_nobody_from_another(site: Site) -> None:
     waiting = site.world.runtime.awaiting
-    joined = [waiting.join(f"{asset.id}-{number}", asset.id, lambda: None) for number in range(awaiting.MOST)]
-    assert sum(joined) == awaiting.MOST_OF_ONE
-    assert waiting.join(f"{asset.id}-0", asset.id, lambda: None), "what is waited for already costs nothing"
-    assert waiting.join("another's", "another", lambda: None)
-    assert not waiting.join("one more", asset.id, lambda: None)
+
+    def joined(asset: str, owner: str, first: int = 0) -> int:
+        places = range(first, first + awaiting.MOST)
+        return sum(waiting.join(Awaited(f"{asset}-{n}", asset, owner), lambda: None) for n in places)
+
+    assert joined("film", "ann") == awaiting.MOST_OF_ONE
+    assert waiting.join(Awaited("film-0", "film", "ann"), lambda: None), "what is waited for already costs nothing"
+    assert not waiting.join(Awaited("one more", "film", "ann"), lambda: None)
+    more = sum(joined(f"film {n}", "ann") for n in range(9))
+    assert awaiting.MOST_OF_ONE + more == awaiting.MOST // 2, "of one owner a half"
+    assert joined("another's", "bob") == awaiting.MOST_OF_ONE
 
 
 def test_a_look_that_fails_is_not_the_last(site: Site, asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,13 +132,10 @@ def film_of(samples: int, path: Path, *, after: bytes = b"", beside: bytes = b""
         "stco": table("stco", *range(16, 16 + 20 * chunks, 20)),
     } | changed
     edit = tables.pop("elst", b"")
-    trak = box(
-        "trak",
-        box("tkhd", bytes(12), struct.pack(">I", 1), bytes(64)),
-        box("edts", edit),
-        box("mdia", box("mdhd", bytes(12), struct.pack(">I", 1000)), box("minf", box("stbl", *tables.values()))),
-    )
-    mvhd = box("mvhd", bytes(12), struct.pack(">I", 1000))
+    tkhd = tables.pop("tkhd", box("tkhd", bytes(12), struct.pack(">I", 1), bytes(64)))
+    mdhd, mvhd = (tables.pop(kind, box(kind, bytes(12), struct.pack(">I", 1000))) for kind in ("mdhd", "mvhd"))
+    media = box("mdia", mdhd, box("minf", box("stbl", *tables.values())))
+    trak = box("trak", tkhd, box("edts", edit), media)
     path.write_bytes(box("ftyp") + box("mdat", bytes(20 * chunks)) + box("moov", mvhd, trak, beside) + after)
     return path
 
@@ -191,6 +188,7 @@ BILLIONS = (1 << 32) - 1
         ({"elst": table("elst", 80, 0, 1 << 16, 80, 80, 1 << 16, each=3)}, "more than to cut off"),
         ({"elst": table("elst", 80, 0, 1 << 17, each=3)}, "more than to cut off"),
         ({"elst": table("elst", 80, 0, 1 << 16, each=3, count=BILLIONS)}, "edit list has"),
+        *(({kind: box(kind)}, "too short") for kind in ("elst", "mvhd", "tkhd", "mdhd")),
         ({"beside": box("mvex")}, "fragments may follow"),
         ({"after": box("moof")}, "has fragments"),
         ({"after": box("moov")}, "has 2 indexes"),

@@ -20,6 +20,7 @@ from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.demand import Demand
 from mediaflow.services.pipeline.givingway import FRESH_SECONDS, LEAST_SECONDS, gives_way, relies_on
 from mediaflow.services.pipeline.outlook import MadeOf
+from mediaflow.services.upkeep import eviction as eviction_module
 from mediaflow.services.upkeep.eviction import GRACE_SECONDS, Eviction
 from mediaflow.testing.clips import make_clip
 from tests.services.test_opening import addresses, frames_of
@@ -29,6 +30,7 @@ from tests.services.world import World
 ANN = Principal("ann", "user")
 SECONDS = 7
 LARGE, SMALL = "180p", "90p"
+BEGINNER = crowding.Beginner("ann", "10.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +133,17 @@ def test_what_viewers_can_begin_is_bounded(world: World, source: Path, monkeypat
     path = addresses(world, asset, LARGE)
     assert ask(world, asset, path[1])
     assert not ask(world, asset, path[6]), "the owner's share is used up"
+    assert not ask(world, asset, path[6]), "who asks again at once is not left to wait for what nobody began"
+    work(world)
+    monkeypatch.setattr(demand, "REFUSED_SECONDS", 0.0)
+    assert ask(world, asset, path[6])
+    monkeypatch.undo()
+    monkeypatch.setattr(demand, "AHEAD", (1, 1))
     work(world)
     with pytest.raises(NotMade) as not_made:
         published_file(world, asset, path[3])
     assert not world.runtime.demand.want(not_made.value.wanted, lambda: False), "the address asked for too much"
-    assert len(pieces(world)) == 1
+    assert len(pieces(world)) == 2
 
 
 def test_of_a_deleted_asset_nothing_is_made_until_it_is_restored(world: World, source: Path) -> None:
@@ -188,6 +196,26 @@ def test_within_a_budget_what_was_watched_longest_ago_goes_and_is_made_again(wor
     assert published_file(world, asset, path[1])
 
 
+def test_what_may_be_watched_still_hides_nothing_that_may_go(
+    world: World, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, asset = world.runtime, ready(world, source)
+    assert ask(world, asset, addresses(world, asset, LARGE)[1])
+    work(world)
+    day = 86_400.0
+    for number in range(3):  # of a week of video, watched two days ago
+        long = replace(
+            asset, id=f"{number:032x}", duration_seconds=7 * day, watched_at=runtime.database.now() - 2 * day
+        )
+        assert runtime.database.assets.insert(long)
+    runtime.database.assets.change(asset.id, {}, {"watched_at": runtime.database.now() - day})
+    monkeypatch.setattr(eviction_module, "LOOKED_AT", 2)
+    eviction = Eviction(runtime.database, runtime.storage, runtime.metrics, 1, 3600.0)
+    for _ in range(3):
+        eviction.sweep()
+    assert runtime.library.made(asset) == {LARGE: 0}
+
+
 def test_a_later_generation_keeps_its_own(world: World, source: Path) -> None:
     asset = ready(world, source)
     assert ask(world, asset, addresses(world, asset, LARGE)[2])
@@ -232,23 +260,47 @@ def test_who_begins_together_is_not_offered_more_than_can_be_made(world: World, 
     shown = asset.published
     assert shown is not None
     crowd = crowding.Crowding(world.runtime.database, 2, lambda: now)
-    assert [crowd.may_offer(asset.id, shown) for _ in range(5)] == [True, True, False, False, False]
+    assert [crowd.may_offer(asset.id, shown, BEGINNER) for _ in range(5)] == [True, True, False, False, False]
     now += crowding.OFFERED_SECONDS
-    assert crowd.may_offer(asset.id, shown), "those of before are gone, or wait for pieces"
+    assert crowd.may_offer(asset.id, shown, BEGINNER), "those of before are gone, or wait for pieces"
     addressed = addresses(world, asset, LARGE)
     assert ask(world, asset, addressed[1])
     assert ask(world, asset, addressed[-1])
     now += crowding.OFFERED_SECONDS
-    assert not crowd.may_offer(asset.id, shown), "two are under way"
+    assert not crowd.may_offer(asset.id, shown, BEGINNER), "two are under way"
     work(world)
     now += crowding.LOOK_SECONDS
-    assert crowd.may_offer(asset.id, shown)
+    assert crowd.may_offer(asset.id, shown, BEGINNER)
     for number in range(SECONDS):
         if not world.runtime.database.segments.count({"track": LARGE, "number": number}):
             assert ask(world, asset, addressed[1 + number])
             work(world)
     now += crowding.LOOK_SECONDS
-    assert all(crowd.may_offer(asset.id, shown) for _ in range(9)), "nothing has to be made any more"
+    assert all(crowd.may_offer(asset.id, shown, BEGINNER) for _ in range(9)), "nothing has to be made any more"
+
+
+def test_who_fills_the_room_keeps_no_others_from_theirs(world: World, source: Path) -> None:
+    now, asset = 100.0, ready(world, source)
+    shown = asset.published
+    assert shown is not None
+    crowd = crowding.Crowding(world.runtime.database, 6, lambda: now)
+    loud, other = crowding.Beginner("eve", "10.0.0.1"), crowding.Beginner("ann", "10.0.0.2")
+
+    def offered(who: crowding.Beginner, times: int) -> int:
+        return sum(crowd.may_offer(asset.id, shown, who) for _ in range(times))
+
+    assert all(crowd.may_offer(asset.id, shown, loud, begins=False) for _ in range(9)), "to look is not to begin"
+    assert offered(loud, 20) == 6, "alone it may fill the room"
+    assert offered(other, 20) == 3, "two have a half each"
+    assert offered(crowding.Beginner("ann", "10.0.0.3"), 20) == 2, "of one owner, from elsewhere"
+    # pieces of one owner that wait too long are no lateness of another's
+    addressed = addresses(world, asset, LARGE)
+    assert ask(world, asset, addressed[1])
+    for task in world.runtime.database.tasks.find({"state": "pending", "stage": "step"}):
+        world.runtime.database.tasks.change(task.id, {}, {"created_at": task.created_at - 10})
+    now += crowding.OFFERED_SECONDS
+    assert not crowd.may_offer(asset.id, shown, crowding.Beginner(asset.owner, "10.0.0.1"))
+    assert crowd.may_offer(asset.id, shown, crowding.Beginner("somebody else", "10.0.0.1"))
 
 
 def test_a_piece_gives_way_to_another_where_nobody_relies_on_more_of_it(world: World, source: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mediaflow.services.delivery.awaiting import LONGEST_SECONDS, Awaiting
+from mediaflow.services.delivery.awaiting import LONGEST_SECONDS, Awaited, Awaiting
 from mediaflow.serving import Pause
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ _AGAIN: Final = "mediaflow.again"
 _STATUS: Final = "mediaflow.status"
 
 
-def wait_for(environ: WSGIEnvironment, awaiting: Awaiting, segment: str, asset: str) -> None:
-    """Tell from a view that its request can be answered when that segment of the asset is there."""
+def wait_for(environ: WSGIEnvironment, awaiting: Awaiting, awaited: Awaited) -> None:
+    """Tell from a view that its request can be answered when that segment is there."""
     if environ.get(_MAY_WAIT):
-        environ[_AWAITED] = awaiting, segment, asset
+        environ[_AWAITED] = awaiting, awaited
 
 
 def is_waiting(environ: WSGIEnvironment) -> bool:
@@ -53,7 +53,7 @@ class AskingAgain:
         return self._later(first, environ[_AWAITED], start_response)
 
     def _later(
-        self, first: WSGIEnvironment, awaited: tuple[Awaiting, str, str], start_response: StartResponse
+        self, first: WSGIEnvironment, awaited: tuple[Awaiting, Awaited], start_response: StartResponse
     ) -> Iterator[bytes]:
         began = time.monotonic()
         until, outcome = began + LONGEST_SECONDS, "refused"
@@ -77,16 +77,16 @@ class AskingAgain:
             _close(body)
 
 
-def _waited(awaiting: Awaiting, segment: str, asset: str, until: float) -> Generator[Pause, None, bool]:
+def _waited(awaiting: Awaiting, awaited: Awaited, until: float) -> Generator[Pause, None, bool]:
     """Wait for the segment; False when too many are waited for."""
     pause = Pause(max(0.0, until - time.monotonic()))
-    if not awaiting.join(segment, asset, pause.wake):
+    if not awaiting.join(awaited, pause.wake):
         return False
     try:
         yield pause
         pause.wait()
     finally:
-        awaiting.leave(segment, pause.wake)
+        awaiting.leave(awaited, pause.wake)
     return True
 
 

@@ -16,7 +16,6 @@ from mediaflow.api.http.resource import Resource
 from mediaflow.domain.errors import PreconditionFailed
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.delivery.delivery import StreamFile
-from mediaflow.services.delivery.wanted import Wanted
 
 blueprint = Resource("stream", __name__, url_prefix="/stream", description="Published files.")
 
@@ -58,9 +57,9 @@ def get_stream(token: str, asset_id: str, path: str) -> Response:
     """
     delivery = runtime().delivery
     try:
-        place = delivery.admit(token, asset_id, path)
+        place = delivery.admit(token, asset_id, path, request.remote_addr or "", begins=request.method == "GET")
     except NotMade as error:
-        _await(error.wanted, error.sound)
+        _await(error)
         raise
     # a presigned URL is signed for GET
     if request.method == "GET" and (url := delivery.elsewhere(place)):
@@ -77,17 +76,17 @@ def get_stream(token: str, asset_id: str, path: str) -> Response:
     return _headed(_sent(file), file)
 
 
-def _await(wanted: Wanted, sound: Wanted | None) -> None:
+def _await(missing: NotMade) -> None:
     """Have it made, and this request asked again then, unless that can't be had now. hls.js asks for the sound only
     when it has the picture: that is begun meanwhile (a seek took 1.2 s less, measured).
     """
     asked_again = is_asked_again(request.environ)
     if not asked_again:
         runtime().metrics.count("mediaflow_demand_requests_total")
-    if runtime().demand.want(wanted, _may_begin):
-        if sound is not None and not asked_again:
-            runtime().demand.want(sound, _may_begin)
-        wait_for(request.environ, runtime().awaiting, wanted.id, wanted.asset_id)
+    if runtime().demand.want(missing.wanted, _may_begin):
+        if missing.sound is not None and not asked_again:
+            runtime().demand.want(missing.sound, _may_begin)
+        wait_for(request.environ, runtime().awaiting, missing.awaited)
     elif not asked_again:
         runtime().awaiting.ended("refused", 0.0)
 

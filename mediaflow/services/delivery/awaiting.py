@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -26,22 +26,33 @@ LOOK_SECONDS: Final = 0.1
 MOST: Final = 500
 """So many segments are waited for in one process; whoever asks for another one is refused at once."""
 MOST_OF_ONE: Final = 100
-"""So many of them are one asset's: who asks for all that a film will have keeps nobody from another."""
+"""So many of them are one asset's: who asks for all that a film will have keeps nobody from another. Of one owner's
+assets no more are than places are left: one has a half at most, of two who want more each a third; some are left.
+"""
 OUTCOMES: Final = ("made", "refused", "gone", "left")
 """How waiting ends: the segment is sent; who waited is told to ask again; it may not be watched any more; the client
 is gone before.
 """
 
 
+class Awaited(NamedTuple):
+    """The id of a segment's record, and whose it is."""
+
+    segment: str
+    asset: str
+    owner: str
+
+
 class NotMade(Unavailable):
-    """A segment that will be there, but is not yet; nor is that of the `sound` which players ask for behind it."""
+    """A segment of an owner's asset that will be there, but is not yet; nor is that of the `sound` beside it."""
 
     default_code = "stream.not_made"
     retry_after_seconds = 2
 
-    def __init__(self, wanted: Wanted, sound: Wanted | None = None) -> None:
+    def __init__(self, wanted: Wanted, owner: str, sound: Wanted | None = None) -> None:
         super().__init__("This part of the video is being made; ask again.")
         self.wanted = wanted
+        self.awaited = Awaited(wanted.id, wanted.asset_id, owner)
         self.sound = sound
 
 
@@ -52,38 +63,41 @@ class Awaiting:
     database: Database
     metrics: Metrics
     _waiting: dict[str, set[Callable[[], None]]] = field(default_factory=lambda: defaultdict(set))
-    _assets: dict[str, str] = field(default_factory=dict)
-    """The asset of each that is waited for."""
+    _awaited: dict[str, Awaited] = field(default_factory=dict)
+    """Each that is waited for."""
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _thread: threading.Thread | None = None
     _closed: bool = False
 
-    def join(self, segment: str, asset: str, wake: Callable[[], None]) -> bool:
+    def join(self, awaited: Awaited, wake: Callable[[], None]) -> bool:
         """Have `wake` called once when the segment is there; False when too many are waited for. `leave` at the end."""
         with self._changed:
-            if self._closed or not self._has_room(segment, asset):
+            if self._closed or not self._has_room(awaited):
                 return False
-            self._waiting[segment].add(wake)
-            self._assets[segment] = asset
+            self._waiting[awaited.segment].add(wake)
+            self._awaited[awaited.segment] = awaited
             if self._thread is None:
                 self._thread = threading.Thread(target=self._look, name="segments", daemon=True)
                 self._thread.start()
             self._changed.notify()
         return True
 
-    def _has_room(self, segment: str, asset: str) -> bool:
-        if segment in self._waiting:
+    def _has_room(self, awaited: Awaited) -> bool:
+        if awaited.segment in self._waiting:
             return True
-        return len(self._waiting) < MOST and list(self._assets.values()).count(asset) < MOST_OF_ONE
+        of_asset = sum(other.asset == awaited.asset for other in self._awaited.values())
+        of_owner = sum(other.owner == awaited.owner for other in self._awaited.values())
+        return of_asset < MOST_OF_ONE and of_owner < MOST - len(self._waiting)
 
-    def leave(self, segment: str, wake: Callable[[], None]) -> None:
+    def leave(self, awaited: Awaited, wake: Callable[[], None]) -> None:
         """Wait no more."""
         with self._changed:
+            segment = awaited.segment
             waiting = self._waiting.get(segment, set())
             waiting.discard(wake)
             if not waiting:
                 self._waiting.pop(segment, None)
-                self._assets.pop(segment, None)
+                self._awaited.pop(segment, None)
 
     def ended(self, outcome: str, seconds: float) -> None:
         """Count a request that has waited so long, or was refused at once (0), by one of `OUTCOMES`."""
@@ -107,7 +121,7 @@ class Awaiting:
             for segment in self._found(wanted):
                 with self._changed:
                     woken = self._waiting.pop(segment, set())
-                    self._assets.pop(segment, None)
+                    self._awaited.pop(segment, None)
                 for wake in woken:
                     wake()
             time.sleep(LOOK_SECONDS)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from mediaflow.domain.publication import Publication
 from mediaflow.domain.queue import DEMAND_PRIORITY
@@ -28,29 +28,41 @@ LOOK_SECONDS: Final = 1.0
 REMEMBERED: Final = 1000
 
 
+class Beginner(NamedTuple):
+    """Who begins to watch, as far as it counts: what of (its owner), and from where."""
+
+    owner: str
+    address: str
+
+
 @dataclass(slots=True)
 class Crowding:
-    """Lets so many `viewers` at once begin with all sizes, of what is not all made yet: there each may take a core. The
-    queue is looked at once a second at most, with two queries by indexes. Safe in any number of threads.
+    """Lets so many `viewers` at once begin with all sizes, of what is not all made yet: there each may take a core.
+
+    Where those of several owners or addresses meet, each is sure of a share: one who fills the room keeps nobody from
+    another's. The queue is looked at once a second at most, with two queries by indexes. Safe in any number of threads.
     """
 
     database: Database
     viewers: int
     elapsed: Callable[[], float] = time.monotonic
     _looked_at: float = float("-inf")
-    _late: bool = False
-    _underway: int = 0
-    _offered: deque[float] = field(default_factory=deque)
+    _late: Collection[str] = ()
+    """Owners of whose assets a piece has waited too long."""
+    _underway: Mapping[str, int] = field(default_factory=dict)
+    """How many pieces of an owner's assets wait or run."""
+    _offered: deque[tuple[float, Beginner]] = field(default_factory=deque)
     _made: dict[str, tuple[float, bool]] = field(default_factory=dict)
     """When each asset was looked at last, and whether all of it was made."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def may_offer(self, asset: str, shown: Publication) -> bool:
-        """True for who may be offered all sizes, and counts from now on unless all is made; False when a piece that
-        somebody waits for was not begun in time, or as many viewers as there may be have been offered them, or wait for
-        pieces.
+    def may_offer(self, asset: str, shown: Publication, who: Beginner, *, begins: bool = True) -> bool:
+        """True for who may be offered all sizes. If that one `begins` it counts from now on, unless all is made.
+
+        False when a piece of the same owner's was not begun in time, or as many viewers as there may be have been
+        offered them, or wait for pieces; of other owners and addresses no more count than their share.
         """
-        return self._is_made(asset, shown) or self._has_room()
+        return self._is_made(asset, shown) or self._has_room(who, begins=begins)
 
     def _is_made(self, asset: str, shown: Publication) -> bool:
         """Counted by an index alone, once a second for all who ask: a day of video has 150,000 segments."""
@@ -68,20 +80,30 @@ class Crowding:
             self._made[asset] = (now, is_made)
         return is_made
 
-    def _has_room(self) -> bool:
+    def _has_room(self, who: Beginner, *, begins: bool) -> bool:
         with self._lock:
             now = self.elapsed()
             if now - self._looked_at >= LOOK_SECONDS:
                 self._look(now)
-            while self._offered and now - self._offered[0] >= OFFERED_SECONDS:
+            while self._offered and now - self._offered[0][0] >= OFFERED_SECONDS:
                 self._offered.popleft()
-            if self._late or max(len(self._offered), self._underway) >= self.viewers:
+            offered = Counter(beginner for _, beginner in self._offered)
+            load = max(self._load(who, offered), self._load(who.owner, self._underway))
+            if who.owner in self._late or load >= self.viewers:
                 return False
-            self._offered.append(now)
+            if begins:
+                self._offered.append((now, who))
             return True
+
+    def _load(self, mine: Hashable, counts: Mapping[Any, int]) -> float:
+        """All of one's own, and of each of the others at most a share."""
+        others = [count for who, count in counts.items() if who != mine]
+        share = max(1.0, self.viewers / (1 + len(others)))
+        return counts.get(mine, 0) + sum(min(count, share) for count in others)
 
     def _look(self, now: float) -> None:
         self._looked_at, began = now, self.database.now() - CROWDED_SECONDS
         pieces = {"ready": True, "lane": "first", "priority": DEMAND_PRIORITY}
-        self._late = self.database.tasks.count({**pieces, "state": "pending", "created_at": Below(began)}) > 0
-        self._underway = self.database.tasks.count({**pieces, "state": OneOf(WORK_ACTIVE)})
+        self._late = self.database.tasks.distinct("owner", {**pieces, "state": "pending", "created_at": Below(began)})
+        underway = self.database.tasks.sums("weight", "owner", {**pieces, "state": OneOf(WORK_ACTIVE)})
+        self._underway = {owner: found.count for owner, found in underway.items()}

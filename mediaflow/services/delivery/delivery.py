@@ -21,7 +21,7 @@ from mediaflow.services.access.permissions import watchable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader, look
 from mediaflow.services.delivery.awaiting import NotMade
-from mediaflow.services.delivery.crowding import Crowding
+from mediaflow.services.delivery.crowding import Beginner, Crowding
 from mediaflow.services.delivery.stream_options import StreamOptions
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.delivery.wanted import Wanted
@@ -102,6 +102,7 @@ class StreamFacts:
     """The fields of an asset that decide whether a file of it is sent: looked up for each request, never cached."""
 
     id: str
+    owner: str
     visibility: Visibility
     deleted_at: float | None
     acl_epoch: int
@@ -131,9 +132,10 @@ class Delivery:
         """The stream paths of an asset that the caller may see."""
         return Playback(asset, *self.stream_tokens.mint(asset))
 
-    def admit(self, token: str, asset_id: str, path: str) -> Place:
+    def admit(self, token: str, asset_id: str, path: str, address: str = "", *, begins: bool = True) -> Place:
         """Where the file at that path would lie; NotFound for whatever is wrong, without saying what. NotMade for a
-        segment that is being made.
+        segment that is being made. Who asks from that `address` for an entry manifest `begins` to watch, unless it only
+        looks whether it is there.
         """
         asset = look(self.database.assets, asset_id, StreamFacts)
         if asset is None or asset.deleted_at is not None or not self.stream_tokens.check(token, asset):
@@ -148,15 +150,17 @@ class Delivery:
         what = shown and shown.file(path, now)
         if not shown or not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
             raise _no_file()
-        if path in shown.fewer and self.crowding is not None and not self.crowding.may_offer(asset_id, shown):
-            key = keys.asset_prefix(asset_id) + shown.fewer[path]
+        who = Beginner(asset.owner, address)
+        if (fewer := shown.fewer.get(path)) and self.crowding is not None:
+            offered = self.crowding.may_offer(asset_id, shown, who, begins=begins)
+            key = key if offered else keys.asset_prefix(asset_id) + fewer
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
     def _made(self, asset: StreamFacts, path: str, wanted: Wanted, shown: Publication | None) -> Place:
         """Where a segment lies that is watched while others are made; NotMade when it is to come."""
         made = self.database.segments.get(wanted.id)
         if made is None:
-            raise NotMade(wanted, self._sound_of(wanted, shown))
+            raise NotMade(wanted, asset.owner, self._sound_of(wanted, shown))
         key, what = keys.asset_prefix(asset.id) + made.path, FileType("media", made.content_type)
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 

@@ -39,6 +39,8 @@ IN_TIME_SECONDS: Final = 6.0
 WANTED_SECONDS: Final = 20.0
 """A wish lasts as long as a request waits, and as long again."""
 RENEWED_SECONDS: Final = 5.0
+REFUSED_SECONDS: Final = 1.0
+"""A refusal is looked into again after so long: who was refused is told to ask again after 2 s."""
 MOST_OF_OWNER: Final = 16
 """So many pieces of one owner's assets may wait or be made at once: whoever watches them spends that owner's share."""
 REMEMBERED: Final = 2000
@@ -53,8 +55,8 @@ class Demand:
     database: Database
     jobs: Jobs
     metrics: Metrics
-    _asked: OrderedDict[Wanted, float] = field(default_factory=OrderedDict)
-    """When this process last looked after each."""
+    _asked: OrderedDict[Wanted, tuple[float, bool]] = field(default_factory=OrderedDict)
+    """When this process last looked after each, and with what outcome."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def want(self, wanted: Wanted, may_begin: Callable[[], bool] = lambda: True) -> bool:
@@ -62,8 +64,17 @@ class Demand:
         is begun.
         """
         now = self.database.now()
-        if not self._is_new(wanted, now):
-            return True
+        if (known := self._known(wanted, now)) is not None:
+            return known
+        taken = False
+        try:
+            taken = self._is_taken(wanted, now, may_begin)
+        finally:
+            with self._lock:
+                self._asked[wanted] = now, taken
+        return taken
+
+    def _is_taken(self, wanted: Wanted, now: float, may_begin: Callable[[], bool]) -> bool:
         source = self.database.jobs.get(job_id(wanted.asset_id, wanted.generation))
         if source is None or source.state in ("failed", "cancelled"):
             return False
@@ -77,16 +88,17 @@ class Demand:
         self._begin(source, recipe, wanted, now)
         return True
 
-    def _is_new(self, wanted: Wanted, now: float) -> bool:
-        """False for what this process looked after a moment ago."""
+    def _known(self, wanted: Wanted, now: float) -> bool | None:
+        """What became of the wish a moment ago; None when it is to be looked after, which others leave to this one."""
         with self._lock:
-            if now - self._asked.get(wanted, 0.0) < RENEWED_SECONDS:
-                return False
-            self._asked[wanted] = now
+            since, taken = self._asked.get(wanted, (0.0, True))
+            if now - since < (RENEWED_SECONDS if taken else REFUSED_SECONDS):
+                return taken
+            self._asked[wanted] = now, True
             self._asked.move_to_end(wanted)
             while len(self._asked) > REMEMBERED:
                 self._asked.popitem(last=False)
-            return True
+            return None
 
     # --- what is on its way
 

@@ -26,11 +26,14 @@ from mediaflow.services.ports import Below, Between, Database, Metrics
 _log = structlog.get_logger(__name__)
 GRACE_SECONDS: Final = 900.0
 """An answer that is being sent has so long to be read to its end."""
-MOST_ASSETS: Final = 20
+LOOKED_AT: Final = 200
+"""So many assets are looked at in a sweep, from where the last one ended: those that may be watched still, as an hour of
+video is for an hour, stand in front, and hide none behind them.
+"""
 BATCH: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Eviction:
     """Sweeps when what is made on demand takes more than `budget_bytes` (0: any number)."""
 
@@ -39,6 +42,8 @@ class Eviction:
     metrics: Metrics
     budget_bytes: int
     bucket_seconds: float
+    _begin: float = 0.0
+    """When those were watched last that this process looks at next."""
 
     def sweep(self) -> None:
         """Remove what was noted to go, then take more when the budget is exceeded."""
@@ -48,16 +53,21 @@ class Eviction:
         over = self.database.segments.total("size_bytes", {"eager": False}) - self.budget_bytes
         if over <= 0:
             return
-        coldest = self.database.assets.find(
-            {"watched_at": Below(self.database.now() - self.bucket_seconds)}, sort=("watched_at",), limit=MOST_ASSETS
-        )
+        coldest = self._coldest()
+        self._begin = (coldest[-1].watched_at or 0.0) if len(coldest) == LOOKED_AT else 0.0
         for asset in coldest:
             if over <= 0:
+                self._begin = 0.0
                 return
             try:
                 over -= self._evict(asset)
             except MediaflowError as error:
                 _log.warning("nothing is evicted of it for now", asset_id=asset.id, code=error.code)
+
+    def _coldest(self) -> list[Asset]:
+        """Assets that nobody has watched of late, the coldest first."""
+        watched = Between(self._begin, self.database.now() - self.bucket_seconds)
+        return self.database.assets.find({"watched_at": watched}, sort=("watched_at",), limit=LOOKED_AT)
 
     def _evict(self, asset: Asset) -> int:
         """Take all that was made on demand of an asset, unless somebody may be watching it; the bytes of that."""
