@@ -27,8 +27,8 @@ _log = structlog.get_logger(__name__)
 GRACE_SECONDS: Final = 900.0
 """An answer that is being sent has so long to be read to its end."""
 LOOKED_AT: Final = 200
-"""So many assets are looked at in a sweep, from where the last one ended: those that may be watched still, as an hour of
-video is for an hour, stand in front, and hide none behind them.
+"""So many assets are looked at in a sweep, from where the last one ended: those that may be watched still, as an hour
+of video is for an hour, stand in front, and hide none behind them.
 """
 BATCH: Final = 500
 
