@@ -60,6 +60,8 @@ def _report(asset: dict[str, Any], as_json: bool) -> int:
         print_json(asset)
     elif not failed:
         click.echo(asset["id"] if "state" not in asset else described(asset))
+        for warning in (asset.get("media") or {}).get("warnings", []):
+            click.echo(f"Warning: {warning}", err=True)
     if failed:
         complain(failure(asset))
     return EXIT_FAILED if failed else EXIT_DONE

@@ -9,10 +9,10 @@ from typing import Any
 import m3u8
 import pytest
 import requests
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from mediaflow.testing import clips
-from tests.integration.browsing import fresh_page
+from tests.integration.browsing import fresh_page, sign_in
 from tests.integration.service import Service
 
 PAGE = """<!doctype html>
@@ -150,7 +150,7 @@ def test_sound_alone_has_languages_too(page: Page, service: Service, tmp_path: P
     ],
 )
 def test_a_language_that_can_not_be_used_is_left_out_with_a_warning(
-    service: Service, tmp_path: Path, amount: str, warning: str
+    service: Service, page: Page, tmp_path: Path, amount: str, warning: str
 ) -> None:
     """The second sound is noise that calls itself AAC."""
     source = clips.languages(tmp_path / "c.mkv", ["eng", "deu", "fra"], seconds=6.0)
@@ -162,6 +162,9 @@ def test_a_language_that_can_not_be_used_is_left_out_with_a_warning(
     assert told.startswith(warning)
     master = m3u8.loads(requests.get(service.playback(asset["id"])["hls_url"], timeout=10).text)
     assert {(media.language, media.name) for media in master.media} == {("en", "English"), ("fr", "Français")}
+    sign_in(page, service)
+    page.goto(f"{service.url}/#/watch/{asset['id']}")
+    expect(page.locator("#watch-warnings")).to_have_text(f"⚠ {told}")
 
 
 def spoiled(source: Path, target: Path, *, stream: int, amount: str) -> Path:

@@ -80,7 +80,7 @@ export class WatchView {
     this.#id = id;
     this.#at = at;
     this.#asset = null;
-    for (const part of ['watch-trouble', 'watch-progress', 'watch-about', 'watch-mine']) byId(part).hidden = true;
+    for (const part of ['watch-trouble', 'watch-progress', 'watch-about', 'watch-mine', 'watch-warnings']) byId(part).hidden = true;
     for (const part of ['watch-stage', 'copy-link']) byId(part).hidden = false;
     this.#sizes.hide();
     this.#video.hidden = true;
@@ -135,6 +135,9 @@ export class WatchView {
     showText(byId('watch-badge'), asset.state === 'ready' ? '' : stateName(asset.state));
     byId('watch-badge').dataset.state = asset.state;
     byId('watch-mine').hidden = !mayChange(asset);
+    // what was odd about the file is its owner's business
+    const warnings = mayChange(asset) ? (asset.media?.warnings ?? []) : [];
+    showText(byId('watch-warnings'), warnings.map((warning) => `⚠ ${warning}`).join('\n'));
   }
 
   #describe(title, description, facts) {
