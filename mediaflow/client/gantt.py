@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 COLUMNS: Final = 80
 NAME, BAR, SECONDS = 20, 34, 10
 """The widths of a line's parts, with a space between each."""
 WAITING, RUNNING, FAILED = "░", "█", "▒"
+GATHERED: Final = 4
+"""So many parts that wait are one line."""
 _ENDED: Final = ("done", "failed", "cancelled")
 
 
@@ -20,16 +23,33 @@ def drawn(job: Mapping[str, Any], now: float) -> list[str]:
     begin = _seconds(job["created_at"]) or now
     end = max([now if job["state"] not in _ENDED else begin, *(_end(task, now) for task in tasks), begin + 0.001])
     lines = [f"{_fitting('task', NAME)} {_fitting(f'0 to {_length(end - begin)}', BAR)} {'runs':>{SECONDS}} state"]
-    for task in tasks:
-        lines += [_line(task, begin, end, now), *_said(task)]
+    for some in _gathered(tasks):
+        name = f"{_whole(some[0])}: {len(some)} parts" if len(some) > 1 else some[0]["name"]
+        lines += [_line(some[0], name, begin, end, now), *_said(some[0])]
     return lines
 
 
-def _line(task: Mapping[str, Any], begin: float, end: float, now: float) -> str:
+def _gathered(tasks: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Parts of one task that follow one another and wait, a film has hundreds, together; all others alone."""
+    for (_, waits), found in groupby(tasks, key=lambda task: (_whole(task), _waits(task))):
+        together = list(found)
+        yield from [together] if waits and len(together) >= GATHERED else ([task] for task in together)
+
+
+def _whole(task: Mapping[str, Any]) -> str:
+    """The task that this one makes a part of; plugins have no `_` in the names of theirs."""
+    return str(task["name"]).partition("_")[0]
+
+
+def _waits(task: Mapping[str, Any]) -> bool:
+    return task["state"] == "pending" and not task["attempts"] and task.get("error") is None
+
+
+def _line(task: Mapping[str, Any], name: str, begin: float, end: float, now: float) -> str:
     started = _seconds(task["started_at"])
     runs = f"{_length(_end(task, now) - started):>{SECONDS}}" if started is not None else " " * SECONDS
     tries = f" x{task['attempts']}" if task["attempts"] > 1 else ""
-    return f"{_fitting(task['name'], NAME)} {_bar(task, begin, end, now)} {runs} {task['state']}{tries}"[:COLUMNS]
+    return f"{_fitting(name, NAME)} {_bar(task, begin, end, now)} {runs} {task['state']}{tries}"[:COLUMNS]
 
 
 def _bar(task: Mapping[str, Any], begin: float, end: float, now: float) -> str:

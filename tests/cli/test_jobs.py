@@ -143,6 +143,12 @@ def test_bars_are_where_their_times_are() -> None:
     assert max(map(len, lines)) <= COLUMNS
     assert drawn({"created_at": at(0), "state": "pending", "tasks": []}, now=1.77e9) != []
 
+    # parts that wait are one line; those that ran have one each
+    ran = task("video_0", "done", 0, 0, 9)
+    parts = [ran, *(task(f"video_{n}", "pending", 9, None, None, attempts=0) for n in range(30, 330, 30))]
+    lines = drawn({"created_at": at(0), "state": "running", "tasks": parts}, now=1.77e9)
+    assert [line[:20].strip() for line in lines[1:]] == ["video_0", "video: 10 parts"]
+
 
 def test_anns_are_not_bobs(told: Told) -> None:
     job = told.pipeline.job(told.pipeline.stored(owner="bob"))

@@ -164,6 +164,15 @@ def test_tasks_of_one_moment_are_told_in_the_order_of_their_stages(library: Libr
     assert [task.stage for task in library.job(ANN, job.id)[1]] == list(STAGES)
 
 
+def test_parts_are_told_in_the_order_of_the_film(library: Library) -> None:
+    job = a_job(kept(library, an_asset()))
+    library.database.jobs.insert(job)
+    for first in (90, 0, 210, 30):
+        part = {"tracks": ["360p"], "first": first, "count": 30}
+        library.database.tasks.insert(a_task(job, f"video_{first}", whole="video", part=part))
+    assert [task.name for task in library.job(ANN, job.id)[1]] == ["video_0", "video_30", "video_90", "video_210"]
+
+
 def test_jobs_are_listed_and_read_by_their_owners(library: Library) -> None:
     asset = an_asset()
     older, newer = a_job(asset, state="failed"), a_job(asset, created_at=CREATED + 1)

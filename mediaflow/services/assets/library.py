@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.domain.states import STAGES, WORK_ACTIVE, JobKind, WorkState
+from mediaflow.plugin import Part
+from mediaflow.plugin.wire import load
 from mediaflow.services.access.permissions import scope, visible
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader
@@ -81,5 +83,10 @@ class Library:
 
     def _tasks(self, job_id: str) -> list[Task]:
         found = self.database.tasks.find({"job_id": job_id}, sort=("created_at", "id"))
-        # those of one millisecond in the order of their stages
-        return sorted(found, key=lambda task: (task.created_at, STAGES.index(task.stage)))
+        # those of one millisecond in the order of their stages, and parts in that of the film
+        return sorted(found, key=_place)
+
+
+def _place(task: Task) -> tuple[float, int, str, int]:
+    first = 0 if task.part is None else load(Part, task.part).first
+    return task.created_at, STAGES.index(task.stage), task.whole or "", first
