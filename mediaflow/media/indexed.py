@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.packets import LAST_SECONDS, PacketLog, StreamPackets
-from mediaflow.media.sampletables import Track, read_tracks
+from mediaflow.media.sampletables import Track, TracksAhead, read_tracks
 
 LEAST_BYTES: Final = 32 * 1024 * 1024
 """Smaller files are read whole: that takes a fraction of a second."""
@@ -45,10 +45,15 @@ class Index:
     streams: dict[int, _Ends] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: Path, streams: Sequence[Mapping[str, Any]]) -> Index:
-        """The index of what ffprobe calls the streams. BadBoxes tells why it can't be relied on."""
+    def of(cls, source: Path, streams: Sequence[Mapping[str, Any]], ahead: TracksAhead | None = None) -> Index:
+        """The index of what ffprobe calls the streams, if those are not the tracks that were read `ahead`. BadBoxes
+        tells why it can't be relied on.
+        """
         ids = {kind: _ids(streams, kind, codecs) for kind, codecs in (("video", _VIDEO), ("audio", _AUDIO))}
-        tracks = read_tracks(source, ids["video"].keys(), ids["audio"].keys())
+        if ahead is not None and (frozenset(ids["video"]), frozenset(ids["audio"])) == (ahead.video, ahead.audio):
+            tracks = ahead.tracks
+        else:
+            tracks = read_tracks(source, ids["video"].keys(), ids["audio"].keys())
         named = ids["video"] | ids["audio"]
         if tracks.keys() != named.keys():
             raise BadBoxes("the index has not the tracks that ffprobe tells of")

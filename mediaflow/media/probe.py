@@ -20,6 +20,7 @@ from mediaflow.media.indexed import ENDS, ENTRIES, LEAST_BYTES, Index
 from mediaflow.media.isobmff import has_protected_samples
 from mediaflow.media.packets import SPLICED_FORMATS, PacketLog
 from mediaflow.media.probe_parse import Source, parse_probe
+from mediaflow.media.sampletables import TracksAhead, read_tracks_ahead
 from mediaflow.media.sniff import sniff
 from mediaflow.sandbox.process import Completed, Limits, ProcessRunner
 
@@ -86,7 +87,7 @@ def probe(
     formats = sniff(source)
     file = Source(source.stat().st_size, protected="mov" in formats and has_protected_samples(source))
     look = _Look(source, processes, ",".join(formats), max_streams, max_pixels, wall_seconds, least_bytes, need_all)
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(2) as beside:
         packets = look.begin_packets(beside, file.size_bytes)
         try:
             document = look.describe()
@@ -195,8 +196,8 @@ class _Look:
             return lambda _document: scanned.result()
         if not self._indexed:
             return lambda _document: self._by_scan(seconds)
-        ends = beside.submit(self._ends, seconds)
-        return lambda document: self._by_index(document, ends) or self._by_scan(seconds)
+        ends, ahead = beside.submit(self._ends, seconds), beside.submit(self._ahead)
+        return lambda document: self._by_index(document, ends, ahead) or self._by_scan(seconds)
 
     def _by_scan(self, seconds: float) -> Packets:
         self._need_all()
@@ -217,11 +218,20 @@ class _Look:
         ends = ["-show_entries", ENTRIES, "-of", "csv=p=0", "-read_intervals", ENDS]
         return lines, self._run(ends, Limits(seconds), keep).stderr
 
-    def _by_index(self, document: Mapping[str, Any], ends: Future[tuple[list[str], str]]) -> Packets | None:
+    def _ahead(self) -> TracksAhead | None:
+        """The index, read while ffprobe runs: a fifth of a second for two hours."""
+        try:
+            return read_tracks_ahead(self._source)
+        except BadBoxes:
+            return None  # what it has that nobody needs is no reason against it
+
+    def _by_index(
+        self, document: Mapping[str, Any], ends: Future[tuple[list[str], str]], ahead: Future[TracksAhead | None]
+    ) -> Packets | None:
         """None when the index is not relied on."""
         try:
             lines, complaints = ends.result()
-            index = Index.of(self._source, document.get("streams", []))
+            index = Index.of(self._source, document.get("streams", []), ahead.result())
             for line in lines:
                 index.add_line(line)
             return index.log(), complaints

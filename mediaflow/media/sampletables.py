@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise, repeat
 from operator import add, lt, sub
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from mediaflow.media.boxes import BadBoxes, boxes, children, one, top_level, u32
 
@@ -61,12 +61,36 @@ class Track:
         return sample if first <= sample and self.ends[sample] == wanted else None
 
 
+class TracksAhead(NamedTuple):
+    """The numbers of pictures and of sounds, and their tracks."""
+
+    video: frozenset[int]
+    audio: frozenset[int]
+    tracks: dict[int, Track]
+
+
 def read_tracks(source: Path, video: Collection[int], audio: Collection[int]) -> dict[int, Track]:
     """The tracks with these ids. BadBoxes tells why this index can't be relied on."""
     try:
         return _tracks(_index_of(source), source.stat().st_size, video, audio)
     except (struct.error, IndexError) as error:
         raise BadBoxes("a box of the index is too short") from error
+
+
+def read_tracks_ahead(source: Path) -> TracksAhead:
+    """The tracks that the index itself calls pictures and sound, before ffprobe has told of the streams. BadBoxes."""
+    try:
+        moov = _index_of(source)
+        kinds = {_number(trak): bytes(one(trak, b"mdia", b"hdlr")[8:12]) for trak in children(moov, b"trak")}
+        video, audio = (frozenset(n for n, kind in kinds.items() if kind == wanted) for wanted in (b"vide", b"soun"))
+        return TracksAhead(video, audio, _tracks(moov, source.stat().st_size, video, audio))
+    except (struct.error, IndexError) as error:
+        raise BadBoxes("a box of the index is too short") from error
+
+
+def _number(trak: memoryview) -> int:
+    header = one(trak, b"tkhd")
+    return u32(header, 20 if header[0] else 12)
 
 
 def _index_of(source: Path) -> memoryview:
@@ -94,8 +118,7 @@ def _tracks(moov: memoryview, size: int, video: Collection[int], audio: Collecti
     found: dict[int, Track] = {}
     left = MOST_SAMPLES
     for trak in children(moov, b"trak"):
-        header = one(trak, b"tkhd")
-        number = u32(header, 20 if header[0] else 12)
+        number = _number(trak)
         if number in found:
             raise BadBoxes(f"two tracks have the number {number}")
         if number in video or number in audio:

@@ -170,6 +170,14 @@ def test_who_waits_is_judged_again(site: Site, asset: Asset, changes: dict[str, 
     assert waits(site) == (1, {"gone": pytest.approx(0.35, abs=0.3)})
 
 
+def test_who_waits_for_what_is_gone_learns_it_soon(site: Site, asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "AGAIN_SECONDS", 0.2)
+    with meanwhile(lambda: site.world.runtime.database.assets.change(asset.id, {}, {"deleted_at": 1.0})):
+        answer = ask(site, asset)
+    is_problem(answer, 404, "asset.no_stream")
+    assert waits(site) == (1, {"gone": pytest.approx(0.45, abs=0.4)})
+
+
 def test_who_hangs_up_waits_no_more(site: Site, asset: Asset) -> None:
     environ = EnvironBuilder(path=path_of(site, asset)).get_environ()
     body = site.client.application.wsgi_app(environ, lambda *_: lambda _data: None)

@@ -14,7 +14,7 @@ from mediaflow.domain.errors import MediaRejected
 from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.indexed import ENDS, Index
 from mediaflow.media.probe import probe
-from mediaflow.media.sampletables import MOST_SAMPLES, read_tracks
+from mediaflow.media.sampletables import MOST_SAMPLES, read_tracks, read_tracks_ahead
 from mediaflow.sandbox.process import Completed
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing.clips import run_ffmpeg
@@ -233,6 +233,16 @@ def test_streams_that_the_index_has_not_or_that_are_grouped_are_read(tmp_path: P
     ):
         with pytest.raises(BadBoxes, match=words):
             Index.of(film(tmp_path), [STREAMS[0] | changed])
+
+
+def test_the_index_is_read_ahead_where_it_names_its_tracks_itself(tmp_path: Path) -> None:
+    made = tmp_path / "a.mp4"
+    run_ffmpeg([*PICTURE, *TONE, *SMALL, str(made)])
+    ahead = read_tracks_ahead(made)
+    assert (ahead.video, ahead.audio) == (frozenset({1}), frozenset({2}))
+    assert ahead.tracks == read_tracks(made, {1}, {2})
+    with pytest.raises(BadBoxes, match="hdlr"):
+        read_tracks_ahead(film(tmp_path))
 
 
 def test_an_index_costs_as_much_as_it_is_long(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from mediaflow.serving import Pause
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+AGAIN_SECONDS: Final = 4.0
+"""After so long a request that waits is judged again: what it waits for may be gone, or may have to be begun anew."""
 _MAY_WAIT: Final = "mediaflow.may_wait"
 _AWAITED: Final = "mediaflow.awaited"
 _AGAIN: Final = "mediaflow.again"
@@ -37,8 +39,8 @@ def is_asked_again(environ: WSGIEnvironment) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AskingAgain:
-    """The application, called once more for requests whose view said `wait_for`: when what they wait for is there, or
-    when they have waited for `LONGEST_SECONDS`. Only requests without a body may say so.
+    """The application, called again for requests whose view said `wait_for`: when what they wait for is there, now and
+    then meanwhile, and when they have waited for `LONGEST_SECONDS`. Only requests without a body may say so.
     """
 
     application: WSGIApplication
@@ -78,8 +80,8 @@ class AskingAgain:
 
 
 def _waited(awaiting: Awaiting, awaited: Awaited, until: float) -> Generator[Pause, None, bool]:
-    """Wait for the segment; False when too many are waited for."""
-    pause = Pause(max(0.0, until - time.monotonic()))
+    """Wait for the segment, for a while; False when too many are waited for."""
+    pause = Pause(max(0.0, min(AGAIN_SECONDS, until - time.monotonic())))
     if not awaiting.join(awaited, pause.wake):
         return False
     try:

@@ -30,7 +30,7 @@ from mediaflow.services.ports import Between, Database, Metrics, OneOf
 
 AHEAD_SECONDS: Final = 10.0
 """Of one core: so much is made from where somebody is. Who watches on asks for more before it ends."""
-AHEAD: Final = (2, 16)
+AHEAD: Final = (2, 8)
 """The fewest and the most segments of that."""
 NEAR: Final = 3
 """What is so many segments on of what was made is waited for at most, ..."""
