@@ -13,7 +13,7 @@ from tests.integration.browsing import fresh_page, until
 from tests.integration.service import Service
 from tests.integration.watching import VIDEO, Viewer, enter
 
-SECONDS = 30
+SECONDS = 16
 
 
 def test_a_video_plays_from_its_first_moment_to_its_end_while_it_is_made(
