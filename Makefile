@@ -52,10 +52,10 @@ $(CHECKERS): tests/openapi/package.json tests/openapi/package-lock.json | setup
 	@cd tests/openapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-# Four processes even on two cores: a third of the time, tests wait for players, servers and clocks (measured). The
+# Three processes even on two cores: a third of the time, tests wait for players, servers and clocks (measured). The
 # order is tests/conftest.py's, longest files first; xdist's own, by the number of tests, ends with the longest.
 test: setup $(CHECKERS) ## Run the tests
-	@$(BIN)/python -m pytest -m 'not slow' -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-all: setup $(CHECKERS) ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
