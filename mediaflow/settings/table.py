@@ -144,7 +144,7 @@ class Settings:
     demand_viewers: int = _setting(
         0,
         "Viewers at once who are offered all sizes of what is not all made yet, each somewhere that nobody has watched"
-        " before; whoever else begins is offered what is made in any case. 0 means three for each core of this machine"
+        " before; whoever else begins is offered what is made in any case. 0 means two for each core of this machine"
         " that workers fill, 4 at least.",
         minimum=0,
     )
