@@ -34,7 +34,7 @@ MEBIBYTE: Final = 1024**2
 @contextmanager
 def hosts(directory: Path, count: int = 2) -> Iterator[tuple[Shape, list[Path]]]:
     """A web server with its database, Redis and object store, and workers with a data directory each."""
-    with running_shape("production", directory, workers=0, environ={"MEDIAFLOW_WORKER_LOAD": "1"}) as shape:
+    with running_shape("production", directory, workers=0, environ={"MEDIAFLOW_WORKER_PROCESSES": "1"}) as shape:
         (web,) = (unit for unit in shape.units if unit.name == "web")
         places = [directory / f"host{number}" for number in range(count)]
         command = [str(Path(sys.executable).parent / "dramatiq"), "mediaflow.worker", "--processes", "1"]
