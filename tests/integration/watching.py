@@ -51,11 +51,14 @@ class Viewer:
         self.until_playing()
 
     def until_playing(self, seconds: float = 15) -> None:
-        """It plays, or has played to its end: on a busy machine a clip of 3 s does so between two looks."""
+        """It plays, or has played to its end: on a busy machine a clip of 3 s does so between two looks. One that is
+        looped begins anew: looked at 0.1 s before its end, it is hardly ever further than it was."""
         before = self.place
 
         def plays() -> bool:
-            return self.place > max(before, 0.1) and (not self.video("paused") or self.video("ended"))
+            place = self.place
+            went_on = place > max(before, 0.1) or (self.video("loop") and 0.1 < place < before)
+            return went_on and (not self.video("paused") or self.video("ended"))
 
         until(self.page, plays, seconds)
 
