@@ -87,6 +87,23 @@ def u32(data: memoryview | bytes, offset: int) -> int:
     return value
 
 
+def u32_behind_times(header: memoryview) -> int:
+    """The number behind the times of creation and change: of `mvhd` and `mdhd` the timescale, of `tkhd` the track's id.
+    Version 1 of these boxes has times of eight bytes.
+    """
+    return u32(header, 20 if header[0] else 12)
+
+
+def track_id(trak: memoryview) -> int:
+    """The number by which other boxes, and ffprobe, name a track."""
+    return u32_behind_times(one(trak, b"tkhd"))
+
+
+def handler(trak: memoryview) -> bytes:
+    """What a track is: `vide`, `soun` or another."""
+    return bytes(one(trak, b"mdia", b"hdlr")[8:12])
+
+
 def name_of(kind: bytes) -> str:
     """A box's type for people."""
     return repr(kind.decode("latin1"))

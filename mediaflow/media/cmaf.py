@@ -15,7 +15,18 @@ from typing import Final, cast
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.presentation import TrackKind
-from mediaflow.media.boxes import BadBoxes, boxes, children, name_of, one, top_level, u32
+from mediaflow.media.boxes import (
+    BadBoxes,
+    boxes,
+    children,
+    handler,
+    name_of,
+    one,
+    top_level,
+    track_id,
+    u32,
+    u32_behind_times,
+)
 from mediaflow.media.codecs import sample_facts
 
 _NON_SYNC: Final = 0x00010000
@@ -116,25 +127,24 @@ def bad_output(detail: str) -> TaskFailed:
 
 
 def _track(movie: memoryview, track: memoryview) -> InitSegment:
-    header = one(track, b"mdia", b"mdhd")
-    timescale = u32(header, 20 if header[0] == 1 else 12)
+    timescale = u32_behind_times(one(track, b"mdia", b"mdhd"))
     if not timescale:
         raise BadBoxes("its timescale is 0")
     entries = list(boxes(one(track, b"mdia", b"minf", b"stbl", b"stsd")[8:]))
     if len(entries) != 1:
         raise BadBoxes(f"there are {len(entries)} descriptions of samples instead of one")
     sample = sample_facts(*entries[0])
-    handler = bytes(one(track, b"mdia", b"hdlr")[8:12])
-    if _HANDLERS.get(handler) != sample.kind:
-        raise BadBoxes(f"it is a track of {name_of(handler)} with samples of {sample.codecs}")
-    defaults, place = one(movie, b"mvex", b"trex"), one(track, b"tkhd")
+    kind = handler(track)
+    if _HANDLERS.get(kind) != sample.kind:
+        raise BadBoxes(f"it is a track of {name_of(kind)} with samples of {sample.codecs}")
+    defaults = one(movie, b"mvex", b"trex")
     return InitSegment(
         kind=cast("TrackKind", sample.kind),
         timescale=timescale,
         codecs=sample.codecs,
         default_duration=u32(defaults, 12),
         default_flags=u32(defaults, 20),
-        track_id=u32(place, 20 if place[0] == 1 else 12),
+        track_id=track_id(track),
         width=sample.width,
         height=sample.height,
         channels=sample.channels,

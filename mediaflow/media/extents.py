@@ -8,7 +8,6 @@ more. An index that is not plain is refused with BadBoxes: then all of the file 
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,17 @@ from itertools import pairwise
 from operator import sub
 from typing import BinaryIO, Final
 
-from mediaflow.media.boxes import BadBoxes, children, one, placed, u32
-from mediaflow.media.sampletables import MOST_INDEX_BYTES, MOST_SAMPLES, Track, clock, the_index, track_of, words_of
+from mediaflow.media.boxes import BadBoxes, children, one, placed, track_id, u32
+from mediaflow.media.sampletables import (
+    MOST_INDEX_BYTES,
+    MOST_SAMPLES,
+    Track,
+    clock,
+    reading_index,
+    the_index,
+    track_of,
+    words_of,
+)
 
 FIRST_BYTES: Final = 1024 * 1024
 """ffmpeg looks at so much, at most, to tell what a file is."""
@@ -100,10 +108,8 @@ def joined(places: Iterable[range]) -> list[range]:
 
 def read_extents(file: BinaryIO, size_bytes: int) -> Extents:
     """Those of an open file of that size. BadBoxes tells why its index can't be relied on."""
-    try:
+    with reading_index():
         return _extents(file, size_bytes)
-    except (struct.error, IndexError) as error:
-        raise BadBoxes("a box of the index is too short") from error
 
 
 def _extents(file: BinaryIO, size: int) -> Extents:
@@ -125,17 +131,12 @@ def _extents(file: BinaryIO, size: int) -> Extents:
         track = track_of(trak, scale, size, left, heard=False)
         left -= len(track.shown)
         tracks.append(_runs(track, _keys(table, len(track.shown))))
-        if _number(trak) in chapters:
+        if track_id(trak) in chapters:
             always += _all_of(track)
         always += _opening(tracks[-1])
     if not tracks:
         raise BadBoxes("no track has a sample")
     return Extents(size, tuple(joined(always)), tuple(tracks), min(track[0].earliest for track in tracks))
-
-
-def _number(trak: memoryview) -> int:
-    header = one(trak, b"tkhd")
-    return u32(header, 20 if header[0] else 12)
 
 
 def _chapters(moov: memoryview) -> set[int]:

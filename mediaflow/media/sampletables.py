@@ -11,14 +11,25 @@ import struct
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise, repeat
 from operator import add, lt, sub
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mediaflow.media.boxes import BadBoxes, boxes, children, one, top_level, u32
+from mediaflow.media.boxes import (
+    BadBoxes,
+    boxes,
+    children,
+    handler,
+    one,
+    top_level,
+    track_id,
+    u32,
+    u32_behind_times,
+)
 
 MOST_INDEX_BYTES: Final = 64 * 1024 * 1024
 """Two hours of 25 frames and 47 audio samples a second have an index of some 8 MB."""
@@ -62,7 +73,7 @@ class Track:
 
 
 class TracksAhead(NamedTuple):
-    """The numbers of pictures and of sounds, and their tracks."""
+    """The ids of the tracks of pictures and of sound, and all these tracks by their ids."""
 
     video: frozenset[int]
     audio: frozenset[int]
@@ -71,26 +82,28 @@ class TracksAhead(NamedTuple):
 
 def read_tracks(source: Path, video: Collection[int], audio: Collection[int]) -> dict[int, Track]:
     """The tracks with these ids. BadBoxes tells why this index can't be relied on."""
-    try:
+    with reading_index():
         return _tracks(_index_of(source), source.stat().st_size, video, audio)
-    except (struct.error, IndexError) as error:
-        raise BadBoxes("a box of the index is too short") from error
 
 
 def read_tracks_ahead(source: Path) -> TracksAhead:
-    """The tracks that the index itself calls pictures and sound, before ffprobe has told of the streams. BadBoxes."""
-    try:
+    """The tracks that the index itself calls pictures and sound, before ffprobe has told of the streams. BadBoxes tells
+    why this index can't be relied on.
+    """
+    with reading_index():
         moov = _index_of(source)
-        kinds = {_number(trak): bytes(one(trak, b"mdia", b"hdlr")[8:12]) for trak in children(moov, b"trak")}
+        kinds = {track_id(trak): handler(trak) for trak in children(moov, b"trak")}
         video, audio = (frozenset(n for n, kind in kinds.items() if kind == wanted) for wanted in (b"vide", b"soun"))
         return TracksAhead(video, audio, _tracks(moov, source.stat().st_size, video, audio))
+
+
+@contextmanager
+def reading_index() -> Iterator[None]:
+    """A box that ends before what is read of it is BadBoxes."""
+    try:
+        yield
     except (struct.error, IndexError) as error:
         raise BadBoxes("a box of the index is too short") from error
-
-
-def _number(trak: memoryview) -> int:
-    header = one(trak, b"tkhd")
-    return u32(header, 20 if header[0] else 12)
 
 
 def _index_of(source: Path) -> memoryview:
@@ -118,7 +131,7 @@ def _tracks(moov: memoryview, size: int, video: Collection[int], audio: Collecti
     found: dict[int, Track] = {}
     left = MOST_SAMPLES
     for trak in children(moov, b"trak"):
-        number = _number(trak)
+        number = track_id(trak)
         if number in found:
             raise BadBoxes(f"two tracks have the number {number}")
         if number in video or number in audio:
@@ -156,7 +169,7 @@ def track_of(trak: memoryview, movie_scale: int, size: int, most: int, *, heard:
 
 def clock(header: memoryview) -> int:
     """The ticks of a second, as the header of the film or of a track tells."""
-    scale = u32(header, 20 if header[0] else 12)
+    scale = u32_behind_times(header)
     if not 0 < scale < 1 << 31:
         raise BadBoxes(f"a clock has {scale} ticks a second")
     return scale
