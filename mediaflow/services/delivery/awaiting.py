@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final, NamedTuple
 
 import structlog
@@ -62,9 +61,7 @@ class Awaiting:
 
     database: Database
     metrics: Metrics
-    _waiting: dict[str, set[Callable[[], None]]] = field(default_factory=lambda: defaultdict(set))
-    _awaited: dict[str, Awaited] = field(default_factory=dict)
-    """Each that is waited for."""
+    _waiting: dict[Awaited, set[Callable[[], None]]] = field(default_factory=lambda: defaultdict(set))
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _thread: threading.Thread | None = None
     _closed: bool = False
@@ -74,8 +71,7 @@ class Awaiting:
         with self._changed:
             if self._closed or not self._has_room(awaited):
                 return False
-            self._waiting[awaited.segment].add(wake)
-            self._awaited[awaited.segment] = awaited
+            self._waiting[awaited].add(wake)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._look, name="segments", daemon=True)
                 self._thread.start()
@@ -83,21 +79,19 @@ class Awaiting:
         return True
 
     def _has_room(self, awaited: Awaited) -> bool:
-        if awaited.segment in self._waiting:
+        if awaited in self._waiting:
             return True
-        of_asset = sum(other.asset == awaited.asset for other in self._awaited.values())
-        of_owner = sum(other.owner == awaited.owner for other in self._awaited.values())
+        of_asset = sum(other.asset == awaited.asset for other in self._waiting)
+        of_owner = sum(other.owner == awaited.owner for other in self._waiting)
         return of_asset < MOST_OF_ONE and of_owner < MOST - len(self._waiting)
 
     def leave(self, awaited: Awaited, wake: Callable[[], None]) -> None:
         """Wait no more."""
         with self._changed:
-            segment = awaited.segment
-            waiting = self._waiting.get(segment, set())
+            waiting = self._waiting.get(awaited, set())
             waiting.discard(wake)
             if not waiting:
-                self._waiting.pop(segment, None)
-                self._awaited.pop(segment, None)
+                self._waiting.pop(awaited, None)
 
     def ended(self, outcome: str, seconds: float) -> None:
         """Count a request that has waited so long, or was refused at once (0), by one of `OUTCOMES`."""
@@ -117,11 +111,10 @@ class Awaiting:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
-                wanted = tuple(islice(self._waiting, MOST))
-            for segment in self._found(wanted):
+                wanted = {awaited.segment: awaited for awaited in self._waiting}
+            for segment in self._found(tuple(wanted)):
                 with self._changed:
-                    woken = self._waiting.pop(segment, set())
-                    self._awaited.pop(segment, None)
+                    woken = self._waiting.pop(wanted[segment], set())
                 for wake in woken:
                     wake()
             time.sleep(LOOK_SECONDS)

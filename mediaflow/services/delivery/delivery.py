@@ -145,18 +145,18 @@ class Delivery:
         # of what was published before, too: it is watched on
         if self.watching is not None and asset.published is not None and (asset.published.awaited or segment):
             self.watching.note(asset_id, now)
-        if segment is not None:
+        if shown and segment:
             return self._made(asset, path, Wanted(asset.id, *segment), shown)
         what = shown and shown.file(path, now)
         if not shown or not what or not keys.is_key(key := keys.asset_prefix(asset_id) + path):
             raise _no_file()
-        who = Beginner(asset.owner, address)
         if (fewer := shown.fewer.get(path)) and self.crowding is not None:
-            offered = self.crowding.may_offer(asset_id, shown, who, begins=begins)
-            key = key if offered else keys.asset_prefix(asset_id) + fewer
+            who = Beginner(asset.owner, address)
+            if not self.crowding.may_offer(asset_id, shown, who, begins=begins):
+                key = keys.asset_prefix(asset_id) + fewer
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
-    def _made(self, asset: StreamFacts, path: str, wanted: Wanted, shown: Publication | None) -> Place:
+    def _made(self, asset: StreamFacts, path: str, wanted: Wanted, shown: Publication) -> Place:
         """Where a segment lies that is watched while others are made; NotMade when it is to come."""
         made = self.database.segments.get(wanted.id)
         if made is None:
@@ -164,10 +164,11 @@ class Delivery:
         key, what = keys.asset_prefix(asset.id) + made.path, FileType("media", made.content_type)
         return Place(key, what.kind, what.content_type, asset.visibility != "private", _attached(what, path))
 
-    def _sound_of(self, picture: Wanted, shown: Publication | None) -> Wanted | None:
+    def _sound_of(self, picture: Wanted, shown: Publication) -> Wanted | None:
         """The segment of its sound, unless it is there or there is none."""
-        track = None if shown is None or shown.generation != picture.generation else shown.sounds.get(picture.track)
-        if shown is None or track is None or picture.number >= shown.awaited.get(track, 0):
+        track = shown.sounds.get(picture.track)
+        is_awaited = track is not None and picture.number < shown.awaited.get(track, 0)
+        if track is None or not is_awaited or shown.generation != picture.generation:
             return None
         sound = replace(picture, track=track)
         return sound if self.database.segments.get(sound.id) is None else None
