@@ -8,7 +8,7 @@ from typing import Final
 
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import WORK_ACTIVE, WORK_ENDED
-from mediaflow.services.ports import Between, Database, OneOf, Sum
+from mediaflow.services.ports import Between, Database, OneOf
 
 ETA_FROM_PROGRESS: Final = 0.03
 """With less progress than this, what remains can't be told from what passed."""
@@ -53,16 +53,14 @@ class Progresses:
             for job, each in totals.items()
         }
         # Time that was worked, not time that passed: while nothing runs, nothing is learned of how long the rest takes.
-        spent = self.database.tasks.sums("seconds", "job_id", where | {"stage": "step"})
-        running = self.database.tasks.sums("weight", "job_id", where | {"stage": "step", "state": "running"})
+        steps = where | {"stage": "step"}
+        spent = {job: each.total for job, each in self.database.tasks.sums("seconds", "job_id", steps).items()}
+        running = self.database.tasks.sums("weight", "job_id", steps | {"state": "running"})
+        side_by_side = {job: each.count for job, each in running.items()}
         return {
-            job: Progress(fraction, _eta(fraction, _total(spent.get(job)), running[job].count if job in running else 1))
+            job: Progress(fraction, _eta(fraction, spent.get(job, 0.0), side_by_side.get(job, 1)))
             for job, fraction in fractions.items()
         }
-
-
-def _total(found: Sum | None) -> float:
-    return 0.0 if found is None else found.total
 
 
 def _eta(fraction: float, spent: float, side_by_side: int) -> float | None:
