@@ -66,21 +66,20 @@ class SparseCopy:
     def _blocks(self) -> int:
         return -(-self.size_bytes // BLOCK_BYTES)
 
-    def ensure(self, places: Iterable[range]) -> int:
-        """Fetch what of these bytes is not there yet; how many were fetched. TaskFailed (`storage.short_read`) when the
-        object is shorter than it was; what reading from the storage raises passes through.
+    def ensure(self, places: Iterable[range]) -> None:
+        """Fetch what of these bytes is not there yet. TaskFailed (`storage.short_read`) when the object is shorter than
+        it was; what reading from the storage raises passes through.
         """
-        fetched, each = 0, AT_ONCE_BYTES // BLOCK_BYTES
+        each = AT_ONCE_BYTES // BLOCK_BYTES
         for place in places:
             begin, end = place.start // BLOCK_BYTES, -(-min(place.stop, self.size_bytes) // BLOCK_BYTES)
             for run in list(self._missing(begin, end)):
                 for first in range(run.start, run.stop, each):
-                    fetched += self._fetch(range(first, min(run.stop, first + each)))
-        return fetched
+                    self._fetch(range(first, min(run.stop, first + each)))
 
-    def ensure_all(self) -> int:
+    def ensure_all(self) -> None:
         """Fetch all that is not there yet."""
-        return self.ensure([range(self.size_bytes)])
+        self.ensure([range(self.size_bytes)])
 
     def file(self) -> BinaryIO:
         """The object as a file, of which what is read is fetched first."""
@@ -101,17 +100,14 @@ class SparseCopy:
             yield range(begin + at, begin + stop)
             at = record.find(b"\0", stop)
 
-    def _fetch(self, blocks: range) -> int:
-        fetched = 0
+    def _fetch(self, blocks: range) -> None:
         with self._locked(blocks):
             for run in list(self._missing(blocks.start, blocks.stop)):  # another may have fetched them meanwhile
                 begin, end = run.start * BLOCK_BYTES, min(run.stop * BLOCK_BYTES, self.size_bytes)
                 self._write(begin, end)
                 os.fdatasync(self._data)
                 os.pwrite(self._record, _THERE * len(run), run.start)
-                fetched += end - begin
-        self.fetched_bytes += fetched
-        return fetched
+                self.fetched_bytes += end - begin
 
     def _write(self, begin: int, end: int) -> None:
         position = begin
