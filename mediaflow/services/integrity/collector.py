@@ -112,8 +112,7 @@ class Collector:
             for chunk in ended:
                 if not dry:
                     self.database.chunks.remove(chunk.id, {"rev": chunk.rev})
-            told = Leftover(id="", kind="objects", place=CHUNKS, found_at=self.database.now(), count=len(ended))
-            yield Done("removed", told) if ended else None
+            yield self._removed(CHUNKS, len(ended))
 
     def _segments(self, *, dry: bool) -> Iterator[Done | None]:
         """Records of segments that nobody can ask for any more: who stood still wrote them after the sweep of their
@@ -127,8 +126,7 @@ class Collector:
             for made in unneeded:
                 if not dry:
                     self.database.segments.remove(made.id, {"rev": made.rev})
-            told = Leftover(id="", kind="objects", place=SEGMENTS, found_at=now, count=len(unneeded))
-            yield Done("removed", told) if unneeded else None
+            yield self._removed(SEGMENTS, len(unneeded))
 
     def _users(self, *, dry: bool) -> Iterator[Done | None]:
         """Assets that are gone, in the records of originals: who stood still while one was purged listed it, and died
@@ -140,8 +138,12 @@ class Collector:
             for blob, user in gone:
                 if not dry:
                     Blobs(self.database, self.storage).leave(blob, user)
-            told = Leftover(id="", kind="objects", place=USERS, found_at=self.database.now(), count=len(gone))
-            yield Done("removed", told) if gone else None
+            yield self._removed(USERS, len(gone))
+
+    def _removed(self, what: str, count: int) -> Done | None:
+        """To tell of so many records, which are no places; None for none."""
+        told = Leftover(id="", kind="objects", place=what, found_at=self.database.now(), count=count)
+        return Done("removed", told) if count else None
 
     def _ended(self, chunks: list[Chunk]) -> list[Chunk]:
         uploads = by_id(self.database.uploads, (chunk.upload_id for chunk in chunks))
