@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import STAGES, Stage
+from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.uploads.acceptance import NewUpload
 from tests.services.world import World, make_world
 
@@ -98,3 +101,19 @@ def published_file(world: World, asset: Asset, path: str) -> bytes:
     token, _ = runtime.stream_tokens.mint(asset)
     file = runtime.delivery.open(token, asset.id, path)
     return b"".join(runtime.delivery.read(file, offset=0, length=file.size_bytes))
+
+
+def ready(world: World, source: Path) -> Asset:
+    """A new asset of the profile `watched`, of which all that is eager is made."""
+    asset_id = ingest(world, source, profile="watched")
+    work(world)
+    asset = asset_of(world, asset_id)
+    assert asset.state == "ready", asset.error
+    return asset
+
+
+def ask(world: World, asset: Asset, path: str) -> bool:
+    """Ask for a segment that is not there, as the web does."""
+    with pytest.raises(NotMade) as not_made:
+        published_file(world, asset, path)
+    return world.runtime.demand.want(not_made.value.wanted)
