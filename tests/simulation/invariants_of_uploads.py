@@ -198,17 +198,6 @@ def what_was_refused_is_gone(world: World) -> str | None:
     return None
 
 
-def originals_have_users_but_late_ones(world: World) -> str | None:
-    """The same where nobody stood still while an asset was purged, listed it then, and died before he took it back."""
-    late = any(
-        world.written[blob.id] > world.purged.get(user, world.scheduler.now)
-        for blob in world.database.blobs.records.values()
-        for user in blob.assets
-        if user not in world.database.assets.records
-    )
-    return None if late else originals_have_users(world)
-
-
 def originals_have_users(world: World) -> str | None:
     """Every original belongs to a blob, and every blob's users are there."""
     blobs = {blob.key: blob for blob in world.database.blobs.records.values()}
@@ -220,6 +209,17 @@ def originals_have_users(world: World) -> str | None:
         if gone:
             return f"{blob.key} lists {gone[0]}, which is gone"
     return None
+
+
+def originals_have_users_but_late_ones(world: World) -> str | None:
+    """The same where nobody stood still while an asset was purged, listed it then, and died before he took it back."""
+    late = any(
+        world.written[blob.id] > world.purged.get(user, world.scheduler.now)
+        for blob in world.database.blobs.records.values()
+        for user in blob.assets
+        if user not in world.database.assets.records
+    )
+    return None if late else originals_have_users(world)
 
 
 def _is_unread(world: World, asset: Asset) -> bool:

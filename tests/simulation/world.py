@@ -101,9 +101,9 @@ class World:
     purged: dict[str, float] = field(default_factory=dict)
     """When the purge of an asset began."""
     forgotten: dict[str, float] = field(default_factory=dict)
+    """When the record of an upload was removed."""
     swept: dict[str, float] = field(default_factory=dict)
     """When the last sweep of each asset was over."""
-    """When the record of an upload was removed."""
     written: dict[str, float] = field(default_factory=dict)
     """When jobs, tasks, chunks, segments and blobs were written last: who stands still writes later than they say."""
     observed: Observed = field(default_factory=Observed)
