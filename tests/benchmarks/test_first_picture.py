@@ -71,9 +71,7 @@ def playable_after(service: Service, path: Path) -> float:
             sent = service.call("PUT", f"/uploads/{told['upload_id']}/chunks/{index}", data=body)
             sent.raise_for_status()
     began = time.monotonic()
-    while not (asset := service.asset(told["asset_id"]))["playable"]:
-        assert asset["state"] not in ("failed", "rejected"), asset["error"]
-        time.sleep(0.05)
+    service.playable(told["asset_id"])
     seconds = time.monotonic() - began
     service.call("DELETE", f"/assets/{told['asset_id']}")
     time.sleep(3)

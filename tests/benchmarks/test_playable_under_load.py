@@ -100,8 +100,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begin(service: Service, film: Path) -> str:
     """The id of a film that is being encoded."""
     film_id: str = service.upload(film).json()["asset_id"]
-    while not service.asset(film_id)["playable"]:
-        time.sleep(0.1)
+    service.playable(film_id)
     time.sleep(3)
     return film_id
 

@@ -70,8 +70,7 @@ def tried(
     """Seconds from the last byte until it plays, from the player's beginning to its first picture, and of the seek."""
     asset_id = service.upload(film, profile=profile, dedup="off").json()["asset_id"]
     began = time.monotonic()
-    while not service.asset(asset_id)["playable"]:
-        time.sleep(0.05)
+    service.playable(asset_id)
     playable, began = time.monotonic() - began, time.monotonic()
     seat = seated(browser, address, "hls.js", service.playback(asset_id)["hls_url"], 0.0, height)
     first = _first_picture(seat, began)

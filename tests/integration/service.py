@@ -58,6 +58,15 @@ class Service:
         document: dict[str, Any] = answer.json()
         return document
 
+    def playable(self, asset_id: str, timeout_seconds: float = 100) -> dict[str, Any]:
+        """The asset as soon as it can be watched, which it will be."""
+        deadline = time.monotonic() + timeout_seconds
+        while not (asset := self.asset(asset_id))["playable"]:
+            assert asset["state"] not in ("failed", "rejected"), asset["error"]
+            assert time.monotonic() < deadline, f"not playable after {timeout_seconds} s: {asset}"
+            time.sleep(0.05)
+        return asset
+
     def settled(self, asset_id: str, timeout_seconds: float = 100) -> dict[str, Any]:
         """The asset once it is ready, failed or rejected."""
         deadline = time.monotonic() + timeout_seconds

@@ -52,7 +52,8 @@ class Viewer:
 
     def until_playing(self, seconds: float = 15) -> None:
         """It plays, or has played to its end: on a busy machine a clip of 3 s does so between two looks. One that is
-        looped begins anew: looked at 0.1 s before its end, it is hardly ever further than it was."""
+        looped begins anew: looked at 0.1 s before its end, it is hardly ever further than it was.
+        """
         before = self.place
 
         def plays() -> bool:
