@@ -13,7 +13,8 @@ import pytest
 from mediaflow.domain import keys
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.publication import Files
-from mediaflow.services.integrity.collector import CHUNKS, SEGMENTS, USERS, Collector, CollectorSweeper
+from mediaflow.services.integrity.collector import Collector, CollectorSweeper
+from mediaflow.services.integrity.stalerecords import CHUNKS, SEGMENTS, USERS
 from tests.services.pipeline import Pipeline
 from tests.services.records import a_segment
 from tests.services.world import World

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mediaflow.services.integrity.collector import CLAIM_SECONDS, Collector
+from mediaflow.services.integrity.collector import Collector
+from mediaflow.services.integrity.stalerecords import CLAIM_SECONDS
 from tests.simulation import invariants
 from tests.simulation.actors import ACTORS, Fleet
 from tests.simulation.determined import determined
