@@ -6,6 +6,8 @@ import ctypes
 import os
 import threading
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -68,16 +70,32 @@ def give_way(nice: int) -> None:
         _give_way(session, nice)
 
 
-def let_session_give_way(leader: int, nice: int) -> None:
-    """The same for the session of a process that leads one. Returns at once; the figure may come some 100 ms later."""
-    if (session := _session(leader)) is not None:
+def let_session_give_way(process: int, nice: int) -> None:
+    """The same for the session of a process. Returns at once; the figure may come some 100 ms later."""
+    if (session := _session(process)) is not None:
         threading.Thread(target=_give_way, args=(session, nice), name="nice").start()
 
 
-def _session(leader: int) -> int | None:
+def let_give_way(processes: Iterable[int], nice: int) -> None:
+    """Let processes that run, and their sessions, give way so far from now on, or as far as they did where that is
+    more. Those that are gone, or somebody else's, are left alone.
+    """
+    sessions = set[int]()
+    for process in processes:
+        with suppress(OSError):
+            threads = [int(name) for name in os.listdir(f"/proc/{process}/task")]  # noqa: PTH208 - numbers
+            eager = [thread for thread in threads if os.getpriority(os.PRIO_PROCESS, thread) < nice]
+            for thread in eager:
+                os.setpriority(os.PRIO_PROCESS, thread, nice)
+            if eager and (leader := os.getsid(process)) not in sessions:
+                sessions.add(leader)
+                let_session_give_way(process, nice)
+
+
+def _session(process: int) -> int | None:
     """The file with the figure of that process's session, open; it never is another process's."""
     try:
-        return os.open(f"/proc/{leader}/autogroup", os.O_WRONLY | os.O_CLOEXEC)
+        return os.open(f"/proc/{process}/autogroup", os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
         return None
 

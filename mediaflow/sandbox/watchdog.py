@@ -18,8 +18,10 @@ from typing import Final
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.sandbox.budget import LOOK_SECONDS, Budget, Meter
 from mediaflow.sandbox.cgroups import MemoryGroup
+from mediaflow.sandbox.kernel import let_give_way
 from mediaflow.sandbox.process import Limits
 from mediaflow.sandbox.program import Program, Running, start_program
+from mediaflow.sandbox.usage import PROCESSES
 
 STDERR_KEPT_BYTES: Final = 16 * 1024
 LINE_BYTES: Final = 1024 * 1024
@@ -48,7 +50,8 @@ class Watch:
 
     `stop` is asked about five times a second and answers with a reason, or None. `stdin` is what the program reads
     there (empty: nothing). `budget` is what it may use, with all that it starts. `nice` is how far it gives way to
-    others (nice(2)). While it runs it is one of `running`, and in the `group`, which bounds its memory.
+    others (nice(2)); `nice_now` is asked with `stop` how far it does from then on, with all that it started. While it
+    runs it is one of `running`, and in the `group`, which bounds its memory.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Watch:
     stdin: bytes = b""
     budget: Budget | None = None
     nice: int = 0
+    nice_now: Callable[[], int] | None = None
     running: Running | None = None
     group: MemoryGroup | None = None
 
@@ -101,6 +105,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     heard: float = field(default_factory=time.monotonic)
     asked: float = 0.0
+    nice: int = 0
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
 
@@ -165,11 +170,16 @@ class _Run:
             raise self._failure("job.timeout", f"did not end within {limits.wall_seconds:g} seconds")
         if limits.stall_seconds is not None and now - self.heard > limits.stall_seconds:
             raise self._failure("job.stalled", f"made no progress for {limits.stall_seconds:g} seconds")
-        if self.watch.stop is None or now - self.asked < _POLL_SECONDS:
-            return
-        self.asked = now
-        if (reason := self.watch.stop()) is not None:
+        if now - self.asked >= _POLL_SECONDS:
+            self.asked = now
+            self._ask()
+
+    def _ask(self) -> None:
+        if self.watch.stop is not None and (reason := self.watch.stop()) is not None:
             raise TaskFailed(f"{self.watch.name} was stopped: {reason}.", code="job.stopped", reason=reason)
+        if self.watch.nice_now is not None and (nice := self.watch.nice_now()) > self.nice:
+            self.nice = nice
+            let_give_way(PROCESSES.members(*self.program.pids()), nice)
 
     def _failure(self, code: str, what: str) -> TaskFailed:
         return TaskFailed(f"{self.watch.name} {what} and was ended.", code=code, program=self.watch.name)

@@ -50,6 +50,7 @@ class Hooks:
 
     stop: Callable[[], str | None] = lambda: None
     heard: Callable[[], object] = lambda: None
+    nice: Callable[[], int] = lambda: 0
     seen: list[float] = field(default_factory=list)
     kept: list[Artifact] = field(default_factory=list)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.ids import task_id
+from mediaflow.domain.queue import DEMAND_PRIORITY
 from mediaflow.domain.records import Task
 from mediaflow.plugin import Artifact, Part
-from mediaflow.plugin.wire import dump
+from mediaflow.plugin.wire import dump, load
 from mediaflow.services.pipeline.keeping import Keeping
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.segments import Segments
@@ -34,10 +36,14 @@ def keeping(world: World, directory: Path, name: str, step: str) -> Keeping:
     """What keeps the files of a task's first attempt, which works in the directory."""
     job = a_job(an_asset(id="a" * 32), id="b" * 32)
     task: Task = a_task(job, name, id=task_id(job.id, name), step=step, rank=1)
+    return kept_of(world, directory, task)
+
+
+def kept_of(world: World, directory: Path, task: Task) -> Keeping:
     world.runtime.database.tasks.insert(task)
     storage = world.runtime.storage
     lease = Lease(world.runtime.execution.claims, task, lambda: False)
-    return Keeping(storage, Segments(world.runtime.database, storage), task, f"g1/{name}.1", directory, lease)
+    return Keeping(storage, Segments(world.runtime.database, storage), task, f"g1/{task.name}.1", directory, lease)
 
 
 def test_a_step_that_makes_another_ones_segments_is_named(world: World, tmp_path: Path) -> None:
@@ -71,6 +77,37 @@ def test_nothing_more_is_kept_of_a_step_that_failed(world: World, tmp_path: Path
     with pytest.raises(TaskFailed):
         fail()
     assert world.runtime.database.segments.count({}) < count / 2
+
+
+def test_a_piece_lets_others_go_first_when_it_has_made_what_somebody_waits_for(world: World, tmp_path: Path) -> None:
+    kept = kept_of(world, tmp_path, replace(part_of(first=0, count=4), wanted_until=99.0, wanted_to=1))
+    ahead = []
+    for number in range(4):
+        (tmp_path / f"{number}.m4s").write_bytes(DATA)
+        kept.keep(_document(number))
+        ahead.append(kept.is_ahead)
+        if number == 1:
+            world.runtime.database.tasks.change(kept.task.id, {}, {"wanted_to": 3})
+    assert ahead == [False, True, False, True]
+    assert not kept.rest_is_needless, "nobody waits for anything else"
+
+
+def test_what_is_needless_stays_so(world: World, tmp_path: Path) -> None:
+    """Of a piece that gave way more may have been made already: its child is ended, and must not count as failed."""
+    task = replace(part_of(first=0, count=4), wanted_until=99.0, state="running", attempt=1, weight=99.0)
+    kept = kept_of(world, tmp_path, task)
+    world.runtime.database.tasks.insert(
+        replace(task, id="d" * 32, name="other", state="pending", ready=True, lane="first", priority=DEMAND_PRIORITY)
+    )
+    needless = []
+    for number in range(4):
+        (tmp_path / f"{number}.m4s").write_bytes(DATA)
+        kept.keep(_document(number))
+        needless.append(kept.rest_is_needless)
+    assert needless == [True] * 4
+    ended = world.runtime.database.tasks.get(task.id)
+    assert ended is not None
+    assert load(Part, ended.part).count == 1, "its end moved back once"
 
 
 def test_of_a_part_what_others_have_made_is_made_no_more(world: World) -> None:

@@ -236,6 +236,23 @@ def test_what_a_step_runs_gives_way_as_a_session_too(bench: Bench) -> None:
     assert (session.split()[1:], own) == (["nice", "7"], "7")
 
 
+def test_what_a_step_runs_gives_way_when_that_is_wished_while_it_runs(bench: Bench) -> None:
+    begun: list[float] = []
+    bench.run(
+        "script = 'nice; sleep 1.5; cat /proc/self/autogroup; nice'\n"
+        "workspace.progress(0.5)\n"
+        "ran = workspace.processes.run(['sh', '-c', script], limits=Limits(5))\n"
+        "return [made('out', ran.stdout + str(os.nice(0)).encode())]",
+        Hooks(
+            heard=lambda: begun.append(time.monotonic()),
+            nice=lambda: 6 if begun and time.monotonic() > begun[0] + 0.5 else 0,
+        ),
+    )
+    first, *session, later, own = (bench.directory / "out").read_text().splitlines()
+    assert (first, later, own) == ("0", "6", "6")
+    assert all(line.endswith("nice 6") for line in session)
+
+
 def test_what_a_step_forks_into_a_session_of_its_own_ends_with_it(bench: Bench) -> None:
     # given a plugin that makes itself a daemon, which starts no program: only its memory tells whose it is
     bench.run(

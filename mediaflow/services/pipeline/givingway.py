@@ -33,12 +33,22 @@ def gives_way(database: Database, task: Task, number: int) -> bool:
         return False
     if not _is_needed_elsewhere(database, task):
         return False
-    wanted_to = (database.tasks.peek(task.id, ("wanted_to",)) or {}).get("wanted_to", number)
+    wanted_to = _wanted_to(database, task, number)
     if wanted_to > number:
         return False
     expect = {"state": "running", "attempt": task.attempt, "wanted_to": wanted_to}
     shorter = {"part": dump(replace(part, count=count)), "wanted_to": CLOSED}
     return database.tasks.change(task.id, expect, shorter) is not None
+
+
+def is_ahead(database: Database, task: Task, number: int) -> bool:
+    """Whether nobody has asked for more of a piece than what it has made up to that segment."""
+    return _wanted_to(database, task, number) <= number
+
+
+def _wanted_to(database: Database, task: Task, number: int) -> int:
+    wanted_to: int = (database.tasks.peek(task.id, ("wanted_to",)) or {}).get("wanted_to", number)
+    return wanted_to
 
 
 def _is_needed_elsewhere(database: Database, task: Task) -> bool:

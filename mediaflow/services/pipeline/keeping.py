@@ -19,7 +19,7 @@ from mediaflow.domain.records import Task
 from mediaflow.plugin import BLOCK_BYTES, Storage
 from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.ownership import open_made
-from mediaflow.services.pipeline.givingway import gives_way
+from mediaflow.services.pipeline.givingway import gives_way, is_ahead
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.parts import REST
 from mediaflow.services.pipeline.segments import Segments, as_kept
@@ -45,6 +45,8 @@ class Keeping:
     """The artifacts that were kept while others were being made."""
     rest_is_needless: bool = False
     """True when others have made all that was to come, or wait for something else."""
+    is_ahead: bool = False
+    """True for a piece that somebody wanted when what is waited for is made."""
     _given_up: bool = False
 
     def keep(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -98,11 +100,19 @@ class Keeping:
         if made is not None and made.path != place and artifact.role == "init":
             self._check_same(artifact, made.path)
         self._kept[artifact.path] = as_kept(artifact, place, made)
-        if made is not None and made.path != place and artifact.number is not None and self.task.part is not None:
+        if artifact.number is not None and not self.rest_is_needless:
+            self._look_ahead(artifact.number, by_others=made is not None and made.path != place)
+
+    def _look_ahead(self, number: int, *, by_others: bool) -> None:
+        """Whether what comes behind that segment is needed, and how much. What is needless stays so: the child may be
+        ended already.
+        """
+        if by_others and self.task.part is not None:
             # somebody has been here: what is ahead is needed no more when it was the last gap
-            self.rest_is_needless = self.segments.are_made(self.task, artifact.number)
-        elif artifact.number is not None and self.task.wanted_until:
-            self.rest_is_needless = gives_way(self.segments.database, self.task, artifact.number)
+            self.rest_is_needless = self.segments.are_made(self.task, number)
+        elif self.task.wanted_until:
+            self.is_ahead = is_ahead(self.segments.database, self.task, number)
+            self.rest_is_needless = gives_way(self.segments.database, self.task, number)
 
     def _check_same(self, artifact: Artifact, path: str) -> None:
         """A track has one init segment, whoever makes segments of it: nothing else decodes them."""

@@ -41,6 +41,10 @@ NICE: Final[Mapping[Lane, int]] = MappingProxyType({"bookkeeping": 0, "first": 0
 """What somebody waits for in front of a player has the cores first. A long task lets short ones have them: they are
 over soon, and it takes what is left.
 """
+AHEAD_NICE: Final = 5
+"""Of a piece that has made what somebody waits for, and goes on: whoever stands still elsewhere comes first. (A segment
+of 1080p takes 3.3 s alone on two cores, 4.0 s beside one such piece, 5.7 s beside one that gives no way.)
+"""
 
 _NEEDS_WHOLE: Final = NeedsWholeSource.default_code
 _log = structlog.get_logger(__name__)
@@ -160,3 +164,6 @@ class _Hooks:
 
     def cancelled(self) -> str | None:
         return "nobody needs the rest" if self.kept.rest_is_needless else self.lease.reason()
+
+    def nice(self) -> int:
+        return AHEAD_NICE if self.kept.is_ahead else 0

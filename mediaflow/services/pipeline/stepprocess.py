@@ -78,7 +78,8 @@ class ChildSteps:
         """
         plugin, directory = self._plugins.entry_point_of_step(request.step), Path(request.directory)
         told = Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks, directory)
-        watch = Watch(told.name, Limits(request.time_limit_seconds), told.line, hooks.cancelled, budget=request.budget)
+        limits = Limits(request.time_limit_seconds)
+        watch = Watch(told.name, limits, told.line, hooks.cancelled, budget=request.budget, nice_now=hooks.nice)
         with self._user(directory) as user:
             ended = self._watched(plugin, request, watch, user)
         stderr = self._without_settings(plugin, readable_stderr(ended.stderr, [Path(request.source), directory]))
