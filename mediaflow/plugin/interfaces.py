@@ -111,13 +111,15 @@ class PlannedTask:
 @dataclass(frozen=True, slots=True)
 class StepTask:
     """A task as a step's `run` gets it. `part` is what it makes of a task that was planned with `segments`; it has the
-    numbers and the times that it has in the whole. None: all.
+    numbers and the times that it has in the whole. None: all. Of what is `awaited`, somebody waits in front of a player
+    for the part's first segment: that it is there soon is worth more than that it is small.
     """
 
     name: str
     params: Mapping[str, Any]
     media: MediaInfo
     part: Part | None = None
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,7 +276,8 @@ def _segment_options(
         "hls_segment_type": "fmp4",
         "start_number": first,
         "hls_segment_options": f"{_MOVFLAGS}:{_NUMBERED}={first + 1}" if first else _MOVFLAGS,
-        "hls_fmp4_init_filename": "init.mp4",
+        # of its own: what another run wrote may be read at the moment
+        "hls_fmp4_init_filename": f"init_%v_{first}.mp4",
         "hls_segment_filename": f"{directory}/%v/%05d.m4s",
         "var_stream_map": " ".join(f"{kind}:{number},name:{name}" for number, name in enumerate(names)),
         **_OUR_CLOCK,

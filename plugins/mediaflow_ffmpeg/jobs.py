@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from mediaflow.plugin import AudioRendition, SegmentGrid, Span, VideoRendition
@@ -13,6 +13,10 @@ BUFFER_SECONDS = 2
 """Of the cap: enough for a key frame, short enough for a player's buffer."""
 SLACK_SECONDS = 2.0
 """How much longer than measured an output may become before it is cut off."""
+HASTY_PRESET = {"veryfast": "superfast"}
+"""What takes a quarter less time at the same quality (SSIM) for up to 70 % more bytes, below the same cap, and fits the
+same init segment; slower presets have none such.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class VideoJob:
     With `exact`, just so many come out, and each segment is told of when it is whole: the last frame stands for one or
     two that are missing (of 47 files, 2 had one less than their packets promised), with `padded` for all of them. What
     opens a presentation, and what makes a part of it, foretells all its frames (`total_frames`). A span of no segments
-    makes the init segments alone. With `sought`, decoding begins shortly before the span, else with the source.
+    makes the init segments alone. With `sought`, decoding begins shortly before the span, else with the source. With
+    `awaited`, somebody waits for the span's first segment.
     """
 
     renditions: tuple[VideoRendition, ...]
@@ -48,6 +53,7 @@ class VideoJob:
     total_frames: int | None = None
     sought: bool = False
     source_pixels: int = 0
+    awaited: bool = False
 
     @property
     def expected_seconds(self) -> float:
@@ -72,6 +78,22 @@ class VideoJob:
         if not self.exact or self.total_frames is None:
             return True
         return not self.sought and self.first_frame + self.expected_frames == self.total_frames
+
+    @property
+    def runs(self) -> tuple[VideoJob, ...]:
+        """What is encoded one after the other: a segment that somebody waits for by itself, since ffmpeg writes one
+        only when it has encoded some of the next (measured at 1080p: 3.4 s to the first of several, 3.1 s to one that
+        is made alone, 2.4 s in haste).
+        """
+        if not self.awaited:
+            return (self,)
+        frames = min(self.grid.segment_frames, self.expected_frames)
+        hasty = replace(self.encoder, preset=HASTY_PRESET.get(self.encoder.preset, self.encoder.preset))
+        first = replace(self, span=Span(0, self.span.first_segment, 1), expected_frames=frames, encoder=hasty)
+        if frames == self.expected_frames:
+            return (first,)
+        rest = Span(0, self.span.first_segment + 1, self.segment_count - 1)
+        return (first, replace(self, span=rest, expected_frames=self.expected_frames - frames))
 
     @property
     def gop_frames(self) -> int:

@@ -68,8 +68,10 @@ def reads_of(job: VideoJob, count: int) -> Reads:
     return Reads(job.origin_seconds, job.origin_seconds + seconds, float(SEEK_MARGIN_SECONDS))
 
 
-def part_of(job: VideoJob, part: Part) -> VideoJob:
-    """The job that makes a part of what this one makes. TaskFailed (`job.bad_task`) when it has no such part."""
+def part_of(job: VideoJob, part: Part, *, awaited: bool = False) -> VideoJob:
+    """The job that makes a part of what this one makes, `awaited` or not. TaskFailed (`job.bad_task`) when it has no
+    such part.
+    """
     unknown = set(part.tracks) - {rendition.name for rendition in job.renditions}
     if unknown or not job.sought or not 0 <= part.first <= part.first + part.count <= job.segment_count:
         raise TaskFailed(f"There is no part {part} of {job.segment_count} segments.", code="job.bad_task")
@@ -80,6 +82,7 @@ def part_of(job: VideoJob, part: Part) -> VideoJob:
         span=Span(0, part.first, part.count),
         expected_frames=min(part.count * frames, job.expected_frames - part.first * frames),
         total_frames=job.expected_frames,
+        awaited=awaited,
     )
 
 

@@ -74,7 +74,7 @@ class H264Video:
         job = from_json(VideoJob, task.params)
         if task.media.video is None:
             raise TaskFailed("A video task was planned for media without video.", code="job.bad_task")
-        job = job if task.part is None else part_of(job, task.part)
+        job = job if task.part is None else part_of(job, task.part, awaited=task.awaited)
         if job.span.segment_count == 0:
             return _init_segments(job, task.media, workspace)
         streaming = _streaming(job, workspace)
@@ -86,23 +86,25 @@ class H264Video:
 
 
 def _encoded(job: VideoJob, media: MediaInfo, streaming: Streaming, into: Path = HERE) -> list[WrittenTrack]:
-    """One run of ffmpeg, and what lies there then; [] when nothing came out of a part."""
+    """What lies there when ffmpeg has run; [] when nothing came out of a part."""
     workspace, again = streaming.workspace, into != HERE
-    argv = video_command(job, media, workspace.source, into, careful=workspace.partial)
     index = media.video.index if media.video is not None else 0
     begin = float(job.first_frame / job.grid.frame_rate)
-    made = encode(
-        argv,
-        media,
-        index,
-        job.expected_seconds,
-        workspace,
-        (lambda: None) if again else streaming.look,
-        into=into,
-        begin_seconds=begin,
-        may_be_empty=begin > 0,
-    )
-    if not made:
+    made = [
+        encode(
+            video_command(run, media, workspace.source, into, careful=workspace.partial),
+            media,
+            index,
+            job.expected_seconds,
+            workspace,
+            (lambda: None) if again else streaming.look,
+            into=into,
+            begin_seconds=begin,
+            may_be_empty=begin > 0,
+        )
+        for run in job.runs
+    ]
+    if not any(made):
         return []
     if again:
         streaming.take(workspace.directory / AGAIN)
@@ -119,13 +121,13 @@ def _exactly(job: VideoJob, media: MediaInfo, streaming: Streaming) -> list[Writ
         raise NeedsWholeSource(f"{frames} of {job.expected_frames} frames came of a part of the source.")
     if job.sought and not _begins(job, tracks):
         # where nothing can be decoded, the whole repeats what it saw before
-        job = replace(job, sought=False)
+        job = replace(job, sought=False, awaited=False)
         tracks = _encoded(job, media, streaming, AGAIN)
         frames = _frame_count(tracks)
     if frames < job.expected_frames:
         rate = job.grid.frame_rate
         check_length((job.first_frame + frames) / rate, float((job.total_frames or job.expected_frames) / rate))
-        tracks = _encoded(replace(job, padded=True), media, streaming, AGAIN)
+        tracks = _encoded(replace(job, padded=True, awaited=False), media, streaming, AGAIN)
     return tracks
 
 

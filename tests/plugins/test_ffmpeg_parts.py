@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from mediaflow.plugin import (
     Artifact,
+    Completed,
     MediaInfo,
     MediaRejected,
     Part,
     PlannedTask,
+    ProcessRunner,
     Rung,
     Step,
     StepSpec,
@@ -30,11 +33,13 @@ from mediaflow.testing import clips, measure
 from mediaflow.testing.artifacts import check_told
 from mediaflow.testing.steps import probed, profile_of
 from mediaflow_ffmpeg.audio import AacAudio
+from mediaflow_ffmpeg.tasks import PRESET_COST
 from mediaflow_ffmpeg.video import H264Video
 from tests.plugins.ffmpeg_media import MEDIA, video_tasks
 
 PROCESSES = SandboxedRunner("bwrap")
 SOUND_SECONDS = 19.6
+QUICK: Final = {"preset": "ultrafast"}
 SECONDS = 9.4
 """Four segments of two seconds, and a fifth that is shorter."""
 
@@ -49,17 +54,28 @@ def media(source: Path) -> MediaInfo:
     return probed(source, PROCESSES)
 
 
-def planned(step: Step, media: MediaInfo) -> dict[str, PlannedTask]:
-    spec = StepSpec(step.name, {"preset": "ultrafast"} if step.name == "video.h264" else {})
+def planned(step: Step, media: MediaInfo, params: Mapping[str, Any] = QUICK) -> dict[str, PlannedTask]:
+    spec = StepSpec(step.name, params if step.name == "video.h264" else {})
     return {task.name: task for task in step.plan(media, spec, profile_of(spec, StepSpec("video.h264")))}
 
 
-def run(step: Step, task: PlannedTask, media: MediaInfo, source: Path, work: Path, part: Part | None) -> list[Artifact]:
+def run(
+    step: Step,
+    task: PlannedTask,
+    media: MediaInfo,
+    source: Path,
+    work: Path,
+    part: Part | None,
+    *,
+    awaited: bool = False,
+    told: list[Artifact] | None = None,
+    processes: ProcessRunner = PROCESSES,
+) -> list[Artifact]:
     """Make a part of a task; what it told of is checked."""
     work.mkdir(parents=True)
-    told: list[Artifact] = []
-    workspace = Workspace(work, source, lambda _: None, PROCESSES, {}, {}, told.append)
-    made = list(step.run(StepTask(task.name, task.params, media, part), workspace))
+    told = [] if told is None else told
+    workspace = Workspace(work, source, lambda _: None, processes, {}, {}, told.append)
+    made = list(step.run(StepTask(task.name, task.params, media, part, awaited=awaited), workspace))
     check_told(told, made)
     return made
 
@@ -96,6 +112,53 @@ def test_all_init_segments_are_the_same(source: Path, media: MediaInfo, tmp_path
         )
 
     assert len(set(found)) == 1
+
+
+HASTE: Final = (
+    *(({"preset": "veryfast", "profile": profile}) for profile in ("high", "main", "baseline")),
+    *(({"preset": "veryfast", "tune": tune}) for tune in ("film", "animation", "grain", "stillimage", "fastdecode")),
+    *(({"preset": preset}) for preset in PRESET_COST),
+)
+
+
+@pytest.mark.parametrize("params", HASTE, ids=lambda params: "-".join(params.values()))
+def test_a_segment_that_somebody_waits_for_fits_the_others(
+    source: Path, media: MediaInfo, tmp_path: Path, params: dict[str, str]
+) -> None:
+    """The init segment is the same one, whatever is made in haste; the pictures are the same ones."""
+    task, part = planned(H264Video(), media, params)["video-low"], Part(("90p",), 1, 3)
+    found = []
+    for awaited in (False, True):
+        work = tmp_path / str(awaited)
+        made = run(H264Video(), task, media, source, work, part, awaited=awaited)
+        assert [artifact.number for artifact in made] == [None, 1, 2, 3]
+        assert [sequence(work / artifact.path) for artifact in made[1:]] == [2, 3, 4]
+        track = read_track(work / "90p", first=1)
+        counted = [(segment.decode_time, segment.sample_count) for segment in track.segments]
+        found.append((digests(made, work)["90p"], counted))
+
+    assert found[0] == found[1]
+
+
+def test_what_somebody_waits_for_is_whole_before_the_next_is_begun(
+    source: Path, media: MediaInfo, tmp_path: Path
+) -> None:
+    task, commands, told = planned(H264Video(), media, {"preset": "veryfast"})["video-low"], [], list[Artifact]()
+
+    class Noting(SandboxedRunner):
+        """Notes how much was told of when a program begins, and what it is told."""
+
+        def run(self, argv: Sequence[str], **options: Any) -> Completed:
+            commands.append((len(told), argv[argv.index("-preset") + 1] if "-preset" in argv else ""))
+            return super().run(argv, **options)
+
+    made = run(
+        H264Video(), task, media, source, tmp_path / "work", Part(("90p",), 1, 3), awaited=True, told=told,
+        processes=Noting("bwrap"),
+    )  # fmt: skip
+    init, first, *_ = made
+    assert commands[:2] == [(0, "superfast"), (2, "veryfast")]
+    assert told[:2] == [init, first]
 
 
 def test_a_size_has_one_init_segment_alone_and_beside_larger_ones(

@@ -20,7 +20,7 @@ from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Asset, Task
 from mediaflow.domain.states import MAX_ATTEMPTS, Lane
-from mediaflow.plugin import Reads, StepTask, Storage
+from mediaflow.plugin import Part, Reads, StepTask, Storage
 from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.ownership import remove_tree
 from mediaflow.services.pipeline.budgets import step_budget
@@ -45,6 +45,8 @@ AHEAD_NICE: Final = 5
 """Of a piece that has made what somebody waits for, and goes on: whoever stands still elsewhere comes first. (A segment
 of 1080p takes 3.3 s alone on two cores, 4.0 s beside one such piece, 5.7 s beside one that gives no way.)
 """
+LIGHT_SECONDS: Final = 0.2
+"""Of one core, a segment: such a piece (of sound) is in time behind the heavier ones (the picture) it is begun with."""
 
 _NEEDS_WHOLE: Final = NeedsWholeSource.default_code
 _log = structlog.get_logger(__name__)
@@ -87,14 +89,15 @@ class Stepping:
             self.inputs.laid_out(asset, self.documents.needed(task), directory.with_suffix(".inputs")) as inputs,
         ):
             seconds = max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds)
+            step_task = StepTask(task.whole or task.name, task.params, media, part, awaited=task.wanted_until > 0)
             request = StepRequest(
                 step=task.step or "",
-                task=dump(StepTask(task.whole or task.name, task.params, media, part)),
+                task=dump(step_task),
                 source=str(source.path),
                 directory=str(directory),
                 time_limit_seconds=seconds,
                 inputs=inputs,
-                nice=NICE[task.lane],
+                nice=_nice(task),
                 budget=step_budget(media, seconds, directory, self.memory_bytes),
                 partial=source.partial,
             )
@@ -149,6 +152,12 @@ def _wanted(task: Task) -> Wanted | None:
         return None
     reads = load(Reads, task.reads)
     return lambda extents: extents.span(reads.begin_seconds - reads.lead_seconds, reads.end_seconds)
+
+
+def _nice(task: Task) -> int:
+    if not task.wanted_until:
+        return NICE[task.lane]
+    return AHEAD_NICE if task.weight <= LIGHT_SECONDS * load(Part, task.part).count else 0
 
 
 @dataclass(frozen=True, slots=True)
