@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -151,12 +152,14 @@ def measured_rate(times: list[float], declared: Iterable[Fraction]) -> Fraction:
     one shorter than half a second: 30 frames with times 2 ms apart were seen in a file of one second.
     """
     candidates = [rate for rate in declared if 0 < rate <= 1000]
-    gaps = sorted(after - before for before, after in pairwise(times) if after > before)
+    # calls of C: a film has half a million (80 ms as comprehensions, 20 ms so)
+    gaps = sorted(filter((0.0).__lt__, map(sub, islice(times, 1, None), times)))
     if not gaps:
         return next((rate for rate in candidates if rate in USUAL_RATES), _FALLBACK_RATE)
     median = gaps[len(gaps) // 2]
     # containers that count milliseconds show 33, 33, 34 for a steady rate
-    near = [gap for gap in gaps if abs(gap - median) <= 0.02 * median + 0.0011]
+    tolerance = 0.02 * median + 0.0011
+    near = gaps[bisect_left(gaps, median - tolerance) : bisect_right(gaps, median + tolerance)]
     steady = len(near) >= 0.9 * len(gaps)
     rate = len(near) / sum(near) if steady else _dense_rate(times)
     if times[-1] - times[0] < _BURST_SECONDS:

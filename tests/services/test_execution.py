@@ -139,6 +139,26 @@ def test_of_a_film_some_tasks_at_a_time_are_made_ready_first_what_is_done_in_no_
     assert job_now(world, job).state == "done"
 
 
+def test_of_what_opens_a_video_the_longest_is_made_ready_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits takes what is there: the longest is what the others are waited with for."""
+    job, woken = started(world), list[str]()
+
+    def wake(self: object, stage: str, task_id: str) -> None:
+        task = world.runtime.database.tasks.get(task_id)
+        woken.extend([task.name] if task is not None and task.stage == "step" else [])
+
+    def plan(_task: Task, _lease: Lease) -> dict[str, Any]:
+        steps = [PlannedTask(f"opens-{weight}", rank=0, weight=weight) for weight in (0.1, 2.0, 0.4, 1.0)]
+        world.runtime.jobs.add_steps(job, [("x.y", step) for step in steps])
+        return {}
+
+    monkeypatch.setattr(type(world.wakeups), "wake", wake)
+    hands = execution(world, {"plan": plan})
+    for stage in ("probe", "validate", "plan"):
+        hands.work(stage)
+    assert woken == ["opens-2.0", "opens-1.0", "opens-0.4", "opens-0.1"]
+
+
 def test_a_task_is_claimed_once_by_many_workers(world: World) -> None:
     for _ in range(20):
         started(world)

@@ -223,11 +223,12 @@ class Jobs:
             self.end(document, "cancelled", UNWANTED)
 
     def _unlock_some(self, job: Job, waiting: list[Task], settled: set[str]) -> None:
-        """Make tasks ready, those first that are done in no time, then by their turns: nothing waits for a film's
-        hundreds of parts to be written. There is a next time whenever one of them ends.
+        """Make tasks ready, those first that are done in no time, then as they are claimed (`Claims.best`): whoever is
+        quick takes the first, and nothing waits for a film's hundreds of parts to be written. There is a next time
+        whenever one of them ends.
         """
         unlocked = 0
-        for task in sorted(waiting, key=lambda task: (not task.ready, task.load_units > 0, task.turn)):
+        for task in sorted(waiting, key=lambda task: (not task.ready, task.load_units > 0, task.turn, -task.weight)):
             if self._unlock(job, task, settled):
                 unlocked += 1
                 if unlocked <= MOST_WOKEN:
