@@ -73,6 +73,9 @@ LOADS: tuple[tuple[str, int, Sequence[tuple[str, str, int]], list[str]], ...] = 
      ["a", "a", "b", "b", "c"]),
     ("looks at sources count as load for what is long", 2,
      [("a", "bookkeeping", 1), *[("b", "long", 1)] * 2], ["a", "b"]),
+    ("beside what viewers begin with half as many are looked at", 4,
+     [("a", "first", 1), *[("b", "bookkeeping", 1)] * 3, ("c", "bookkeeping", 0)], ["a", "b", "b", "c"]),
+    ("... one at least", 1, [("a", "first", 1), *[("b", "bookkeeping", 1)] * 2], ["a", "b"]),
 )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from mediaflow.domain.errors import Conflict
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import Stage
 from mediaflow.services.integrity.arrivals import unnamed_arrivals
+from mediaflow.services.pipeline.claims import Claims
+from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.upkeep.generations import Generations
 from mediaflow.services.uploads.blobs import blob_id
 from tests.services.pipeline import ANN, Pipeline
@@ -65,6 +67,17 @@ def test_a_large_file_plays_before_it_is_hashed_and_is_ready_afterwards(pipeline
     assert (asset.state, upload and upload.sha256) == ("ready", SHA256)
     assert is_settled(pipeline, asset)
     assert (pipeline.objects("uploads/"), broken(pipeline)) == ([], [])
+
+
+def test_whoever_comes_is_looked_at_while_large_files_are_hashed(pipeline: Pipeline) -> None:
+    database = pipeline.world.runtime.database
+    claims = Claims(database, LoadGate(2), "a worker")
+    for _ in range(2):
+        playing(pipeline)
+    hashing = [claims.best("digest") for _ in range(2)]
+    pipeline.stored(FILM[1:])
+    looked = claims.best("probe")
+    assert [task is not None and task.stage for task in (*hashing, looked)] == ["digest", "digest", "probe"]
 
 
 def test_small_files_are_hashed_before_their_job(pipeline: Pipeline) -> None:

@@ -138,7 +138,8 @@ class Jobs:
             tasks.append(self._task(job, "open", "open", needs=opening, optional=True))
         tasks.append(self._task(job, "package", "package", needs=[piece.task.name for piece in pieces]))
         if hashes:
-            tasks.append(self._task(job, "digest", "digest", needs=["plan", *opening], load_units=1))
+            # gigabytes are read: among looks at sources it would keep everybody else's waiting
+            tasks.append(self._task(job, "digest", "digest", needs=["plan", *opening], load_units=1, lane="long"))
             tasks.append(self._task(job, "settle", "settle", needs=["package", "digest"]))
         last = ["package", "settle"] if hashes else ["package"]
         self.database.tasks.insert_all([*tasks, self._task(job, "publish", "publish", needs=last)])
