@@ -38,6 +38,10 @@ _PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.2")
 """Whoever waits for a segment waits for the next line, too: a tenth of a second."""
 _STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
 """A segment gets its name when it is whole."""
+_HASTE: Final = {"veryfast": ("superfast", ":mbtree=1:rc-lookahead=10")}
+"""Presets that take a quarter to a third less time under the same init segment, and what makes up for their losses: the
+same quality (SSIM) for 0 to 8 % more bytes, measured at six places. Slower presets have none such.
+"""
 _REPEATS: Final = 2
 _ALL_CORES_SEGMENTS: Final = 16
 """Longer parts are encoded by one thread: 2-4 % less CPU time (16 segments of 1080p, of 360p), and nobody waits."""
@@ -120,9 +124,12 @@ def _video_clock(job: VideoJob, video: VideoStream) -> tuple[dict[str, Any], boo
 
 
 def _h264_options(job: VideoJob) -> dict[str, Any]:
+    preset, look = job.encoder.preset, ""
+    if job.encoder.hasty:
+        preset, look = _HASTE.get(preset, (preset, look))
     options: dict[str, Any] = {
         "c:v": "libx264",
-        "preset": job.encoder.preset,
+        "preset": preset,
         # constant quality under a cap: rate control must not look across spans
         "crf": job.encoder.crf,
         "profile:v": job.encoder.profile,
@@ -140,7 +147,7 @@ def _h264_options(job: VideoJob) -> dict[str, Any]:
         "flags:v": "+cgop",
         # stitchable: spans that differ in quality still share one picture parameter set, and so one init segment.
         # chromaloc: to the left, where scaling puts it; else the source's own would stand in the init segment.
-        "x264-params": "stitchable=1:chromaloc=0",
+        "x264-params": f"stitchable=1:chromaloc=0{look}",
     }
     if job.encoder.tune:
         options["tune"] = job.encoder.tune
