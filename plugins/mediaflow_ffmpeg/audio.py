@@ -118,6 +118,8 @@ def _reads(job: AudioJob, count: int) -> Reads:
 
 def _planned(name: str, job: AudioJob, rank: int, *, optional: bool = False) -> PlannedTask:
     seconds = min(job.expected_seconds, job.limit_seconds)
+    if job.count:
+        seconds = min(seconds, job.count * float(job.segment_seconds))
     weight = seconds * (_DECODE_COST + _ENCODE_COST * len(job.renditions))
     made = tuple(rendition.name for rendition in job.renditions)
     # without its beginning a film is still one that is published when it is made

@@ -73,6 +73,7 @@ def test_the_opening_is_the_smallest_rendition_and_its_sound() -> None:
     low = load(VideoJob, video["video-low"].params)
     assert (low.expected_frames, low.total_frames, low.exact, low.renditions) == (250, None, True, first.renditions)
     assert video["video-first"].weight < video["video-low"].weight < video["video-0"].weight
+    assert audio["audio-first"].weight == pytest.approx(0.4 * audio["audio"].weight, abs=0.01), "4 s of 10"
     assert load(AudioJob, audio["audio-first"].params).exact_samples == 480_000
 
 
