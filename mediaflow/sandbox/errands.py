@@ -145,13 +145,16 @@ class _Kept:
 
 @dataclass(slots=True)
 class Errands:
-    """The worker's end. As a context it runs what is asked for; when it ends, nothing of it runs any more."""
+    """The worker's end. As a context it runs what is asked for; when it ends, nothing of it runs any more. What begins
+    gives way as far as `nice` says then.
+    """
 
     runner: SandboxedRunner
     room: Room
     control: socket.socket
     given: socket.socket
     """The child's end, to be passed to it."""
+    nice: Callable[[], int] = lambda: 0
     running: Running = field(default_factory=Running)
     _threads: list[threading.Thread] = field(default_factory=list)
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -161,9 +164,9 @@ class Errands:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def of(cls, runner: SandboxedRunner, room: Room) -> Self:
+    def of(cls, runner: SandboxedRunner, room: Room, nice: Callable[[], int]) -> Self:
         control, given = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        return cls(runner, room, control, given)
+        return cls(runner, room, control, given, nice)
 
     def __enter__(self) -> Self:
         self._start(self._listen)
@@ -233,7 +236,7 @@ class Errands:
         if self.runner.sandbox != "off":
             self.room.check_program(request["argv"][0])
             files = self.room.files(request["reads"], request["writes"])
-        runner = replace(self.runner, stop=lambda: self._reason(channel), running=self.running)
+        runner = replace(self.runner, stop=lambda: self._reason(channel), nice=self.nice(), running=self.running)
         on_line = channel.say_line if request["lines"] else None
         with self._kept.holding(max(limits.stdout_bytes, LINE_BYTES), lambda: self._reason(channel)):
             channel.say_ended(runner.run_among(request["argv"], files, limits, on_line))

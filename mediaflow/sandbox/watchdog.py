@@ -61,7 +61,7 @@ class Watch:
     stdin: bytes = b""
     budget: Budget | None = None
     nice: int = 0
-    nice_now: Callable[[], int] | None = None
+    nice_now: Callable[[], int] = int
     running: Running | None = None
     group: MemoryGroup | None = None
 
@@ -86,7 +86,8 @@ def watch_to_end(program: Program, watch: Watch) -> Ended:
     (`media.too_costly`), or what `on_line` raises.
     """
     bounded = watch.group is not None
-    run = _Run(program, watch, None if watch.budget is None else Meter(watch.name, watch.budget, bounded))
+    meter = None if watch.budget is None else Meter(watch.name, watch.budget, bounded)
+    run = _Run(program, watch, meter, nice=watch.nice)
     try:
         run.to_end()
     finally:
@@ -177,7 +178,7 @@ class _Run:
     def _ask(self) -> None:
         if self.watch.stop is not None and (reason := self.watch.stop()) is not None:
             raise TaskFailed(f"{self.watch.name} was stopped: {reason}.", code="job.stopped", reason=reason)
-        if self.watch.nice_now is not None and (nice := self.watch.nice_now()) > self.nice:
+        if (nice := self.watch.nice_now()) > self.nice:
             self.nice = nice
             let_give_way(PROCESSES.members(*self.program.pids()), nice)
 

@@ -242,14 +242,15 @@ def test_what_a_step_runs_gives_way_when_that_is_wished_while_it_runs(bench: Ben
         "script = 'nice; sleep 1.5; cat /proc/self/autogroup; nice'\n"
         "workspace.progress(0.5)\n"
         "ran = workspace.processes.run(['sh', '-c', script], limits=Limits(5))\n"
-        "return [made('out', ran.stdout + str(os.nice(0)).encode())]",
+        "later = workspace.processes.run(['nice'], limits=Limits(5))\n"
+        "return [made('out', ran.stdout + later.stdout + str(os.nice(0)).encode())]",
         Hooks(
             heard=lambda: begun.append(time.monotonic()),
             nice=lambda: 6 if begun and time.monotonic() > begun[0] + 0.5 else 0,
         ),
     )
-    first, *session, later, own = (bench.directory / "out").read_text().splitlines()
-    assert (first, later, own) == ("0", "6", "6")
+    first, *session, then, later, own = (bench.directory / "out").read_text().splitlines()
+    assert (first, then, later, own) == ("0", "6", "6", "6")
     assert all(line.endswith("nice 6") for line in session)
 
 

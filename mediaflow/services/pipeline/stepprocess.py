@@ -79,7 +79,12 @@ class ChildSteps:
         plugin, directory = self._plugins.entry_point_of_step(request.step), Path(request.directory)
         told = Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks, directory)
         limits = Limits(request.time_limit_seconds)
-        watch = Watch(told.name, limits, told.line, hooks.cancelled, budget=request.budget, nice_now=hooks.nice)
+        watch = Watch(
+            *(told.name, limits, told.line, hooks.cancelled),
+            budget=request.budget,
+            nice=request.nice,
+            nice_now=lambda: max(request.nice, hooks.nice()),
+        )
         with self._user(directory) as user:
             ended = self._watched(plugin, request, watch, user)
         stderr = self._without_settings(plugin, readable_stderr(ended.stderr, [Path(request.source), directory]))
@@ -126,7 +131,7 @@ class ChildSteps:
         )
         mark = new_id()
         try:
-            with Errands.of(runner, room) as errands, self._confined(request, user) as namespaces:
+            with Errands.of(runner, room, watch.nice_now) as errands, self._confined(request, user) as namespaces:
                 document, given = self._document(plugin, request), errands.given.fileno()
                 first = [] if namespaces is None else [namespaces.first]
                 fork = Fork(
