@@ -274,11 +274,9 @@ class StepHooks(Protocol):
 
     def cancelled(self) -> str | None:
         """A reason to stop the child at once, or None."""
-        ...
 
     def nice(self) -> int:
         """How far the child gives way from now on, with all that it started: as `StepRequest.nice`, or more."""
-        ...
 
 
 __all__ = [

@@ -55,10 +55,10 @@ def test_the_ceiling_is_the_settings_or_grows_with_the_cores() -> None:
 def test_a_task_that_takes_more_is_rejected_in_a_sentence_and_not_tried_again(tmp_path: Path) -> None:
     # its encoding lasts for many looks of the watch, on the quickest machine too
     clip = clips.make_clip(tmp_path / "clip.mp4", seconds=8.0, width=1920, height=1080)
-    environ = clean_environ(MEDIAFLOW_TASK_MEMORY_BYTES=str(128 * 1024**2))
+    environ = clean_environ(MEDIAFLOW_TASK_MEMORY_BYTES=str(192 * 1024**2))
     command = [sys.executable, "-m", "mediaflow", "transcode", str(clip), str(tmp_path / "out"), "--json"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     sentence = done.stderr.strip().splitlines()[-1]
-    assert "took more than 128 MiB of memory (MEDIAFLOW_TASK_MEMORY_BYTES) for this file, and was ended." in sentence
+    assert "took more than 192 MiB of memory (MEDIAFLOW_TASK_MEMORY_BYTES) for this file, and was ended." in sentence
     assert not done.stdout or json.loads(done.stdout)

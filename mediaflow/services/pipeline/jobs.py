@@ -127,8 +127,8 @@ class Jobs:
 
     def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]], *, hashes: bool = False) -> None:
         """The tasks that steps planned (with each one's step name), in parts, then packaging and publishing behind
-        them; what lets viewers begin behind those that make it. With `hashes`, the original is hashed beside them,
-        behind the first picture, and settled when none of them reads it any more.
+        them; what lets viewers begin behind those that make it. With `hashes`, the original is hashed beside them
+        (`long`: gigabytes), behind the first picture, and settled when none of them reads it any more.
         """
         pieces = divided(planned)
         opening = [piece.task.name for piece in pieces if piece.task.rank == 0]
@@ -138,7 +138,6 @@ class Jobs:
             tasks.append(self._task(job, "open", "open", needs=opening, optional=True))
         tasks.append(self._task(job, "package", "package", needs=[piece.task.name for piece in pieces]))
         if hashes:
-            # gigabytes are read: among looks at sources it would keep everybody else's waiting
             tasks.append(self._task(job, "digest", "digest", needs=["plan", *opening], load_units=1, lane="long"))
             tasks.append(self._task(job, "settle", "settle", needs=["package", "digest"]))
         last = ["package", "settle"] if hashes else ["package"]
@@ -224,9 +223,8 @@ class Jobs:
             self.end(document, "cancelled", UNWANTED)
 
     def _unlock_some(self, job: Job, waiting: list[Task], settled: set[str]) -> None:
-        """Make tasks ready, those first that are done in no time, then as they are claimed (`Claims.best`): whoever is
-        quick takes the first, and nothing waits for a film's hundreds of parts to be written. There is a next time
-        whenever one of them ends.
+        """Make tasks ready, those first that are done in no time, then as they are claimed: nothing waits for a film's
+        hundreds of parts to be written. There is a next time whenever one of them ends.
         """
         unlocked = 0
         for task in sorted(waiting, key=lambda task: (not task.ready, task.load_units > 0, task.turn, -task.weight)):
