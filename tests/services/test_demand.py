@@ -238,6 +238,7 @@ def test_a_piece_gives_way_to_another_where_nobody_relies_on_more_of_it(world: W
     assert ask(world, asset, addressed[2])
     assert database.tasks.peek(piece.id, ("wanted_to",)) == {"wanted_to": 1}
     assert not gives_way(database, begun, 0), "somebody waits for its next segment"
+    assert relies_on(database, begun, 1, 9.0), "who saw it before that may rely on it as well"
 
     assert not gives_way(database, replace(begun, started_at=database.now() + 1), 1), "it is the later one"
     database.tasks.change(other.id, {}, {"started_at": database.now() - FRESH_SECONDS - 0.1})
@@ -250,6 +251,6 @@ def test_a_piece_gives_way_to_another_where_nobody_relies_on_more_of_it(world: W
     assert ended is not None
     assert load(Part, ended.part).count == 2
     assert not relies_on(database, ended, 2, 9.0)
-    assert not relies_on(database, begun, 2, 9.0), "as it was before"
+    assert not relies_on(database, begun, 2, 9.0), "who saw it before that may not"
     assert ask(world, asset, addressed[3])
     assert database.jobs.count({"kind": "demand"}) == 2, "what is no longer made by one is made by another"

@@ -23,7 +23,7 @@ from mediaflow.domain.states import WORK_ACTIVE
 from mediaflow.plugin import Part
 from mediaflow.plugin.wire import dump, load
 from mediaflow.services.delivery.wanted import Wanted
-from mediaflow.services.pipeline.givingway import CLOSED, relies_on
+from mediaflow.services.pipeline.givingway import relies_on
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.parts import Recipe
 from mediaflow.services.ports import Between, Database, Metrics, OneOf
@@ -111,7 +111,7 @@ class Demand:
         for task in self._pieces(wanted):
             ahead = _ahead(wanted, load(Part, task.part), newest.get(task.name))
             in_time = ahead == 1 or ahead * recipe.seconds <= IN_TIME_SECONDS
-            if in_time and self._relied_on(task, wanted.number, now + WANTED_SECONDS):
+            if in_time and relies_on(self.database, task, wanted.number, now + WANTED_SECONDS):
                 return True
         running = self.database.tasks.find({"job_id": source.id, "state": "running", "stage": "step"})
         parts = ((task.name, load(Part, task.part)) for task in running if task.part is not None)
@@ -126,15 +126,6 @@ class Demand:
         jobs = self.database.jobs.find({**where, "state": OneOf(WORK_ACTIVE)})
         pieces = {"job_id": OneOf(tuple(job.id for job in jobs)), "state": OneOf(WORK_ACTIVE)}
         return self.database.tasks.find(pieces) if jobs else []
-
-    def _relied_on(self, task: Task, number: int, until: float) -> bool:
-        """True when the task goes on to that segment; others may ask for more of it in the same moment."""
-        seen: Task | None = task
-        while seen is not None and seen.state in WORK_ACTIVE and seen.wanted_to != CLOSED:
-            if relies_on(self.database, seen, number, until):
-                return True
-            seen = self.database.tasks.get(task.id)
-        return False
 
     def _made(self, wanted: Wanted, first: int, end: int) -> list[MadeSegment]:
         """Segments of the track that are there, counted from the wanted one."""

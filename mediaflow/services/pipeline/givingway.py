@@ -11,6 +11,7 @@ from typing import Final
 
 from mediaflow.domain.queue import DEMAND_PRIORITY
 from mediaflow.domain.records import Task
+from mediaflow.domain.states import WORK_ACTIVE
 from mediaflow.plugin import Part
 from mediaflow.plugin.wire import dump, load
 from mediaflow.services.ports import Between, Database
@@ -19,7 +20,7 @@ LEAST_SECONDS: Final = 3.0
 """Of one core: less than this is not worth having begun (0.6 to 1.2 s) while others wait."""
 FRESH_SECONDS: Final = 3.0
 """A piece that was begun so lately has perhaps made nothing yet."""
-CLOSED: Final = -2
+_CLOSED: Final = -2
 """As `wanted_to`: the end has moved back, and nobody relies on the task any more."""
 
 
@@ -37,7 +38,7 @@ def gives_way(database: Database, task: Task, number: int) -> bool:
     if wanted_to > number:
         return False
     expect = {"state": "running", "attempt": task.attempt, "wanted_to": wanted_to}
-    shorter = {"part": dump(replace(part, count=count)), "wanted_to": CLOSED}
+    shorter = {"part": dump(replace(part, count=count)), "wanted_to": _CLOSED}
     return database.tasks.change(task.id, expect, shorter) is not None
 
 
@@ -62,8 +63,13 @@ def _is_needed_elsewhere(database: Database, task: Task) -> bool:
 
 def relies_on(database: Database, task: Task, number: int, until: float) -> bool:
     """Have the task go on to that segment at least, and be begun until then; False when it has ended, or its end has
-    moved meanwhile, as far as it is known: then it is looked at anew.
+    moved back. Others may ask for more of it in the same moment.
     """
-    expect = {"state": task.state, "wanted_to": task.wanted_to}
-    changes = {"wanted_until": until, "wanted_to": max(number, task.wanted_to)}
-    return task.wanted_to != CLOSED and database.tasks.change(task.id, expect, changes) is not None
+    seen: Task | None = task
+    while seen is not None and seen.state in WORK_ACTIVE and seen.wanted_to != _CLOSED:
+        expect = {"state": seen.state, "wanted_to": seen.wanted_to}
+        changes = {"wanted_until": until, "wanted_to": max(number, seen.wanted_to)}
+        if database.tasks.change(seen.id, expect, changes) is not None:
+            return True
+        seen = database.tasks.get(seen.id)
+    return False
