@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from mediaflow.domain.records import SCHEMA_VERSION
 
@@ -12,6 +14,8 @@ PRIORITIES: Final = (-100, 100)
 """What a job's priority can be: tasks of a greater one are claimed first. Usual is 0."""
 DEMAND_PRIORITY: Final = 101
 """Of what a viewer waits for."""
+READY_PIECES: Final[Mapping[str, Any]] = MappingProxyType({"ready": True, "lane": "first", "priority": DEMAND_PRIORITY})
+"""The fields of tasks that make it. They follow `state` in an index, which finds these among all that wait or run."""
 OWNER_PRIORITIES: Final = (-10, 0)
 """What the owner of a job may make it: later than usual, never earlier than others' work."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from mediaflow.domain.publication import Publication
-from mediaflow.domain.queue import DEMAND_PRIORITY
+from mediaflow.domain.queue import READY_PIECES
 from mediaflow.domain.states import WORK_ACTIVE
 from mediaflow.services.ports import Below, Database, OneOf
 
@@ -105,7 +105,7 @@ class Crowding:
 
     def _look(self, now: float) -> None:
         self._looked_at, began = now, self.database.now() - CROWDED_SECONDS
-        pieces = {"ready": True, "lane": "first", "priority": DEMAND_PRIORITY}
-        self._late = self.database.tasks.distinct("owner", {**pieces, "state": "pending", "created_at": Below(began)})
-        underway = self.database.tasks.sums("weight", "owner", {**pieces, "state": OneOf(WORK_ACTIVE)})
+        late = {**READY_PIECES, "state": "pending", "created_at": Below(began)}
+        self._late = self.database.tasks.distinct("owner", late)
+        underway = self.database.tasks.sums("weight", "owner", {**READY_PIECES, "state": OneOf(WORK_ACTIVE)})
         self._underway = {owner: found.count for owner, found in underway.items()}

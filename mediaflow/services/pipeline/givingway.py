@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from mediaflow.domain.queue import DEMAND_PRIORITY
+from mediaflow.domain.queue import READY_PIECES
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import WORK_ACTIVE
 from mediaflow.plugin import Part
@@ -54,11 +54,10 @@ def _wanted_to(database: Database, task: Task, number: int) -> int:
 
 def _is_needed_elsewhere(database: Database, task: Task) -> bool:
     """True when another piece waits to be begun, or was begun a moment ago and shares the cores with this one."""
-    pieces = {"ready": True, "lane": "first", "priority": DEMAND_PRIORITY}
-    if database.tasks.count({**pieces, "state": "pending"}):
+    if database.tasks.count({**READY_PIECES, "state": "pending"}):
         return True
     since = max(database.now() - FRESH_SECONDS, (task.started_at or 0.0) + 0.001)
-    return database.tasks.count({**pieces, "state": "running", "started_at": Between(since, None)}) > 0
+    return database.tasks.count({**READY_PIECES, "state": "running", "started_at": Between(since, None)}) > 0
 
 
 def relies_on(database: Database, task: Task, number: int, until: float) -> bool:
