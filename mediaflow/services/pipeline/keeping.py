@@ -97,11 +97,12 @@ class Keeping:
         else:
             put(place)
             made = None
-        if made is not None and made.path != place and artifact.role == "init":
-            self._check_same(artifact, made.path)
+        others = made.path if made is not None and made.path != place else None
+        if others is not None and artifact.role == "init":
+            self._check_same(artifact, others)
         self._kept[artifact.path] = as_kept(artifact, place, made)
         if artifact.number is not None and not self.rest_is_needless:
-            self._look_ahead(artifact.number, by_others=made is not None and made.path != place)
+            self._look_ahead(artifact.number, by_others=others is not None)
 
     def _look_ahead(self, number: int, *, by_others: bool) -> None:
         """Whether what comes behind that segment is needed, and how much. What is needless stays so: the child may be
