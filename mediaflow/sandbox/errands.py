@@ -154,7 +154,7 @@ class Errands:
     control: socket.socket
     given: socket.socket
     """The child's end, to be passed to it."""
-    nice: Callable[[], int] = lambda: 0
+    nice: Callable[[], int]
     running: Running = field(default_factory=Running)
     _threads: list[threading.Thread] = field(default_factory=list)
     _stopped: threading.Event = field(default_factory=threading.Event)

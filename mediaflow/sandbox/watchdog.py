@@ -50,8 +50,8 @@ class Watch:
 
     `stop` is asked about five times a second and answers with a reason, or None. `stdin` is what the program reads
     there (empty: nothing). `budget` is what it may use, with all that it starts. `nice` is how far it gives way to
-    others (nice(2)); `nice_now` is asked with `stop` how far it does from then on, with all that it started. While it
-    runs it is one of `running`, and in the `group`, which bounds its memory.
+    others (nice(2)); `nice_now` is asked with `stop` how far it does from then on, with all that it started, where that
+    is more. While it runs it is one of `running`, and in the `group`, which bounds its memory.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Watch:
     stdin: bytes = b""
     budget: Budget | None = None
     nice: int = 0
-    nice_now: Callable[[], int] = int
+    nice_now: Callable[[], int] = lambda: 0
     running: Running | None = None
     group: MemoryGroup | None = None
 
@@ -87,7 +87,7 @@ def watch_to_end(program: Program, watch: Watch) -> Ended:
     """
     bounded = watch.group is not None
     meter = None if watch.budget is None else Meter(watch.name, watch.budget, bounded)
-    run = _Run(program, watch, meter, nice=watch.nice)
+    run = _Run(program, watch, meter, watch.nice)
     try:
         run.to_end()
     finally:
@@ -103,10 +103,11 @@ class _Run:
     program: Program
     watch: Watch
     meter: Meter | None
+    nice: int
+    """How far it gives way by now."""
     started: float = field(default_factory=time.monotonic)
     heard: float = field(default_factory=time.monotonic)
     asked: float = 0.0
-    nice: int = 0
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
 

@@ -276,7 +276,7 @@ class StepHooks(Protocol):
         """A reason to stop the child at once, or None."""
 
     def nice(self) -> int:
-        """How far the child gives way from now on, with all that it started: as `StepRequest.nice`, or more."""
+        """How far the child gives way from now on, with all that it started, where that is more than before."""
 
 
 __all__ = [

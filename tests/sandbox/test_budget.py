@@ -156,7 +156,7 @@ def test_what_lies_in_a_sandboxs_scratch_places_is_memory() -> None:
 
 def test_a_long_line_that_comes_in_little_pieces_takes_time_in_proportion() -> None:
     def seconds(pieces: int) -> float:
-        started, run = time.process_time(), _Run(cast(Program, None), Watch("x", Limits(9), on_line=print), None)
+        started, run = time.process_time(), _Run(cast(Program, None), Watch("x", Limits(9), on_line=print), None, 0)
         for _ in range(pieces):
             run._take_stdout(b"twelve bytes")
         return time.process_time() - started

@@ -78,9 +78,11 @@ class ChildSteps:
         """
         plugin, directory = self._plugins.entry_point_of_step(request.step), Path(request.directory)
         told = Told(f"The step {request.step!r} of the plugin {plugin!r}", hooks, directory)
-        limits = Limits(request.time_limit_seconds)
         watch = Watch(
-            *(told.name, limits, told.line, hooks.cancelled),
+            told.name,
+            Limits(request.time_limit_seconds),
+            told.line,
+            hooks.cancelled,
             budget=request.budget,
             nice=request.nice,
             nice_now=lambda: max(request.nice, hooks.nice()),
@@ -126,9 +128,7 @@ class ChildSteps:
         self, plugin: str, request: StepRequest, watch: Watch, user: SandboxUser | None, group: MemoryGroup | None
     ) -> Ended:
         room = Room(Path(request.directory), _readable(request), self._code)
-        runner = SandboxedRunner(
-            self._confinement.mode, confinement=self._confinement, user=user, nice=request.nice, group=group
-        )
+        runner = SandboxedRunner(self._confinement.mode, confinement=self._confinement, user=user, group=group)
         mark = new_id()
         try:
             with Errands.of(runner, room, watch.nice_now) as errands, self._confined(request, user) as namespaces:
