@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mediaflow.services.delivery import crowding
-from mediaflow.testing.clips import make_clip
 from tests.services.test_opening import addresses
-from tests.services.working import ask, published_file, ready, work, working_world
+from tests.services.working import LARGE, SECONDS, SMALL, ask, published_file, ready, small_world, watched_clip, work
 from tests.services.world import World
 
-SECONDS = 7
-LARGE, SMALL = "180p", "90p"
 BEGINNER = crowding.Beginner("ann", "10.0.0.1")
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clip(tmp_path_factory.mktemp("crowd") / "clip.mp4", seconds=SECONDS, width=320, height=180)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with working_world(tmp_path) as world:
-        yield world
+source, world = watched_clip, small_world
 
 
 def wait_too_long(world: World) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,25 +21,23 @@ from mediaflow.services.pipeline.givingway import FRESH_SECONDS, LEAST_SECONDS, 
 from mediaflow.services.pipeline.outlook import MadeOf
 from mediaflow.services.upkeep import eviction as eviction_module
 from mediaflow.services.upkeep.eviction import GRACE_SECONDS, Eviction
-from mediaflow.testing.clips import make_clip
 from tests.services.test_opening import addresses, frames_of
-from tests.services.working import ask, asset_of, published_file, ready, work, working_world
+from tests.services.working import (
+    LARGE,
+    SECONDS,
+    SMALL,
+    ask,
+    asset_of,
+    published_file,
+    ready,
+    small_world,
+    watched_clip,
+    work,
+)
 from tests.services.world import World
 
 ANN = Principal("ann", "user")
-SECONDS = 7
-LARGE, SMALL = "180p", "90p"
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clip(tmp_path_factory.mktemp("demand") / "clip.mp4", seconds=SECONDS, width=320, height=180)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with working_world(tmp_path) as world:
-        yield world
+source, world = watched_clip, small_world
 
 
 def pieces(world: World) -> list[Job]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urljoin
@@ -21,23 +20,18 @@ from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.opening import foretold
 from mediaflow.services.pipeline.packaging import Produced
 from mediaflow.testing.clips import make_clip
-from tests.services.working import asset_of, ingest, published_file, work, working_world
+from tests.services.working import asset_of, ingest, published_file, small_world, work
 from tests.services.world import World
 
 ANN = Principal("ann", "user")
 SECONDS = 5.0
 TRACKS = ("90p", "audio-64k")
+world = small_world
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_clip(tmp_path_factory.mktemp("opening") / "clip.mp4", seconds=SECONDS)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with working_world(tmp_path) as world:
-        yield world
 
 
 def opened(world: World, source: Path) -> Asset:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -14,6 +14,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.domain.states import STAGES, Stage
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.uploads.acceptance import NewUpload
+from mediaflow.testing.clips import make_clip
 from tests.services.world import World, make_world
 
 TINY_PROFILE = """
@@ -46,6 +47,10 @@ steps:
   - step: audio.aac
 manifests: [hls]
 """
+LARGE, SMALL = "180p", "90p"
+"""The sizes of the profile `watched`."""
+SECONDS: Final = 7
+"""Of `watched_clip`: with that profile, as many segments."""
 
 
 @contextmanager
@@ -58,6 +63,19 @@ def working_world(directory: Path, **environ: str) -> Iterator[World]:
     world = make_world(directory / "data", profiles_dir=str(profiles), default_profile="tiny", **environ)
     yield world
     world.runtime.close()
+
+
+@pytest.fixture
+def small_world(tmp_path: Path) -> Iterator[World]:
+    """A working world of its own for each test."""
+    with working_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def watched_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip as large as the larger size of the profile `watched`."""
+    return make_clip(tmp_path_factory.mktemp("watched") / "clip.mp4", seconds=SECONDS, width=320, height=180)
 
 
 def ingest(world: World, source: Path, owner: str = "ann", **fields: Any) -> str:
