@@ -185,9 +185,8 @@ def test_what_may_be_watched_still_hides_nothing_that_may_go(
     work(world)
     day = 86_400.0
     for number in range(3):  # of a week of video, watched two days ago
-        long = replace(
-            asset, id=f"{number:032x}", duration_seconds=7 * day, watched_at=runtime.database.now() - 2 * day
-        )
+        watched_at = runtime.database.now() - 2 * day + number  # apart, though inserted in one millisecond
+        long = replace(asset, id=f"{number:032x}", duration_seconds=7 * day, watched_at=watched_at)
         assert runtime.database.assets.insert(long)
     runtime.database.assets.change(asset.id, {}, {"watched_at": runtime.database.now() - day})
     monkeypatch.setattr(eviction_module, "LOOKED_AT", 2)
