@@ -168,6 +168,8 @@ class _Look:
             "-max_alloc", str(ALLOCATION_BYTES),
             *safe_input_options(formats, max_pixels=max_pixels),
             "-max_streams", str(max_streams),
+            # a few frames of each stream: threads cost more than they give, in a file of many streams most of all
+            "-threads", "1",
         ]  # fmt: skip
 
     def describe(self) -> dict[str, Any]:

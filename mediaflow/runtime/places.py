@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.settings import Settings
 
 BOOKKEEPING_THREADS: Final = 2
@@ -40,4 +41,4 @@ def worker_threads(settings: Settings) -> int:
     """How many tasks a worker process holds at once: a thread for each that `LoadGate` lets pass, and the others for
     bookkeeping, which never waits behind encodes.
     """
-    return settings.worker_threads or 2 * worker_units(settings) + 1 + BOOKKEEPING_THREADS
+    return settings.worker_threads or LoadGate(worker_units(settings)).most + BOOKKEEPING_THREADS

@@ -42,9 +42,11 @@ _HASTE: Final = {"veryfast": ("superfast", ":mbtree=1:rc-lookahead=10")}
 """Presets that take a quarter to a third less time under the same init segment, and what makes up for their losses: the
 same quality (SSIM) for 0 to 8 % more bytes, measured at six places. Slower presets have none such.
 """
+_ONE_THREAD: Final = {"threads": 1}
+"""Of a few frames the start of more threads is most of the work: 0.3 core seconds instead of 0.6 for the init segments
+of three renditions, 0.15 instead of 0.2 for decoding a segment of 360p.
+"""
 _REPEATS: Final = 2
-_ALL_CORES_SEGMENTS: Final = 16
-"""Longer parts are encoded by one thread: 2-4 % less CPU time (16 segments of 1080p, of 360p), and nobody waits."""
 SEEK_MARGIN_SECONDS: Final = 1
 """Decoding begins with a key frame that is shown so long before a part: what the frames after it may refer to beyond it
 (an open group of pictures) is not shown in the part, and the frame that is shown when the part begins is there.
@@ -107,9 +109,7 @@ def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path, *, ca
     options = _h264_options(job)
     options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, directory)
     options |= _STREAMED if job.exact else {}
-    if job.total_frames is not None and job.segment_count > _ALL_CORES_SEGMENTS:
-        # several long parts run side by side, as many as cores; a short one is waited for
-        options["threads"] = 1
+    options |= _ONE_THREAD if job.by_one_thread else {}
     output = ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options)
     return _compiled(output, *_QUIET, *_PROGRESS, *(_CAREFUL if careful else _STRICT if job.judges else _LENIENT))
 
@@ -244,14 +244,14 @@ def thumbnail_command(
 
 def decode_command(file: Path) -> list[str]:
     """Decodes a file of ours and says what is wrong with it on stderr."""
-    source = ffmpeg.input(f"file:{file}", **_safe("mov"))
+    source = ffmpeg.input(f"file:{file}", **_safe("mov"), **_ONE_THREAD)
     # xerror: the first error ends it
     return _compiled(ffmpeg.output(source, "-", format="null"), *_QUIET, "-xerror")
 
 
 def decodable_command(media: MediaInfo, source: Path, stream_index: int) -> list[str]:
     """Decodes the first frame of one stream of a source and writes a line for it; no line: nothing decodes."""
-    node = source_input(source, media)[str(stream_index)]
+    node = source_input(source, media, **_ONE_THREAD)[str(stream_index)]
     kind = "v" if media.video is not None and media.video.index == stream_index else "a"
     return _compiled(ffmpeg.output(node, "-", format="framecrc", **{f"frames:{kind}": 1}), *_QUIET)
 

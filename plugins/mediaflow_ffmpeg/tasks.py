@@ -7,7 +7,7 @@ from typing import Final
 
 from mediaflow.plugin import Part, PlannedTask, Reads, Span, TaskFailed, VideoRendition, to_json
 from mediaflow_ffmpeg.commands import SEEK_MARGIN_SECONDS
-from mediaflow_ffmpeg.jobs import VideoJob
+from mediaflow_ffmpeg.jobs import INIT_FRAMES, VideoJob
 from mediaflow_ffmpeg.opening import frame_seconds
 
 PRESET_COST: Final = {
@@ -22,8 +22,6 @@ PRESET_COST: Final = {
     "veryslow": 15.0,
 }
 """CPU time against veryfast (measured up to medium)."""
-INIT_FRAMES: Final = 4
-"""Enough for the encoder to tell how late it is: from one frame alone the init segment is another one."""
 
 
 def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
@@ -38,7 +36,8 @@ def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
     opening = replace(job, total_frames=frames)
     first = replace(job.span, segment_count=1)
     count = min(frames, job.grid.segment_frames)
-    task = planned("video-first", replace(opening, renditions=smallest, span=first, expected_frames=count), 0)
+    awaited = replace(opening, renditions=smallest, span=first, expected_frames=count, awaited=True)
+    task = planned("video-first", awaited, 0)
     tasks = [replace(task, reads=reads_of(job, 1))]
     if eager:
         task = planned("video-inits", replace(opening, renditions=eager, span=Span(0, 0, 0)), 0)

@@ -31,12 +31,12 @@ from mediaflow.plugin import (
 )
 from mediaflow_ffmpeg.commands import AGAIN, HERE, init_command, video_command
 from mediaflow_ffmpeg.encoding import check_ends, encode, undecodable
-from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, Encoder, VideoJob
+from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, INIT_FRAMES, Encoder, VideoJob
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video, frame_seconds
 from mediaflow_ffmpeg.params import Choice, Number, problems
 from mediaflow_ffmpeg.seeking import can_be_sought
 from mediaflow_ffmpeg.streaming import Describe, Streaming
-from mediaflow_ffmpeg.tasks import INIT_FRAMES, PRESET_COST, foretold_tasks, part_of, planned
+from mediaflow_ffmpeg.tasks import PRESET_COST, foretold_tasks, part_of, planned
 from mediaflow_ffmpeg.verify import check_grid, check_length, read_tracks
 
 PARAMS: Final = (

@@ -75,6 +75,8 @@ LOADS: tuple[tuple[str, int, Sequence[tuple[str, str, int]], list[str]], ...] = 
      [("a", "bookkeeping", 1), *[("b", "long", 1)] * 2], ["a", "b"]),
     ("beside what viewers begin with half as many are looked at", 4,
      [("a", "first", 1), *[("b", "bookkeeping", 1)] * 3, ("c", "bookkeeping", 0)], ["a", "b", "b", "c"]),
+    ("one more than there are units of what viewers begin with, whatever else runs", 2,
+     [*[("a", "short", 1)] * 2, *[("b", "first", 1)] * 4], ["a", "a", "b", "b", "b"]),
     ("... one at least", 1, [("a", "first", 1), *[("b", "bookkeeping", 1)] * 2], ["a", "b"]),
 )  # fmt: skip
 
@@ -91,6 +93,14 @@ def test_how_much_a_process_takes_on(
         gate.give_back(task)
     assert gate.has_room
     assert gate.take(made[-1])
+
+
+@pytest.mark.parametrize("units", [1, 2, 5])
+def test_no_more_run_at_once_than_are_promised_threads(units: int) -> None:
+    """Seen: long, short and first ones together were more than the threads, and a first picture waited for one."""
+    gate = LoadGate(units)
+    everything = [a_load(f"{lane}-{n}", lane, 1) for lane in ("long", "first", "short") for n in range(3 * units)]
+    assert sum(gate.take(task) for task in everything) == gate.most
 
 
 def test_a_film_goes_on_and_short_ones_find_all_units(world: World) -> None:

@@ -17,7 +17,7 @@ from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.sources import Sources
-from mediaflow.services.pipeline.stepping import NICE, Stepping
+from mediaflow.services.pipeline.stepping import AHEAD_NICE, NICE, Stepping
 from mediaflow.services.ports import StepHooks, StepRequest
 from mediaflow.testing.clips import make_clip
 from tests.services.remote import Remote
@@ -38,15 +38,20 @@ class Asked:
         return []
 
 
-@pytest.mark.parametrize(("lane", "nice"), NICE.items())
-def test_a_long_task_gives_way_to_others_on_the_cores(tmp_path: Path, lane: Lane, nice: int) -> None:
+@pytest.mark.parametrize(
+    ("lane", "weight", "nice"),
+    [*((lane, 9.0, nice) for lane, nice in NICE.items()), ("first", 0.26, AHEAD_NICE), ("short", 0.26, NICE["short"])],
+)
+def test_a_long_task_gives_way_to_others_and_a_light_one_to_the_heavier_that_viewers_begin_with(
+    tmp_path: Path, lane: Lane, weight: float, nice: int
+) -> None:
     with working_world(tmp_path) as world:
         runtime, asked = world.runtime, Asked()
         ingest(world, make_clip(tmp_path / "clip.mp4", seconds=0.5))
         runtime.execution.work("probe", "validate", "plan")
         stepping = runtime.execution.handlers["step"].__self__  # type: ignore[attr-defined]
         assert isinstance(stepping, Stepping)
-        task: Task = replace(runtime.database.tasks.find({"stage": "step"}, limit=1)[0], lane=lane)
+        task: Task = replace(runtime.database.tasks.find({"stage": "step"}, limit=1)[0], lane=lane, weight=weight)
         replace(stepping, steps=asked).run(task, Lease(runtime.execution.claims, task, lambda: False))
     assert [request.nice for request in asked.requests] == [nice]
 

@@ -34,11 +34,12 @@ class LoadGate:
 
     Long tasks take units that are free; half of the units (one at least) go to them first. They give way to others on
     the cores, so short ones find all units whatever long ones run: nobody waits behind a film, and the film goes on.
-    What viewers begin with (`first`) is over in a second or two, and as many of these run as there are units, whatever
-    else does.
+    What viewers begin with (`first`) is over in a second or two, half of it waiting for starts and files: one more of
+    these runs than there are units, whatever else does (on two cores what opens a video, picture, sound and the init
+    segments, runs at once, and is there after nine tenths of the time).
 
     One short task more than there are units (the express) passes for an owner of whom no other short one runs here: a
-    full process does not keep a newcomer waiting. At most twice the units and one run at once, and probes.
+    full process does not keep a newcomer waiting.
     """
 
     units: int
@@ -51,7 +52,7 @@ class LoadGate:
         """The kinds of tasks of which one may pass now, in the order in which to look for one."""
         with self._lock:
             found: list[Lane] = ["bookkeeping"]
-            if self._used("first") < self.units:
+            if self._used("first") < self._most("first"):
                 found.append("first")
             if self._used("short") < self.units or not self._express_runs():
                 found.append("short")
@@ -95,6 +96,13 @@ class LoadGate:
             return self._used("bookkeeping") < self._most("bookkeeping")
 
     @property
+    def most(self) -> int:
+        """So many tasks run at once at most, beside bookkeeping: long ones that found a free machine, short ones and
+        an express, and what viewers begin with.
+        """
+        return 3 * self.units + 2
+
+    @property
     def has_room(self) -> bool:
         """True while a unit is free for short tasks."""
         with self._lock:
@@ -106,6 +114,8 @@ class LoadGate:
 
     def _most(self, lane: Lane) -> int:
         """The units that tasks of a lane may have."""
+        if lane == "first":
+            return self.units + 1
         return max(1, self.units // 2) if lane == "bookkeeping" and self._used("first") else self.units
 
     def _is_kept_for_another(self, task: Task) -> bool:

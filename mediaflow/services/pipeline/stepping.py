@@ -45,8 +45,10 @@ AHEAD_NICE: Final = 5
 """Of a piece that has made what somebody waits for, and goes on: whoever stands still elsewhere comes first. (A segment
 of 1080p takes 3.3 s alone on two cores, 4.0 s beside one such piece, 5.7 s beside one that gives no way.)
 """
-LIGHT_SECONDS: Final = 0.2
-"""Of one core, a segment: such a piece (of sound) is in time behind the heavier ones (the picture) it is begun with."""
+LIGHT_SECONDS: Final = 0.5
+"""Of one core, a segment: what viewers begin with and is so light (sound of three renditions is 0.26, init segments are
+0.2) is in time behind the heavier that it is begun with (the picture).
+"""
 
 _NEEDS_WHOLE: Final = NeedsWholeSource.default_code
 _log = structlog.get_logger(__name__)
@@ -155,9 +157,10 @@ def _wanted(task: Task) -> Wanted | None:
 
 
 def _nice(task: Task) -> int:
-    if not task.wanted_until:
-        return NICE[task.lane]
-    return AHEAD_NICE if task.weight <= LIGHT_SECONDS * load(Part, task.part).count else 0
+    segments = 1 if task.part is None else load(Part, task.part).count
+    if task.lane == "first" and task.weight <= LIGHT_SECONDS * segments:
+        return AHEAD_NICE
+    return NICE[task.lane]
 
 
 @dataclass(frozen=True, slots=True)
