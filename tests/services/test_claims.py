@@ -23,7 +23,9 @@ from tests.services.world import World
 
 
 def a_load(owner: str, lane: str, units: int) -> Task:
-    return a_task(a_job(an_asset(owner=owner)), "a task", id=new_id(), owner=owner, lane=lane, load_units=units)
+    """`light` is one of those that viewers begin with, too."""
+    fields: dict[str, Any] = {"lane": "first", "weight": 0.26} if lane == "light" else {"lane": lane}
+    return a_task(a_job(an_asset(owner=owner)), "a task", id=new_id(), owner=owner, load_units=units, **fields)
 
 
 def waiting(world: World, name: str = "video-0", *, age: float = 0.0, **fields: Any) -> Task:
@@ -75,8 +77,8 @@ LOADS: tuple[tuple[str, int, Sequence[tuple[str, str, int]], list[str]], ...] = 
      [("a", "bookkeeping", 1), *[("b", "long", 1)] * 2], ["a", "b"]),
     ("beside what viewers begin with half as many are looked at", 4,
      [("a", "first", 1), *[("b", "bookkeeping", 1)] * 3, ("c", "bookkeeping", 0)], ["a", "b", "b", "c"]),
-    ("one more than there are units of what viewers begin with, whatever else runs", 2,
-     [*[("a", "short", 1)] * 2, *[("b", "first", 1)] * 4], ["a", "a", "b", "b", "b"]),
+    ("as much as there are units of what viewers begin with, whatever else runs, and a light one", 2,
+     [*[("a", "short", 1)] * 2, *[("b", "first", 1)] * 3, *[("c", "light", 1)] * 2], ["a", "a", "b", "b", "c"]),
     ("... one at least", 1, [("a", "first", 1), *[("b", "bookkeeping", 1)] * 2], ["a", "b"]),
 )  # fmt: skip
 
@@ -99,7 +101,7 @@ def test_how_much_a_process_takes_on(
 def test_no_more_run_at_once_than_are_promised_threads(units: int) -> None:
     """Seen: long, short and first ones together were more than the threads, and a first picture waited for one."""
     gate = LoadGate(units)
-    everything = [a_load(f"{lane}-{n}", lane, 1) for lane in ("long", "first", "short") for n in range(3 * units)]
+    everything = [a_load(f"{lane}-{n}", lane, 1) for lane in ("long", "light", "short") for n in range(3 * units)]
     assert sum(gate.take(task) for task in everything) == gate.most
 
 

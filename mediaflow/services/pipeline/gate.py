@@ -10,9 +10,21 @@ from typing import Final
 
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import Lane
+from mediaflow.plugin import Part
+from mediaflow.plugin.wire import load
 
 RESERVED_SECONDS: Final = 5.0
 """So long nothing else begins after a large task was found waiting; it is found again sooner than that."""
+LIGHT_SECONDS: Final = 0.5
+"""Of one core, a segment: what viewers begin with and is so light (sound of three renditions is 0.26, init segments are
+0.2) is in time behind the heavier that it is begun with (the picture).
+"""
+
+
+def is_light(task: Task) -> bool:
+    """Whether a task is one of those that viewers begin with, and light."""
+    segments = 1 if task.part is None else load(Part, task.part).count
+    return task.lane == "first" and task.weight <= LIGHT_SECONDS * segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +46,9 @@ class LoadGate:
 
     Long tasks take units that are free; half of the units (one at least) go to them first. They give way to others on
     the cores, so short ones find all units whatever long ones run: nobody waits behind a film, and the film goes on.
-    What viewers begin with (`first`) is over in a second or two, half of it waiting for starts and files: one more of
-    these runs than there are units, whatever else does (on two cores what opens a video, picture, sound and the init
-    segments, runs at once, and is there after nine tenths of the time).
+    What viewers begin with (`first`) is over in a second or two, and as many of these run as there are units, whatever
+    else does; and one more that is light (on two cores what opens a video, picture, sound and the init segments, runs
+    at once, and is there after nine tenths of the time; with one more of any kind others wait longer).
 
     One short task more than there are units (the express) passes for an owner of whom no other short one runs here: a
     full process does not keep a newcomer waiting.
@@ -52,7 +64,7 @@ class LoadGate:
         """The kinds of tasks of which one may pass now, in the order in which to look for one."""
         with self._lock:
             found: list[Lane] = ["bookkeeping"]
-            if self._used("first") < self._most("first"):
+            if self._used("first") < self.units + 1:
                 found.append("first")
             if self._used("short") < self.units or not self._express_runs():
                 found.append("short")
@@ -70,7 +82,7 @@ class LoadGate:
                 return False
             units = min(task.load_units, self.units)
             used = self._used() if task.lane == "long" else self._used(task.lane)
-            fits = used + units <= self._most(task.lane) and (
+            fits = used + units <= self._most(task.lane) + is_light(task) and (
                 task.lane == "bookkeeping" or not self._is_kept_for_another(task)
             )
             express = units > 0 and not fits
@@ -114,8 +126,6 @@ class LoadGate:
 
     def _most(self, lane: Lane) -> int:
         """The units that tasks of a lane may have."""
-        if lane == "first":
-            return self.units + 1
         return max(1, self.units // 2) if lane == "bookkeeping" and self._used("first") else self.units
 
     def _is_kept_for_another(self, task: Task) -> bool:

@@ -20,10 +20,11 @@ from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.publication import ARTIFACTS
 from mediaflow.domain.records import Asset, Task
 from mediaflow.domain.states import MAX_ATTEMPTS, Lane
-from mediaflow.plugin import Part, Reads, StepTask, Storage
+from mediaflow.plugin import Reads, StepTask, Storage
 from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.ownership import remove_tree
 from mediaflow.services.pipeline.budgets import step_budget
+from mediaflow.services.pipeline.gate import is_light
 from mediaflow.services.pipeline.inputs import Inputs
 from mediaflow.services.pipeline.keeping import Keeping
 from mediaflow.services.pipeline.lease import Lease
@@ -44,10 +45,6 @@ over soon, and it takes what is left.
 AHEAD_NICE: Final = 5
 """Of a piece that has made what somebody waits for, and goes on: whoever stands still elsewhere comes first. (A segment
 of 1080p takes 3.3 s alone on two cores, 4.0 s beside one such piece, 5.7 s beside one that gives no way.)
-"""
-LIGHT_SECONDS: Final = 0.5
-"""Of one core, a segment: what viewers begin with and is so light (sound of three renditions is 0.26, init segments are
-0.2) is in time behind the heavier that it is begun with (the picture).
 """
 
 _NEEDS_WHOLE: Final = NeedsWholeSource.default_code
@@ -99,7 +96,7 @@ class Stepping:
                 directory=str(directory),
                 time_limit_seconds=seconds,
                 inputs=inputs,
-                nice=_nice(task),
+                nice=AHEAD_NICE if is_light(task) else NICE[task.lane],
                 budget=step_budget(media, seconds, directory, self.memory_bytes),
                 partial=source.partial,
             )
@@ -154,13 +151,6 @@ def _wanted(task: Task) -> Wanted | None:
         return None
     reads = load(Reads, task.reads)
     return lambda extents: extents.span(reads.begin_seconds - reads.lead_seconds, reads.end_seconds)
-
-
-def _nice(task: Task) -> int:
-    segments = 1 if task.part is None else load(Part, task.part).count
-    if task.lane == "first" and task.weight <= LIGHT_SECONDS * segments:
-        return AHEAD_NICE
-    return NICE[task.lane]
 
 
 @dataclass(frozen=True, slots=True)
