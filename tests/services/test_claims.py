@@ -97,6 +97,16 @@ def test_how_much_a_process_takes_on(
     assert gate.take(made[-1])
 
 
+def test_light_ones_that_pass_keep_no_place_from_a_heavier_one() -> None:
+    """Seen: with fifty clips' sound waiting, one of two units was never free for another owner's picture (35 s)."""
+    gate = LoadGate(2)
+    picture, *_ = [task for task in (a_load("a", "first", 1), *[a_load("a", "light", 1)] * 2) if gate.take(task)]
+    sound = [task for task in (a_load("a", "light", 1), a_load("a", "light", 1)) if gate.take(task)]
+    gate.give_back(picture)
+    assert len(sound) == 1
+    assert gate.take(a_load("b", "first", 1))
+
+
 @pytest.mark.parametrize("units", [1, 2, 5])
 def test_no_more_run_at_once_than_are_promised_threads(units: int) -> None:
     """Seen: long, short and first ones together were more than the threads, and a first picture waited for one."""

@@ -47,11 +47,12 @@ class LoadGate:
     Long tasks take units that are free; half of the units (one at least) go to them first. They give way to others on
     the cores, so short ones find all units whatever long ones run: nobody waits behind a film, and the film goes on.
     What viewers begin with (`first`) is over in a second or two, and as many of these run as there are units, whatever
-    else does; and one more that is light (on two cores what opens a video, picture, sound and the init segments, runs
-    at once, and is there after nine tenths of the time; with one more of any kind others wait longer).
+    else does.
 
-    One short task more than there are units (the express) passes for an owner of whom no other short one runs here: a
-    full process does not keep a newcomer waiting.
+    Of both kinds one more than there are units passes (the express), which takes the place of none: a short one for an
+    owner of whom no other short one runs here, since a full process does not keep a newcomer waiting; of what viewers
+    begin with, a light one (on two cores what opens a video, picture, sound and the init segments, runs at once, and is
+    there after nine tenths of the time).
     """
 
     units: int
@@ -64,9 +65,9 @@ class LoadGate:
         """The kinds of tasks of which one may pass now, in the order in which to look for one."""
         with self._lock:
             found: list[Lane] = ["bookkeeping"]
-            if self._used("first") < self.units + 1:
+            if self._used("first") < self.units or not self._express_runs("first"):
                 found.append("first")
-            if self._used("short") < self.units or not self._express_runs():
+            if self._used("short") < self.units or not self._express_runs("short"):
                 found.append("short")
             if self._used() < self.units:
                 first = self._used("long") < max(1, self.units // 2)
@@ -82,7 +83,7 @@ class LoadGate:
                 return False
             units = min(task.load_units, self.units)
             used = self._used() if task.lane == "long" else self._used(task.lane)
-            fits = used + units <= self._most(task.lane) + is_light(task) and (
+            fits = used + units <= self._most(task.lane) and (
                 task.lane == "bookkeeping" or not self._is_kept_for_another(task)
             )
             express = units > 0 and not fits
@@ -133,8 +134,10 @@ class LoadGate:
         return task.load_units > 0 and task.id != wanted and self.elapsed() < until
 
     def _may_pass_express(self, task: Task, units: int) -> bool:
+        if units > 1 or self._express_runs(task.lane):
+            return False
         served = any(held.owner == task.owner and held.lane == "short" for held in self._held.values())
-        return task.lane == "short" and units == 1 and not served and not self._express_runs()
+        return is_light(task) or (task.lane == "short" and not served)
 
-    def _express_runs(self) -> bool:
-        return any(held.express for held in self._held.values())
+    def _express_runs(self, lane: Lane) -> bool:
+        return any(held.express and held.lane == lane for held in self._held.values())
