@@ -29,7 +29,8 @@ from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
 
 ASSET_FILE: Final = "asset.json"
-POLL_SECONDS = 0.2
+POLL_SECONDS = 1.0
+"""Hands that find nothing are woken when there is something; this is for the next attempt of a task that failed."""
 LOCAL_OWNER = "local"
 
 
@@ -38,19 +39,26 @@ class LocalWakeups:
     """Uploads to assemble, kept for `transcode_file`, and its hands, which wait for tasks."""
 
     uploads: list[str] = field(default_factory=list)
+    times: int = 0
+    """How often hands were woken."""
     _woken: threading.Condition = field(default_factory=threading.Condition)
 
     def wake(self, stage: Stage, task_id: str) -> None:  # noqa: ARG002 - whoever waits looks at everything
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Let all hands look once more."""
         with self._woken:
+            self.times += 1
             self._woken.notify_all()
 
     def wake_assembly(self, upload_id: str) -> None:
         self.uploads.append(upload_id)
 
-    def wait(self, seconds: float) -> None:
-        """Wait for a task to become ready, at most so long."""
+    def wait(self, since: int, seconds: float) -> None:
+        """Wait until hands are woken, or were `since` they had been so often; at most so long."""
         with self._woken:
-            self._woken.wait(seconds)
+            self._woken.wait_for(lambda: self.times != since, seconds)
 
 
 class LocalRuntime(Protocol):
@@ -95,8 +103,12 @@ def work_until_ended(runtime: LocalRuntime, wakeups: LocalWakeups, asset_id: str
 
     def until_ended() -> None:
         while not runtime.execution.stopping() and not _ended(runtime, asset_id):
-            if not runtime.execution.work():
-                wakeups.wait(POLL_SECONDS)  # also for the next attempt of a task that failed
+            woken = wakeups.times
+            if runtime.execution.work():
+                wakeups.wake_all()  # what that kept from running may be begun
+            else:
+                wakeups.wait(woken, POLL_SECONDS)
+        wakeups.wake_all()
 
     hands = runtime.gate.units + 1
     with ThreadPoolExecutor(hands, thread_name_prefix="hand") as pool:

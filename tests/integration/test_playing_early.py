@@ -19,7 +19,7 @@ def test_a_video_plays_from_its_first_moment_to_its_end_while_it_is_made(
     service: Service, browser: Browser, tmp_path: Path
 ) -> None:
     # given: a page that is ready, and an upload that has just become playable
-    clip = make_clip(tmp_path / "clip.mp4", seconds=SECONDS, width=1280, height=720)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=SECONDS, width=1280, height=720, rate="12")
     with fresh_page(browser) as page:
         enter(page, service)
         viewer, asked = Viewer(page, service), list[str]()
