@@ -1,9 +1,12 @@
-"""Where `transcode` lays out what was published: nothing is overwritten, and every manifest names what is there."""
+"""Where `transcode` lays out what was published: nothing is overwritten, and every manifest names what is there; and
+the hands that do its work.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +19,7 @@ from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.presentation import Artifact, Manifest, Presentation, Track
 from mediaflow.domain.publication import Output, Publication
 from mediaflow.plugin.wire import dump
-from mediaflow.services.local_run import _lay_out
+from mediaflow.services.local_run import LocalWakeups, _lay_out
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow_local.storage import LocalStorage
 from tests.services.records import an_asset
@@ -108,3 +111,13 @@ def test_a_manifest_format_that_breaks_its_promise_is_named(tmp_path: Path, form
     rendering = Rendering(LocalStorage(tmp_path), plugins, 3600)
     with pytest.raises(TaskFailed, match=sentence):
         rendering.render(Presentation(1.0, (), ()), plugins.manifests)
+
+
+@pytest.mark.parametrize(("woken", "waits"), [(True, False), (False, True)])
+def test_a_hand_that_is_woken_while_it_looks_does_not_wait(woken: bool, waits: bool) -> None:
+    wakeups = LocalWakeups()
+    since, began = wakeups.times, time.monotonic()
+    if woken:
+        wakeups.wake("step", "a task")
+    wakeups.wait(since, 1)
+    assert (time.monotonic() - began > 0.9) is waits
