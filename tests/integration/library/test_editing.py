@@ -87,6 +87,23 @@ def test_closing_by_accident_asks_first(page: Page, service: Service, spare: dic
     assert service.asset(spare["id"])["title"] == spare["title"]
 
 
+def test_a_question_that_follows_another_at_once_has_its_own_answer(page: Page) -> None:
+    """Seen: the first one's closing, told late by a busy browser, was taken for the second one's answer."""
+    answers = page.evaluate(
+        """async () => {
+          const { confirmed } = await import('/static/lib/dom.js');
+          const words = { title: 'Sure?', text: 'It hurts.', action: 'Do it' };
+          const first = confirmed(words);
+          document.getElementById('confirm-no').click();
+          const second = confirmed(words);
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          document.getElementById('confirm-yes').click();
+          return [await first, await second];
+        }"""
+    )
+    assert answers == [False, True]
+
+
 def test_who_is_signed_out_while_editing_goes_on_afterwards(
     page: Page, service: Service, spare: dict[str, Any]
 ) -> None:

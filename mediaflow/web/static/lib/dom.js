@@ -40,6 +40,8 @@ export function announce(text) {
 /** Ask before something that hurts; resolves to true when the answer is yes. Escape and the backdrop mean no. */
 export function confirmed({ title, text, action, otherwise = 'Cancel' }) {
   const dialog = byId('confirm');
+  // The event of its last closing may still be to come: it is the answer to that question, not to this one.
+  dialog.onclose?.();
   setText(byId('confirm-title'), title);
   setText(byId('confirm-text'), text);
   setText(byId('confirm-yes'), action);
@@ -50,7 +52,11 @@ export function confirmed({ title, text, action, otherwise = 'Cancel' }) {
     dialog.onclick = (event) => {
       if (event.target === dialog) dialog.close('');
     };
-    dialog.onclose = () => resolve(dialog.returnValue === 'yes');
+    dialog.onclose = () => {
+      if (dialog.open) return;
+      dialog.onclose = null;
+      resolve(dialog.returnValue === 'yes');
+    };
   });
 }
 
