@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
@@ -10,6 +11,7 @@ from typing import Final, NamedTuple
 from mediaflow.domain.media import MediaInfo, VideoStream
 from mediaflow.domain.plan import AudioRendition, EncodePlan, RungChoice, RungOutcome, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.profile import Profile, Rung
+from mediaflow.domain.rungnames import rendition_names
 
 BOX_ASPECT: Final = Fraction(16, 9)
 NATIVE_GAIN: Final = 1.2
@@ -120,7 +122,7 @@ def rung_choices(media: MediaInfo, profile: Profile) -> tuple[RungChoice, ...]:
         rungs = sorted(profile.ladder, key=lambda rung: rung.height)
         return tuple(RungChoice(rung.name, "no_picture", wished=rung.when) for rung in reversed(rungs))
     source, judged = media.video.display_size, _judged(media.video.display_size, profile.ladder)
-    taken = {rung.name for rung in profile.ladder}
+    names = _names(judged, source)
     smallest = next((each for each in judged if each.is_made), None)
     return tuple(
         RungChoice(
@@ -128,7 +130,7 @@ def rung_choices(media: MediaInfo, profile: Profile) -> tuple[RungChoice, ...]:
             outcome=each.outcome,
             width=each.size[0],
             height=each.size[1],
-            made=_rendition_name(each.rung, each.size, source, taken) if each.is_made else None,
+            made=names.get(each.rung.name),
             other=each.other,
             wished=each.rung.when,
             smallest=each is smallest,
@@ -168,9 +170,10 @@ def _video(media: MediaInfo, ladder: tuple[Rung, ...]) -> tuple[VideoRendition, 
     source = media.video.display_size
     has_audio = media.audio is not None
     chosen = [each for each in _judged(source, ladder) if each.is_made]
+    names = _names(chosen, source)
     return tuple(
         VideoRendition(
-            name=_rendition_name(each.rung, each.size, source, {other.name for other in ladder}),
+            name=names[each.rung.name],
             width=each.size[0],
             height=each.size[1],
             max_bitrate_bps=each.rung.video_bitrate_bps,
@@ -198,11 +201,9 @@ def _is_native(size: tuple[int, int], source: tuple[int, int]) -> bool:
     return abs(size[0] - source[0]) < 2 and abs(size[1] - source[1]) < 2
 
 
-def _rendition_name(rung: Rung, size: tuple[int, int], source: tuple[int, int], taken: set[str]) -> str:
-    """The rung's name, unless the source is smaller than the rung: then what the rendition really is (`240p`)."""
-    fills = max(size) >= rung.height * BOX_ASPECT - 2 or min(size) >= rung.height - 1
-    honest = f"{min(size)}p"
-    return rung.name if fills or not _is_native(size, source) or honest in taken else honest
+def _names(judged: Iterable[_Judged], source: tuple[int, int]) -> dict[str, str]:
+    """Of the renditions that are made, by their rungs'."""
+    return rendition_names(((each.rung, each.size) for each in judged if each.is_made), source)
 
 
 def _audio_name(rung: Rung) -> str:

@@ -53,7 +53,23 @@ def sized(width: int, height: int, sar: str = "1", rotation: int = 0) -> MediaIn
             "1080p 1080x1920, 720p 720x1280, 480p 480x854, 360p 360x640",
             id="a phone held upright",
         ),
-        pytest.param(sized(640, 360, sar="2"), "720p 1280x360, 480p 854x240, 360p 640x180", id="wide pixels"),
+        pytest.param(
+            sized(640, 360, sar="2"), "360p 1280x360, 240p 854x240, 180p 640x180", id="wide pixels, wider than any film"
+        ),
+        pytest.param(
+            sized(1920, 696), "1080p 1920x696, 720p 1280x464, 480p 854x310, 360p 640x232", id="the widest film"
+        ),
+        pytest.param(
+            sized(1920, 540), "540p 1920x540, 360p 1280x360, 240p 854x240, 180p 640x180", id="two pictures in one"
+        ),
+        pytest.param(
+            sized(540, 1920), "540p 540x1920, 360p 360x1280, 240p 240x854, 180p 180x640", id="two above each other"
+        ),
+        pytest.param(
+            sized(1800, 750), "1012p 1800x750, 720p 1280x534, 480p 854x356, 360p 640x266", id="a film of its own width"
+        ),
+        pytest.param(sized(1138, 480), "640p 1138x480, 480p 854x360, 360p 640x270", id="more than the rung below it"),
+        pytest.param(sized(1080, 2400), "1080p 864x1920, 720p 576x1280, 480p 384x854, 360p 288x640", id="a tall phone"),
         pytest.param(
             sized(720, 576, sar="64/45"),
             "576p 1024x576, 480p 854x480, 360p 640x360",
@@ -68,7 +84,7 @@ def sized(width: int, height: int, sar: str = "1", rotation: int = 0) -> MediaIn
         pytest.param(sized(700, 394), "360p 640x360", id="own size too near the next rung"),
         pytest.param(sized(2, 2), "2p 2x2", id="tiny"),
         pytest.param(sized(1, 1), "2p 2x2", id="the least that 4:2:0 allows"),
-        pytest.param(sized(4000, 20), "1080p 1920x10", id="thin: lower rungs would distort it"),
+        pytest.param(sized(4000, 20), "10p 1920x10", id="thin: lower rungs would distort it"),
     ],
 )
 def test_sizes_keep_the_display_aspect_and_are_never_upscaled(source: MediaInfo, expected: str) -> None:
@@ -197,6 +213,14 @@ def test_a_rung_that_the_source_does_not_fill_is_not_named_after_another_rung() 
     assert [r.name for r in plan.video] == ["240p"]
 
 
+def test_no_two_renditions_are_called_alike_whatever_the_rungs_are_called() -> None:
+    ladder = (Rung("360p", 180, 600_000, 96_000), Rung("small", 720, 1_000_000, 96_000))
+
+    plan = plan_encode(sized(640, 360), replace(WEB, ladder=ladder))
+
+    assert [r.name for r in plan.video] == ["640x360", "360p"]
+
+
 def test_a_second_codec_s_renditions_have_names_of_their_own_and_the_same_sound() -> None:
     plain, marked = plan_encode(sized(854, 480), WEB), plan_encode(sized(854, 480), WEB, suffix="av1")
 
@@ -230,6 +254,8 @@ def test_renditions_shrink_from_one_to_the_next_and_have_names_of_their_own(widt
     pixels = [r.width * r.height for r in video]
     assert pixels == sorted(set(pixels), reverse=True)
     assert len({r.name for r in video}) == len(video) >= 1
+    lines = [int(r.name.removesuffix("p")) for r in video]
+    assert lines == sorted(lines, reverse=True)
     aspects = [r.width / r.height for r in video]
     # sides are even: of a strip that is 16 pixels wide, rounding alone makes up to a sixteenth
     thinnest = min(min(r.width, r.height) for r in video)

@@ -15,14 +15,15 @@ const ID = '0123456789abcdef0123456789abcdef';
 const level = (name, width, height) => ({ url: [`http://here/stream/t/${ID}/3/${name}.m3u8`], width, height, bitrate: 2_500_000 });
 
 test('a rung has the name of the ladder, not its height', () => {
-  const levels = [level('360p', 640, 180), level('720p', 1280, 360)];
-  const renditions = [{ name: '720p', width: 1280, height: 360 }, { name: '360p', width: 640, height: 180 }];
+  const levels = [level('360p', 640, 266), level('720p', 1280, 534)];
+  const renditions = [{ name: '720p', width: 1280, height: 534 }, { name: '360p', width: 640, height: 266 }];
   assert.deepEqual(rungNames(levels, renditions), ['360p', '720p']);
   // who may not see the asset has the playlist's name
   assert.deepEqual(rungNames(levels, []), ['360p', '720p']);
   // a name that is none of a ladder is left to the asset, or to the picture's size
-  assert.deepEqual(rungNames([level('v0', 1280, 360)], renditions), ['720p']);
-  assert.deepEqual(rungNames([level('v0', 1280, 360)], []), ['360p']);
+  assert.deepEqual(rungNames([level('v0', 1280, 534)], renditions), ['720p']);
+  assert.deepEqual(rungNames([level('v0', 1280, 534)], []), ['534p']);
+  assert.deepEqual(rungNames([level('90p', 160, 90), level('1280x360', 1280, 360)], []), ['90p', '1280x360']);
   assert.deepEqual(rungNames([{ ...level('audio-128k'), bitrate: 128_000 }], []), ['Audio, 128 kbit/s']);
 });
 

@@ -12,7 +12,7 @@ function playlistName(level) {
 }
 
 /**
- * The names of hls.js' levels. A rung's name is not always its height: 1280x360 is the rung "720p". The asset's renditions
+ * The names of hls.js' levels. A rung's name is not always its height: a film of 1280x534 is "720p". The asset's renditions
  * know it; for viewers who may not see those, the playlist's name does, as far as it looks like one.
  */
 export function rungNames(levels, renditions = []) {
@@ -21,7 +21,7 @@ export function rungNames(levels, renditions = []) {
     const file = playlistName(level);
     const named = renditions.find(({ name }) => name === file);
     const sized = renditions.find(({ width, height }) => width === level.width && height === level.height);
-    return (named ?? sized)?.name ?? (/^\d{3,4}p\d*$/.test(file) ? file : levelName(level));
+    return (named ?? sized)?.name ?? (/^\d+(p\d*|x\d+)$/.test(file) ? file : levelName(level));
   });
 }
 
