@@ -19,7 +19,8 @@ from mediaflow.plugin import (
 from mediaflow_ffmpeg.clocks import from_middle, from_origin
 from mediaflow_ffmpeg.cutting import RAW, run_of
 from mediaflow_ffmpeg.graph import Node, audio_graph, black, picture, seconds, video_graph
-from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, AudioJob, VideoJob
+from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
+from mediaflow_ffmpeg.x264 import h264_options
 
 MAX_ERROR_RATE: Final = 0.5
 """ffmpeg gives up (exit code 69) when more than this share of the packets can't be decoded."""
@@ -38,10 +39,6 @@ _PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.2")
 """Whoever waits for a segment waits for the next line, too: a tenth of a second."""
 _STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
 """A segment gets its name when it is whole."""
-_HASTE: Final = {"veryfast": ("superfast", ":mbtree=1:rc-lookahead=10")}
-"""Presets that take a quarter to a third less time under the same init segment, and what makes up for their losses: the
-same quality (SSIM) for 0 to 8 % more bytes, measured at six places. Slower presets have none such.
-"""
 _ONE_THREAD: Final = {"threads": 1}
 """Of a few frames the start of more threads is most of the work: 0.3 core seconds instead of 0.6 for the init segments
 of three renditions, 0.15 instead of 0.2 for decoding a segment of 360p.
@@ -106,8 +103,9 @@ def init_command(job: VideoJob, video: VideoStream, directory: Path) -> list[str
 
 def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path, *, careful: bool = False) -> list[str]:
     names = [rendition.name for rendition in job.renditions]
-    options = _h264_options(job)
-    options |= _segment_options("v", names, job.grid.segment_seconds, job.span.first_segment, directory)
+    options = h264_options(job) | _segment_options(
+        "v", names, job.grid.segment_seconds, job.span.first_segment, directory
+    )
     options |= _STREAMED if job.exact else {}
     options |= _ONE_THREAD if job.by_one_thread else {}
     output = ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options)
@@ -121,40 +119,6 @@ def _video_clock(job: VideoJob, video: VideoStream) -> tuple[dict[str, Any], boo
     if job.sought and at > max(0.0, video.start_seconds - job.origin_seconds):
         return from_middle(job.origin_seconds, at), True
     return from_origin(job.origin_seconds), False
-
-
-def _h264_options(job: VideoJob) -> dict[str, Any]:
-    preset, look = job.encoder.preset, ""
-    if job.encoder.hasty:
-        preset, look = _HASTE.get(preset, (preset, look))
-    options: dict[str, Any] = {
-        "c:v": "libx264",
-        "preset": preset,
-        # constant quality under a cap: rate control must not look across spans
-        "crf": job.encoder.crf,
-        "profile:v": job.encoder.profile,
-        "pix_fmt": "yuv420p",
-        # frames leave the fps filter on their grid; nothing shall repeat or drop any after it
-        "fps_mode": "passthrough",
-        "g": job.gop_frames,
-        # no key frame at scene cuts: key frames must fall on the same frames in every rendition
-        "keyint_min": job.gop_frames,
-        "sc_threshold": 0,
-        # a segment's first frame is a key frame also where segments are no multiple of the interval
-        "force_key_frames": f"expr:not(mod(n,{job.grid.segment_frames}))",
-        # ... and one after which no frame refers to an earlier one
-        "forced-idr": 1,
-        "flags:v": "+cgop",
-        # stitchable: spans that differ in quality still share one picture parameter set, and so one init segment.
-        # chromaloc: to the left, where scaling puts it; else the source's own would stand in the init segment.
-        "x264-params": f"stitchable=1:chromaloc=0{look}",
-    }
-    if job.encoder.tune:
-        options["tune"] = job.encoder.tune
-    for number, rendition in enumerate(job.renditions):
-        options[f"maxrate:v:{number}"] = rendition.max_bitrate_bps
-        options[f"bufsize:v:{number}"] = BUFFER_SECONDS * rendition.max_bitrate_bps
-    return options
 
 
 def audio_command(

@@ -22,12 +22,12 @@ _ALL_CORES_SEGMENTS = 16
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """Settings of x264. `keyframe_seconds` is the wished distance of key frames. A `hasty` one is as quick as it can be
-    without another init segment.
+    """Settings of x264; without `crf` each size has its own. `keyframe_seconds` is the wished distance of key frames. A
+    `hasty` one is as quick as it can be without another init segment.
     """
 
     preset: str = "veryfast"
-    crf: float = 20
+    crf: float | None = None
     tune: str | None = None
     profile: str = "high"
     keyframe_seconds: float = 2.0

@@ -8,6 +8,8 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from mediaflow.plugin import EncodePlan, Foretold, MediaInfo, SegmentGrid, VideoRendition
+from mediaflow_ffmpeg.jobs import Encoder
+from mediaflow_ffmpeg.x264 import cost
 
 FRAME_SAMPLES: Final = 1024
 """Samples of an AAC frame; the encoder's own delay is one frame, before the presentation's start."""
@@ -39,14 +41,13 @@ def _is_slow(media: MediaInfo, plan: EncodePlan) -> bool:
     """Whether all sizes of one segment of video take so long that the smallest one is shown before."""
     if media.video is None or plan.grid is None or len(plan.video) < 2:
         return False
-    each = frame_seconds(plan.video, media.video.width * media.video.height)
+    each = frame_seconds(plan.video, media.video.width * media.video.height, Encoder())
     return plan.grid.frame_count * each > _SLOW_SECONDS
 
 
-def frame_seconds(renditions: Sequence[VideoRendition], source_pixels: int, preset_cost: float = 1.0) -> float:
+def frame_seconds(renditions: Sequence[VideoRendition], source_pixels: int, encoder: Encoder) -> float:
     """What a frame in these renditions takes, in seconds of one core: decoded once, encoded in each."""
-    encoded = sum(rendition.width * rendition.height for rendition in renditions) * preset_cost
-    return encoded * _ENCODE_SECONDS_PER_PIXEL + source_pixels * _DECODE_SECONDS_PER_PIXEL
+    return cost(encoder, renditions) * _ENCODE_SECONDS_PER_PIXEL + source_pixels * _DECODE_SECONDS_PER_PIXEL
 
 
 def foretold_video(

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from mediaflow.plugin import Part, PlannedTask, Reads, Span, TaskFailed, VideoRendition, to_json
 from mediaflow_ffmpeg.commands import SEEK_MARGIN_SECONDS
 from mediaflow_ffmpeg.jobs import INIT_FRAMES, VideoJob
 from mediaflow_ffmpeg.opening import frame_seconds
-
-PRESET_COST: Final = {
-    "ultrafast": 0.5,
-    "superfast": 0.7,
-    "veryfast": 1.0,
-    "faster": 1.4,
-    "fast": 1.7,
-    "medium": 2.3,
-    "slow": 4.0,
-    "slower": 8.0,
-    "veryslow": 15.0,
-}
-"""CPU time against veryfast (measured up to medium)."""
 
 
 def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
@@ -87,7 +73,7 @@ def part_of(job: VideoJob, part: Part, *, awaited: bool = False) -> VideoJob:
 
 def planned(name: str, job: VideoJob, rank: int) -> PlannedTask:
     """A job as a task, with what it makes and costs."""
-    cost = frame_seconds(job.renditions, job.source_pixels, PRESET_COST[job.encoder.preset])
+    cost = frame_seconds(job.renditions, job.source_pixels, job.encoder)
     frames = job.expected_frames if job.span.segment_count != 0 else INIT_FRAMES
     weight = round(max(0.1, frames * cost), 3)
     made = tuple(rendition.name for rendition in job.renditions)

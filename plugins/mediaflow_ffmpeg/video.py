@@ -36,8 +36,9 @@ from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video, frame_seco
 from mediaflow_ffmpeg.params import Choice, Number, problems
 from mediaflow_ffmpeg.seeking import can_be_sought
 from mediaflow_ffmpeg.streaming import Describe, Streaming
-from mediaflow_ffmpeg.tasks import PRESET_COST, foretold_tasks, part_of, planned
+from mediaflow_ffmpeg.tasks import foretold_tasks, part_of, planned
 from mediaflow_ffmpeg.verify import check_grid, check_length, read_tracks
+from mediaflow_ffmpeg.x264 import PRESET_COST
 
 PARAMS: Final = (
     Choice("preset", tuple(PRESET_COST)),
@@ -49,7 +50,10 @@ PARAMS: Final = (
 
 
 class H264Video:
-    """Parameters: preset, crf, tune, profile (of H.264) and keyframe_seconds; rates and sizes come from the ladder."""
+    """Parameters: preset, crf, tune, profile (of H.264) and keyframe_seconds; rates and sizes come from the ladder.
+
+    Without `crf` each rendition has its own, by its size.
+    """
 
     name = "video.h264"
 
@@ -196,10 +200,7 @@ def _foretelling(job: VideoJob, init: Artifact) -> Artifact:
     if job.total_frames is None:
         return init
     rendition = next(each for each in job.renditions if each.name == init.track)
-    cap, alone = (
-        rendition.max_bitrate_bps,
-        frame_seconds((rendition,), job.source_pixels, PRESET_COST[job.encoder.preset]),
-    )
+    cap, alone = rendition.max_bitrate_bps, frame_seconds((rendition,), job.source_pixels, job.encoder)
     return replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, BUFFER_SECONDS * cap, alone))
 
 

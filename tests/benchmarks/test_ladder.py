@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,9 @@ def timed(*commands: list[str]) -> float:
     return time.monotonic() - started
 
 
-def plain_way(source: Path, out: Path) -> list[list[str]]:
+def plain_way(source: Path, out: Path, rungs: Sequence[tuple[int, str, str]] = RUNGS) -> list[list[str]]:
     commands = []
-    for height, video, audio in RUNGS:
+    for height, video, audio in rungs:
         mp4 = out / f"{height}.mp4"
         encode = ["ffmpeg", "-y", "-v", "error", "-i", str(source), "-vf", f"scale=-2:{height}", "-c:v", "libx264"]
         encode += ["-preset", "medium", "-b:v", video, "-c:a", "aac", "-b:a", audio, "-ac", "2", str(mp4)]

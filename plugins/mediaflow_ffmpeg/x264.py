@@ -1,0 +1,106 @@
+"""Settings of x264 for each rendition: what was measured to look best for its time (`tests/benchmarks/frontier.md`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+from mediaflow.plugin import VideoRendition
+from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, Encoder, VideoJob
+
+PRESET_COST: Final = {
+    "ultrafast": 0.5,
+    "superfast": 0.7,
+    "veryfast": 1.0,
+    "faster": 1.5,
+    "fast": 1.8,
+    "medium": 2.5,
+    "slow": 4.0,
+    "slower": 8.0,
+    "veryslow": 15.0,
+}
+"""CPU time against veryfast (measured up to medium)."""
+_CRF: Final = ((480, 17.0), (720, 19.0), (1080, 21.0), (2160, 24.0))
+"""Lines of a picture, and the CRF at which the most difficult of six clips is as good as one that was made in twice the
+time with the rung's whole bit rate. The fewer lines, the more each is enlarged, and its errors with it.
+"""
+_LEAN: Final = {"veryfast": "aq-strength=0.6:rc-lookahead=20:trellis=1"}
+"""Beside a preset: 0.7 to 0.8 of the bits at equal VMAF, in the same time. It gives too much to what is flat, looks
+ahead for less than half a second and weighs no coefficients.
+"""
+_HASTE: Final = {"veryfast": ("superfast", "mbtree=1:rc-lookahead=10")}
+"""Presets that take a quarter to a third less time under the same init segment, and what makes up for their losses: the
+same quality (SSIM) for 0 to 8 % more bytes, measured at six places. Slower presets have none such.
+"""
+
+
+def h264_options(job: VideoJob) -> dict[str, Any]:
+    """The encoder's options of an output with all of the job's renditions, as ffmpeg-python takes them."""
+    preset, look = _preset(job.encoder)
+    options: dict[str, Any] = {
+        "c:v": "libx264",
+        "preset": preset,
+        "profile:v": job.encoder.profile,
+        "pix_fmt": "yuv420p",
+        # frames leave the fps filter on their grid; nothing shall repeat or drop any after it
+        "fps_mode": "passthrough",
+        "g": job.gop_frames,
+        # no key frame at scene cuts: key frames must fall on the same frames in every rendition
+        "keyint_min": job.gop_frames,
+        "sc_threshold": 0,
+        # a segment's first frame is a key frame also where segments are no multiple of the interval
+        "force_key_frames": f"expr:not(mod(n,{job.grid.segment_frames}))",
+        # ... and one after which no frame refers to an earlier one
+        "forced-idr": 1,
+        "flags:v": "+cgop",
+        # stitchable: spans that differ in quality still share one picture parameter set, and so one init segment.
+        # chromaloc: to the left, where scaling puts it; else the source's own would stand in the init segment.
+        "x264-params": ":".join(["stitchable=1:chromaloc=0", *look]),
+    }
+    if job.encoder.tune:
+        options["tune"] = job.encoder.tune
+    for number, rendition in enumerate(job.renditions):
+        options |= {
+            # constant quality under a cap: rate control must not look across spans
+            f"crf:v:{number}": crf(job.encoder, rendition),
+            f"maxrate:v:{number}": rendition.max_bitrate_bps,
+            f"bufsize:v:{number}": BUFFER_SECONDS * rendition.max_bitrate_bps,
+        }
+    return options
+
+
+def crf(encoder: Encoder, rendition: VideoRendition) -> float:
+    """The encoder's own, or the one for so many lines, to a tenth."""
+    return by_lines(lines(rendition)) if encoder.crf is None else encoder.crf
+
+
+def cost(encoder: Encoder, renditions: Sequence[VideoRendition]) -> float:
+    """What encoding a frame in these renditions takes, in pixels of veryfast."""
+    return sum(each.width * each.height * PRESET_COST[encoder.preset] for each in renditions)
+
+
+def lines(rendition: VideoRendition) -> int:
+    """Of the smallest 16:9 box that holds the picture: 2.4:1 in 1920 columns is looked at as 1080 lines are."""
+    long, short = max(rendition.width, rendition.height), min(rendition.width, rendition.height)
+    return max(short, long * 9 // 16)
+
+
+def by_lines(count: int) -> float:
+    """The CRF for so many lines, between those that were measured in proportion."""
+    if count <= _CRF[0][0]:
+        return _CRF[0][1]
+    for (below, low), (above, high) in pairwise(_CRF):
+        if count <= above:
+            return round(low + (high - low) * (count - below) / (above - below), 1)
+    return _CRF[-1][1]
+
+
+def _preset(encoder: Encoder) -> tuple[str, list[str]]:
+    """The preset, and the options beside it."""
+    if encoder.hasty and encoder.preset in _HASTE:
+        preset, look = _HASTE[encoder.preset]
+        return preset, [look]
+    # a tune has its own idea of what is flat
+    lean = _LEAN.get(encoder.preset) if encoder.tune is None else None
+    return encoder.preset, [lean] if lean else []
