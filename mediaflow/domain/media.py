@@ -16,6 +16,9 @@ class VideoStream:
     `rotation_degrees` is the clockwise turn that a player must make (0, 90, 180 or 270); ffmpeg's autorotate makes it
     (and any mirroring) while decoding. `frame_rate` is measured from the packets (frames over time), in frames a
     second. `start_seconds` counts from the container's own start (0 = the earliest stream's first frame).
+
+    Of high dynamic range, `peak_nits` is the light (cd/m2) of its brightest pixels and `average_nits` that of a usual
+    frame, as far as they are known.
     """
 
     index: int
@@ -34,6 +37,13 @@ class VideoStream:
     color_primaries: str | None = None
     color_space: str | None = None
     color_range: str | None = None
+    peak_nits: float | None = None
+    average_nits: float | None = None
+
+    @property
+    def hdr(self) -> bool:
+        """True for high dynamic range: SMPTE ST 2084 (HDR10, HDR10+) and HLG (Dolby Vision 8.4, too)."""
+        return self.color_transfer in ("smpte2084", "arib-std-b67")
 
     @property
     def interlaced(self) -> bool:

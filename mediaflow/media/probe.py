@@ -13,11 +13,12 @@ from typing import Any, Final
 import structlog
 
 from mediaflow.domain.errors import MediaRejected
-from mediaflow.domain.media import AudioStream, MediaInfo
+from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
 from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.decoders import ALLOCATION_BYTES, safe_input_options
 from mediaflow.media.indexed import ENDS, ENTRIES, LEAST_BYTES, Index
 from mediaflow.media.isobmff import has_protected_samples
+from mediaflow.media.light import measured_light, stated_light, together, with_light
 from mediaflow.media.packets import SPLICED_FORMATS, PacketLog
 from mediaflow.media.probe_parse import Source, parse_probe
 from mediaflow.media.sampletables import TracksAhead, read_tracks_ahead
@@ -44,8 +45,9 @@ _ENTRIES: Final = (
     "color_range,color_space,color_transfer,color_primaries,r_frame_rate,avg_frame_rate,sample_rate,channels"
     ":stream_disposition=default,attached_pic,timed_thumbnails,still_image,comment,visual_impaired"
     ":stream_tags=language"
-    ":stream_side_data=side_data_type,rotation"
+    ":stream_side_data=side_data_type,rotation,max_content,dv_profile,dv_bl_signal_compatibility_id"
     ":frame=stream_index,interlaced_frame,top_field_first"
+    ":frame_side_data=max_content"
 )
 _WAY_OUT: Final = "Copy, download or export it once more from where it is whole, and upload that."
 """It was like this before it was uploaded: all bytes that were announced came."""
@@ -120,7 +122,8 @@ def _with_what_decodes(media: MediaInfo, document: Mapping[str, Any], look: _Loo
         mine = _frames_of(frames, media.video.index) or look.decoded(media.video.index)
         if not mine:
             raise MediaRejected("No picture of the video can be decoded: it is damaged.", code="media.undecodable")
-        media = replace(media, video=replace(media.video, field_order=_field_order(media.video.field_order, mine)))
+        video = replace(media.video, field_order=_field_order(media.video.field_order, mine))
+        media = replace(media, video=look.lit(video, document))
     heard = [s for s in media.audio_streams if _frames_of(frames, s.index) or look.decoded(s.index)]
     if media.video is None and not heard:
         raise MediaRejected("Nothing of the sound can be decoded: it is damaged.", code="media.undecodable")
@@ -162,6 +165,7 @@ class _Look:
     ) -> None:
         self._source, self._processes, self._wall_seconds = source, processes, wall_seconds
         self._least_bytes, self._need_all = least_bytes, need_all
+        self._formats = formats
         self._spliced, self._indexed = formats in SPLICED_FORMATS, formats == "mov"
         self._argv = [
             "ffprobe", "-hide_banner", "-v", "error",
@@ -186,6 +190,19 @@ class _Look:
             if frames:
                 return frames
         return []
+
+    def lit(self, video: VideoStream, document: Mapping[str, Any]) -> VideoStream:
+        """The stream with its light, if it is of high dynamic range: measured, but for a large file that says it, of
+        which only the ends may be here.
+        """
+        if not video.hdr:
+            return video
+        stated = stated_light(document, video.index)
+        if stated is not None and self._source.stat().st_size >= LEAST_BYTES:
+            return with_light(video, stated)
+        self._need_all()
+        measured = measured_light(video, self._source, self._processes, self._formats)
+        return with_light(video, together(stated, measured))
 
     def begin_packets(self, beside: Executor, size_bytes: int) -> ReadPackets:
         """The times of all packets, and what ffprobe complained of, once the description is there: from the index of a

@@ -10,6 +10,7 @@ import ffmpeg
 
 from mediaflow.plugin import AudioRendition, SegmentGrid, VideoRendition, VideoStream
 from mediaflow_ffmpeg.colour import Colours, output_colours
+from mediaflow_ffmpeg.light import exposure
 
 Node = Any
 """A stream of ffmpeg-python, which ships no types."""
@@ -117,11 +118,12 @@ def _scaled(node: Node, video: VideoStream, colours: Colours, width: int, height
     if colours.conversion == "tonemap":
         # in floating point and linear light: after scaling, since it costs most of all
         node = node.filter("scale", width, height, flags=SCALER)
-        node = node.filter("zscale", **_input_tags(video), transfer="linear", npl=100)
+        light = exposure(video)
+        node = node.filter("zscale", **_input_tags(video), transfer="linear", npl=light.white_nits)
         node = node.filter("format", "gbrpf32le")
         node = node.filter("zscale", primaries="bt709")
-        # desat 0: the default bleaches bright colours
-        node = node.filter("tonemap", tonemap="hable", desat=0)
+        # peak: by itself, the filter takes what each frame says, or 1000. desat 0: the default bleaches bright colours
+        node = node.filter("tonemap", tonemap="mobius", peak=light.peak, desat=0)
         node = node.filter("zscale", **_output_tags())
     elif colours.conversion == "gamut":
         node = node.filter("scale", width, height, flags=SCALER)
