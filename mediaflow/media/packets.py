@@ -25,6 +25,9 @@ LEAP_FACTOR: Final = 100
 """What comes after a gap of an hour, and a hundred times longer than all before it, does not belong to it."""
 LAST_SECONDS: Final = 10.0
 """No last frame is believed to stay longer than this: its duration comes from a header alone."""
+VARIABLE_RATES: Final = tuple(map(Fraction, (5, 10, 12, 15, 20, 24, 25, 30, 50, 60)))
+"""What a varying stream may have; players and screens know them."""
+MISSED_SHARE: Final = 0.05
 _MAX_VARIABLE_RATE: Final = 60.0
 _FALLBACK_RATE: Final = Fraction(25)
 _LEAST_RATE: Final = Fraction(1, 1001)
@@ -147,9 +150,10 @@ def measured_rate(times: list[float], declared: Iterable[Fraction]) -> Fraction:
     """Frames a second that show every frame of a stream, from its sorted frame times; never 0 and never absurd.
 
     A steady stream has the declared rate that is within 2 % of the measured one (so that 29.97 is exactly 30000/1001),
-    or the measured one. A varying stream (a screen recording, slow motion) has as many frames a second as nine tenths
-    of its frames need in the second that they begin, at most 60: a rate from its shortest gap would be 57600. So has
-    one shorter than half a second: 30 frames with times 2 ms apart were seen in a file of one second.
+    or the measured one. A varying stream (a screen recording, slow motion) has the least of `VARIABLE_RATES` that shows
+    19 of 20 frames that 60 a second would: a rate from its shortest gap would be 57600, one from the frames of a second
+    (63 in 8.7 s, most of them 25 ms apart) would leave out half of what moves. What is shorter than half a second has
+    at most 60, too: 30 frames with times 2 ms apart were seen in a file of one second.
     """
     candidates = [rate for rate in declared if 0 < rate <= 1000]
     # calls of C: a film has half a million (80 ms as comprehensions, 20 ms so)
@@ -161,7 +165,7 @@ def measured_rate(times: list[float], declared: Iterable[Fraction]) -> Fraction:
     tolerance = 0.02 * median + 0.0011
     near = gaps[bisect_left(gaps, median - tolerance) : bisect_right(gaps, median + tolerance)]
     steady = len(near) >= 0.9 * len(gaps)
-    rate = len(near) / sum(near) if steady else _dense_rate(times)
+    rate = len(near) / sum(near) if steady else _showing_rate(gaps)
     if times[-1] - times[0] < _BURST_SECONDS:
         rate = min(rate, _MAX_VARIABLE_RATE)
     matching = [usual for usual in candidates if abs(usual / rate - 1) <= 0.02]
@@ -170,13 +174,16 @@ def measured_rate(times: list[float], declared: Iterable[Fraction]) -> Fraction:
     return max(Fraction(rate).limit_denominator(1001), _LEAST_RATE)
 
 
-def _dense_rate(times: list[float]) -> float:
-    """Frames in the second after each frame, the value that nine tenths of the frames do not exceed."""
-    span = times[-1] - times[0]
-    counts, end = [], 0
-    for start, time in enumerate(times):
-        while end < len(times) and times[end] < time + 1:
-            end += 1
-        counts.append(end - start)
-    dense = sorted(counts)[int(0.9 * (len(counts) - 1))] / min(1.0, max(span, 0.04))
-    return min(_MAX_VARIABLE_RATE, max(dense, (len(times) - 1) / span))
+def _showing_rate(gaps: list[float]) -> float:
+    """The least rate that shows nearly all that the greatest does; the gaps are sorted."""
+    rates = [float(rate) for rate in VARIABLE_RATES]
+    allowed = MISSED_SHARE * len(gaps) + _missed(gaps, rates[-1])
+    return next(rate for rate in rates if _missed(gaps, rate) <= allowed)
+
+
+def _missed(gaps: list[float], rate: float) -> float:
+    """Frames that a grid misses, to be expected: one that is followed by the next within a part of the grid's period
+    falls between its points in as many cases as there is period left, wherever the grid begins.
+    """
+    short = gaps[: bisect_left(gaps, 1 / rate)]
+    return len(short) - sum(short) * rate

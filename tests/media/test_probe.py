@@ -123,6 +123,8 @@ def test_a_steady_stream_has_its_nominal_rate(times: list[float], declared: list
         ([0.0, 0.4, 1.1, 1.5, 2.1, 2.5, 3.0, 3.6, 4.0, 4.6, 5.0], [Fraction(120), Fraction(2)], 1.5, 5),
         # two frames 17 us apart make no 57600 frames a second
         ([0.0, 0.00002, 0.5, 0.9, 1.5, 1.50002, 2.2, 2.5, 3.3], [Fraction(57600)], 2, 10),
+        # a screen: still for a second, then a burst of 40 a second, with two in one refresh now and then
+        ([k + index / 40 for k in range(9) for index in range(12)] + [3.052], [Fraction(57600)], 40, 50),
         # still for a minute, then ten seconds of a film
         ([*range(60), *(60 + index / 30 for index in range(300))], [Fraction(30), Fraction(5)], 29, 31),
         # 30 frames within 50 ms
