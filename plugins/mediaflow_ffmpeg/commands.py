@@ -10,12 +10,11 @@ from typing import Any, Final
 import ffmpeg
 
 from mediaflow.plugin import (
-    ALLOCATION_BYTES,
     MEDIA_OFFSET_SECONDS,
     MediaInfo,
     VideoStream,
-    safe_input_options,
 )
+from mediaflow_ffmpeg.argv import ONE_THREAD, QUIET, compiled, safe
 from mediaflow_ffmpeg.clocks import from_middle, from_origin
 from mediaflow_ffmpeg.cutting import RAW, run_of
 from mediaflow_ffmpeg.graph import Node, audio_graph, black, picture, seconds, video_graph
@@ -25,24 +24,16 @@ from mediaflow_ffmpeg.x264 import h264_options
 MAX_ERROR_RATE: Final = 0.5
 """ffmpeg gives up (exit code 69) when more than this share of the packets can't be decoded."""
 
-# max_alloc: a header that asks for a huge block of memory gets an error instead
 HERE: Final = Path()
 """Programs run in the directory that they write to: muxers would expand a `%` in a path of the machine."""
 AGAIN: Final = Path("again")
 """Where a second run writes what the first did not make as it should: below `HERE`."""
 EMPTY_BYTES: Final = 32
 """Of nothing at all the HLS muxer makes a segment that has a box of its type (`styp`) and no more."""
-_QUIET: Final = (
-    "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-max_alloc", str(ALLOCATION_BYTES),
-)  # fmt: skip
 _PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.2")
 """Whoever waits for a segment waits for the next line, too: a tenth of a second."""
 _STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
 """A segment gets its name when it is whole."""
-_ONE_THREAD: Final = {"threads": 1}
-"""Of a few frames the start of more threads is most of the work: 0.3 core seconds instead of 0.6 for the init segments
-of three renditions, 0.15 instead of 0.2 for decoding a segment of 360p.
-"""
 _REPEATS: Final = 2
 SEEK_MARGIN_SECONDS: Final = 1
 """Decoding begins with a key frame that is shown so long before a part: what the frames after it may refer to beyond it
@@ -107,9 +98,9 @@ def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path, *, ca
         "v", names, job.grid.segment_seconds, job.span.first_segment, directory
     )
     options |= _STREAMED if job.exact else {}
-    options |= _ONE_THREAD if job.by_one_thread else {}
+    options |= ONE_THREAD if job.by_one_thread else {}
     output = ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options)
-    return _compiled(output, *_QUIET, *_PROGRESS, *(_CAREFUL if careful else _STRICT if job.judges else _LENIENT))
+    return compiled(output, *QUIET, *_PROGRESS, *(_CAREFUL if careful else _STRICT if job.judges else _LENIENT))
 
 
 def _video_clock(job: VideoJob, video: VideoStream) -> tuple[dict[str, Any], bool]:
@@ -142,7 +133,7 @@ def audio_command(
         **{f"b:a:{number}": rendition.bitrate_bps for number, rendition in enumerate(job.renditions)},
         **_segment_options("a", names, job.segment_seconds, 0, directory),
     }
-    return _compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *_QUIET, *_PROGRESS, *_STRICT)
+    return compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *QUIET, *_PROGRESS, *_STRICT)
 
 
 def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path, *, careful: bool) -> list[str]:
@@ -181,7 +172,7 @@ def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory:
     judged = (
         _CAREFUL if careful else _LENIENT if sought or (job.tells and run.end < (job.exact_samples or 0)) else _STRICT
     )
-    return _compiled(ffmpeg.merge_outputs(*outputs), *_QUIET, *_PROGRESS, *judged)
+    return compiled(ffmpeg.merge_outputs(*outputs), *QUIET, *_PROGRESS, *judged)
 
 
 def thumbnail_command(
@@ -203,21 +194,21 @@ def thumbnail_command(
     node = node.filter("scale", out_range="pc", out_color_matrix="bt601").filter("format", "yuvj420p")
     # image2 with one file; q 3 is about 85 % quality
     output = ffmpeg.output(node, str(target), format="image2", update=1, **{"frames:v": 1, "q:v": 3, "c:v": "mjpeg"})
-    return _compiled(output, *_QUIET, *(_CAREFUL if careful else ()))
+    return compiled(output, *QUIET, *(_CAREFUL if careful else ()))
 
 
 def decode_command(file: Path) -> list[str]:
     """Decodes a file of ours and says what is wrong with it on stderr."""
-    source = ffmpeg.input(f"file:{file}", **_safe("mov"), **_ONE_THREAD)
+    source = ffmpeg.input(f"file:{file}", **safe("mov"), **ONE_THREAD)
     # xerror: the first error ends it
-    return _compiled(ffmpeg.output(source, "-", format="null"), *_QUIET, "-xerror")
+    return compiled(ffmpeg.output(source, "-", format="null"), *QUIET, "-xerror")
 
 
 def decodable_command(media: MediaInfo, source: Path, stream_index: int) -> list[str]:
     """Decodes the first frame of one stream of a source and writes a line for it; no line: nothing decodes."""
-    node = source_input(source, media, **_ONE_THREAD)[str(stream_index)]
+    node = source_input(source, media, **ONE_THREAD)[str(stream_index)]
     kind = "v" if media.video is not None and media.video.index == stream_index else "a"
-    return _compiled(ffmpeg.output(node, "-", format="framecrc", **{f"frames:{kind}": 1}), *_QUIET)
+    return compiled(ffmpeg.output(node, "-", format="framecrc", **{f"frames:{kind}": 1}), *QUIET)
 
 
 def source_input(source: Path, media: MediaInfo, **options: Any) -> Node:
@@ -226,13 +217,7 @@ def source_input(source: Path, media: MediaInfo, **options: Any) -> Node:
     `file:` keeps a name with a colon from being a protocol; the white lists keep a playlist in disguise from opening
     other files, and hostile bytes from reaching decoders that nobody needs.
     """
-    return ffmpeg.input(f"file:{source}", **_safe(media.container), **options)
-
-
-def _safe(formats: str) -> dict[str, str]:
-    """The options before an input as ffmpeg-python takes them."""
-    options = safe_input_options(formats)
-    return {name.removeprefix("-"): value for name, value in zip(options[::2], options[1::2], strict=True)}
+    return ffmpeg.input(f"file:{source}", **safe(media.container), **options)
 
 
 def _segment_options(
@@ -253,8 +238,3 @@ def _segment_options(
         "var_stream_map": " ".join(f"{kind}:{number},name:{name}" for number, name in enumerate(names)),
         **_OUR_CLOCK,
     }
-
-
-def _compiled(output: Node, *global_options: str) -> list[str]:
-    argv: list[str] = output.compile(cmd=["ffmpeg", *global_options])
-    return argv
