@@ -1,1 +1,1 @@
-"""H.264 and AAC renditions and thumbnails, made by ffmpeg."""
+"""H.264 and AAC renditions, thumbnails and storyboards, made by ffmpeg."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mediaflow.plugin import Step, hookimpl
 from mediaflow_ffmpeg.audio import AacAudio
+from mediaflow_ffmpeg.storyboard import Storyboard
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import H264Video
 
@@ -15,5 +16,5 @@ MEDIAFLOW_API = ">=1.0,<2"
 
 @hookimpl(trylast=True)
 def mediaflow_register_steps() -> Iterable[Step]:
-    """`video.h264`, `audio.aac` and `image.thumbnail`."""
-    return [H264Video(), AacAudio(), Thumbnail()]
+    """`video.h264`, `audio.aac`, `image.thumbnail` and `image.storyboard`."""
+    return [H264Video(), AacAudio(), Thumbnail(), Storyboard()]

@@ -69,7 +69,7 @@ class Thumbnail:
             if workspace.partial and completed.returncode != 0:
                 raise NeedsWholeSource("The picture can't be made of a part of the source.")
             # ffmpeg ends well without a picture when nothing decodes after the seek
-            if target.is_file() and _is_whole(target.read_bytes()):
+            if target.is_file() and is_jpeg(target.read_bytes()):
                 workspace.progress(1.0)
                 length = target.stat().st_size
                 return [Artifact(FILE_NAME, "thumbnail", "image/jpeg", length, width=size[0], height=size[1])]
@@ -106,5 +106,6 @@ def picture_size(display_size: tuple[int, int], max_side: int) -> tuple[int, int
     return width, height
 
 
-def _is_whole(data: bytes) -> bool:
+def is_jpeg(data: bytes) -> bool:
+    """Whether it begins and ends as a JPEG does."""
     return data.startswith(_JPEG_MARKS[0]) and data.endswith(_JPEG_MARKS[1])

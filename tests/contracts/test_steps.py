@@ -17,6 +17,7 @@ from mediaflow.testing.artifacts import check_part
 from mediaflow.testing.parts import needs_of
 from mediaflow.testing.steps import StepContract, probed, profile_of, run_task
 from mediaflow_ffmpeg.audio import AacAudio
+from mediaflow_ffmpeg.storyboard import Storyboard
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import H264Video
 
@@ -55,6 +56,15 @@ class TestThumbnail(StepContract):
     @pytest.fixture
     def step(self) -> Step:
         return Thumbnail()
+
+
+class TestStoryboard(StepContract):
+    good_params: ClassVar[Mapping[str, Any]] = {"interval_seconds": 1, "max_side": 64}
+    bad_params: ClassVar[Mapping[str, Any]] = {"interval_seconds": 0.5, "max_side": 1000}
+
+    @pytest.fixture
+    def step(self) -> Step:
+        return Storyboard()
 
 
 # --- what the contract itself finds

@@ -22,6 +22,7 @@ from mediaflow_ffmpeg.commands import (
     thumbnail_command,
     video_command,
 )
+from mediaflow_ffmpeg.images import rendition_tiles_command, sheet_command, tiles_command
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.sound import part_of as sound_part_of
 from mediaflow_ffmpeg.tasks import part_of
@@ -70,6 +71,11 @@ def thumbnail(media: MediaInfo) -> list[str]:
     params = Thumbnail().plan(media, spec, web(spec))[0].params
     size = (params["width"], params["height"])
     return thumbnail_command(media, SOURCE, OUT / "thumbnail.jpg", size, params["at_seconds"])
+
+
+def tiles(media: MediaInfo, *, key_frames: bool) -> list[str]:
+    assert media.video is not None
+    return tiles_command(media, media.video, SOURCE, (160, 90), 0.02, 36, 200, key_frames=key_frames)
 
 
 WITH_VIDEO = "video.h264"
@@ -123,6 +129,10 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "thumbnail": lambda: thumbnail(MEDIA),
     "thumbnail-first-frame": lambda: thumbnail_command(MEDIA, SOURCE, OUT / "thumbnail.jpg", (1280, 720), None),
     "thumbnail-hdr-portrait": lambda: thumbnail(with_video(rotation_degrees=270, **HDR)),
+    "tiles-key-frames": lambda: tiles(MEDIA, key_frames=True),
+    "tiles-all-frames": lambda: tiles(with_video(**HDR), key_frames=False),
+    "tiles-rendition": lambda: rendition_tiles_command(OUT / "some.mp4", (160, 90), 2, 5, key_frames=True),
+    "tiles-sheet": lambda: sheet_command(OUT / "sheet.raw", Path("storyboard-0.jpg"), (160, 90), 10, 7),
     "decode-own-file": lambda: decode_command(OUT / "check.mp4"),
     "decode-first-video-frame": lambda: decodable_command(MEDIA, SOURCE, VIDEO.index),
     "decode-first-audio-frame": lambda: decodable_command(MEDIA, SOURCE, AUDIO.index),
@@ -153,7 +163,11 @@ def test_init_segments_are_made_without_the_source() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", sorted(CASES.keys() - {"foretold-video-inits"}))
+# of black, and of pixels of ours
+WITHOUT_SOURCE = {"foretold-video-inits", "tiles-sheet"}
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - WITHOUT_SOURCE))
 def test_a_source_is_opened_as_a_local_file_of_a_known_format_only(name: str) -> None:
     argv = CASES[name]()
 

@@ -32,7 +32,12 @@ def audio_job(media: MediaInfo, *steps: str) -> AudioJob:
 
 
 def test_the_plugin_offers_three_steps() -> None:
-    assert [step.name for step in mediaflow_register_steps()] == ["video.h264", "audio.aac", "image.thumbnail"]
+    assert [step.name for step in mediaflow_register_steps()] == [
+        "video.h264",
+        "audio.aac",
+        "image.thumbnail",
+        "image.storyboard",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""Command lines that make pictures, beside the thumbnail's. Pure; `tests/data/argv/` holds what they come to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import ffmpeg
+
+from mediaflow.plugin import MediaInfo, VideoStream
+from mediaflow_ffmpeg.argv import ONE_THREAD, QUIET, compiled, safe
+from mediaflow_ffmpeg.clocks import from_origin
+from mediaflow_ffmpeg.commands import source_input
+from mediaflow_ffmpeg.graph import SCALER, Node, picture
+
+PIXELS: Final = "yuvj420p"
+"""JPEG is full range with the BT.601 matrix (JFIF), whatever the video's was."""
+KEY_FRAMES: Final = {
+    # the reader leaves out what the decoder would throw away; the decoder, what the reader can't tell
+    "discard": "nokey",
+    "skip_frame": "nokey",
+}
+_HALF: Final = "0.5"
+_LAST_SECONDS: Final = 3
+"""Of what is shown to the end: an interval's picture is looked for half a second after its begin."""
+
+
+def tiles_command(
+    media: MediaInfo,
+    video: VideoStream,
+    source: Path,
+    size: tuple[int, int],
+    origin_seconds: float,
+    every_seconds: int,
+    count: int,
+    *,
+    key_frames: bool,
+) -> list[str]:
+    """A source's picture in each interval of the presentation, as `0.raw`, `1.raw`, ... of `PIXELS`.
+
+    With `key_frames` only those are decoded, and an interval without one has no file. Else each has what is shown half
+    a second after its begin.
+    """
+    # reinit_filter 0: when the picture's size changes midway, the scaler follows; a new graph would count anew
+    options: dict[str, Any] = {**from_origin(origin_seconds), **ONE_THREAD, "reinit_filter": 0}
+    node = source_input(source, media, **options, **(KEY_FRAMES if key_frames else {}))[str(video.index)]
+    node = _first_of_each(node, every_seconds, count) if key_frames else _shown_in_each(node, every_seconds)
+    return _raw(picture(node, video, *size), every_seconds, count)
+
+
+def rendition_tiles_command(
+    file: Path, size: tuple[int, int], every_seconds: int, count: int, *, key_frames: bool
+) -> list[str]:
+    """The same of segments of ours, the first one among them. They have the presentation's colours, pixels and frame
+    grid, and no gaps but those of segments that were left out.
+    """
+    options: dict[str, Any] = {**from_origin(0), **ONE_THREAD, **(KEY_FRAMES if key_frames else {})}
+    node = _first_of_each(ffmpeg.input(f"file:{file}", **safe("mov"), **options)["0"], every_seconds, count)
+    return _raw(node.filter("scale", *size, flags=SCALER), every_seconds, count)
+
+
+def sheet_command(file: Path, target: Path, size: tuple[int, int], columns: int, rows: int) -> list[str]:
+    """Tiles of `PIXELS`, one after the other in a file, as one JPEG, row by row."""
+    # ffmpeg-python writes a size as 160x90
+    told: dict[str, Any] = {"format": "rawvideo", "pixel_format": PIXELS, "video_size": size, "framerate": 1}
+    node = ffmpeg.input(f"file:{file}", **told, **ONE_THREAD)["0"].filter("tile", f"{columns}x{rows}")
+    # q 5: a tile is about 4 KB, and nobody looks at it closely
+    output = ffmpeg.output(node, str(target), format="image2", update=1, **{"frames:v": 1, "q:v": 5, "c:v": "mjpeg"})
+    return compiled(output, *QUIET)
+
+
+def _first_of_each(node: Node, every: int, count: int) -> Node:
+    now, before = f"floor(t/{every})", f"floor(prev_selected_t/{every})"
+    return node.filter("select", f"between({now},0,{count - 1})*(isnan(prev_selected_t)+gt({now},{before}))")
+
+
+def _shown_in_each(node: Node, every: int) -> Node:
+    """A frame for every interval, also where none begins in it: the one that is still shown there."""
+    node = node.filter("tpad", stop_mode="clone", stop_duration=every + _LAST_SECONDS)
+    # round up: at each second there is the last frame that is not after it
+    node = node.filter("setpts", f"PTS-{_HALF}/TB").filter("fps", fps="1", start_time=0, round="up")
+    return node.filter("select", f"not(mod(n,{every}))") if every > 1 else node
+
+
+def _raw(node: Node, every: int, count: int) -> list[str]:
+    node = node.filter("scale", out_range="pc", out_color_matrix="bt601").filter("format", PIXELS)
+    # a frame's time is the number of its interval, and the name of its file
+    node = node.filter("settb", "1").filter("setpts", f"floor(T/{every})")
+    options = {"c:v": "rawvideo", "frames:v": count, "enc_time_base": 1, "fps_mode": "passthrough", "frame_pts": 1}
+    return compiled(ffmpeg.output(node, "%d.raw", format="image2", **options), *QUIET)
