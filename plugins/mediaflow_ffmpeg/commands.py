@@ -19,6 +19,7 @@ from mediaflow_ffmpeg.clocks import from_middle, from_origin
 from mediaflow_ffmpeg.cutting import RAW, run_of
 from mediaflow_ffmpeg.graph import Node, audio_graph, black, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
+from mediaflow_ffmpeg.looks import measured
 from mediaflow_ffmpeg.x264 import h264_options
 
 MAX_ERROR_RATE: Final = 0.5
@@ -183,13 +184,17 @@ def thumbnail_command(
     at_seconds: float | None,
     *,
     careful: bool = False,
+    looks: bool = False,
 ) -> list[str]:
-    """One frame as a JPEG; None: the first one that decodes. A `careful` command ends at the first error."""
+    """One frame as a JPEG; None: the first one that decodes. A `careful` command ends at the first error, one that
+    `looks` at the picture writes what it saw.
+    """
     if media.video is None:
         raise ValueError("the media has no video")
     # before -i: 0.2 s at any offset, since decoding begins at the key frame before
     seek = {} if at_seconds is None else {"ss": seconds(at_seconds)}
     node = picture(source_input(source, media, **seek)[str(media.video.index)], media.video, *size)
+    node = measured(node) if looks else node
     # JPEG is full range with the BT.601 matrix (JFIF), whatever the video's was
     node = node.filter("scale", out_range="pc", out_color_matrix="bt601").filter("format", "yuvj420p")
     # image2 with one file; q 3 is about 85 % quality

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from mediaflow.plugin import (
     Artifact,
+    Completed,
     Limits,
     MediaInfo,
     NeedsWholeSource,
@@ -24,10 +25,13 @@ from mediaflow.plugin import (
 )
 from mediaflow_ffmpeg.commands import HERE, thumbnail_command
 from mediaflow_ffmpeg.encoding import failure
+from mediaflow_ffmpeg.looks import FINE, verdict
 from mediaflow_ffmpeg.params import Number, problems
 
 FILE_NAME: Final = "thumbnail.jpg"
 DEFAULT_MAX_SIDE: Final = 1280
+MORE_TRIES: Final = 4
+"""Each takes about as long as the first one: 0.2 s."""
 _LIMITS: Final = Limits(wall_seconds=120, file_bytes=64 * 1024 * 1024)
 _JPEG_MARKS: Final = (b"\xff\xd8\xff", b"\xff\xd9")
 
@@ -37,7 +41,8 @@ PARAMS: Final = (Number("max_side", 16, 4096, whole=True), Number("at_seconds", 
 class Thumbnail:
     """A JPEG whose longer side has at most `max_side` pixels (1280). Optional: a video without one is still a video.
 
-    It shows what a viewer sees `at_seconds` into the presentation; without that, a moment past the opening.
+    It shows what a viewer sees `at_seconds` into the presentation; without that, a moment past the opening, or a later
+    one where that is black, of one shade or blurred.
     """
 
     name = "image.thumbnail"
@@ -51,31 +56,53 @@ class Thumbnail:
         size = picture_size(media.video.display_size, spec.params.get("max_side", DEFAULT_MAX_SIDE))
         wished = spec.params.get("at_seconds")
         at = seek_seconds(media, media.video, wished)
-        params, reads = {"width": size[0], "height": size[1], "at_seconds": at}, Reads(max(0.0, at), at + 1)
+        later = later_seconds(media.video, at) if wished is None else []
+        params = {"width": size[0], "height": size[1], "at_seconds": at, "later_seconds": later}
+        reads = Reads(max(0.0, at), at + 1)
         return [PlannedTask("thumbnail", params, weight=0.5, optional=True, makes=(FILE_NAME,), reads=reads)]
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
-        if task.media.video is None:
+        video = task.media.video
+        if video is None:
             raise TaskFailed("A thumbnail was planned for media without video.", code="job.bad_task")
-        size = (int(task.params["width"]), int(task.params["height"]))
-        target = workspace.directory / FILE_NAME
-        for at_seconds in (float(task.params["at_seconds"]), None):
-            argv = thumbnail_command(
-                task.media, workspace.source, HERE / FILE_NAME, size, at_seconds, careful=workspace.partial
-            )
-            completed = workspace.processes.run(
-                argv, reads=[workspace.source], writes=workspace.directory, limits=_LIMITS
-            )
-            if workspace.partial and completed.returncode != 0:
+        later = [float(each) for each in task.params.get("later_seconds", [])]
+        best: tuple[int, bytes] | None = None
+        for at_seconds in (float(task.params["at_seconds"]), *later, None):
+            if at_seconds is None and best is not None:
+                break
+            completed, picture = _taken(task, workspace, at_seconds, looks=bool(later))
+            if workspace.partial and (completed.returncode != 0 or picture is None):
                 raise NeedsWholeSource("The picture can't be made of a part of the source.")
-            # ffmpeg ends well without a picture when nothing decodes after the seek
-            if target.is_file() and is_jpeg(target.read_bytes()):
-                workspace.progress(1.0)
-                length = target.stat().st_size
-                return [Artifact(FILE_NAME, "thumbnail", "image/jpeg", length, width=size[0], height=size[1])]
+            if picture is None:
+                continue
+            seen = verdict(completed.stdout)
+            if best is None or seen < best[0]:
+                best = (seen, picture)
+            if seen == FINE:
+                break
             if workspace.partial:
-                raise NeedsWholeSource("No picture is where it is looked for; it is looked for elsewhere.")
-        raise failure(completed, task.media, task.media.video.index, workspace)
+                raise NeedsWholeSource("There is nothing to see in the picture; another one is looked for elsewhere.")
+        if best is None:
+            raise failure(completed, task.media, video.index, workspace)
+        (workspace.directory / FILE_NAME).write_bytes(best[1])
+        workspace.progress(1.0)
+        width, height = int(task.params["width"]), int(task.params["height"])
+        return [Artifact(FILE_NAME, "thumbnail", "image/jpeg", len(best[1]), width=width, height=height)]
+
+
+def _taken(
+    task: StepTask, workspace: Workspace, at_seconds: float | None, *, looks: bool
+) -> tuple[Completed, bytes | None]:
+    """The picture of that moment. ffmpeg ends well without one when nothing decodes after the seek."""
+    size = (int(task.params["width"]), int(task.params["height"]))
+    target = workspace.directory / FILE_NAME
+    target.unlink(missing_ok=True)
+    argv = thumbnail_command(
+        task.media, workspace.source, HERE / FILE_NAME, size, at_seconds, careful=workspace.partial, looks=looks
+    )
+    completed = workspace.processes.run(argv, reads=[workspace.source], writes=workspace.directory, limits=_LIMITS)
+    data = target.read_bytes() if target.is_file() else b""
+    return completed, data if is_jpeg(data) else None
 
 
 def seek_seconds(media: MediaInfo, video: VideoStream, at_seconds: float | None) -> float:
@@ -97,6 +124,15 @@ def seek_seconds(media: MediaInfo, video: VideoStream, at_seconds: float | None)
 def thumbnail_seconds(duration_seconds: float) -> float:
     """Past opening logos and black, before the end: min(max(10 %, 3 s), min(20 %, 30 s)) of the duration."""
     return min(max(0.1 * duration_seconds, 3.0), min(0.2 * duration_seconds, 30.0))
+
+
+def later_seconds(video: VideoStream, at_seconds: float) -> list[float]:
+    """Where to look when there is nothing to see at that time: twice as far into the video, and so on (30 s, 1 min, 2
+    min, ...: who sees a film's poster is not told its end).
+    """
+    into = at_seconds - video.start_seconds
+    places = (into * 2**number for number in range(1, MORE_TRIES + 1))
+    return [round(video.start_seconds + place, 6) for place in places if 0 < place <= 0.9 * video.duration_seconds]
 
 
 def picture_size(display_size: tuple[int, int], max_side: int) -> tuple[int, int]:

@@ -70,7 +70,8 @@ def thumbnail(media: MediaInfo) -> list[str]:
     spec = StepSpec("image.thumbnail")
     params = Thumbnail().plan(media, spec, web(spec))[0].params
     size = (params["width"], params["height"])
-    return thumbnail_command(media, SOURCE, OUT / "thumbnail.jpg", size, params["at_seconds"])
+    looks = bool(params["later_seconds"])
+    return thumbnail_command(media, SOURCE, OUT / "thumbnail.jpg", size, params["at_seconds"], looks=looks)
 
 
 def tiles(media: MediaInfo, *, key_frames: bool) -> list[str]:
