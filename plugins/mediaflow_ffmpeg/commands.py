@@ -125,7 +125,8 @@ def audio_command(
     if job.exact_samples is not None:
         return _cut_audio_command(job, media, source, directory, careful=careful)
     stream = source_input(source, media, **from_origin(job.origin_seconds))[str(index)]
-    nodes = audio_graph(stream, job.renditions, by_count=job.by_count, pad_seconds=job.pad_seconds)
+    channels = channels_of(media, index)
+    nodes = audio_graph(stream, job.renditions, channels=channels, by_count=job.by_count, pad_seconds=job.pad_seconds)
     names = [rendition.name for rendition in job.renditions]
     options: dict[str, Any] = {
         "c:a": "aac",
@@ -148,6 +149,7 @@ def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory:
     nodes = audio_graph(
         source_input(source, media, **clock)[str(index)],
         job.renditions,
+        channels=channels_of(media, index),
         by_count=job.by_count,
         samples=range(run.begin, run.end),
         sought=sought,
@@ -200,6 +202,11 @@ def thumbnail_command(
     # image2 with one file; q 3 is about 85 % quality
     output = ffmpeg.output(node, str(target), format="image2", update=1, **{"frames:v": 1, "q:v": 3, "c:v": "mjpeg"})
     return compiled(output, *QUIET, *(_CAREFUL if careful else ()))
+
+
+def channels_of(media: MediaInfo, index: int) -> int:
+    """Of the stream with that index."""
+    return next((stream.channels for stream in media.audio_streams if stream.index == index), 2)
 
 
 def decode_command(file: Path) -> list[str]:
