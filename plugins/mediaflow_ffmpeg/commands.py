@@ -17,8 +17,9 @@ from mediaflow.plugin import (
 from mediaflow_ffmpeg.argv import ONE_THREAD, QUIET, compiled, safe
 from mediaflow_ffmpeg.clocks import from_middle, from_origin
 from mediaflow_ffmpeg.cutting import RAW, run_of
-from mediaflow_ffmpeg.graph import Node, audio_graph, black, picture, seconds, video_graph
+from mediaflow_ffmpeg.graph import Node, black, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
+from mediaflow_ffmpeg.soundgraph import audio_graph
 from mediaflow_ffmpeg.looks import measured
 from mediaflow_ffmpeg.x264 import h264_options
 

@@ -8,28 +8,15 @@ from typing import Any, Final
 
 import ffmpeg
 
-from mediaflow.plugin import AudioRendition, SegmentGrid, VideoRendition, VideoStream
+from mediaflow.plugin import SegmentGrid, VideoRendition, VideoStream
 from mediaflow_ffmpeg.colour import Colours, output_colours
 from mediaflow_ffmpeg.light import exposure
 
 Node = Any
 """A stream of ffmpeg-python, which ships no types."""
 
-PAD_SAMPLES: Final = 4096
-"""Decoders give a frame or two more or less than packets promise."""
 SCALER: Final = "bicubic"
 """Measured: bilinear and fast_bilinear cost 5-23 VMAF points for 1 % of the CPU, lanczos gains 0.2-2.1."""
-
-LIMITER: Final = {
-    # Surround is mixed down as ITU-R BS.775-4 says (front and 0.7 of centre and surround each), so that dialogue keeps
-    # its level beside other films: where all of it is loud, that is up to 7.7 dB more than there is room for.
-    "limit": 0.891,
-    # no gain beyond that
-    "level": 0,
-    # nothing is late by what it looks ahead
-    "latency": 1,
-}
-"""Loudest samples 1 dB below full scale: coding adds as much again."""
 
 
 def seconds(value: Fraction | float) -> str:
@@ -162,47 +149,3 @@ def _input_tags(video: VideoStream) -> dict[str, str]:
 def _output_tags() -> dict[str, str]:
     # error diffusion: from 10 bits to 8 without bands
     return {"matrix": "bt709", "primaries": "bt709", "transfer": "bt709", "range": "tv", "dither": "error_diffusion"}
-
-
-def audio_graph(
-    source: Node,
-    renditions: Sequence[AudioRendition],
-    *,
-    channels: int = 2,
-    by_count: bool = False,
-    pad_seconds: float | None = None,
-    samples: range | None = None,
-    sought: bool = False,
-    padded: bool = False,
-) -> list[Node]:
-    """One node for each rendition, all from one decode and one resampling, of a source of so many `channels`.
-
-    `by_count` tells the time by counting samples, for sources whose timestamps are nonsense. What is shorter than
-    `pad_seconds` ends with silence. Of `samples` of the presentation, just those come out if no more than `PAD_SAMPLES`
-    are missing in the end, or any number with `padded`; decoding began only shortly before them with `sought`.
-    """
-    first = renditions[0]
-    if by_count:
-        source = source.filter("asetpts", "STARTPTS+N/SR/TB")
-    # async=1 fills gaps with silence and cuts overlaps; first_pts=0 leads audio that begins late in with silence.
-    # Without them, what is missing would move all that follows to an earlier time, away from the picture.
-    begin = samples.start if samples is not None and sought else 0
-    if begin:
-        # `first_pts` counts samples of the filter's input
-        source = source.filter("aresample", first.sample_rate_hz)
-    node = source.filter("aresample", first.sample_rate_hz, **{"async": 1, "first_pts": begin})
-    layout = "mono" if first.channels == 1 else "stereo"
-    # fltp: integers would be made quieter by 7.7 dB when six channels become two, and limited again and again
-    node = node.filter("aformat", sample_fmts="fltp", sample_rates=first.sample_rate_hz, channel_layouts=layout)
-    if channels > first.channels:
-        node = node.filter("alimiter", **LIMITER)
-    if pad_seconds is not None:
-        node = node.filter("apad", whole_dur=seconds(pad_seconds))
-    if samples is not None:
-        start, end = samples.start - begin, samples.stop - begin
-        node = node.filter("apad", **({"whole_len": end} if padded else {"pad_len": PAD_SAMPLES}))
-        node = node.filter("atrim", end_sample=end, **({"start_sample": start} if start else {}))
-    if len(renditions) == 1:
-        return [node]
-    split = node.filter_multi_output("asplit", len(renditions))
-    return [split[number] for number in range(len(renditions))]
