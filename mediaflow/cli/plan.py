@@ -102,6 +102,7 @@ def _document(media: MediaInfo, profile: Profile, encode: EncodePlan, tasks: Pla
         "plan": dump(encode),
         "tasks": [{**dump(task), **more} for (_, task), more in zip(tasks, told_tasks, strict=True)],
         "manifests": list(profile.manifests),
+        "downloads": list(profile.downloads),
     }
 
 

@@ -69,6 +69,11 @@ def asset_prefix(asset_id: str) -> str:
     return f"assets/{asset_id}/"
 
 
+def prefix_of(key: str) -> str:
+    """The prefix of the asset that a key is of."""
+    return "/".join(key.split("/", 2)[:2]) + "/"
+
+
 def attempt_path(generation: int, task_name: str, attempt: int) -> str:
     """The path, below the asset's prefix, of what one attempt of one task made: `g1/video-0.1`. Never used twice."""
     return f"g{generation}/{task_name}.{attempt}"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mediaflow.domain.downloads import DownloadFormat
+
 When = Literal["eager", "on_demand"]
 """A rendition is made before anybody asks for it, or a piece at a time when somebody watches it."""
 
@@ -37,8 +39,9 @@ class StepSpec:
 class Profile:
     """`segment_seconds` is the wished segment length; the planner rounds it to whole frames and GOPs.
 
-    `manifests` are names of manifest formats. For messages: `source` is the file that the profile came from, `lines`
-    tells where in it a member is (`steps[0].params.crf` -> 12).
+    `manifests` are names of manifest formats; viewers can keep each rendition as a file of the forms in `downloads`.
+    For messages: `source` is the file that the profile came from, `lines` tells where in it a member is
+    (`steps[0].params.crf` -> 12).
     """
 
     name: str
@@ -48,5 +51,6 @@ class Profile:
     ladder: tuple[Rung, ...]
     steps: tuple[StepSpec, ...]
     manifests: tuple[str, ...]
+    downloads: tuple[DownloadFormat, ...] = ()
     source: str = ""
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)

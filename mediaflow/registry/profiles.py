@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from mediaflow.domain.containment import contained
+from mediaflow.domain.downloads import DownloadFormat
 from mediaflow.domain.profile import Profile, Rung, StepSpec, When
 from mediaflow.domain.suggest import suggestion
 from mediaflow.domain.telling import cause
@@ -49,6 +50,7 @@ SCHEMA: Final[dict[str, Any]] = {
         "ladder": {"type": "array", "items": _RUNG, "maxItems": 20},
         "steps": {"type": "array", "items": _STEP, "minItems": 1, "maxItems": 50},
         "manifests": {"type": "array", "items": {"type": "string"}, "maxItems": 20},
+        "downloads": {"type": "array", "items": {"enum": list(get_args(DownloadFormat))}, "maxItems": 1},
     },
 }
 """JSON Schema 2020-12 of a profile file; the guide in plugins/README.md says the same in words."""
@@ -225,6 +227,7 @@ def _profile(parsed: YamlValues, source: str) -> Profile:
         ladder=tuple(_rung(entry) for entry in value.get("ladder", [])),
         steps=tuple(StepSpec(entry["step"], entry.get("params", {})) for entry in value["steps"]),
         manifests=tuple(value["manifests"]),
+        downloads=tuple(value.get("downloads", ())),
         source=source,
         lines=parsed.lines,
     )

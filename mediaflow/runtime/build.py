@@ -33,6 +33,7 @@ from mediaflow.services.access.tokens import OutsideTokens, Tokens
 from mediaflow.services.access.users import LocalUsers
 from mediaflow.services.assets.asset_cache import AssetReader
 from mediaflow.services.assets.purge import Purge
+from mediaflow.services.delivery.composing import Composing
 from mediaflow.services.delivery.crowding import LEAST_VIEWERS, VIEWERS_PER_CORE, Crowding
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_options import stream_options
@@ -180,7 +181,8 @@ def _delivery(on: Ground, tokens: StreamTokens, assets: AssetReader) -> Delivery
     watching = Watching(on.database, noted_every_seconds(on.settings.stream_bucket_seconds))
     cores = worker_units(on.settings) * on.settings.worker_processes
     crowding = Crowding(on.database, on.settings.demand_viewers or max(LEAST_VIEWERS, VIEWERS_PER_CORE * cores))
-    return Delivery(on.database, on.storage, tokens, on.settings, options, assets, watching, crowding)
+    composing = Composing(on.storage)
+    return Delivery(on.database, on.storage, tokens, on.settings, composing, options, assets, watching, crowding)
 
 
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:

@@ -206,9 +206,11 @@ def _lay_out(runtime: LocalRuntime, asset: Asset, published: Publication, out: P
     for each in here:
         _write(out / each.manifest.path, iter([each.manifest.body.encode()]))
     entries = {each.format: each.manifest.path for each in here if each.manifest.entry}
+    # what is put together of segments while it is sent is no file
     outputs = [
         {**_told(o), "path": entries[o.name] if o.kind == "manifest" else layout.places[o.path]}
         for o in published.outputs
+        if o.kind == "manifest" or o.path in layout.places
     ]
     document = _asset_document(asset, published, entries, outputs)
     (out / ASSET_FILE).write_text(json.dumps(document, indent=2) + "\n")

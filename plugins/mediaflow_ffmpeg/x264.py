@@ -21,7 +21,7 @@ PRESET_COST: Final = {
     "veryslow": 15.0,
 }
 """CPU time against veryfast (measured up to medium)."""
-_CRF: Final = ((480, 17.0), (720, 19.0), (1080, 21.0), (2160, 24.0))
+_CRF: Final = ((480, 20.0), (720, 19.0), (1080, 21.0), (2160, 24.0))
 """Lines of a picture, and the CRF at which the most difficult of six clips is as good as one that was made in twice the
 time with the rung's whole bit rate. The fewer lines, the more each is enlarged, and its errors with it.
 """

@@ -16,6 +16,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.persistence import open_database
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.trash import Trash
+from mediaflow.services.delivery.composing import Composing
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.ports import Increment
@@ -63,7 +64,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     database = open_database(f"sqlite:{tmp_path / 'test.db'}")
     settings = Settings()
     tokens = StreamTokens(KEY, settings.stream_bucket_seconds)
-    yield House(Delivery(database, LocalStorage(tmp_path / "objects"), tokens, settings))
+    yield House(Delivery(database, storage := LocalStorage(tmp_path / "objects"), tokens, settings, Composing(storage)))
     database.close()
 
 

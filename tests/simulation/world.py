@@ -15,6 +15,7 @@ from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.purge import Purge
 from mediaflow.services.assets.reprocess import Reprocess
 from mediaflow.services.assets.trash import Trash
+from mediaflow.services.delivery.composing import Composing
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.demand import Demand
 from mediaflow.services.delivery.stream_tokens import StreamTokens
@@ -171,7 +172,7 @@ class Node:
     def delivery(self) -> Delivery:
         tokens = StreamTokens(bytes(32), SETTINGS.stream_bucket_seconds, self.database.now)
         watching = Watching(self.database, noted_every_seconds(SETTINGS.stream_bucket_seconds))
-        return Delivery(self.database, self.storage, tokens, SETTINGS, watching=watching)
+        return Delivery(self.database, self.storage, tokens, SETTINGS, Composing(self.storage), watching=watching)
 
     @cached_property
     def demand(self) -> Demand:

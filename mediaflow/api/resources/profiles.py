@@ -40,6 +40,7 @@ class ProfileSchema(Schema):
     ladder = fields.List(fields.Nested(RungSchema), required=True)
     steps = fields.List(fields.Nested(StepSchema), required=True)
     manifests = fields.List(fields.String(), required=True)
+    downloads = fields.List(fields.String(), required=True)
 
 
 class ProfileListSchema(Schema):
@@ -68,4 +69,5 @@ def _document(profile: Profile) -> dict[str, Any]:
         "ladder": list(profile.ladder),
         "steps": [{"step": spec.step, "params": dict(spec.params)} for spec in profile.steps],
         "manifests": list(profile.manifests),
+        "downloads": list(profile.downloads),
     }

@@ -222,6 +222,7 @@ def asset_document(
     there are of each rendition while not all of them are.
     """
     here = absolute(f"{BASE}/assets/{asset.id}")
+    downloads = _downloads(playback)
     return {
         **public_document(asset, playback),
         "owner": asset.owner,
@@ -236,7 +237,7 @@ def asset_document(
         "filename": asset.filename,
         "profile": asset.profile,
         "media": asset.media,
-        "renditions": [_rendition(each, made) for each in (asset.shown.renditions if asset.shown else ())],
+        "renditions": [_rendition(each, made, downloads) for each in (asset.shown.renditions if asset.shown else ())],
         "poster_seconds": asset.poster_seconds,
         "links": {
             "self": here,
@@ -259,11 +260,22 @@ def viewers_document(document: dict[str, Any]) -> dict[str, Any]:
     return document | hidden
 
 
-def _rendition(rendition: Mapping[str, Any], made: Mapping[str, int]) -> dict[str, Any]:
-    names = ("name", "width", "height", "frame_rate", "bitrate_bps", "codecs", "segments", "mp4_url")
+def _rendition(
+    rendition: Mapping[str, Any], made: Mapping[str, int], downloads: Mapping[str, str | None]
+) -> dict[str, Any]:
+    names = ("name", "width", "height", "frame_rate", "bitrate_bps", "codecs", "segments")
     facts = {name: rendition.get(name) for name in names}
     return {
         **facts,
         "when": rendition.get("when", "eager"),
         "segments_ready": made.get(rendition["name"], facts["segments"]),
+        "mp4_url": downloads.get(rendition["name"]),
     }
+
+
+def _downloads(playback: Playback | None) -> dict[str, str | None]:
+    """The addresses of renditions as files to keep, by their names."""
+    if playback is None:
+        return {}
+    kept = ((output, *output.name.rpartition(".")) for output in playback.outputs if output.kind == "download")
+    return {name: absolute(playback.path(output)) for output, name, _, end in kept if end in ("mp4", "m4a")}

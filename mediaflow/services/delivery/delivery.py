@@ -21,6 +21,7 @@ from mediaflow.services.access.permissions import watchable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.assets.asset_cache import AssetReader, look
 from mediaflow.services.delivery.awaiting import NotMade
+from mediaflow.services.delivery.composing import Composing
 from mediaflow.services.delivery.crowding import Beginner, Crowding
 from mediaflow.services.delivery.stream_options import StreamOptions
 from mediaflow.services.delivery.stream_tokens import StreamTokens
@@ -84,7 +85,7 @@ class StreamFile:
     """A published file. Its content never changes, so that `etag` needs no look at it.
 
     `max_age_seconds` is how long others may keep it without asking again. With `attached`, browsers keep it under that
-    name and don't open it. With `internal_path`, nginx sends it.
+    name and don't open it. With `internal_path`, nginx sends it. What is `composed` lies in several objects.
     """
 
     key: str
@@ -95,6 +96,7 @@ class StreamFile:
     max_age_seconds: int
     attached: str | None = None
     internal_path: str | None = None
+    composed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ class Delivery:
     storage: Storage
     stream_tokens: StreamTokens
     settings: Settings
+    composing: Composing
     options: StreamOptions = field(default_factory=StreamOptions)
     assets: AssetReader | None = None
     watching: Watching | None = None
@@ -199,6 +202,8 @@ class Delivery:
         found = self.storage.stat(place.key)
         if found is None:
             raise _no_file()
+        if place.kind == "composed":
+            return self._composed(place)
         prefix = self.options.accel_prefix
         return StreamFile(
             key=place.key,
@@ -211,12 +216,21 @@ class Delivery:
             internal_path=prefix + quote(place.key) if prefix else None,
         )
 
+    def _composed(self, place: Place) -> StreamFile:
+        size = self.composing.size_bytes(place.key, keys.prefix_of(place.key))
+        etag, max_age = derived_id(place.key, size), self._max_age(place)
+        return StreamFile(
+            place.key, size, place.content_type, etag, place.shared, max_age, place.attached, composed=True
+        )
+
     def open(self, token: str, asset_id: str, path: str) -> StreamFile:
         """The published file at that path; NotFound for whatever is wrong, without saying what."""
         return self.file(self.admit(token, asset_id, path))
 
     def read(self, file: StreamFile, *, offset: int, length: int) -> Iterator[bytes]:
         """Part of a file, in blocks of at most 1 MiB."""
+        if file.composed:
+            return self.composing.read(file.key, keys.prefix_of(file.key), offset=offset, length=length)
         return self.storage.read(file.key, offset=offset, length=length)
 
     def _max_age(self, place: Place) -> int:
@@ -238,7 +252,7 @@ def _nginx_etag(found: ObjectInfo) -> str:
 
 def _attached(what: FileType, path: str) -> str | None:
     """The name under which the file is kept; None when a browser may show it."""
-    if what.kind in ("download", "file") or not is_shown(what.content_type):
+    if what.kind in ("download", "composed", "file") or not is_shown(what.content_type):
         return _UNSAFE.sub("_", path.rpartition("/")[2])
     return None
 

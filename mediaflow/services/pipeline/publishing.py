@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mediaflow.domain import keys
@@ -13,6 +13,7 @@ from mediaflow.domain.publication import Files, Publication
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import Storage
 from mediaflow.services.changing import kept_busy, until_done
+from mediaflow.services.pipeline.downloads import Downloads
 from mediaflow.services.pipeline.fitting import check_made
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
@@ -52,15 +53,17 @@ class Publishing:
         self._verify_stored(asset, produced)
         presentation, outputs = build_presentation(produced), outputs_of(produced)
         path = keys.attempt_path(task.generation, task.name, task.attempt)
-        formats = self.plugins.profiles[self.documents.job(task).profile or ""].manifests
-        written = self.rendering.write(asset.id, path, presentation, formats)
+        profile = self.plugins.profiles[self.documents.job(task).profile or ""]
+        written = self.rendering.write(asset.id, path, presentation, profile.manifests)
+        downloads, types = Downloads(self.storage).write(asset.id, path, presentation, profile.downloads)
+        written_files = replace(written.files, types={**written.files.types, **types})
         presented = (*presentation.video, *presentation.audio)
         on_demand = {r.track.name: len(r.segments) for r in presented if r.foretold is not None}
         publication = Publication(
             generation=task.generation,
-            outputs=(*written.outputs, *outputs),
+            outputs=(*written.outputs, *outputs, *downloads),
             fewer=written.fewer,
-            files=(*(made := files_of(produced)), written.files, *_awaited(task.generation, on_demand)),
+            files=(*(made := files_of(produced)), written_files, *_awaited(task.generation, on_demand)),
             duration_seconds=round(presentation.duration_seconds, 3),
             sources=(sources := tuple(source.path for source in produced)),
             lent=tuple(f.prefix.rstrip("/") for f in made if f.prefix.rstrip("/") not in sources),
