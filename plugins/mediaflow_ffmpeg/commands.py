@@ -19,8 +19,8 @@ from mediaflow_ffmpeg.clocks import from_middle, from_origin
 from mediaflow_ffmpeg.cutting import RAW, run_of
 from mediaflow_ffmpeg.graph import Node, black, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
-from mediaflow_ffmpeg.soundgraph import audio_graph
 from mediaflow_ffmpeg.looks import measured
+from mediaflow_ffmpeg.soundgraph import audio_graph
 from mediaflow_ffmpeg.x264 import h264_options
 
 MAX_ERROR_RATE: Final = 0.5
