@@ -28,6 +28,7 @@ from mediaflow.plugin import (
 from mediaflow_ffmpeg.commands import AGAIN, HERE, SOUND_MARGIN_SECONDS, audio_command
 from mediaflow_ffmpeg.encoding import check_ends, encode
 from mediaflow_ffmpeg.jobs import AudioJob
+from mediaflow_ffmpeg.onekind import of_one_kind
 from mediaflow_ffmpeg.opening import FRAME_SAMPLES, can_be_foretold
 from mediaflow_ffmpeg.params import problems
 from mediaflow_ffmpeg.seeking import can_be_sought
@@ -77,17 +78,35 @@ class AacAudio:
         index = task.media.audio.index if job.stream_index is None else job.stream_index
         if job.exact_samples is not None:
             return make_foretold(job, task.media, index, workspace)
-        tracks = _encoded(job, task.media, index, workspace, HERE)
-        # seen: an AVI whose clock runs a hundred times too fast, so that all but 20 ms looked like overlap
-        if too_short(tracks[0].duration_seconds, job.expected_seconds):
-            tracks = _encoded(replace(job, by_count=True), task.media, index, workspace, AGAIN)
-        # the encoder's own delay (one frame) lies before the presentation's start, and a boundary between two frames
-        check_spacing(tracks, job.segment_seconds, 2 * FRAME_SAMPLES / job.rate_hz)
-        check_length(tracks[0].duration_seconds, job.expected_seconds)
+        tracks = _whole(job, task.media, index, workspace)
         check_ends(tracks[-1], workspace)
         groups = job.groups or (None,) * len(tracks)
         named = zip(tracks, groups, strict=True)
         return [found for track, group in named for found in track.artifacts(describe(job, group, track))]
+
+
+def _whole(job: AudioJob, media: MediaInfo, index: int, workspace: Workspace) -> list[WrittenTrack]:
+    """All of the sound, as its packets promise it. TaskFailed or MediaRejected when it can't be made so."""
+    try:
+        tracks = _encoded(job, media, index, workspace, HERE)
+        # seen: an AVI whose clock runs a hundred times too fast, so that all but 20 ms looked like overlap
+        if too_short(tracks[0].duration_seconds, job.expected_seconds):
+            tracks = _encoded(replace(job, by_count=True), media, index, workspace, AGAIN)
+        _check(job, tracks)
+    except TaskFailed as error:
+        if error.code != "job.bad_output":
+            raise
+        # its rate or channels change midway, or it is our mistake: then it fails again
+        alike = of_one_kind(job, media, index, workspace)
+        tracks = _encoded(alike.job, alike.media, 0, alike.workspace, AGAIN)
+        _check(job, tracks)
+    return tracks
+
+
+def _check(job: AudioJob, tracks: Sequence[WrittenTrack]) -> None:
+    # the encoder's own delay (one frame) lies before the presentation's start, and a boundary between two frames
+    check_spacing(tracks, job.segment_seconds, 2 * FRAME_SAMPLES / job.rate_hz)
+    check_length(tracks[0].duration_seconds, job.expected_seconds)
 
 
 def _encoded(

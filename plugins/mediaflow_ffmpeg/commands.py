@@ -20,7 +20,7 @@ from mediaflow_ffmpeg.cutting import RAW, run_of
 from mediaflow_ffmpeg.graph import Node, black, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.looks import measured
-from mediaflow_ffmpeg.soundgraph import audio_graph
+from mediaflow_ffmpeg.soundgraph import audio_graph, mixed_down
 from mediaflow_ffmpeg.x264 import h264_options
 
 MAX_ERROR_RATE: Final = 0.5
@@ -203,6 +203,23 @@ def thumbnail_command(
     # image2 with one file; q 3 is about 85 % quality
     output = ffmpeg.output(node, str(target), format="image2", update=1, **{"frames:v": 1, "q:v": 3, "c:v": "mjpeg"})
     return compiled(output, *QUIET, *(_CAREFUL if careful else ()))
+
+
+def one_kind_command(job: AudioJob, media: MediaInfo, source: Path, stream_index: int, target: Path) -> list[str]:
+    """Decodes one stream of sound into PCM of the job's rate and channels, each sample at its time."""
+    stream = source_input(source, media, **from_origin(job.origin_seconds))[str(stream_index)]
+    node = mixed_down(stream, job.renditions[0], channels_of(media, stream_index))
+    output = ffmpeg.output(
+        node,
+        str(target),
+        format="matroska",
+        # as it is decoded: what is above full scale is not cut off
+        **{"c:a": "pcm_f32le"},
+        # begins with the presentation: what lies before it is not shifted, and not heard
+        avoid_negative_ts="disabled",
+        t=seconds(job.limit_seconds),
+    )
+    return compiled(output, *QUIET, *_PROGRESS, *_LENIENT)
 
 
 def channels_of(media: MediaInfo, index: int) -> int:

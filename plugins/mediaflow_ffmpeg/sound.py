@@ -25,6 +25,7 @@ from mediaflow_ffmpeg.commands import AGAIN, HERE, audio_command
 from mediaflow_ffmpeg.cutting import RAW, run_of
 from mediaflow_ffmpeg.encoding import check_ends, encode
 from mediaflow_ffmpeg.jobs import INIT_NAME, AudioJob
+from mediaflow_ffmpeg.onekind import of_one_kind
 from mediaflow_ffmpeg.opening import FRAME_SAMPLES, foretold_sound, sound_segments, sound_starts
 from mediaflow_ffmpeg.pieces import Pieces
 from mediaflow_ffmpeg.streaming import Fits, Streaming
@@ -97,16 +98,26 @@ def _make_run(job: AudioJob, media: MediaInfo, stream_index: int, streaming: Str
         decoded = make(job, again=True)
     if decoded is not None:
         check_length(decoded, whole_seconds)
-        make(replace(job, padded=True), again=True)
+        job = replace(job, padded=True)
+        decoded = make(job, again=True)
+    if decoded is not None:
+        alike = of_one_kind(job, media, stream_index, streaming.workspace)
+        _encode(alike.job, alike.media, 0, streaming, again=True, workspace=alike.workspace)
 
 
 def _encode(
-    job: AudioJob, media: MediaInfo, stream_index: int, streaming: Streaming, *, again: bool = False
+    job: AudioJob,
+    media: MediaInfo,
+    stream_index: int,
+    streaming: Streaming,
+    *,
+    again: bool = False,
+    workspace: Workspace | None = None,
 ) -> Fraction | None:
     """Run ffmpeg once. None when the segments are there in their lengths, else the second of the presentation that the
     sound ends at.
     """
-    workspace, run = streaming.workspace, run_of(job)
+    workspace, run = workspace or streaming.workspace, run_of(job)
     into, names = AGAIN if again else HERE, [rendition.name for rendition in job.renditions]
     pieces = Pieces(workspace.directory / into, workspace.directory, names, job.first, job.count, run.lead)
     pieces.make_room()

@@ -49,7 +49,7 @@ def audio_graph(
         # `first_pts` counts samples of the filter's input
         source = source.filter("aresample", first.sample_rate_hz)
     node = source.filter("aresample", first.sample_rate_hz, **{"async": 1, "first_pts": begin})
-    node = _mixed_down(node, first, channels)
+    node = mixed_down(node, first, channels)
     if pad_seconds is not None:
         node = node.filter("apad", whole_dur=seconds(pad_seconds))
     if samples is not None:
@@ -62,7 +62,8 @@ def audio_graph(
     return [split[number] for number in range(len(renditions))]
 
 
-def _mixed_down(node: Node, rendition: AudioRendition, channels: int) -> Node:
+def mixed_down(node: Node, rendition: AudioRendition, channels: int) -> Node:
+    """In the rendition's channels and rate, of a source of so many `channels`."""
     layout = "mono" if rendition.channels == 1 else "stereo"
     # fltp: integers would be made quieter by 7.7 dB when six channels become two
     node = node.filter("aformat", sample_fmts="fltp", sample_rates=rendition.sample_rate_hz, channel_layouts=layout)
