@@ -22,8 +22,8 @@ PRESET_COST: Final = {
 }
 """CPU time against veryfast (measured up to medium)."""
 _CRF: Final = ((720, 19.5), (1080, 21.0), (2160, 24.0))
-"""Lines of a picture, and the CRF at which even the most difficult of six clips is as good as the plain way makes it, in
-less than half the time. The fewer lines, the more each is enlarged, and its errors with it.
+"""Lines of a picture, and the CRF at which even the most difficult of six clips is as good as the plain way makes it,
+in less than half the time. The fewer lines, the more each is enlarged, and its errors with it.
 """
 _LEAN: Final = {"veryfast": "aq-strength=0.6:rc-lookahead=20:trellis=1"}
 """Beside a preset: 0.7 to 0.8 of the bits at equal VMAF, in the same time. It gives too much to what is flat, looks
