@@ -46,13 +46,15 @@ def vmaf_ffmpeg() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def raw(clip: Path, target: Path, height: int, *, start: float = 0.0, seconds: float | None = None) -> Raw:
-    """A part of a clip at that height, or at its own where it is lower."""
+def raw(clip: Path, target: Path, height: int, *, selected: str | None = None) -> Raw:
+    """A clip at that height, or at its own where it is lower; of its frames those that are `selected` (ffmpeg's filter
+    of that name).
+    """
     width, own, rate = _shape(clip)
     size = (width, own) if own <= height else (round(width * height / own / 2) * 2, height)
-    cut = ["-ss", str(start), *(["-t", str(seconds)] if seconds is not None else [])]
-    scale = f"scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p"
-    command = ["ffmpeg", "-v", "error", "-y", *cut, "-i", str(clip), "-an", "-vf", scale, "-fps_mode", "passthrough"]
+    chosen = f"select='{selected}',setpts=N/({rate})/TB," if selected else ""
+    scale = f"{chosen}scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p"
+    command = ["ffmpeg", "-v", "error", "-y", "-i", str(clip), "-an", "-vf", scale, "-fps_mode", "passthrough"]
     subprocess.run([*command, "-f", "rawvideo", str(target)], check=True)
     return Raw(target, *size, rate)
 
