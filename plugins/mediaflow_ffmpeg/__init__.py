@@ -1,1 +1,1 @@
-"""H.264 and AAC renditions, thumbnails and storyboards, made by ffmpeg."""
+"""H.264 and AAC renditions, thumbnails, storyboards and waveforms, made by ffmpeg."""

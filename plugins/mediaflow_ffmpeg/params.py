@@ -39,7 +39,18 @@ class Number:
         return f"{value!r} is not a {'whole ' if self.whole else ''}number from {self.least:g} to {self.most:g}"
 
 
-def problems(params: Mapping[str, Any], known: Sequence[Choice | Number]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A parameter that is true or false."""
+
+    name: str
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with the value, or None. `yes`, 1 and "true" are neither."""
+        return None if isinstance(value, bool) else f"{value!r} is neither true nor false"
+
+
+def problems(params: Mapping[str, Any], known: Sequence[Choice | Number | Switch]) -> Iterator[str]:
     """A sentence for each parameter that is unknown or has a value that it can't have."""
     by_name = {spec.name: spec for spec in known}
     for name, value in params.items():

@@ -9,6 +9,7 @@ from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.storyboard import Storyboard
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import H264Video
+from mediaflow_ffmpeg.waveform import Waveform
 
 MEDIAFLOW_API = ">=1.0,<2"
 """The versions of the plugin API that this was made for."""
@@ -16,5 +17,5 @@ MEDIAFLOW_API = ">=1.0,<2"
 
 @hookimpl(trylast=True)
 def mediaflow_register_steps() -> Iterable[Step]:
-    """`video.h264`, `audio.aac`, `image.thumbnail` and `image.storyboard`."""
-    return [H264Video(), AacAudio(), Thumbnail(), Storyboard()]
+    """Two that make what is played, and three that make pictures."""
+    return [H264Video(), AacAudio(), Thumbnail(), Storyboard(), Waveform()]

@@ -20,6 +20,7 @@ from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.storyboard import Storyboard
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import H264Video
+from mediaflow_ffmpeg.waveform import Waveform
 
 
 class TestH264Video(StepContract):
@@ -65,6 +66,15 @@ class TestStoryboard(StepContract):
     @pytest.fixture
     def step(self) -> Step:
         return Storyboard()
+
+
+class TestWaveform(StepContract):
+    good_params: ClassVar[Mapping[str, Any]] = {"width": 320, "with_video": True}
+    bad_params: ClassVar[Mapping[str, Any]] = {"width": 100_000, "with_video": "yes"}
+
+    @pytest.fixture
+    def step(self) -> Step:
+        return Waveform()
 
 
 # --- what the contract itself finds

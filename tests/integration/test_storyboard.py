@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 
 import requests
 
+from mediaflow.testing.clips import audio_only
 from tests.integration.service import Service
 from tests.plugins.tiles import telling_seconds, tiles_of
 
@@ -32,3 +33,15 @@ def test_the_storyboard_of_an_asset_shows_each_second_where_it_is(service: Servi
     assert "storyboard" not in playback["thumbnail_url"]
     kinds = {output["name"]: output["kind"] for output in playback["outputs"]}
     assert (kinds["storyboard.vtt"], kinds["storyboard-0.jpg"]) == ("storyboard", "image")
+
+
+def test_sound_alone_has_its_waveform_as_its_picture(service: Service, tmp_path: Path) -> None:
+    clip = audio_only(tmp_path / "sound.m4a", seconds=3.0)
+    for profile in ("audio-only", "web-h264"):
+        asset = service.settled(service.upload(clip, profile=profile, dedup="off").json()["asset_id"])
+
+        playback = service.playback(asset["id"])
+        picture = requests.get(playback["thumbnail_url"], timeout=30)
+        assert (picture.headers["Content-Type"], picture.content[:4]) == ("image/png", b"\x89PNG")
+        assert asset["thumbnail_url"] is not None
+        assert playback["storyboard_url"] is None

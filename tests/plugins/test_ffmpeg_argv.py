@@ -22,7 +22,7 @@ from mediaflow_ffmpeg.commands import (
     thumbnail_command,
     video_command,
 )
-from mediaflow_ffmpeg.images import rendition_tiles_command, sheet_command, tiles_command
+from mediaflow_ffmpeg.images import rendition_tiles_command, sheet_command, tiles_command, waveform_command
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.sound import part_of as sound_part_of
 from mediaflow_ffmpeg.tasks import part_of
@@ -134,6 +134,7 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "tiles-all-frames": lambda: tiles(with_video(**HDR), key_frames=False),
     "tiles-rendition": lambda: rendition_tiles_command(OUT / "some.mp4", (160, 90), 2, 5, key_frames=True),
     "tiles-sheet": lambda: sheet_command(OUT / "sheet.raw", Path("storyboard-0.jpg"), (160, 90), 10, 7),
+    "waveform": lambda: waveform_command(MEDIA, AUDIO.index, SOURCE, Path("waveform.png"), (1280, 720), 8000),
     "decode-own-file": lambda: decode_command(OUT / "check.mp4"),
     "decode-first-video-frame": lambda: decodable_command(MEDIA, SOURCE, VIDEO.index),
     "decode-first-audio-frame": lambda: decodable_command(MEDIA, SOURCE, AUDIO.index),

@@ -37,6 +37,7 @@ def test_the_plugin_offers_three_steps() -> None:
         "audio.aac",
         "image.thumbnail",
         "image.storyboard",
+        "audio.waveform",
     ]
 
 
