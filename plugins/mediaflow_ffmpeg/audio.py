@@ -28,9 +28,10 @@ from mediaflow.plugin import (
 from mediaflow_ffmpeg.commands import AGAIN, HERE, SOUND_MARGIN_SECONDS, audio_command
 from mediaflow_ffmpeg.encoding import check_ends, encode
 from mediaflow_ffmpeg.jobs import AudioJob
+from mediaflow_ffmpeg.measuring import gain_of, make_measured, with_measuring
 from mediaflow_ffmpeg.onekind import of_one_kind
 from mediaflow_ffmpeg.opening import FRAME_SAMPLES, can_be_foretold
-from mediaflow_ffmpeg.params import problems
+from mediaflow_ffmpeg.params import Number, problems
 from mediaflow_ffmpeg.seeking import can_be_sought
 from mediaflow_ffmpeg.sound import describe, make_foretold, part_of, segment_count
 from mediaflow_ffmpeg.streaming import Streaming
@@ -40,16 +41,20 @@ _DECODE_COST: Final = 0.005
 _ENCODE_COST: Final = 0.02
 """Seconds of one core for a second of audio."""
 
+PARAMS: Final = (Number("loudness_lufs", -31, -8),)
+
 
 class AacAudio:
-    """AAC-LC, mono or stereo; takes no parameters: the bit rates come from the ladder."""
+    """AAC-LC, mono or stereo. Parameters: loudness_lufs, what all sound is made as loud as; bit rates come from the
+    ladder.
+    """
 
     name = "audio.aac"
 
     def check(self, params: Mapping[str, Any]) -> Iterable[str]:
-        return problems(params, ())
+        return problems(params, PARAMS)
 
-    def plan(self, media: MediaInfo, spec: StepSpec, profile: Profile) -> Sequence[PlannedTask]:  # noqa: ARG002
+    def plan(self, media: MediaInfo, spec: StepSpec, profile: Profile) -> Sequence[PlannedTask]:
         if media.audio is None:
             return []
         if not any(step.step.startswith("video.") for step in profile.steps):
@@ -61,13 +66,16 @@ class AacAudio:
         origin = origin_seconds(media)
         seconds = max(0.0, media.audio.start_seconds - origin + media.audio.duration_seconds)
         job = AudioJob(plan.audio, plan.segment_seconds, origin, seconds, media.audio.language)
+        job = replace(job, loudness_lufs=spec.params.get("loudness_lufs"))
         others = [_in_another_language(job, stream, media, profile) for stream in media.more_audio]
         if can_be_foretold(media, plan, seconds):
             tasks = _foretold(job, in_parts=can_be_sought(media))
         else:
-            tasks = [_planned("audio", job, 2)]
-        # a film without one of its languages is still a film
-        return [*tasks, *(_planned(f"audio-{_tag(other)}", other, 2, optional=True) for other in others)]
+            tasks = with_measuring(_planned("audio", job, 2), job)
+        for other in others:
+            # a film without one of its languages is still a film
+            tasks += with_measuring(_planned(f"audio-{_tag(other)}", other, 2, optional=True), other)
+        return tasks
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         job = from_json(AudioJob, task.params)
@@ -76,6 +84,10 @@ class AacAudio:
         if task.part is not None:
             job = part_of(job, task.part)
         index = task.media.audio.index if job.stream_index is None else job.stream_index
+        if job.measures:
+            return make_measured(task.name, job, task.media, index, workspace)
+        if job.loudness_lufs is not None:
+            job = replace(job, gain=gain_of(workspace.inputs))
         if job.exact_samples is not None:
             return make_foretold(job, task.media, index, workspace)
         tracks = _whole(job, task.media, index, workspace)
@@ -121,12 +133,18 @@ def _encoded(
 
 
 def _foretold(job: AudioJob, *, in_parts: bool) -> list[PlannedTask]:
-    """The first segment of every rendition, since each goes with some of the pictures, and all of them."""
+    """The first segment of every rendition, since each goes with some of the pictures, and all of them. Of what is to
+    be as loud as wished, the init segments, and all that is made once it is measured.
+    """
+    waits = job.loudness_lufs is not None
+    in_parts = in_parts and not waits
     job = replace(job, exact_samples=round(job.expected_seconds * job.rate_hz), sought=in_parts)
     count = segment_count(job)
     whole = replace(_planned("audio", replace(job, count=count), 1), segments=count if in_parts else 0)
-    first = _planned("audio-first", replace(job, count=1, tells=True), 0)
-    return [replace(first, reads=_reads(job, 1)), replace(whole, reads=_reads(job, count)) if in_parts else whole]
+    whole = replace(whole, reads=_reads(job, count)) if in_parts else whole
+    opens = replace(job, count=0 if waits else 1, tells=True, loudness_lufs=None)
+    first = replace(_planned("audio-first", opens, 0), reads=_reads(job, 1))
+    return [first, *with_measuring(whole, job)]
 
 
 def _reads(job: AudioJob, count: int) -> Reads:

@@ -127,7 +127,9 @@ def audio_command(
         return _cut_audio_command(job, media, source, directory, careful=careful)
     stream = source_input(source, media, **from_origin(job.origin_seconds))[str(index)]
     channels = channels_of(media, index)
-    nodes = audio_graph(stream, job.renditions, channels=channels, by_count=job.by_count, pad_seconds=job.pad_seconds)
+    nodes = audio_graph(
+        stream, job.renditions, channels=channels, gain=job.gain, by_count=job.by_count, pad_seconds=job.pad_seconds
+    )
     names = [rendition.name for rendition in job.renditions]
     options: dict[str, Any] = {
         "c:a": "aac",
@@ -151,6 +153,7 @@ def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory:
         source_input(source, media, **clock)[str(index)],
         job.renditions,
         channels=channels_of(media, index),
+        gain=job.gain,
         by_count=job.by_count,
         samples=range(run.begin, run.end),
         sought=sought,
@@ -203,6 +206,17 @@ def thumbnail_command(
     # image2 with one file; q 3 is about 85 % quality
     output = ffmpeg.output(node, str(target), format="image2", update=1, **{"frames:v": 1, "q:v": 3, "c:v": "mjpeg"})
     return compiled(output, *QUIET, *(_CAREFUL if careful else ()))
+
+
+def loudness_command(job: AudioJob, media: MediaInfo, source: Path, stream_index: int) -> list[str]:
+    """Measures what the job's gain makes of the whole sound; the outcome is on stderr."""
+    stream = source_input(source, media, **from_origin(job.origin_seconds))[str(stream_index)]
+    channels = channels_of(media, stream_index)
+    (node,) = audio_graph(stream, job.renditions[:1], channels=channels, gain=job.gain, by_count=job.by_count)
+    # verbose: nothing of single frames, which would be told as `info`
+    node = node.filter("ebur128", peak="true", framelog="verbose")
+    output = ffmpeg.output(node, "-", format="null", t=seconds(job.limit_seconds))
+    return compiled(output, *QUIET, "-loglevel", "info", *_PROGRESS, *_LENIENT)
 
 
 def one_kind_command(job: AudioJob, media: MediaInfo, source: Path, stream_index: int, target: Path) -> list[str]:

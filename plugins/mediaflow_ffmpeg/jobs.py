@@ -129,6 +129,17 @@ class VideoJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """What each sample is multiplied by, in dB, and whether a limiter follows."""
+
+    db: float
+    limited: bool
+
+
+NO_GAIN = Gain(0.0, limited=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AudioJob:
     """The whole audio in every rendition. `expected_seconds` is what the source should give, from the origin on.
 
@@ -139,6 +150,8 @@ class AudioJob:
     segment is told of when it is whole. Of its segments `count` are made from number `first` on. What opens a
     presentation, and what makes a part of it, `tells` of all of them. With `sought`, decoding begins shortly before the
     part. `by_count` tells the time by counting samples.
+
+    `loudness_lufs` is what all of it is to be as loud as, by a `gain` that a task of its own `measures`.
     """
 
     renditions: tuple[AudioRendition, ...]
@@ -155,6 +168,9 @@ class AudioJob:
     tells: bool = False
     sought: bool = False
     by_count: bool = False
+    loudness_lufs: float | None = None
+    measures: bool = False
+    gain: Gain = NO_GAIN
 
     @property
     def rate_hz(self) -> int:

@@ -7,6 +7,8 @@ from typing import Final
 
 from mediaflow.plugin import AudioRendition
 from mediaflow_ffmpeg.graph import Node, seconds
+from mediaflow_ffmpeg.jobs import NO_GAIN, Gain
+from mediaflow_ffmpeg.loudness import PEAK_DBTP
 
 PAD_SAMPLES: Final = 4096
 """Decoders give a frame or two more or less than packets promise."""
@@ -27,6 +29,7 @@ def audio_graph(
     renditions: Sequence[AudioRendition],
     *,
     channels: int = 2,
+    gain: Gain = NO_GAIN,
     by_count: bool = False,
     pad_seconds: float | None = None,
     samples: range | None = None,
@@ -49,7 +52,7 @@ def audio_graph(
         # `first_pts` counts samples of the filter's input
         source = source.filter("aresample", first.sample_rate_hz)
     node = source.filter("aresample", first.sample_rate_hz, **{"async": 1, "first_pts": begin})
-    node = mixed_down(node, first, channels)
+    node = _raised(mixed_down(node, first, channels), first, gain)
     if pad_seconds is not None:
         node = node.filter("apad", whole_dur=seconds(pad_seconds))
     if samples is not None:
@@ -68,3 +71,15 @@ def mixed_down(node: Node, rendition: AudioRendition, channels: int) -> Node:
     # fltp: integers would be made quieter by 7.7 dB when six channels become two
     node = node.filter("aformat", sample_fmts="fltp", sample_rates=rendition.sample_rate_hz, channel_layouts=layout)
     return node.filter("alimiter", **LIMITER) if channels > rendition.channels else node
+
+
+def _raised(node: Node, rendition: AudioRendition, gain: Gain) -> Node:
+    """As loud as wished; after the down-mix, which is what was measured."""
+    if gain.db:
+        node = node.filter("volume", f"{gain.db}dB", precision="float")
+    if gain.limited:
+        # a peak lies between samples, too (ITU-R BS.1770-4, annex 2): four times as many have nearly all of it
+        node = node.filter("aresample", 4 * rendition.sample_rate_hz)
+        node = node.filter("alimiter", **{**LIMITER, "limit": round(10 ** (PEAK_DBTP / 20), 4)})
+        node = node.filter("aresample", rendition.sample_rate_hz)
+    return node

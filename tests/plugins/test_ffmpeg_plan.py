@@ -12,6 +12,7 @@ from mediaflow.plugin import MediaInfo, StepSpec, origin_seconds
 from mediaflow.plugin.wire import load
 from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
+from mediaflow_ffmpeg.params import problems
 from mediaflow_ffmpeg.plugin import mediaflow_register_steps
 from mediaflow_ffmpeg.thumbnail import Thumbnail, picture_size, thumbnail_seconds
 from mediaflow_ffmpeg.video import H264Video
@@ -61,7 +62,12 @@ def test_a_wrong_parameter_is_named_with_its_value_and_the_way_out(params: dict[
 
 
 def test_a_step_without_parameters_says_so() -> None:
-    assert list(AacAudio().check({"bitrate": 1})) == ["bitrate: this step takes no parameters; remove it"]
+    assert list(problems({"bitrate": 1}, ())) == ["bitrate: this step takes no parameters; remove it"]
+
+
+def test_a_loudness_is_one_that_people_listen_at() -> None:
+    assert list(AacAudio().check({"loudness_lufs": -16})) == []
+    assert list(AacAudio().check({"loudness_lufs": 16})) == ["loudness_lufs: 16 is not a number from -31 to -8"]
 
 
 @pytest.mark.parametrize(
