@@ -5,6 +5,7 @@ names (HLS, DASH, ffconcat, whatever the file is called), and reads image sequen
 are ever given to it (`-format_whitelist`), and a file whose first bytes are none of them is refused.
 
 Policy: images are refused (GIF, JPEG, PNG, APNG, WebP, HEIC, ...), animated or not: they are neither video nor audio.
+ffmpeg 5.1 decodes no animated WebP (it sees a stream of no size); who uploads an animation is told to save a video.
 Junk in front of a file is refused too, even where ffmpeg would find a sound in it.
 """
 
@@ -84,12 +85,23 @@ def sniff_bytes(head: bytes) -> tuple[str, ...]:
         raise MediaRejected("The file is empty (0 bytes).", code="media.empty")
     for pattern, noun in _REFUSED:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
-            raise MediaRejected(f"The file is {noun}, not a video or audio file.", code="media.unsupported")
+            raise MediaRejected(
+                f"The file is {noun}, not a video or audio file.{_hint(head)}", code="media.unsupported"
+            )
     for pattern, formats in _MAGIC:
         if re.match(pattern, head, re.DOTALL):
             return formats
     noun = "text" if _is_text(head) else "of an unknown kind, or something stands before its start"
     raise MediaRejected(f"The file is {noun}: no video or audio format begins like it.", code="media.unsupported")
+
+
+def _hint(head: bytes) -> str:
+    """What to do with an image that moves, or may: the flag of WebP's extended header, the control chunk of an APNG."""
+    webp = head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & 2)
+    apng = head.startswith(b"\x89PNG") and b"acTL" in head.partition(b"IDAT")[0]
+    if webp or apng or head[:3] == b"GIF":
+        return " Save what moves as MP4 or WebM, and upload that."
+    return ""
 
 
 def _is_text(head: bytes) -> bool:

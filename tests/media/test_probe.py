@@ -83,6 +83,24 @@ def test_anything_else_is_refused_with_what_it_is(head: bytes, noun: str) -> Non
     assert caught.value.detail.startswith(f"The file is {noun}")
 
 
+@pytest.mark.parametrize(
+    ("head", "moves"),
+    [
+        (b"GIF89a\x01", True),
+        (b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0", True),
+        (b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x10\0\0\0", False),
+        (b"RIFF\0\0\0\0WEBPVP8 ", False),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR....\0\0\0\x08acTL....\0\0\0\x09IDAT", True),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR....\0\0\0\x09IDATacTL", False),
+        (b"\xff\xd8\xff\xe0", False),
+    ],
+)
+def test_who_uploads_an_animation_learns_what_to_do(head: bytes, moves: bool) -> None:
+    with pytest.raises(MediaRejected) as caught:
+        sniff_bytes(head)
+    assert ("Save what moves as MP4" in caught.value.detail) is moves
+
+
 def test_an_empty_file_is_called_empty() -> None:
     with pytest.raises(MediaRejected) as caught:
         sniff_bytes(b"")
