@@ -3,6 +3,7 @@
 import { announce, byId, setText, toast } from '../lib/dom.js';
 import { recall, remember } from './preferences.js';
 import { AUTOMATIC, showLevels } from './quality.js';
+import { Scrub } from './scrub.js';
 import { listenForKeys } from './shortcuts.js';
 import { StatisticsPanel, figures } from './statistics.js';
 import { OFF, choiceOf, showAudios, showCaptions, trackFor, trackName } from './tracks.js';
@@ -17,6 +18,7 @@ export class Controls {
   #video;
   #player = null;
   #statistics;
+  #scrub;
   #hintTimer = null;
   #lastCaptions = null;
 
@@ -24,6 +26,7 @@ export class Controls {
   constructor(video, isOn) {
     this.#video = video;
     this.#statistics = new StatisticsPanel(() => (this.#player === null ? null : figures(this.#player, video)));
+    this.#scrub = new Scrub(video);
     this.#listenToMenus();
     this.#listenToVideo();
     const useKeys = byId('keys-on');
@@ -42,12 +45,14 @@ export class Controls {
     this.#player = player;
     player.addEventListener('levels', () => this.#showLevels());
     player.addEventListener('tracks', () => this.#showTracks());
+    player.addEventListener('playback', () => this.#scrub.show(player.playback));
     for (const id of ['watch-tools', 'keys-help']) byId(id).hidden = false;
   }
 
   detach() {
     this.#player = null;
     this.#statistics.hide();
+    this.#scrub.hide();
     for (const id of HIDDEN_WITHOUT_VIDEO) byId(id).hidden = true;
     setText(byId('player-hint'), '');
   }
