@@ -20,8 +20,8 @@ from mediaflow_ffmpeg.cutting import RAW, run_of
 from mediaflow_ffmpeg.graph import Node, black, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.looks import measured
+from mediaflow_ffmpeg.options import family_of, uploaded, video_options
 from mediaflow_ffmpeg.soundgraph import audio_graph, mixed_down
-from mediaflow_ffmpeg.x264 import h264_options
 
 MAX_ERROR_RATE: Final = 0.5
 """ffmpeg gives up (exit code 69) when more than this share of the packets can't be decoded."""
@@ -96,13 +96,15 @@ def init_command(job: VideoJob, video: VideoStream, directory: Path) -> list[str
 
 def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path, *, careful: bool = False) -> list[str]:
     names = [rendition.name for rendition in job.renditions]
-    options = h264_options(job) | _segment_options(
+    options = video_options(job) | _segment_options(
         "v", names, job.grid.segment_seconds, job.span.first_segment, directory
     )
     options |= _STREAMED if job.exact else {}
-    options |= ONE_THREAD if job.by_one_thread else {}
-    output = ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options)
-    return compiled(output, *QUIET, *_PROGRESS, *(_CAREFUL if careful else _STRICT if job.judges else _LENIENT))
+    family = family_of(job.encoder)
+    options |= family.one_thread if job.by_one_thread else {}
+    output = ffmpeg.output(*(uploaded(node, family) for node in nodes), f"{directory}/%v/index.m3u8", **options)
+    judged = _CAREFUL if careful else _STRICT if job.judges else _LENIENT
+    return compiled(output, *QUIET, *_PROGRESS, *judged, *family.opening)
 
 
 def _video_clock(job: VideoJob, video: VideoStream) -> tuple[dict[str, Any], bool]:

@@ -22,8 +22,9 @@ _ALL_CORES_SEGMENTS = 16
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """Settings of x264; without `crf` each size has its own. `keyframe_seconds` is the wished distance of key frames. A
-    `hasty` one is as quick as it can be without another init segment.
+    """Settings of the encoder `family`, as ffmpeg calls it; without `crf`, its own measure of quality, each size has
+    its own. `keyframe_seconds` is the wished distance of key frames. A `hasty` one is as quick as it can be without
+    another init segment.
     """
 
     preset: str = "veryfast"
@@ -32,6 +33,7 @@ class Encoder:
     profile: str = "high"
     keyframe_seconds: float = 2.0
     hasty: bool = False
+    family: str = "libx264"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from mediaflow.plugin import EncodePlan, Foretold, MediaInfo, SegmentGrid, VideoRendition
 from mediaflow_ffmpeg.jobs import Encoder
-from mediaflow_ffmpeg.x264 import cost
+from mediaflow_ffmpeg.options import cost
 
 FRAME_SAMPLES: Final = 1024
 """Samples of an AAC frame; the encoder's own delay is one frame, before the presentation's start."""

@@ -8,7 +8,7 @@ from mediaflow.plugin import Step, hookimpl
 from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.storyboard import Storyboard
 from mediaflow_ffmpeg.thumbnail import Thumbnail
-from mediaflow_ffmpeg.video import H264Video
+from mediaflow_ffmpeg.video import Av1Video, H264Video, HevcVideo
 from mediaflow_ffmpeg.waveform import Waveform
 
 MEDIAFLOW_API = ">=1.0,<2"
@@ -17,5 +17,5 @@ MEDIAFLOW_API = ">=1.0,<2"
 
 @hookimpl(trylast=True)
 def mediaflow_register_steps() -> Iterable[Step]:
-    """Two that make what is played, and three that make pictures."""
-    return [H264Video(), AacAudio(), Thumbnail(), Storyboard(), Waveform()]
+    """Three that make pictures that move, one for sound, and three that make pictures of either."""
+    return [H264Video(), HevcVideo(), Av1Video(), AacAudio(), Thumbnail(), Storyboard(), Waveform()]

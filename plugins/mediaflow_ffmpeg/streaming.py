@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from mediaflow.plugin import Artifact, InitSegment, Track, Workspace, WrittenTrack, read_init, read_segment
 from mediaflow_ffmpeg.commands import EMPTY_BYTES
+from mediaflow_ffmpeg.initsegment import settle
 from mediaflow_ffmpeg.jobs import INIT_NAME
 
 Describe = Callable[[WrittenTrack], Track]
@@ -88,5 +88,5 @@ class Streaming:
             return True
         found = sorted(directory.glob("init*.mp4"))
         if found:
-            os.link(found[0], target)
+            settle(found[0], target)
         return bool(found)

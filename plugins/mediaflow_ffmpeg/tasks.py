@@ -10,41 +10,69 @@ from mediaflow_ffmpeg.jobs import INIT_FRAMES, VideoJob
 from mediaflow_ffmpeg.opening import frame_seconds
 
 
-def foretold_tasks(job: VideoJob, *, in_parts: bool) -> list[PlannedTask]:
+def foretold_tasks(job: VideoJob, *, in_parts: bool, prefix: str = "video") -> list[PlannedTask]:
     """The first segment of the smallest rendition, what opens the others, all of the smallest one, the rest from one
     decode; and those that are made on demand, where the source can be made `in_parts`. The smallest one is what viewers
     begin with, and never waits for demand.
     """
     smallest, frames = job.renditions[-1:], job.expected_frames
     others = job.renditions[:-1]
-    demanded = tuple(r for r in others if r.when == "on_demand" and in_parts)
-    eager = tuple(r for r in others if r not in demanded)
+    demanded, eager = _by_demand(others, in_parts=in_parts)
     opening = replace(job, total_frames=frames)
     first = replace(job.span, segment_count=1)
     count = min(frames, job.grid.segment_frames)
     awaited = replace(opening, renditions=smallest, span=first, expected_frames=count, awaited=True)
-    task = planned("video-first", awaited, 0)
+    task = planned(f"{prefix}-first", awaited, 0)
     tasks = [replace(task, reads=reads_of(job, 1))]
     if eager:
-        task = planned("video-inits", replace(opening, renditions=eager, span=Span(0, 0, 0)), 0)
-        # black frames: nothing of the source is decoded
-        tasks.append(replace(task, reads=reads_of(job, 0)))
-    whole = replace(job, exact=True, sought=in_parts)
-
-    def made(name: str, renditions: tuple[VideoRendition, ...], rank: int) -> PlannedTask:
-        task = planned(name, replace(whole, renditions=renditions), rank)
-        return (
-            replace(task, segments=whole.segment_count, reads=reads_of(whole, whole.segment_count))
-            if in_parts
-            else task
-        )
-
-    tasks.append(made("video-low" if others else "video-0", smallest, 1))
+        tasks.append(_inits(job, eager, prefix))
+    tasks.append(_made(job, f"{prefix}-low" if others else f"{prefix}-0", smallest, 1, in_parts=in_parts))
     if eager:
-        tasks.append(made("video-0", eager, 2))
+        tasks.append(_made(job, f"{prefix}-0", eager, 2, in_parts=in_parts))
     if demanded:
-        tasks.append(replace(made("video-on-demand", demanded, 2), when="on_demand"))
+        tasks.append(_demanded(job, demanded, prefix))
     return tasks
+
+
+def tasks_beside(job: VideoJob, *, in_parts: bool, prefix: str) -> list[PlannedTask]:
+    """The same of a codec that stands beside another one, with which people begin: what opens the renditions, then all
+    of them. Without those that are made on demand a film is still one that plays.
+    """
+    demanded, eager = _by_demand(job.renditions, in_parts=in_parts)
+    tasks = []
+    if eager:
+        tasks = [_inits(job, eager, prefix), _made(job, f"{prefix}-0", eager, 2, in_parts=in_parts)]
+    if demanded:
+        tasks.append(replace(_demanded(job, demanded, prefix), optional=True))
+    return tasks
+
+
+def _by_demand(
+    renditions: tuple[VideoRendition, ...], *, in_parts: bool
+) -> tuple[tuple[VideoRendition, ...], tuple[VideoRendition, ...]]:
+    """Those that are made when they are asked for, where a source can be made in parts, and the others."""
+    demanded = tuple(r for r in renditions if r.when == "on_demand" and in_parts)
+    return demanded, tuple(r for r in renditions if r not in demanded)
+
+
+def _inits(job: VideoJob, renditions: tuple[VideoRendition, ...], prefix: str) -> PlannedTask:
+    opening = replace(job, renditions=renditions, total_frames=job.expected_frames, span=Span(0, 0, 0))
+    # black frames: nothing of the source is decoded
+    return replace(planned(f"{prefix}-inits", opening, 0), reads=reads_of(job, 0))
+
+
+def _made(
+    job: VideoJob, name: str, renditions: tuple[VideoRendition, ...], rank: int, *, in_parts: bool
+) -> PlannedTask:
+    whole = replace(job, renditions=renditions, exact=True, sought=in_parts)
+    task = planned(name, whole, rank)
+    if not in_parts:
+        return task
+    return replace(task, segments=whole.segment_count, reads=reads_of(whole, whole.segment_count))
+
+
+def _demanded(job: VideoJob, renditions: tuple[VideoRendition, ...], prefix: str) -> PlannedTask:
+    return replace(_made(job, f"{prefix}-on-demand", renditions, 2, in_parts=True), when="on_demand")
 
 
 def reads_of(job: VideoJob, count: int) -> Reads:

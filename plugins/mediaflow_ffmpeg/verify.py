@@ -9,6 +9,7 @@ from typing import Final
 
 from mediaflow.plugin import SegmentGrid, TaskFailed, WrittenTrack, read_track
 from mediaflow_ffmpeg.encoding import undecodable
+from mediaflow_ffmpeg.initsegment import settle
 from mediaflow_ffmpeg.jobs import INIT_NAME
 
 _LEAST_MISSING_SECONDS: Final = 1.0
@@ -33,7 +34,9 @@ def _settle_init(directory: Path) -> None:
         return
     for line in playlist.read_text().splitlines():
         if line.startswith('#EXT-X-MAP:URI="'):
-            (directory / line.split('"')[1]).rename(directory / INIT_NAME)
+            found = directory / line.split('"')[1]
+            settle(found, directory / INIT_NAME)
+            found.unlink()
     playlist.unlink()
 
 

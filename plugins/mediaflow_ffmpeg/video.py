@@ -1,4 +1,6 @@
-"""`video.h264`: every rendition of the ladder from one decode, straight into CMAF segments on one grid."""
+"""`video.h264`, `video.hevc` and `video.av1`: every rendition of the ladder from one decode, straight into CMAF
+segments on one grid.
+"""
 
 from __future__ import annotations
 
@@ -29,50 +31,54 @@ from mediaflow.plugin import (
     origin_seconds,
     plan_encode,
 )
+from mediaflow_ffmpeg.choosing import chosen, encoder_of, wrong
 from mediaflow_ffmpeg.commands import AGAIN, HERE, init_command, video_command
 from mediaflow_ffmpeg.encoding import check_ends, encode, undecodable
-from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, INIT_FRAMES, Encoder, VideoJob
+from mediaflow_ffmpeg.families import Codec
+from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, INIT_FRAMES, VideoJob
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video, frame_seconds
-from mediaflow_ffmpeg.params import Choice, Number, problems
+from mediaflow_ffmpeg.options import family_of
 from mediaflow_ffmpeg.seeking import can_be_sought
 from mediaflow_ffmpeg.streaming import Describe, Streaming
-from mediaflow_ffmpeg.tasks import foretold_tasks, part_of, planned
+from mediaflow_ffmpeg.tasks import foretold_tasks, part_of, planned, tasks_beside
 from mediaflow_ffmpeg.verify import check_grid, check_length, read_tracks
-from mediaflow_ffmpeg.x264 import PRESET_COST
 
-PARAMS: Final = (
-    Choice("preset", tuple(PRESET_COST)),
-    Number("crf", 10, 40),
-    Choice("tune", ("film", "animation", "grain", "stillimage", "fastdecode")),
-    Choice("profile", ("high", "main", "baseline")),
-    Number("keyframe_seconds", 0.5, 10),
-)
+FIRST: Final = "video.h264"
+"""Whoever stands beside it leaves the beginning to it: everything plays H.264."""
 
 
-class H264Video:
-    """Parameters: preset, crf, tune, profile (of H.264) and keyframe_seconds; rates and sizes come from the ladder.
+class EncodedVideo:
+    """Parameters: encoder (of the step's codec), preset, crf, keyframe_seconds, and what else that encoder's row of the
+    table knows; rates and sizes come from the ladder. Beside H.264 also min_height and when.
 
     Without `crf` each rendition has its own, by its size.
     """
 
-    name = "video.h264"
+    name: str
+    codec: Codec
 
     def check(self, params: Mapping[str, Any]) -> Iterable[str]:
-        return problems(params, PARAMS)
+        return wrong(self.codec, params)
 
     def plan(self, media: MediaInfo, spec: StepSpec, profile: Profile) -> Sequence[PlannedTask]:
-        plan = plan_encode(media, profile)
-        if media.video is None or plan.grid is None:
+        first = self.name == FIRST
+        plan = plan_encode(media, profile, suffix="" if first else self.codec)
+        encoder = encoder_of(self.codec, spec.params)
+        family = family_of(encoder)
+        renditions = chosen(family, spec.params, plan.video)
+        if media.video is None or plan.grid is None or not renditions:
             return []
-        encoder = from_json(Encoder, dict(spec.params))
         (span,) = plan.spans
         origin = origin_seconds(media)
         frames = _expected_frames(span, plan.grid, media.video, origin)
         pixels = media.video.width * media.video.height
-        job = VideoJob(plan.video, plan.grid, span, encoder, origin, frames, source_pixels=pixels)
-        if can_be_foretold(media, plan, float(frames / plan.grid.frame_rate)):
-            return foretold_tasks(job, in_parts=can_be_sought(media))
-        return [planned("video-0", job, 2)]
+        job = VideoJob(renditions, plan.grid, span, encoder, origin, frames, source_pixels=pixels)
+        prefix = "video" if first else self.codec
+        if not family.stitches or not can_be_foretold(media, plan, float(frames / plan.grid.frame_rate)):
+            return [planned(f"{prefix}-0", job, 2)]
+        if first or all(other.step != FIRST for other in profile.steps):
+            return foretold_tasks(job, in_parts=can_be_sought(media), prefix=prefix)
+        return tasks_beside(job, in_parts=can_be_sought(media), prefix=prefix)
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         job = from_json(VideoJob, task.params)
@@ -87,6 +93,27 @@ class H264Video:
         _check(job, tracks)
         check_ends(tracks[-1], workspace)
         return [artifact for track in _described(job, tracks) for artifact in track]
+
+
+class H264Video(EncodedVideo):
+    """`video.h264`."""
+
+    name = "video.h264"
+    codec = "h264"
+
+
+class HevcVideo(EncodedVideo):
+    """`video.hevc`: renditions `720p-hevc`."""
+
+    name = "video.hevc"
+    codec = "hevc"
+
+
+class Av1Video(EncodedVideo):
+    """`video.av1`: renditions `720p-av1`."""
+
+    name = "video.av1"
+    codec = "av1"
 
 
 def _encoded(job: VideoJob, media: MediaInfo, streaming: Streaming, into: Path = HERE) -> list[WrittenTrack]:
@@ -200,7 +227,8 @@ def _foretelling(job: VideoJob, init: Artifact) -> Artifact:
     if job.total_frames is None:
         return init
     rendition = next(each for each in job.renditions if each.name == init.track)
-    cap, alone = rendition.max_bitrate_bps, frame_seconds((rendition,), job.source_pixels, job.encoder)
+    cap = round(family_of(job.encoder).holds * rendition.max_bitrate_bps)
+    alone = frame_seconds((rendition,), job.source_pixels, job.encoder)
     return replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, BUFFER_SECONDS * cap, alone))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
 
 from mediaflow.plugin import VideoRendition
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, Encoder, VideoJob
 
+Curve = tuple[tuple[int, float], ...]
+"""Lines of a picture, from few to many, and the quality for so many."""
 PRESET_COST: Final = {
     "ultrafast": 0.5,
     "superfast": 0.7,
@@ -21,8 +22,8 @@ PRESET_COST: Final = {
     "veryslow": 15.0,
 }
 """CPU time against veryfast (measured up to medium)."""
-_CRF: Final = ((720, 19.5), (1080, 21.0), (2160, 24.0))
-"""Lines of a picture, and the CRF at which even the most difficult of six clips is as good as the plain way makes it,
+CRF: Final[Curve] = ((720, 19.5), (1080, 21.0), (2160, 24.0))
+"""The CRF at which even the most difficult of six clips is as good as the plain way makes it,
 in less than half the time. The fewer lines, the more each is enlarged, and its errors with it.
 """
 _LEAN: Final = {"veryfast": "aq-strength=0.6:rc-lookahead=20:trellis=1"}
@@ -72,12 +73,7 @@ def h264_options(job: VideoJob) -> dict[str, Any]:
 
 def crf(encoder: Encoder, rendition: VideoRendition) -> float:
     """The encoder's own, or the one for so many lines, to a tenth."""
-    return by_lines(lines(rendition)) if encoder.crf is None else encoder.crf
-
-
-def cost(encoder: Encoder, renditions: Sequence[VideoRendition]) -> float:
-    """What encoding a frame in these renditions takes, in pixels of veryfast."""
-    return sum(each.width * each.height * PRESET_COST[encoder.preset] for each in renditions)
+    return by_lines(lines(rendition), CRF) if encoder.crf is None else encoder.crf
 
 
 def lines(rendition: VideoRendition) -> int:
@@ -86,14 +82,14 @@ def lines(rendition: VideoRendition) -> int:
     return max(short, long * 9 // 16)
 
 
-def by_lines(count: int) -> float:
-    """The CRF for so many lines, between those that were measured in proportion."""
-    if count <= _CRF[0][0]:
-        return _CRF[0][1]
-    for (below, low), (above, high) in pairwise(_CRF):
+def by_lines(count: int, curve: Curve) -> float:
+    """The quality for so many lines, to a tenth; between those that were measured in proportion."""
+    if count <= curve[0][0]:
+        return curve[0][1]
+    for (below, low), (above, high) in pairwise(curve):
         if count <= above:
             return round(low + (high - low) * (count - below) / (above - below), 1)
-    return _CRF[-1][1]
+    return curve[-1][1]
 
 
 def _preset(encoder: Encoder) -> tuple[str, list[str]]:

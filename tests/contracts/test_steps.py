@@ -19,7 +19,7 @@ from mediaflow.testing.steps import StepContract, probed, profile_of, run_task
 from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.storyboard import Storyboard
 from mediaflow_ffmpeg.thumbnail import Thumbnail
-from mediaflow_ffmpeg.video import H264Video
+from mediaflow_ffmpeg.video import Av1Video, H264Video, HevcVideo
 from mediaflow_ffmpeg.waveform import Waveform
 
 
@@ -42,6 +42,36 @@ class TestH264Video(StepContract):
     @pytest.fixture
     def step(self) -> Step:
         return H264Video()
+
+
+class TestHevcVideo(StepContract):
+    good_params: ClassVar[Mapping[str, Any]] = {"preset": "superfast", "crf": 30, "keyframe_seconds": 1}
+    bad_params: ClassVar[Mapping[str, Any]] = {
+        "encoder": "libx264",
+        "preset": 8,
+        "min_height": "720p",
+        "when": "never",
+        "tune": "film",
+    }
+
+    @pytest.fixture
+    def step(self) -> Step:
+        return HevcVideo()
+
+
+class TestAv1Video(StepContract):
+    good_params: ClassVar[Mapping[str, Any]] = {"encoder": "libsvtav1", "preset": 12, "crf": 40, "min_height": 90}
+    bad_params: ClassVar[Mapping[str, Any]] = {
+        "encoder": ["libsvtav1"],
+        "preset": 14,
+        "crf": 30.5,
+        "min_height": -1,
+        "profile": "main",
+    }
+
+    @pytest.fixture
+    def step(self) -> Step:
+        return Av1Video()
 
 
 class TestAacAudio(StepContract):

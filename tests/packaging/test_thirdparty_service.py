@@ -145,7 +145,7 @@ def test_av1_that_takes_the_names_of_h264_is_refused_before_anything_is_encoded(
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert "the steps 'video.h264' and 'video.av1' both make '360p'" in " ".join(done.stderr.split())
+    assert "the steps 'video.h264' and 'video.svtav1' both make '360p'" in " ".join(done.stderr.split())
 
 
 # --- mediaflow-extras

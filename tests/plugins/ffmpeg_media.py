@@ -8,7 +8,7 @@ from typing import Any
 
 from mediaflow.plugin import MediaInfo, PlannedTask, Profile, StepSpec
 from mediaflow_ffmpeg.audio import AacAudio
-from mediaflow_ffmpeg.video import H264Video
+from mediaflow_ffmpeg.video import Av1Video, H264Video, HevcVideo
 from tests.source_facts import AUDIO, LADDER, VIDEO
 
 MEDIA = MediaInfo("video", "mov,mp4,m4a,3gp,3g2,mj2", 1_000_000, 10.0, 10.0, 0.0, 2, VIDEO, AUDIO)
@@ -39,6 +39,13 @@ def video_tasks(media: MediaInfo, *, on_demand: Sequence[str] = (), **params: An
     spec = StepSpec("video.h264", params)
     ladder = tuple(replace(rung, when="on_demand" if rung.name in on_demand else "eager") for rung in LADDER)
     return {task.name: task for task in H264Video().plan(media, spec, web(spec, ladder=ladder))}
+
+
+def beside_tasks(codec: str, media: MediaInfo, **params: Any) -> dict[str, PlannedTask]:
+    """What `video.hevc` or `video.av1` plans beside `video.h264`, by name."""
+    step = {"hevc": HevcVideo, "av1": Av1Video}[codec]()
+    spec = StepSpec(step.name, params)
+    return {task.name: task for task in step.plan(media, spec, web(StepSpec("video.h264"), spec))}
 
 
 def audio_tasks(media: MediaInfo, *steps: str) -> dict[str, PlannedTask]:

@@ -27,7 +27,16 @@ from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.sound import part_of as sound_part_of
 from mediaflow_ffmpeg.tasks import part_of
 from mediaflow_ffmpeg.thumbnail import Thumbnail
-from tests.plugins.ffmpeg_media import MEDIA, audio_tasks, uncertain, video_tasks, web, with_audio, with_video
+from tests.plugins.ffmpeg_media import (
+    MEDIA,
+    audio_tasks,
+    beside_tasks,
+    uncertain,
+    video_tasks,
+    web,
+    with_audio,
+    with_video,
+)
 from tests.source_facts import AUDIO, VIDEO
 
 GOLDEN = Path(__file__).parents[1] / "data" / "argv"
@@ -52,6 +61,20 @@ def video(media: MediaInfo, span: Span | None = None, **params: Any) -> list[str
 
 def foretold_video(name: str, media: MediaInfo, **changes: Any) -> list[str]:
     return video_command(replace(video_job(media, name), **changes), media, SOURCE, OUT)
+
+
+def beside_job(codec: str, name: str, media: MediaInfo = MEDIA, **params: Any) -> VideoJob:
+    return load(VideoJob, beside_tasks(codec, media, **params)[name].params)
+
+
+def beside(codec: str) -> list[str]:
+    return video_command(beside_job(codec, f"{codec}-0"), MEDIA, SOURCE, OUT)
+
+
+def inits_beside(codec: str) -> list[str]:
+    """As the step makes them, by one thread."""
+    few = replace(beside_job(codec, f"{codec}-inits"), span=Span(0, 0, 1), expected_frames=4, exact=True)
+    return init_command(few, VIDEO, Path())
 
 
 def audio_job(media: MediaInfo, *steps: str, name: str = "audio") -> AudioJob:
@@ -105,6 +128,16 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "video-rgb": lambda: video(with_video(pixel_format="gbrp", color_space="gbr")),
     "video-middle-span": lambda: video(MEDIA, span=Span(1, 2, 3)),
     "video-begins-late": lambda: video(replace(with_video(start_seconds=2.5), audio=replace(AUDIO, start_seconds=2.0))),
+    "video-nvenc": lambda: video(MEDIA, encoder="h264_nvenc"),
+    "video-qsv": lambda: video(MEDIA, encoder="h264_qsv", preset="slow", crf=25),
+    "video-vaapi": lambda: video(MEDIA, encoder="h264_vaapi", profile="main"),
+    "video-x265": lambda: beside("hevc"),
+    "video-x265-inits": lambda: inits_beside("hevc"),
+    "video-svt": lambda: beside("av1"),
+    "video-svt-inits": lambda: inits_beside("av1"),
+    "part-video-svt-awaited": lambda: video_command(
+        part_of(beside_job("av1", "av1-0", LONG), Part(("720p-av1",), 9, 2), awaited=True).runs[0], LONG, SOURCE, OUT
+    ),
     "audio-three-rates": lambda: audio(MEDIA, WITH_VIDEO),
     "audio-only-mono-441": lambda: audio(replace(with_audio(channels=1, sample_rate_hz=44100), video=None)),
     "audio-surround": lambda: audio(with_audio(channels=6, sample_rate_hz=96000), WITH_VIDEO),
@@ -158,15 +191,16 @@ def test_every_recorded_command_line_belongs_to_a_case() -> None:
     assert {file.stem for file in GOLDEN.glob("*.txt")} == set(CASES)
 
 
-def test_init_segments_are_made_without_the_source() -> None:
-    argv = CASES["foretold-video-inits"]()
+@pytest.mark.parametrize("name", ["foretold-video-inits", "video-x265-inits", "video-svt-inits"])
+def test_init_segments_are_made_without_the_source(name: str) -> None:
+    argv = CASES[name]()
     assert [argv[place + 1] for place, option in enumerate(argv) if option == "-i"] == [
         "color=black:size=1920x1080:rate=25"
     ]
 
 
 # of black, and of pixels of ours
-WITHOUT_SOURCE = {"foretold-video-inits", "tiles-sheet"}
+WITHOUT_SOURCE = {"tiles-sheet", *(name for name in CASES if name.endswith("-inits"))}
 
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - WITHOUT_SOURCE))

@@ -1,4 +1,4 @@
-"""The step `video.av1`: each rendition of the ladder by SVT-AV1, as CMAF segments on the grid of `video.h264`."""
+"""The step `video.svtav1`: each rendition of the ladder by SVT-AV1, as CMAF segments on the grid of `video.h264`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SECONDS_PER_PIXEL = 40e-9
 class Av1Video:
     """`params: {preset: 10, crf: 35}`; sizes and greatest rates are those of the ladder."""
 
-    name = "video.av1"
+    name = "video.svtav1"
 
     def check(self, params: Mapping[str, Any]) -> Iterable[str]:
         for name, value in params.items():
