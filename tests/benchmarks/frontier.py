@@ -91,8 +91,8 @@ def _measure(directory: Path, results: Path, settings: list[str], known: set[tup
             ]
             for each in work:
                 each.result()
-        for each in pictures.values():
-            each.path.unlink()
+        for done in pictures.values():
+            done.path.unlink()
 
 
 def _pictures(clip: str, path: Path, directory: Path) -> Iterator[tuple[int, Raw]]:
@@ -123,8 +123,8 @@ def _encodes(spec: str, height: int, source: Raw) -> Iterator[tuple[str, list[st
 
 
 def table(results: list[Result]) -> str:
-    """For each rung and each setting that all clips were made with: how far VMAF is above what is asked of it at least and in the mean,
-    bits and seconds against the plain way.
+    """For each rung and each setting that all clips were made with: how far VMAF is above what is asked of it, at least
+    and in the mean; bits and seconds against the plain way.
     """
     by_rung: dict[tuple[int, str], dict[str, Result]] = defaultdict(dict)
     for result in results:
