@@ -9,7 +9,7 @@ from typing import Any, Final
 import ffmpeg
 
 from mediaflow.plugin import SegmentGrid, VideoRendition, VideoStream
-from mediaflow_ffmpeg.colour import Colours, output_colours
+from mediaflow_ffmpeg.colour import Colours, are_told, output_colours
 from mediaflow_ffmpeg.light import exposure
 
 Node = Any
@@ -59,10 +59,10 @@ def video_graph(
     # after `fps` a time is a frame's number
     cut = {"start_pts": first, "end_pts": first + frames} if first else {"end_frame": frames}
     node = node.filter("trim", **cut)
-    return _cascade(picture(node, video, renditions[0].width, renditions[0].height), renditions)
+    return _cascade(picture(node, video, renditions[0].width, renditions[0].height), video, renditions)
 
 
-def _cascade(node: Node, renditions: Sequence[VideoRendition]) -> list[Node]:
+def _cascade(node: Node, video: VideoStream, renditions: Sequence[VideoRendition]) -> list[Node]:
     """One node for each rendition, of a picture that has the first one's size."""
     nodes: list[Node] = []
     for rendition, smaller in zip(renditions, [*renditions[1:], None], strict=True):
@@ -70,13 +70,16 @@ def _cascade(node: Node, renditions: Sequence[VideoRendition]) -> list[Node]:
             node = node.filter("scale", rendition.width, rendition.height, flags=SCALER)
             # 854x480 of 1280x720 would have pixels of 1280:1281, and another init segment than when it is made alone
             node = node.filter("setsar", "1")
-        if smaller is None:
-            nodes.append(node)
-        else:
+        made = node
+        if smaller is not None:
             split = node.filter_multi_output("split", 2)
-            nodes.append(split[0])
-            node = split[1]
+            made, node = split[0], split[1]
+        nodes.append(made if are_told(video, rendition.width, rendition.height) else _untagged(made))
     return nodes
+
+
+def _untagged(node: Node) -> Node:
+    return node.filter("setparams", colorspace="unknown", color_primaries="unknown", color_trc="unknown")
 
 
 def deinterlaced(node: Node, video: VideoStream) -> Node:
@@ -95,7 +98,7 @@ def black(video: VideoStream, renditions: Sequence[VideoRendition], grid: Segmen
     size = f"{renditions[0].width}x{renditions[0].height}"
     node = ffmpeg.input(f"color=black:size={size}:rate={grid.frame_rate}", format="lavfi")["0"]
     node = node.filter("trim", end_frame=frames).filter("format", "yuv420p")
-    return _cascade(_tagged(node, output_colours(video)), renditions)
+    return _cascade(_tagged(node, output_colours(video)), video, renditions)
 
 
 def _tagged(node: Node, colours: Colours) -> Node:

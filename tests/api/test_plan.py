@@ -124,7 +124,7 @@ def test_a_plan_tells_of_every_task_and_its_parts(site: Site, ann: Api, planned:
     assert (low["makes"], low["when"], low["in_parts"], low["segments"]) == (["360p"], "eager", True, 60)
     assert sum(part["count"] for part in low["parts"]) == 60
     assert low["states"] == {"waiting": len(low["parts"]), "running": 0, "made": 0, "failed": 0}
-    assert low["expected_bytes"] == 600_000 * SECONDS // 8
+    assert low["expected_bytes"] == 1_080_000 * SECONDS // 8
     assert low["core_seconds"] > 0
     (demanded,) = (task for task in tasks.values() if task["when"] == "on_demand")
     assert (demanded["makes"], demanded["parts"]) == (["720p", "480p"], [])

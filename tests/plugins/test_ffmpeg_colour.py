@@ -14,7 +14,7 @@ from mediaflow.plugin import StepSpec
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing.clips import run_ffmpeg
 from mediaflow.testing.steps import SMALL_LADDER, probed, profile_of, run_task
-from mediaflow_ffmpeg.colour import output_colours
+from mediaflow_ffmpeg.colour import are_told, output_colours
 from mediaflow_ffmpeg.video import H264Video
 from tests.source_facts import VIDEO
 
@@ -44,6 +44,27 @@ def test_the_colours_of_a_source_by_its_tags(source: dict[str, Any], matrix: str
     assert colours.transfer in ("bt709", "smpte170m")
 
 
+@pytest.mark.parametrize(
+    ("source", "size", "told"),
+    [
+        # players take all of them for BT.709, as they take the source
+        pytest.param({}, (1920, 1080), False, id="untagged HD"),
+        pytest.param({}, (1280, 720), False, id="a smaller HD"),
+        pytest.param({}, (720, 1280), False, id="portrait"),
+        # ... and this one for BT.601, which it is not
+        pytest.param({}, (854, 480), True, id="SD of HD"),
+        pytest.param({"width": 640, "height": 480}, (480, 360), False, id="SD of SD"),
+        pytest.param({"color_space": "bt709"}, (1920, 1080), True, id="tagged"),
+        pytest.param({"color_transfer": "smpte2084"}, (1920, 1080), True, id="converted"),
+        pytest.param({"pixel_format": "gbrp"}, (1920, 1080), True, id="RGB"),
+    ],
+)
+def test_what_a_source_does_not_tell_is_told_only_where_players_take_it_for_something_else(
+    source: dict[str, Any], size: tuple[int, int], told: bool
+) -> None:
+    assert are_told(replace(VIDEO, **source), *size) is told
+
+
 HDR_TAGS = "setparams=color_primaries=bt2020:color_trc={}:colorspace=bt2020nc:range=tv"
 H264_10 = ("-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "high10", "-pix_fmt", "yuv420p10le")
 
@@ -51,8 +72,8 @@ H264_10 = ("-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "high10", "-
 @pytest.mark.parametrize(
     ("options", "suffix", "space"),
     [
-        pytest.param(("-c:v", "libx264", "-pix_fmt", "yuvj420p"), "mp4", "smpte170m", id="full range"),
-        pytest.param(("-c:v", "libx264", "-pix_fmt", "yuv422p10le"), "mp4", "smpte170m", id="10-bit 4:2:2"),
+        pytest.param(("-c:v", "libx264", "-pix_fmt", "yuvj420p"), "mp4", None, id="full range"),
+        pytest.param(("-c:v", "libx264", "-pix_fmt", "yuv422p10le"), "mp4", None, id="10-bit 4:2:2"),
         pytest.param(("-c:v", "ffv1", "-pix_fmt", "bgr0"), "mkv", "bt709", id="RGB"),
         pytest.param(("-c:v", "ffv1", "-pix_fmt", "gray"), "mkv", "bt709", id="gray"),
         pytest.param((*H264_10, "-vf", HDR_TAGS.format("smpte2084")), "mp4", "bt709", id="HDR10"),
@@ -60,8 +81,8 @@ H264_10 = ("-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "high10", "-
         pytest.param((*H264_10, "-vf", HDR_TAGS.format("bt2020-10")), "mp4", "bt709", id="wide gamut"),
     ],
 )
-def test_every_output_is_8_bit_limited_range_with_tags(
-    tmp_path: Path, options: tuple[str, ...], suffix: str, space: str
+def test_every_output_is_8_bit_limited_range_with_the_tags_that_it_needs(
+    tmp_path: Path, options: tuple[str, ...], suffix: str, space: str | None
 ) -> None:
     source = tmp_path / f"source.{suffix}"
     run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=0.4", *options, str(source)])
@@ -69,7 +90,9 @@ def test_every_output_is_8_bit_limited_range_with_tags(
     stream = output_stream(source, tmp_path / "out")
 
     assert stream["pix_fmt"] == "yuv420p"
-    assert (stream["color_range"], stream["color_space"], stream["color_primaries"]) == ("tv", space, space)
+    # what says nothing of its colours has a picture of limited range (ITU-T H.264, E.2.1)
+    told = [stream.get(f"color_{name}") for name in ("range", "space", "primaries")]
+    assert told == (["tv", space, space] if space else [None, None, None])
 
 
 def test_a_gray_of_full_range_keeps_its_brightness(tmp_path: Path) -> None:
