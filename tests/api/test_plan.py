@@ -111,7 +111,7 @@ def test_a_plan_tells_what_is_made_when_and_why(ann: Api, planned: Asset) -> Non
         ("360p", 640, "eager", 60, 0),
     ]
     assert pictures[0]["why"] == "The picture's own size; made where somebody watches it."
-    assert (pictures[0]["expected_bytes"], pictures[0]["measured"]) == (2_500_000 * SECONDS // 8, False)
+    assert (pictures[0]["expected_bytes"], pictures[0]["measured"]) == (4_500_000 * SECONDS // 8, False)
     sounds = {each["name"]: each["why"] for each in document["renditions"] if each["kind"] == "audio"}
     assert sounds["audio-128k"] == "The sound of 720p, 480p; made in any case."
     assert document["made_on_demand"] == {"segments": 0, "size_bytes": 0}
@@ -129,7 +129,7 @@ def test_a_plan_tells_of_every_task_and_its_parts(site: Site, ann: Api, planned:
     (demanded,) = (task for task in tasks.values() if task["when"] == "on_demand")
     assert (demanded["makes"], demanded["parts"]) == (["720p", "480p"], [])
     assert sum(demanded["states"].values()) == 0, "its init segments are no part of it"
-    assert demanded["expected_bytes"] == (2_500_000 + 1_000_000) * SECONDS // 8
+    assert demanded["expected_bytes"] == (4_500_000 + 1_800_000) * SECONDS // 8
     first = tasks["video-first"]
     assert (first["in_parts"], first["expected_bytes"]) == (False, None)
     assert tasks["thumbnail"]["why"] == "It makes no segments."

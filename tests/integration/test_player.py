@@ -46,7 +46,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def clips(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Clips:
     place = tmp_path_factory.mktemp("clips")
-    long = make_clip(place / "long.mp4", seconds=LONG_SECONDS, width=1280, height=360, rate="12")
+    long = make_clip(place / "long.mp4", seconds=LONG_SECONDS, width=1280, height=544, rate="12")
     short = make_clip(place / "short.mp4", seconds=SHORT_SECONDS, width=854, height=480, rate="12")
     about = {"title": "The long one", "description": "Very wide."}
     announced = [
@@ -84,7 +84,7 @@ def test_the_quality_menu_has_each_rung_by_its_name_and_says_what_plays(viewer: 
     viewer.watch(clips.long["id"])
     names = [rung["name"] for rung in rungs(clips.long)]
     assert names == ["720p", "480p", "360p"]
-    assert [rung["height"] for rung in rungs(clips.long)] == [360, 240, 180]
+    assert [rung["height"] for rung in rungs(clips.long)] == [544, 362, 272]
     _, *rest = viewer.options("Quality")
     assert [value for value, _ in rest] == names
     assert all(re.fullmatch(rf"{name} · [\d.]+ [kM]bit/s", text) for name, text in rest), rest
