@@ -169,7 +169,7 @@ def test_statistics_are_shown_kept_fresh_and_hidden(viewer: Viewer, clips: Clips
     assert facts["Player"].startswith("hls.js ")
     viewer.choose("Quality", "360p")
     until(page, lambda: statistics(page).get("Quality") == "360p, chosen by you")
-    until(page, lambda: statistics(page)["Picture"] == "640\N{MULTIPLICATION SIGN}180")
+    until(page, lambda: statistics(page)["Picture"] == "640\N{MULTIPLICATION SIGN}272")
     viewer.nowhere()
     viewer.press("i")
     expect(panel).to_be_hidden()
