@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Request, expect
 
@@ -13,13 +15,22 @@ from tests.integration.service import Service
 from tests.integration.watching import VIDEO, Viewer, enter
 
 SECONDS = 16
+RATE = 12
+PLAYED = """async ([url, at]) => {
+  const video = document.createElement('video');
+  Object.assign(video, { muted: true, src: url, currentTime: at });
+  document.body.append(video);
+  await video.play();
+  await new Promise((resolve) => video.addEventListener('ended', resolve));
+  return [video.videoWidth, video.videoHeight];
+}"""
 
 
 def test_a_video_plays_from_its_first_moment_to_its_end_while_it_is_made(
     service: Service, browser: Browser, tmp_path: Path
 ) -> None:
     # given: a page that is ready, and an upload that has just become playable
-    clip = make_clip(tmp_path / "clip.mp4", seconds=SECONDS, width=1280, height=720, rate="12")
+    clip = make_clip(tmp_path / "clip.mp4", seconds=SECONDS, width=1280, height=720, rate=str(RATE))
     with fresh_page(browser) as page:
         enter(page, service)
         viewer, asked = Viewer(page, service), list[str]()
@@ -52,9 +63,22 @@ def test_a_video_plays_from_its_first_moment_to_its_end_while_it_is_made(
         until(page, lambda: any("/g1/package." in url for url in asked), 20)
         until(page, lambda: len(viewer.options("Quality")) > 2, 20)
         expect(sizes).to_have_text(
-            [f"{name}Made in any case · all of it is there" for name in ("720p", "480p", "360p")]
+            [f"{name}Made in any case · all of it is thereDownload" for name in ("720p", "480p", "360p")]
         )
         assert [bar.evaluate("bar => bar.value") for bar in sizes.locator("progress").all()] == [1, 1, 1]
+
+        # and: each can be kept as a file, which a browser plays from any place of it
+        with page.expect_download() as saved:
+            sizes.nth(2).get_by_role("link").click()
+        assert saved.value.suggested_filename == "360p.mp4"
+        assert frame_count(saved.value.path()) == SECONDS * RATE
+        kept = service.asset(asset_id)["renditions"][0]["mp4_url"]
+        assert page.evaluate(PLAYED, [urlsplit(kept).path, SECONDS * 0.75]) == [1280, 720]
+
+
+def frame_count(file: Path) -> int:
+    counted = ["-select_streams", "v", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"]
+    return int(subprocess.check_output(["ffprobe", "-v", "error", *counted, str(file)]))
 
 
 def _note(request: Request, asked: list[str]) -> None:

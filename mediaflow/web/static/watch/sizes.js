@@ -1,6 +1,6 @@
-/** The sizes of a video under its player: when each is made, and how much of it is there. */
+/** The sizes of a video under its player: when each is made, how much of it is there, and where to keep it as a file. */
 
-import { assets, sleep } from '../lib/api.js';
+import { assets, onThisOrigin, sleep } from '../lib/api.js';
 import { byId, fromTemplate, setProgress, setText } from '../lib/dom.js';
 import { isWhole, shareOf, sizeInWords, sizesInWords } from './sizewords.js';
 
@@ -46,5 +46,9 @@ function row(rendition) {
   setText(parts.words, sizeInWords(rendition));
   setProgress(parts.bar, shareOf(rendition));
   parts.bar.setAttribute('aria-label', `${rendition.name}: how much of it is there`);
+  const kept = onThisOrigin(rendition.mp4_url);
+  parts.keep.hidden = kept === null;
+  if (kept !== null) parts.keep.href = kept;
+  parts.keep.setAttribute('aria-label', `Download ${rendition.name} as a file`);
   return root;
 }
