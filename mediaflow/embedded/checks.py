@@ -17,6 +17,7 @@ from typing import Final, Literal
 from mediaflow import runtime
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.telling import unusable
+from mediaflow.embedded.abilities import abilities, check_profiles
 from mediaflow.embedded.redis_server import find_server
 from mediaflow.plugin import ConfigurationError, MediaflowError
 from mediaflow.registry import Registry
@@ -55,6 +56,7 @@ def run_checks(settings: Settings, plugins: Registry) -> list[Check]:
         ("ffmpeg", _ffmpeg),
         ("ffprobe", _ffprobe),
         ("sandbox", lambda: _sandbox(settings)),
+        ("encoders", lambda: _abilities(settings, plugins)),
         ("database", lambda: _database(settings)),
         ("users", lambda: _users(settings)),
         ("queue", lambda: _queue(settings)),
@@ -127,6 +129,15 @@ def _sandbox(settings: Settings) -> tuple[State, str]:
     last = settings.sandbox_first_uid + USERS - 1
     users = f"users {settings.sandbox_first_uid} to {last}"
     return "passed", f"programs and steps run in bubblewrap as {users}, and nothing gets out"
+
+
+def _abilities(settings: Settings, plugins: Registry) -> tuple[State, str]:
+    return abilities(settings, plugins)
+
+
+def _profiles(settings: Settings, plugins: Registry) -> tuple[State, str]:
+    check_profiles(settings, plugins)
+    return "passed", "this machine has what they need"
 
 
 def _database(settings: Settings) -> tuple[State, str]:
@@ -223,7 +234,12 @@ def _hosts(settings: Settings, plugins: Registry) -> tuple[State, str]:
 def check_worker(settings: Settings, plugins: Registry) -> None:
     """Raise ConfigurationError, with what to do, when a worker could not work on this machine."""
     check_hosts(settings, plugins)
-    checks: tuple[Callable[[], tuple[State, str]], ...] = (lambda: _sandbox(settings), _ffmpeg, _ffprobe)
+    checks: tuple[Callable[[], tuple[State, str]], ...] = (
+        lambda: _sandbox(settings),
+        _ffmpeg,
+        _ffprobe,
+        lambda: _profiles(settings, plugins),
+    )
     with ThreadPoolExecutor(len(checks)) as pool:  # they wait for programs
         for state, detail in pool.map(lambda check: check(), checks):
             if state == "failed":

@@ -51,6 +51,7 @@ from mediaflow.media.decoders import ALLOCATION_BYTES, MAX_PIXELS, safe_input_op
 from mediaflow.media.tracks import WrittenTrack, read_track
 from mediaflow.plugin.contexts import AssetView, Caller, ServiceContext
 from mediaflow.plugin.interfaces import (
+    ChecksMachine,
     ManifestFormat,
     MediaContext,
     PlannedTask,
@@ -59,6 +60,7 @@ from mediaflow.plugin.interfaces import (
     StepTask,
     TaskFiles,
     UploadDraft,
+    UsesDevices,
     UsesNetwork,
     Workspace,
 )
@@ -98,6 +100,7 @@ __all__ = [
     "AudioStream",
     "Busy",
     "Caller",
+    "ChecksMachine",
     "Completed",
     "ConfigurationError",
     "Conflict",
@@ -163,6 +166,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UploadDraft",
+    "UsesDevices",
     "UsesNetwork",
     "VideoRendition",
     "VideoStream",

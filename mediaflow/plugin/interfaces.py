@@ -216,6 +216,36 @@ class UsesNetwork(Protocol):
     def uses_network(self) -> bool: ...
 
 
+@runtime_checkable
+class UsesDevices(Protocol):
+    """A step whose programs use devices of the machine, as a hardware encoder's. They are let into the sandbox of these
+    programs and of no others; `run` itself does not see them.
+    """
+
+    def devices(self, params: Mapping[str, Any]) -> Sequence[str]:
+        """Patterns of device files (`/dev/dri/renderD*`) for these parameters: a profile's, or those of a task that was
+        planned from one. None: no devices.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksMachine(Protocol):
+    """A step that can do what not every machine can. A worker refuses to start when the default profile, or one of the
+    operator's own, needs what its machine lacks; `mediaflow doctor` tells of all.
+    """
+
+    def abilities(self) -> Mapping[str, Mapping[str, Any]]:
+        """What some machines can do, by a name for people (`h264_vaapi`): the parameters that ask for it."""
+        ...
+
+    def lacks(self, params: Mapping[str, Any], processes: ProcessRunner) -> str | None:
+        """What this machine lacks for a profile's parameters, in a sentence that names it and the way out; None:
+        nothing. It is tried: `processes` runs programs in the sandbox, with the step's devices.
+        """
+        ...
+
+
 # --- manifests
 
 

@@ -148,6 +148,10 @@ class Registry:
         """The name of the plugin that offers a step."""
         return self._steps.owners[step]
 
+    def owner_of_profile(self, name: str) -> str:
+        """The plugin that offers a profile, or `OPERATOR`."""
+        return self._profiles.owners[name]
+
     def plugin_of_manifest(self, name: str) -> str:
         """The name of the plugin that offers a manifest format."""
         return self._manifests.owners[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -36,6 +36,10 @@ class Confinement:
         """From settings: paths are separated by colons, as in PATH."""
         paths = (tuple(Path(path) for path in text.split(":") if path) for text in (devices, reads))
         return cls("off" if mode == "off" else "bwrap", first_user, *paths)
+
+    def with_devices(self, devices: Sequence[Path]) -> Self:
+        """The same with more devices."""
+        return replace(self, devices=(*self.devices, *(each for each in devices if each not in self.devices)))
 
     def device_groups(self) -> list[int]:
         """The groups that may use the devices, for who is none of their users."""

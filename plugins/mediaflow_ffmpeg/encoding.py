@@ -142,11 +142,22 @@ def check_decodes(files: Sequence[Path], workspace: Workspace) -> None:
         raise TaskFailed(f"{files[-1].parent.name} was written but does not decode: {said}", code="job.bad_output")
 
 
+def first_line(stderr: str) -> str:
+    """The first thing that it said, likewise: of an encoder that can't be opened, why."""
+    lines = _lines(stderr)
+    return lines[0][:300] if lines else "it said nothing"
+
+
 def last_line(stderr: str) -> str:
     """The last thing that a program said, shortened: what it gave up on.
 
     Without the addresses that ffmpeg names its parts by (`[h264 @ 0x55d0c3]`): the same mistake is the same sentence.
     """
-    lines = [_ADDRESS.sub("", line).strip() for line in stderr.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("Last message repeated")]
+    lines = _lines(stderr)
     return lines[-1][:300] if lines else "it said nothing"
+
+
+def _lines(stderr: str) -> list[str]:
+    lines = [_ADDRESS.sub("", line).strip() for line in stderr.splitlines()]
+    # SVT-AV1 tells of itself, whatever it is told
+    return [line for line in lines if line and not line.startswith(("Last message repeated", "Svt[info]"))]

@@ -16,6 +16,7 @@ from mediaflow.plugin import (
     MediaInfo,
     NeedsWholeSource,
     PlannedTask,
+    ProcessRunner,
     Profile,
     SegmentGrid,
     Span,
@@ -31,10 +32,11 @@ from mediaflow.plugin import (
     origin_seconds,
     plan_encode,
 )
+from mediaflow_ffmpeg import trial
 from mediaflow_ffmpeg.choosing import chosen, encoder_of, wrong
 from mediaflow_ffmpeg.commands import AGAIN, HERE, init_command, video_command
 from mediaflow_ffmpeg.encoding import check_ends, encode, undecodable
-from mediaflow_ffmpeg.families import Codec
+from mediaflow_ffmpeg.families import FAMILIES, USUAL, Codec, of_codec
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, INIT_FRAMES, VideoJob
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video, frame_seconds
 from mediaflow_ffmpeg.options import family_of
@@ -79,6 +81,20 @@ class EncodedVideo:
         if first or all(other.step != FIRST for other in profile.steps):
             return foretold_tasks(job, in_parts=can_be_sought(media), prefix=prefix)
         return tasks_beside(job, in_parts=can_be_sought(media), prefix=prefix)
+
+    def devices(self, params: Mapping[str, Any]) -> Sequence[str]:
+        """Those of the encoder: of a profile's parameters, or of a job's."""
+        named = params.get("encoder", USUAL[self.codec])
+        name = named["family"] if isinstance(named, Mapping) else named
+        return FAMILIES[name].devices if name in FAMILIES else ()
+
+    def abilities(self) -> Mapping[str, Mapping[str, Any]]:
+        return trial.named(of_codec(self.codec))
+
+    def lacks(self, params: Mapping[str, Any], processes: ProcessRunner) -> str | None:
+        family = FAMILIES[encoder_of(self.codec, params).family]
+        # without x264 nothing works, which is looked at elsewhere
+        return None if family.encoder == USUAL["h264"] else trial.lacks(family, processes)
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
         job = from_json(VideoJob, task.params)

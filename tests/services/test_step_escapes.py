@@ -10,10 +10,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -403,3 +404,41 @@ def test_a_step_sees_packages_and_not_what_else_is_where_modules_are_looked_for(
         )
         Bench(bench.root, bench.sandbox, steps).work()
     assert json.loads((bench.directory / "out").read_text()) == [42, [False, False]]
+
+
+class WantsLog:
+    """A step whose tasks say that their programs need the kernel's log."""
+
+    def devices(self, params: Mapping[str, Any]) -> list[str]:
+        return ["/dev/kms?"] if params["depth"]["n"] else []
+
+
+def test_a_device_is_let_in_where_the_step_says_so_and_nowhere_else(bench: Bench) -> None:
+    body = (
+        "def sees(): return workspace.processes.run(['test', '-c', '/dev/kmsg'], limits=Limits(9)).returncode == 0\n"
+        "return [made('out', json.dumps([sees(), os.path.exists('/dev/kmsg')]).encode())]"
+    )
+    bench.write(body)
+    found = []
+    for known in ({"test.step": WantsLog()}, {"test.step": object()}):
+        with closing(steps_in(bench.root, "bwrap", known)) as steps:
+            replace(bench, steps=steps).work()
+        found.append(json.loads((bench.directory / "out").read_text()))
+
+    # a program of the step sees it, the step itself does not
+    assert found == [[True, False], [False, False]]
+
+
+class HasNone:
+    def devices(self, params: Mapping[str, Any]) -> list[str]:
+        raise KeyError("encoder")
+
+
+def test_a_step_that_fails_when_it_is_asked_for_its_devices_is_broken(bench: Bench) -> None:
+    bench.write("return []")
+    with (
+        closing(steps_in(bench.root, "bwrap", {"test.step": HasNone()})) as steps,
+        pytest.raises(TaskFailed, match="asked for its devices: KeyError") as caught,
+    ):
+        replace(bench, steps=steps).work()
+    assert caught.value.code == "job.step_broken"

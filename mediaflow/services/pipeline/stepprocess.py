@@ -14,7 +14,7 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, cached_property
@@ -23,11 +23,14 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from mediaflow.domain.containment import contained
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.domain.ids import new_id
-from mediaflow.plugin import ENTRY_POINT_GROUP, Limits, MediaContext, UsesNetwork
+from mediaflow.domain.telling import cause
+from mediaflow.plugin import ENTRY_POINT_GROUP, Limits, MediaContext, UsesDevices, UsesNetwork
 from mediaflow.sandbox.budget import Meter, grouped
 from mediaflow.sandbox.cgroups import MemoryGroup
+from mediaflow.sandbox.devices import device_files
 from mediaflow.sandbox.errands import Errands, Room
 from mediaflow.sandbox.marks import end_marked
 from mediaflow.sandbox.ownership import give
@@ -128,7 +131,8 @@ class ChildSteps:
         self, plugin: str, request: StepRequest, watch: Watch, user: SandboxUser | None, group: MemoryGroup | None
     ) -> Ended:
         room = Room(Path(request.directory), _readable(request), self._code)
-        runner = SandboxedRunner(self._confinement.mode, confinement=self._confinement, user=user, group=group)
+        confinement = self._confinement.with_devices(self._devices(request))
+        runner = SandboxedRunner(confinement.mode, confinement=confinement, user=user, group=group)
         mark = new_id()
         try:
             with Errands.of(runner, room, watch.nice_now) as errands, self._confined(request, user) as namespaces:
@@ -143,6 +147,18 @@ class ChildSteps:
         finally:
             if self._confinement.mode == "off":
                 end_marked(mark)
+
+    def _devices(self, request: StepRequest) -> Sequence[Path]:
+        """What the step's programs may use: the step says so of the task's parameters, here and not where it runs."""
+        step = self._plugins.steps.get(request.step)
+        if not isinstance(step, UsesDevices):
+            return ()
+        try:
+            with contained():
+                return device_files(step.devices(request.task["params"]))
+        except Exception as error:
+            said = f"The step {request.step!r} failed when it was asked for its devices: {cause(error)}"
+            raise TaskFailed(said, code="job.step_broken") from error
 
     @contextmanager
     def _confined(self, request: StepRequest, user: SandboxUser | None) -> Iterator[Namespaces | None]:
