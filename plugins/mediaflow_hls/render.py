@@ -17,6 +17,8 @@ VERSION: Final = 7
 FIRST_VARIANT_BPS: Final = 2_000_000
 """Players that know nothing of the network begin with the first variant: the best one under this (Apple's specification
 asks for about 2000 kbit/s)."""
+EVERYWHERE: Final = ("avc1.", "avc3.")
+"""H.264, beside which players choose other codecs by themselves."""
 TEXT_GROUP: Final = "captions"
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -92,15 +94,15 @@ def _multivariant(presentation: Presentation, target: int) -> str:
 
 
 def _best_first(video: Sequence[Rendition], groups: dict[str, AudioGroup]) -> list[Rendition]:
-    """From large to small, but with the variant to begin with in front: one that is made."""
-    for number, rendition in enumerate(video):
-        if rendition.foretold is not None:
-            continue
-        sound = groups.get(rendition.track.audio_group or "")
-        average = average_bps(rendition) + (sound.average_bps if sound else 0)
-        if average <= FIRST_VARIANT_BPS:
-            return [rendition, *video[:number], *video[number + 1 :]]
-    return [video[-1], *video[:-1]]
+    """From large to small, but with the variant to begin with in front: one that is made, and that everything plays."""
+    plain = [rendition for rendition in video if rendition.track.codecs.startswith(EVERYWHERE)] or video
+    first = next((each for each in plain if each.foretold is None and _fits_first(each, groups)), plain[-1])
+    return [first, *(each for each in video if each is not first)]
+
+
+def _fits_first(rendition: Rendition, groups: dict[str, AudioGroup]) -> bool:
+    sound = groups.get(rendition.track.audio_group or "")
+    return average_bps(rendition) + (sound.average_bps if sound else 0) <= FIRST_VARIANT_BPS
 
 
 # --- what a viewer chooses between

@@ -157,6 +157,19 @@ def test_the_first_variant_is_the_best_one_for_two_megabits() -> None:
     assert [playlist.uri for playlist in master.playlists] == ["720p.m3u8", "2160p.m3u8", "360p.m3u8"]
 
 
+def test_the_first_variant_is_one_that_everything_plays() -> None:
+    presentation = sample_presentations()["video and audio"]
+    h264 = presentation.video[0]
+    av1 = replace(h264, track=replace(h264.track, name="720p-av1", codecs="av01.0.05M.08"))
+    small = replace(h264, segments=tuple(replace(each, size_bytes=1) for each in h264.segments))
+    first, second = (
+        [line for line in rendered(replace(presentation, video=video))["master.m3u8"].splitlines() if line[0] != "#"]
+        for video in ((av1, small), (av1, replace(av1, track=replace(av1.track, name="360p-av1"))))
+    )
+    assert first == [f"{small.track.name}.m3u8", "720p-av1.m3u8"]
+    assert second in (["720p-av1.m3u8", "360p-av1.m3u8"], ["360p-av1.m3u8", "720p-av1.m3u8"])
+
+
 @pytest.mark.parametrize(
     ("language", "written"),
     [("eng", 'LANGUAGE="eng"'), ("pt-BR", 'LANGUAGE="pt-BR"'), ("und", None), (None, None), ('e",URI="x', None)],

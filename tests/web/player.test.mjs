@@ -24,6 +24,8 @@ test('a rung has the name of the ladder, not its height', () => {
   assert.deepEqual(rungNames([level('v0', 1280, 534)], renditions), ['720p']);
   assert.deepEqual(rungNames([level('v0', 1280, 534)], []), ['534p']);
   assert.deepEqual(rungNames([level('90p', 160, 90), level('1280x360', 1280, 360)], []), ['90p', '1280x360']);
+  // the same size in other codecs
+  assert.deepEqual(rungNames([level('720p-av1', 1280, 534), level('1280x360-hevc', 1280, 360)], []), ['720p-av1', '1280x360-hevc']);
   assert.deepEqual(rungNames([{ ...level('audio-128k'), bitrate: 128_000 }], []), ['Audio, 128 kbit/s']);
 });
 

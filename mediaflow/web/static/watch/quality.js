@@ -21,7 +21,7 @@ export function rungNames(levels, renditions = []) {
     const file = playlistName(level);
     const named = renditions.find(({ name }) => name === file);
     const sized = renditions.find(({ width, height }) => width === level.width && height === level.height);
-    return (named ?? sized)?.name ?? (/^\d+(p\d*|x\d+)$/.test(file) ? file : levelName(level));
+    return (named ?? sized)?.name ?? (/^\d+(p\d*|x\d+)(-(hevc|av1))?$/.test(file) ? file : levelName(level));
   });
 }
 
