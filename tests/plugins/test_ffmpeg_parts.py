@@ -114,6 +114,7 @@ def test_all_init_segments_are_the_same(source: Path, media: MediaInfo, tmp_path
 
 
 HASTE: Final = (
+    {"preset": "superfast", "profile": "high"},
     {"preset": "veryfast", "profile": "high"},
     {"preset": "veryfast", "profile": "main"},
     {"preset": "veryfast", "profile": "baseline"},

@@ -46,6 +46,7 @@ def test_a_crf_that_the_profile_names_is_that_of_every_size() -> None:
 @pytest.mark.parametrize(
     ("params", "beside"),
     [
+        ({"preset": "superfast"}, "aq-strength=0.6:mbtree=1:rc-lookahead=20:trellis=1"),
         ({"preset": "veryfast"}, "aq-strength=0.6:rc-lookahead=20:trellis=1"),
         # a tune knows of what is flat, and slower presets look further
         ({"preset": "veryfast", "tune": "grain"}, ""),
