@@ -31,8 +31,8 @@ _LEAN: Final = {
     "veryfast": "aq-strength=0.6:rc-lookahead=20:trellis=1",
 }
 """Beside a preset: 0.7 to 0.8 of the bits at equal VMAF, in the same time. They give too much to what is flat, look
-ahead for less than half a second and weigh no coefficients. With these, `superfast` is as good as `veryfast` at the same
-CRF, for a tenth more bits and two thirds of the time.
+ahead for less than half a second and weigh no coefficients. With these, `superfast` is as good as `veryfast` with the
+same CRF, for a tenth more bits and two thirds of the time.
 """
 _QUICK: Final = ("superfast", "mbtree=1:rc-lookahead=10")
 _HASTE: Final = {"superfast": _QUICK, "veryfast": _QUICK}
