@@ -22,7 +22,7 @@ PRESET_COST: Final = {
     "veryslow": 15.0,
 }
 """CPU time against veryfast (measured up to medium)."""
-CRF: Final[Curve] = ((480, 17.5), (720, 19.5), (1080, 21.0), (2160, 24.0))
+CRF: Final[Curve] = ((360, 16.5), (480, 17.5), (720, 19.5), (1080, 21.0), (2160, 24.0))
 """The CRF at which even the most difficult of six clips is as good as the plain way makes it,
 in less than half the time. The fewer lines, the more each is enlarged, and its errors with it.
 """

@@ -20,7 +20,8 @@ def rendition(width: int, height: int) -> VideoRendition:
 @pytest.mark.parametrize(
     ("size", "count", "value"),
     [
-        ((426, 240), 240, 17.5),
+        ((426, 240), 240, 16.5),
+        ((640, 360), 360, 16.5),
         ((854, 480), 480, 17.5),
         ((1066, 600), 600, 18.5),
         ((1280, 720), 720, 19.5),
