@@ -532,9 +532,16 @@ def test_a_server_that_is_away_at_the_beginning_is_waited_for(viewer: Viewer, cl
     expect(viewer.trouble).to_be_hidden()
 
 
+def have_none_of_480p(viewer: Viewer, clips: Clips) -> None:
+    """A player that began with 480p by itself may have fetched all of it: it is thrown away for another size."""
+    viewer.choose("Quality", "360p")
+    viewer.until_shows(rungs(clips.long)[-1])
+
+
 def test_what_can_not_be_decoded_is_said_and_another_quality_helps(viewer: Viewer, clips: Clips) -> None:
     page = viewer.page
     viewer.watch(clips.long["id"])
+    have_none_of_480p(viewer, clips)
     page.route("**/480p/**", lambda route: route.fulfill(status=200, body=b"\0" * 5000, content_type="video/mp4"))
     viewer.choose("Quality", "480p")
     viewer.expect_trouble("decode this video")
@@ -550,6 +557,7 @@ def test_what_can_not_be_decoded_is_said_and_another_quality_helps(viewer: Viewe
 def test_a_part_that_is_missing_is_said_and_can_be_tried_again(viewer: Viewer, clips: Clips) -> None:
     page = viewer.page
     viewer.watch(clips.long["id"])
+    have_none_of_480p(viewer, clips)
     page.route("**/480p/**", lambda route: route.fulfill(status=404))
     viewer.choose("Quality", "480p")
     viewer.expect_trouble("missing on the server")
