@@ -82,6 +82,7 @@ def codecs_of(playlists: dict[str, str]) -> dict[str, str]:
     return {name: codecs.split(".")[0] for name, codecs in playlists.items()}
 
 
+@pytest.mark.slow
 def test_larger_sizes_in_av1_are_made_where_somebody_chooses_them(service: Service, page: Page, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=SECONDS, width=1280, height=720, rate="12")
     asset_id = service.upload(clip, profile="av1-beside").json()["asset_id"]
