@@ -7,7 +7,9 @@ from fractions import Fraction
 from typing import Literal
 
 TrackKind = Literal["video", "audio"]
-ArtifactRole = Literal["init", "segment", "thumbnail", "image", "storyboard", "captions", "download", "file"]
+ArtifactRole = Literal[
+    "init", "segment", "thumbnail", "image", "storyboard", "captions", "download", "file", "findings"
+]
 
 MEDIA_OFFSET_SECONDS = 1
 """Timestamps inside segments run this far ahead of the presentation, so that the first DTS is never negative
@@ -66,10 +68,11 @@ class Artifact:
     """A file that a step made. `path` is relative to the step's output directory, with `/` and no `..`.
 
     `track` and `number` (0-based) place a segment; `duration_seconds` is measured. An `init` artifact carries
-    `describes`, and `foretells` where its task opens the presentation (`PlannedTask.rank`). Every other role is an
-    output of its own once the asset is published, called by its `path`: the asset's picture (`thumbnail`), any other
-    `image`, `storyboard`, `captions`, a `download` that is offered to viewers, or any other `file`. `title` is what
-    people read of it. It is sent with its `content_type`, a media type (RFC 9110, 8.3.1), as it is said here.
+    `describes`, and `foretells` where its task opens the presentation (`PlannedTask.rank`). `findings` are a JSON
+    object of at most 4096 bytes that later tasks are told (`StepTask.findings`). Every other role is an output of its
+    own once the asset is published, called by its `path`: the asset's picture (`thumbnail`), any other `image`,
+    `storyboard`, `captions`, a `download` that is offered to viewers, or any other `file`. `title` is what people read
+    of it. It is sent with its `content_type`, a media type (RFC 9110, 8.3.1), as it is said here.
     """
 
     path: str

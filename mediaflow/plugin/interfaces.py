@@ -113,6 +113,9 @@ class StepTask:
     """A task as a step's `run` gets it. `part` is what it makes of a task that was planned with `segments`; it has the
     numbers and the times that it has in the whole. None: all. Of what is `awaited`, somebody waits in front of a player
     for the part's first segment: that it is there soon is worth more than that it is small.
+
+    `findings` are what tasks of the same generation that were done before found out (artifacts of that role), by task.
+    Those of a task that it `needs` are there; what is made on demand may be asked for before any are.
     """
 
     name: str
@@ -120,6 +123,7 @@ class StepTask:
     media: MediaInfo
     part: Part | None = None
     awaited: bool = False
+    findings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pluggy
 
 PROJECT_NAME: Final = "mediaflow"
 ENTRY_POINT_GROUP: Final = "mediaflow"
-API_VERSION: Final = "1.4"
+API_VERSION: Final = "1.5"
 """Of this package's names and hooks. The second number grows with what is added, the first with what is changed or
 removed; a plugin declares its range as `MEDIAFLOW_API = ">=1.0,<2"`.
 """

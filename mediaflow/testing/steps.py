@@ -46,8 +46,9 @@ from mediaflow.plugin import (
     TaskFiles,
     Workspace,
 )
-from mediaflow.plugin.wire import unfit_params
+from mediaflow.plugin.wire import dump, unfit_params
 from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.services.pipeline.findings import taken_from
 from mediaflow.testing import clips
 from mediaflow.testing.artifacts import check_file, check_opening, check_part, check_segments, check_told
 from mediaflow.testing.parts import needs_of, some_parts
@@ -80,14 +81,17 @@ def run_task(
     made: Callable[[Artifact], None] = lambda _: None,
     part: Part | None = None,
     awaited: bool = False,
+    findings: Mapping[str, Any] | None = None,
 ) -> list[Artifact]:
     """Run one planned task, or a part of it, `awaited` or not, as the worker does: its parameters as JSON, in a
     directory of its own, which is made here.
 
-    `inputs` are what the tasks made that it needs, by their names. `made` is told of what is whole before the end.
+    `inputs` are what the tasks made that it needs, by their names, and `findings` what they found out. `made` is told
+    of what is whole before the end.
     """
     directory.mkdir(parents=True)
-    task = StepTask(planned.name, json.loads(json.dumps(dict(planned.params))), media, part, awaited=awaited)
+    params = json.loads(json.dumps(dict(planned.params)))
+    task = StepTask(planned.name, params, media, part, awaited=awaited, findings=findings or {})
     workspace = Workspace(directory, source, progress, processes, dict(settings or {}), inputs or {}, made)
     return list(step.run(task, workspace))
 
@@ -209,6 +213,7 @@ class StepContract:
             told: Callable[[str, Artifact], None] = lambda _, __: None,
         ) -> dict[str, list[Artifact]]:
             found, made, by_name = dict(inputs), {}, {task.name: task for task in planned}
+            findings: dict[str, Any] = {}
             needs = {task.name: needs_of(task, step, planned, inputs) for task in planned}
             for name in TopologicalSorter(needs).static_order():
                 if name in by_name:
@@ -223,7 +228,10 @@ class StepContract:
                         inputs={need: found[need] for need in needs[name] if need in found},
                         progress=progress,
                         made=partial(told, name),
+                        findings=findings,
                     )
+                    if told_others := taken_from(map(dump, made[name]), root / name):
+                        findings[name] = told_others
                     found[name] = TaskFiles(root / name, tuple(made[name]))
             return made
 

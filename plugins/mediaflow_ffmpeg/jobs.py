@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from mediaflow.plugin import AudioRendition, SegmentGrid, Span, VideoRendition
@@ -45,7 +46,7 @@ class VideoJob:
     two that are missing (of 47 files, 2 had one less than their packets promised), with `padded` for all of them. What
     opens a presentation, and what makes a part of it, foretells all its frames (`total_frames`). A span of no segments
     makes the init segments alone. With `sought`, decoding begins shortly before the span, else with the source. With
-    `awaited`, somebody waits for the span's first segment.
+    `awaited`, somebody waits for the span's first segment. `crfs` are what the content decided, by rendition.
     """
 
     renditions: tuple[VideoRendition, ...]
@@ -60,6 +61,7 @@ class VideoJob:
     sought: bool = False
     source_pixels: int = 0
     awaited: bool = False
+    crfs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def expected_seconds(self) -> float:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mediaflow.plugin import Part, PlannedTask, Reads, Span, TaskFailed, VideoRendition, to_json
 from mediaflow_ffmpeg.commands import SEEK_MARGIN_SECONDS
-from mediaflow_ffmpeg.jobs import INIT_FRAMES, VideoJob
+from mediaflow_ffmpeg.jobs import INIT_FRAMES, Encoder, VideoJob
+from mediaflow_ffmpeg.looking import START_SECONDS, Look
 from mediaflow_ffmpeg.opening import frame_seconds
 
 
-def foretold_tasks(job: VideoJob, *, in_parts: bool, prefix: str = "video") -> list[PlannedTask]:
+def foretold_tasks(
+    job: VideoJob, *, in_parts: bool, prefix: str = "video", look: Look | None = None
+) -> list[PlannedTask]:
     """The first segment of the smallest rendition, what opens the others, all of the smallest one, the rest from one
     decode; and those that are made on demand, where the source can be made `in_parts`. The smallest one is what viewers
-    begin with, and never waits for demand.
+    begin with, and never waits for demand, nor for the `look` that decides how good the others are.
     """
     smallest, frames = job.renditions[-1:], job.expected_frames
     others = job.renditions[:-1]
@@ -31,7 +35,15 @@ def foretold_tasks(job: VideoJob, *, in_parts: bool, prefix: str = "video") -> l
         tasks.append(_made(job, f"{prefix}-0", eager, 2, in_parts=in_parts))
     if demanded:
         tasks.append(_demanded(job, demanded, prefix))
-    return tasks
+    return tasks if look is None else _looked(tasks, look, job, f"{prefix}-look")
+
+
+def _looked(tasks: Sequence[PlannedTask], look: Look, job: VideoJob, name: str) -> list[PlannedTask]:
+    """With the task that looks, which whatever is not watched first needs."""
+    cost = frame_seconds((look.size,), job.source_pixels, Encoder(preset="superfast"))
+    weight = round(len(look.moments) * (look.frames * cost + START_SECONDS), 3)
+    looking = PlannedTask(name, to_json(look), weight=weight, rank=1, optional=True)
+    return [looking, *(replace(task, needs=(name,)) if task.rank == 2 else task for task in tasks)]
 
 
 def tasks_beside(job: VideoJob, *, in_parts: bool, prefix: str) -> list[PlannedTask]:

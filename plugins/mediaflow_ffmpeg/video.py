@@ -35,9 +35,11 @@ from mediaflow.plugin import (
 from mediaflow_ffmpeg import trial
 from mediaflow_ffmpeg.choosing import chosen, encoder_of, wrong
 from mediaflow_ffmpeg.commands import AGAIN, HERE, init_command, video_command
+from mediaflow_ffmpeg.content import decided, found_out, may_decide
 from mediaflow_ffmpeg.encoding import check_ends, encode, undecodable
 from mediaflow_ffmpeg.families import FAMILIES, USUAL, Codec, of_codec
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, INIT_FRAMES, VideoJob
+from mediaflow_ffmpeg.looking import Look, look_of
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video, frame_seconds
 from mediaflow_ffmpeg.options import family_of
 from mediaflow_ffmpeg.seeking import can_be_sought
@@ -79,7 +81,9 @@ class EncodedVideo:
         if not family.stitches or not can_be_foretold(media, plan, float(frames / plan.grid.frame_rate)):
             return [planned(f"{prefix}-0", job, 2)]
         if first or all(other.step != FIRST for other in profile.steps):
-            return foretold_tasks(job, in_parts=can_be_sought(media), prefix=prefix)
+            in_parts = can_be_sought(media)
+            look = look_of(plan.grid, renditions, origin) if in_parts and may_decide(encoder) else None
+            return foretold_tasks(job, in_parts=in_parts, prefix=prefix, look=look)
         return tasks_beside(job, in_parts=can_be_sought(media), prefix=prefix)
 
     def devices(self, params: Mapping[str, Any]) -> Sequence[str]:
@@ -97,9 +101,11 @@ class EncodedVideo:
         return None if family.encoder == USUAL["h264"] else trial.lacks(family, processes)
 
     def run(self, task: StepTask, workspace: Workspace) -> Sequence[Artifact]:
-        job = from_json(VideoJob, task.params)
         if task.media.video is None:
             raise TaskFailed("A video task was planned for media without video.", code="job.bad_task")
+        if "moments" in task.params:
+            return found_out(from_json(Look, task.params), task.media, workspace)
+        job = decided(from_json(VideoJob, task.params), task.findings)
         job = job if task.part is None else part_of(job, task.part, awaited=task.awaited)
         if job.span.segment_count == 0:
             return _init_segments(job, task.media, workspace)

@@ -69,7 +69,7 @@ def h264_options(job: VideoJob) -> dict[str, Any]:
     for number, rendition in enumerate(job.renditions):
         options |= {
             # constant quality under a cap: rate control must not look across spans
-            f"crf:v:{number}": crf(job.encoder, rendition),
+            f"crf:v:{number}": job.crfs.get(rendition.name, crf(job.encoder, rendition)),
             f"maxrate:v:{number}": rendition.max_bitrate_bps,
             f"bufsize:v:{number}": BUFFER_SECONDS * rendition.max_bitrate_bps,
         }
@@ -79,6 +79,11 @@ def h264_options(job: VideoJob) -> dict[str, Any]:
 def crf(encoder: Encoder, rendition: VideoRendition) -> float:
     """The encoder's own, or the one for so many lines, to a tenth."""
     return by_lines(lines(rendition), CRF) if encoder.crf is None else encoder.crf
+
+
+def lean(preset: str) -> str:
+    """The options beside a preset, as x264 takes them; "" for one without any."""
+    return _LEAN.get(preset, "")
 
 
 def lines(rendition: VideoRendition) -> int:

@@ -114,6 +114,15 @@ class PlannedTaskSchema(Schema):
         required=True, metadata={"description": "What all of it takes of one core, as expected."}
     )
     expected_bytes = _count("Of all its tracks in the end; null where it makes none by itself.", nullable=True)
+    findings = fields.Dict(
+        keys=fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What it found out for other tasks, such as the quality that the picture needs; null before"
+            " it is done, and for tasks that look for nothing."
+        },
+    )
 
 
 class MadeSchema(Schema):

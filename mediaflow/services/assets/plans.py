@@ -14,6 +14,7 @@ from mediaflow.plugin import Part
 from mediaflow.plugin.wire import load
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.pipeline import findings
 from mediaflow.services.pipeline.foreseen import read
 from mediaflow.services.pipeline.outlook import MadeOf, Outlook, Standing
 from mediaflow.services.pipeline.planview import outlook
@@ -66,7 +67,7 @@ class Plans:
         jobs = (job.id, *(piece.id for piece in self.database.jobs.find(where)))
         for task in self.database.tasks.find({"job_id": OneOf(jobs), "stage": "step"}, sort=("created_at", "id")):
             part = None if task.part is None else load(Part, task.part)
-            yield Standing(task.whole or task.name, part, task.state)
+            yield Standing(task.whole or task.name, part, task.state, (task.result or {}).get(findings.ROLE))
 
     def _made(self, job: Job, tracks: Iterable[str]) -> Iterator[tuple[str, MadeOf]]:
         """What is there of each track of which there are records."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mediaflow.domain.plan import Part
 from mediaflow.domain.profile import When
@@ -94,6 +94,7 @@ class PartOutlook:
 class TaskOutlook:
     """A planned task. `states` counts what it is made in: its parts, or itself. Of what is made on demand, parts are
     what players wait for now. `expected_bytes` is None for what makes no tracks, or only what others make too.
+    `findings` are what it found out for others.
     """
 
     name: str
@@ -109,6 +110,7 @@ class TaskOutlook:
     states: Mapping[State, int]
     core_seconds: float
     expected_bytes: int | None
+    findings: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +133,4 @@ class Standing:
     planned: str
     part: Part | None
     state: WorkState
+    findings: Mapping[str, Any] | None = None

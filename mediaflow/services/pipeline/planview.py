@@ -187,4 +187,5 @@ def _task(task: Foreseen, standings: Sequence[Standing], bytes_of: Mapping[str, 
         states=counted,
         core_seconds=task.weight,
         expected_bytes=sum(bytes_of[name] for name in task.makes) if is_whole else None,
+        findings=next((each.findings for each in mine if each.findings), None),
     )

@@ -23,6 +23,7 @@ from mediaflow.domain.states import MAX_ATTEMPTS, Lane
 from mediaflow.plugin import Reads, StepTask, Storage
 from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.ownership import remove_tree
+from mediaflow.services.pipeline import findings
 from mediaflow.services.pipeline.budgets import step_budget
 from mediaflow.services.pipeline.gate import is_light
 from mediaflow.services.pipeline.inputs import Inputs
@@ -88,7 +89,14 @@ class Stepping:
             self.inputs.laid_out(asset, self.documents.needed(task), directory.with_suffix(".inputs")) as inputs,
         ):
             seconds = max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds)
-            step_task = StepTask(task.whole or task.name, task.params, media, part, awaited=task.wanted_until > 0)
+            step_task = StepTask(
+                task.whole or task.name,
+                task.params,
+                media,
+                part,
+                awaited=task.wanted_until > 0,
+                findings=self.documents.findings(task),
+            )
             request = StepRequest(
                 step=task.step or "",
                 task=dump(step_task),
@@ -103,13 +111,15 @@ class Stepping:
             kept = Keeping(self.storage, self.segments, task, path, directory, lease)
             with kept.while_made() as made:
                 told = self._told(request, _Hooks(lease, kept, made))
-            artifacts = [kept.keep(artifact) for artifact in told]
+            found = findings.taken_from(told, directory)
+            artifacts = [kept.keep(artifact) for artifact in told if artifact["role"] != findings.ROLE]
         artifacts += self.segments.of_others(task, artifacts)
         index = json.dumps(artifacts, separators=(",", ":")).encode()
         key = f"{keys.asset_prefix(asset.id)}{path}/{ARTIFACTS}"
         self.storage.put(key, [index], size_bytes=len(index), content_type="application/json")
         self.metrics.count("mediaflow_step_artifacts_total", len(artifacts), step=task.step or "")
-        return {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
+        done = {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
+        return {**done, findings.ROLE: found} if found else done
 
     def _told(self, request: StepRequest, hooks: _Hooks) -> list[dict[str, Any]]:
         """What the step made; what it told of until nobody needed any more what it had still to make."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import LeaseLost, MediaRejected, TaskFailed
+from mediaflow.domain.ids import job_id
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.plugin import UploadDraft
 from mediaflow.plugin.wire import load
+from mediaflow.services.pipeline import findings
 from mediaflow.services.ports import Database
 
 
@@ -43,9 +46,16 @@ class TaskDocuments:
         Those that open the presentation are for opening it: others make all that they make, but for what is made on
         demand.
         """
-        done = {t.name: t for t in self.database.tasks.find({"job_id": task.job_id, "stage": "step", "state": "done"})}
+        done = {each.name: each for each in self._done(task.job_id)}
         needed = (done[name] for name in task.needs if name in done)
         return [each for each in needed if each.rank > 0 or not each.eager or task.stage == "open"]
+
+    def findings(self, task: Task) -> dict[str, Any]:
+        """What the steps' tasks of its generation found out that are done, by task, also for a job of demand."""
+        return findings.of_tasks(self._done(job_id(task.asset_id, task.generation)))
+
+    def _done(self, job: str) -> list[Task]:
+        return self.database.tasks.find({"job_id": job, "stage": "step", "state": "done"})
 
 
 def original_of(asset: Asset) -> str:
