@@ -1,7 +1,7 @@
 """What the difficulty of a film's picture decides: the CRF of each rendition. Pure, but for `found_out`.
 
 Each size has a CRF at which even difficult pictures are good (`x264.CRF`). What of the most difficult ones takes more
-bits than its size is worth gets a higher one. Bits are foretold within a fifth by a quick look, over clips that the
+bits than its size is worth gets a higher one. Bits are foretold within a quarter by a quick look, over clips that the
 numbers here were not made from; what VMAF it comes to is foretold by the CRF alone, within 3 points: nothing that is
 cheap to measure foretold it better (`tests/benchmarks/content.md`).
 """
@@ -88,7 +88,7 @@ def decide(rendition: VideoRendition, bits_per_pixel: float, frame_rate: float) 
 
 
 def foretold_bps(rendition: VideoRendition, bits_per_pixel: float, frame_rate: float, value: float) -> float:
-    """What a rendition takes with that CRF, in the mean, where nothing caps it: within a fifth (one sigma)."""
+    """What a rendition takes with that CRF, in the mean, where nothing caps it: within a quarter (root mean square)."""
     pixels = rendition.width * rendition.height
     powers = 1.111 * math.log2(max(bits_per_pixel, 1e-6)) - 0.051 - _HALF_BITS * (value - 23)
     return float(pixels * frame_rate * 2 ** (powers - 0.315 * math.log2(pixels / _LOOK_PIXELS)))
