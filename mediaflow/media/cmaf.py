@@ -28,11 +28,8 @@ from mediaflow.media.boxes import (
     u32_behind_times,
 )
 from mediaflow.media.codecs import sample_facts
+from mediaflow.media.fragments import NON_SYNC, Defaults, runs_of
 
-_NON_SYNC: Final = 0x00010000
-"""sample_is_non_sync_sample in sample flags (14496-12, 8.8.3.1)."""
-_TRUN_FIELDS: Final = (0x100, 0x200, 0x400, 0x800)
-"""Flags of a track run's four per-sample fields: duration, size, flags, composition offset (8.8.8)."""
 _HANDLERS: Final = {b"vide": "video", b"soun": "audio"}
 
 
@@ -96,11 +93,12 @@ def read_segment(path: Path, init: InitSegment) -> MediaSegment:
         media = sum(kind == b"mdat" for kind, _ in found)
         if not fragments or media != len(fragments):
             raise BadBoxes(f"there are {len(fragments)} fragments and {media} pieces of media data")
-        runs = [_fragment(memoryview(body), init) for body in fragments]
+        size = path.stat().st_size
+        runs = [_fragment(memoryview(body), init, size) for body in fragments]
         for before, after in pairwise(runs):
             if after.decode_time != before.decode_time + before.duration:
                 raise BadBoxes("there is a gap between its fragments")
-        size, count = path.stat().st_size, sum(run.sample_count for run in runs)
+        count = sum(run.sample_count for run in runs)
         if count > size:
             raise BadBoxes(f"it claims {count} samples in {size} bytes")
         return MediaSegment(
@@ -137,13 +135,13 @@ def _track(movie: memoryview, track: memoryview) -> InitSegment:
     kind = handler(track)
     if _HANDLERS.get(kind) != sample.kind:
         raise BadBoxes(f"it is a track of {name_of(kind)} with samples of {sample.codecs}")
-    defaults = one(movie, b"mvex", b"trex")
+    defaults = Defaults.of_movie(one(movie, b"mvex", b"trex"))
     return InitSegment(
         kind=cast("TrackKind", sample.kind),
         timescale=timescale,
         codecs=sample.codecs,
-        default_duration=u32(defaults, 12),
-        default_flags=u32(defaults, 20),
+        default_duration=defaults.duration,
+        default_flags=defaults.flags,
         track_id=track_id(track),
         width=sample.width,
         height=sample.height,
@@ -152,50 +150,14 @@ def _track(movie: memoryview, track: memoryview) -> InitSegment:
     )
 
 
-def _fragment(moof: memoryview, init: InitSegment) -> MediaSegment:
+def _fragment(moof: memoryview, init: InitSegment, size_bytes: int) -> MediaSegment:
     """One fragment of one track; its size is not known here (0)."""
-    header = one(moof, b"traf", b"tfhd")
-    if (track := u32(header, 4)) != init.track_id:
+    if (track := u32(one(moof, b"traf", b"tfhd"), 4)) != init.track_id:
         raise BadBoxes(f"it is of track {track}, the init segment of track {init.track_id}")
-    duration, flags = _fragment_defaults(header, init)
-    time_box = one(moof, b"traf", b"tfdt")
-    decode_time = struct.unpack_from(">Q", time_box, 4)[0] if time_box[0] == 1 else u32(time_box, 4)
-    runs = [_run(run, duration, flags) for run in children(moof, b"traf", b"trun")]
-    first_flags = next((first for _, count, first in runs if count), None)
-    if first_flags is None:
+    defaults = Defaults(init.default_duration, 0, init.default_flags)
+    runs = [run for run in runs_of(moof, defaults, size_bytes) if run.sizes]
+    if not runs:
         raise BadBoxes("there is a fragment without samples")
-    total, count = sum(length for length, _, _ in runs), sum(count for _, count, _ in runs)
-    return MediaSegment(decode_time, total, count, not first_flags & _NON_SYNC, 0)
-
-
-def _fragment_defaults(header: memoryview, init: InitSegment) -> tuple[int, int]:
-    """Default sample duration and flags: of the fragment (8.8.7), else of the movie."""
-    present = u32(header, 0) & 0xFFFFFF
-    values = {0x8: init.default_duration, 0x20: init.default_flags}
-    position = 8 + (8 if present & 0x1 else 0) + (4 if present & 0x2 else 0)
-    for flag in (0x8, 0x10, 0x20):
-        if present & flag:
-            values[flag] = u32(header, position)
-            position += 4
-    return values[0x8], values[0x20]
-
-
-def _run(run: memoryview, duration: int, flags: int) -> tuple[int, int, int]:
-    """Duration and number of the samples of a track run (8.8.8), and the first one's flags.
-
-    Samples are looked at one by one only where each has a field of its own: their number may be a lie.
-    """
-    present, count = u32(run, 0) & 0xFFFFFF, u32(run, 4)
-    position = 8 + (4 if present & 0x1 else 0)
-    first = flags
-    if present & 0x4:
-        first = u32(run, position)
-        position += 4
-    step = 4 * sum(1 for flag in _TRUN_FIELDS if present & flag)
-    if position + step * count > len(run):
-        raise BadBoxes("a track run is cut off")
-    if present & 0x400 and not present & 0x4 and count:
-        first = u32(run, position + 4 * sum(1 for flag in _TRUN_FIELDS[:2] if present & flag))
-    if not present & 0x100:
-        return duration * count, count, first
-    return sum(u32(run, position + step * number) for number in range(count)), count, first
+    count = sum(len(run.sizes) for run in runs)
+    starts_with_sync = not runs[0].flags[0] & NON_SYNC
+    return MediaSegment(runs[0].decode_time, sum(run.duration for run in runs), count, starts_with_sync, 0)

@@ -17,7 +17,6 @@ import structlog
 
 from mediaflow.domain.downloads import Download
 from mediaflow.domain.errors import NotFound
-from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.progressive import Read, Samples, TrackSamples, header, samples_of
 from mediaflow.plugin import Storage
 from mediaflow.plugin.wire import load
@@ -27,6 +26,8 @@ HEADER: Final = ".head"
 """Beside what a download is put together of lies the beginning of the file, once somebody has fetched it."""
 _KEPT: Final = 16
 """Downloads whose pieces are remembered: of two hours they take about a megabyte."""
+_BROKEN: Final = (ValueError, LookupError, TypeError, AttributeError, struct.error, ExceptionGroup)
+"""What reading a list or boxes ends with that are not as they were written."""
 _AT_ONCE: Final = 8
 """Segments whose heads are read at the same time: a storage elsewhere takes milliseconds for each."""
 
@@ -61,6 +62,7 @@ class Composing:
     storage: Storage
     _known: OrderedDict[str, Pieces] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def size_bytes(self, key: str, prefix: str) -> int:
         """Of the download whose description lies at that key, of the asset with that prefix. NotFound when something of
@@ -79,18 +81,28 @@ class Composing:
             self._known.clear()
 
     def _pieces(self, key: str, prefix: str) -> Pieces:
-        # one is made at a time: who asks for the same one meanwhile finds it made
+        if (known := self._remembered(key)) is not None:
+            return known
+        # one is made at a time: who asks for the same one meanwhile finds it made, who asks for others has no wait
+        with self._making:
+            if (known := self._remembered(key)) is not None:
+                return known
+            try:
+                pieces = self._composed(key, prefix)
+            except _BROKEN as error:
+                _log.warning("a download can't be put together", key=key, detail=str(error))
+                raise NotFound("Its segments are not as they were made.", code="asset.no_stream") from error
         with self._lock:
-            if key not in self._known:
-                try:
-                    self._known[key] = self._composed(key, prefix)
-                except (BadBoxes, struct.error) as error:
-                    _log.warning("a download can't be put together", key=key, detail=str(error))
-                    raise NotFound("Its segments are not as they were made.", code="asset.no_stream") from error
-            self._known.move_to_end(key)
+            self._known[key] = pieces
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
-            return self._known[key]
+        return pieces
+
+    def _remembered(self, key: str) -> Pieces | None:
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
 
     def _composed(self, key: str, prefix: str) -> Pieces:
         download = load(Download, json.loads(b"".join(self.storage.read(key))))
