@@ -71,6 +71,21 @@ class AudioStream:
     language: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SubtitleStream:
+    """One stream of subtitles in a source, of text or of pictures, as its container tells of it: nothing is measured.
+
+    `language` is what the file says (`ger`, `en`), None where it says nothing.
+    """
+
+    index: int
+    codec: str
+    language: str | None = None
+    default: bool = False
+    forced: bool = False
+    hearing_impaired: bool = False
+
+
 CONTENT_TYPES: Final = {
     "mov": "mp4",
     "matroska": "webm",
@@ -93,6 +108,7 @@ class MediaInfo:
     """A probed source. `video` and `audio` are the streams that will be used; cover art is never `video`.
 
     `more_audio` are further streams with the same sound in other languages, each language once and none like `audio`'s.
+    `subtitles` are all streams of subtitles whose codec is known.
 
     `duration_seconds` is measured from packets; `declared_duration_seconds` is what the container claims (None =
     nothing). `start_seconds` is the container's start time, which ffmpeg subtracts on input.
@@ -110,6 +126,7 @@ class MediaInfo:
     encrypted: bool = False
     warnings: tuple[str, ...] = ()
     more_audio: tuple[AudioStream, ...] = ()
+    subtitles: tuple[SubtitleStream, ...] = ()
 
     @property
     def audio_streams(self) -> tuple[AudioStream, ...]:

@@ -73,6 +73,10 @@ class Artifact:
     own once the asset is published, called by its `path`: the asset's picture (`thumbnail`), any other `image`,
     `storyboard`, `captions`, a `download` that is offered to viewers, or any other `file`. `title` is what people read
     of it. It is sent with its `content_type`, a media type (RFC 9110, 8.3.1), as it is said here.
+
+    `captions` that say their `language` (BCP 47, or ISO 639-2 as files have it; `und`: unknown) are a WebVTT or SubRip
+    file of at most 512 KiB and become captions of the asset, as if its owner had uploaded them: in every manifest,
+    under `title` as their label, shown unasked when they are the `default`.
     """
 
     path: str
@@ -87,6 +91,8 @@ class Artifact:
     width: int | None = None
     height: int | None = None
     title: str | None = None
+    language: str | None = None
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True)

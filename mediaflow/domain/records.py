@@ -95,13 +95,12 @@ class Asset:
     `generation` is the published one (0: none); `published` tells what leaves of it. `opened` is what viewers may begin
     with while the first one is being made. `next_generation` is the newest that was ever started, by `job_id`.
 
-    `search` holds the words that title, description and tags are found by (`services/text/search.py`). `shared_with`
-    are the users who may watch a private asset besides its owner. `captions` are the uploaded captions, each
-    `{language, label, path, size_bytes}`. `poster_seconds` is where the owner's picture was taken (None: chosen
-    by the profile). `watched_at` is when somebody last watched what has renditions on demand, within ten minutes.
+    `search` holds the words that title, description and tags are found by. `shared_with` are the users who may watch a
+    private asset besides its owner. `captions` are `{language, label, default, path, size_bytes}` each, `captioned` the
+    languages in which the file ever had some. `poster_seconds` is where the owner's picture was taken (None: chosen by
+    the profile). `watched_at` is when somebody last watched what has renditions on demand, within ten minutes.
 
-    A deleted asset is purged after `purge_at`; from `purging` on, nothing brings it back. After `sweep_at`, the files
-    of generations other than the published one go.
+    A deleted asset is purged after `purge_at`, for good once `purging`. After `sweep_at` other generations' files go.
     """
 
     id: str
@@ -132,6 +131,7 @@ class Asset:
     search: list[str] = field(default_factory=list)
     shared_with: list[str] = field(default_factory=list)
     captions: list[dict[str, Any]] = field(default_factory=list)
+    captioned: list[str] = field(default_factory=list)
     poster_seconds: float | None = None
     deleted_at: float | None = None
     purge_at: float | None = None

@@ -43,7 +43,7 @@ _ENTRIES: Final = (
     "format=format_name,start_time,duration"
     ":stream=index,id,codec_type,codec_name,codec_tag_string,width,height,sample_aspect_ratio,pix_fmt,field_order,"
     "color_range,color_space,color_transfer,color_primaries,r_frame_rate,avg_frame_rate,sample_rate,channels"
-    ":stream_disposition=default,attached_pic,timed_thumbnails,still_image,comment,visual_impaired"
+    ":stream_disposition=default,attached_pic,timed_thumbnails,still_image,comment,visual_impaired,forced,hearing_impaired"
     ":stream_tags=language"
     ":stream_side_data=side_data_type,rotation,max_content,dv_profile,dv_bl_signal_compatibility_id"
     ":frame=stream_index,interlaced_frame,top_field_first"

@@ -17,6 +17,7 @@ from mediaflow.domain.errors import MediaRejected
 from mediaflow.domain.ladder import MIN_RATE, is_sparse
 from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
 from mediaflow.media.packets import PacketLog, StreamPackets, first_leap, measured_rate
+from mediaflow.media.subtitles import subtitle_streams
 
 _COVER_CODECS: Final = frozenset(("png", "mjpeg", "bmp", "gif", "webp"))
 _ENCRYPTED_TAGS: Final = frozenset(("encv", "enca", "drms", "drmi"))
@@ -69,6 +70,7 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
         encrypted=source.protected or any(_looks_encrypted(stream) for stream in streams),
         warnings=(*_warnings(duration, declared, packets, len(more)), *_gaps(end, video)),
         more_audio=tuple(_audio(facts, kept(facts), start) for facts in more[: MOST_LANGUAGES - 1]),
+        subtitles=subtitle_streams(streams, _language),
     )
 
 

@@ -31,7 +31,7 @@ from mediaflow.domain.errors import (
 from mediaflow.domain.events import EVENTS, Event, EventKind
 from mediaflow.domain.keys import checked_key
 from mediaflow.domain.ladder import origin_seconds, plan_encode
-from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, VideoStream
+from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, SubtitleStream, VideoStream
 from mediaflow.domain.plan import AudioRendition, EncodePlan, Part, Reads, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.presentation import (
     MEDIA_OFFSET_SECONDS,
@@ -159,6 +159,7 @@ __all__ = [
     "StepTask",
     "Storage",
     "StorageScheme",
+    "SubtitleStream",
     "TaskFailed",
     "TaskFiles",
     "TextTrack",

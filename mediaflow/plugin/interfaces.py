@@ -164,6 +164,9 @@ class Workspace:
     `inputs` has what the task's `needs` made, by the task's name. A needed task that was optional and could not be done
     is not there.
 
+    `warn(sentence)` tells the asset's owner what is left out of an output that is made all the same: it is among the
+    asset's warnings when that is published. Of a task 20 sentences are kept, each of at most 300 characters.
+
     `made(artifact)` says that a file is whole and verified while others are still being made: it is kept at once, and
     watched where the presentation is open. Init segments come before the segments of their track. The same artifacts
     are among those that `run` returns in the end.
@@ -181,6 +184,7 @@ class Workspace:
     inputs: Mapping[str, TaskFiles] = field(default_factory=dict)
     made: Callable[[Artifact], None] = lambda _artifact: None
     partial: bool = False
+    warn: Callable[[str], None] = lambda _sentence: None
 
 
 @runtime_checkable

@@ -6,13 +6,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError, MediaRejected, TaskFailed
-from mediaflow.domain.presentation import Artifact
+from mediaflow.domain.presentation import Artifact, TextTrack
 from mediaflow.domain.publication import Output, Publication
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import WORK_ENDED, Stage
@@ -21,8 +21,9 @@ from mediaflow.services.assets.progress import Progresses
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
 from mediaflow.services.pipeline.jobs import Jobs
-from mediaflow.services.pipeline.packaging import KINDS, Produced, build_presentation
+from mediaflow.services.pipeline.packaging import KINDS, Produced, build_presentation, is_found
 from mediaflow.services.pipeline.posters import Posters
+from mediaflow.services.pipeline.rendering import text_track
 from mediaflow.services.ports import Database
 from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.assembly import Assembly
@@ -193,13 +194,15 @@ def _lay_out(runtime: LocalRuntime, asset: Asset, published: Publication, out: P
     formats = [manifest.name for manifest in published.of_kind("manifest")]
     produced = [rendering.produced(asset.id, source) for source in published.sources]
     # what players are given keeps its name, so it is the others that make room
-    there = rendering.render(build_presentation(produced), formats)
+    there = rendering.render(replace(build_presentation(produced), text=(text := _text(asset, published))), formats)
     for name in (ASSET_FILE, *(each.manifest.path for each in there)):
         layout.take(name)
-    here = rendering.render(build_presentation(produced, layout.place), formats)
+    for track, (_, output) in zip(text, _captions(asset, published), strict=True):
+        layout.places[output.path] = layout.take(track.segments[0].uri)
+    here = rendering.render(replace(build_presentation(produced, layout.place), text=text), formats)
     for source in produced:
         for artifact in source.artifacts:
-            if artifact.role in KINDS:
+            if artifact.role in KINDS and not is_found(artifact):
                 layout.place(source, artifact)
     for stored, name in layout.places.items():
         _write(out / name, runtime.storage.read(prefix + stored))
@@ -215,6 +218,17 @@ def _lay_out(runtime: LocalRuntime, asset: Asset, published: Publication, out: P
     document = _asset_document(asset, published, entries, outputs)
     (out / ASSET_FILE).write_text(json.dumps(document, indent=2) + "\n")
     return document
+
+
+def _captions(asset: Asset, published: Publication) -> list[tuple[dict[str, Any], Output]]:
+    """The asset's captions with what is published of each."""
+    shown = {output.name: output for output in published.of_kind("captions")}
+    return [(each, shown[each["language"]]) for each in asset.captions if each["language"] in shown]
+
+
+def _text(asset: Asset, published: Publication) -> tuple[TextTrack, ...]:
+    seconds = published.duration_seconds
+    return tuple(text_track(caption, output, seconds) for caption, output in _captions(asset, published))
 
 
 def _told(output: Output) -> dict[str, Any]:

@@ -267,10 +267,9 @@ class StepHooks(Protocol):
     """What the parent does while a child works."""
 
     def progress(self, fraction: float) -> None: ...
-
+    def warned(self, sentence: str) -> None: ...
     def made(self, artifact: Artifact) -> None:
         """A file is whole, and may be kept while the child goes on."""
-        ...
 
     def cancelled(self) -> str | None:
         """A reason to stop the child at once, or None."""

@@ -24,6 +24,8 @@ from mediaflow.plugin import (
 )
 
 _DELAY_SECONDS: Final = 0.1
+MOST_CAPTION_BYTES: Final = 512 * 1024
+"""Captions of the asset have no more."""
 
 
 def check_opening(planned: Iterable[PlannedTask], made: Mapping[str, TaskFiles]) -> None:
@@ -119,6 +121,10 @@ def check_file(artifact: Artifact, directory: Path) -> None:
     assert not any(part.startswith(".") for part in path.parts), "a storage key has no part that starts with a dot"
     assert (directory / path).stat().st_size == artifact.size_bytes > 0
     assert re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", artifact.content_type)
+    if artifact.role == "captions" and artifact.language is not None:
+        text = (directory / path).read_bytes().decode()
+        assert len(text.encode()) <= MOST_CAPTION_BYTES, f"{path} has more than {MOST_CAPTION_BYTES} bytes"
+        assert re.match(r"WEBVTT[ \t\r\n]|\s*[0-9]", text), f"{path} is neither WebVTT nor SubRip"
 
 
 def check_segments(artifacts: list[Artifact]) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 FLASH_EVERY_SECONDS: Final = 2.0
@@ -52,6 +53,27 @@ def languages(path: Path, tags: Sequence[str], *, seconds: float = 2.0, options:
     marks = [argument for n in range(len(tags)) for argument in (f"-disposition:a:{n}", "0" if n else "default")]
     inputs = [argument for tone in tones for argument in tone]
     run_ffmpeg([*pictures, *inputs, *maps, *_H264, *_AAC, *told, *marks, *options, str(path)])
+    return path
+
+
+def subtitled(
+    path: Path,
+    files: Mapping[str, Path],
+    *,
+    seconds: float = 2.0,
+    codec: str = "copy",
+    titles: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Video with a tone and a stream of subtitles from each file (`.srt`, `.ass`, `.vtt`), by language. What their text
+    is encoded in stays as it is, where they are copied.
+    """
+    inputs = [argument for file in files.values() for argument in ("-i", str(file))]
+    told = [a for n, tag in enumerate(files) for a in (f"-metadata:s:s:{n}", f"language={tag}")]
+    told += [a for n, tag in enumerate(files) if tag in titles for a in (f"-metadata:s:s:{n}", f"title={titles[tag]}")]
+    maps = [argument for n in range(len(files) + 2) for argument in ("-map", str(n))]
+    pictures = _input(f"testsrc2=size=320x180:rate=25:duration={seconds}")
+    tone = _input(f"sine=frequency=440:sample_rate=48000:duration={seconds}")
+    run_ffmpeg([*pictures, *tone, *inputs, *maps, *_H264, *_AAC, "-c:s", codec, *told, str(path)])
     return path
 
 

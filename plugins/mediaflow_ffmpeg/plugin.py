@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from mediaflow.plugin import Step, hookimpl
 from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.storyboard import Storyboard
+from mediaflow_ffmpeg.subtitles import TextSubtitles
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import Av1Video, H264Video, HevcVideo
 from mediaflow_ffmpeg.waveform import Waveform
@@ -17,5 +18,5 @@ MEDIAFLOW_API = ">=1.0,<2"
 
 @hookimpl(trylast=True)
 def mediaflow_register_steps() -> Iterable[Step]:
-    """Three that make pictures that move, one for sound, and three that make pictures of either."""
-    return [H264Video(), HevcVideo(), Av1Video(), AacAudio(), Thumbnail(), Storyboard(), Waveform()]
+    """Three that make pictures that move, one for sound, three that make pictures of either, and one for text."""
+    return [H264Video(), HevcVideo(), Av1Video(), AacAudio(), Thumbnail(), Storyboard(), Waveform(), TextSubtitles()]

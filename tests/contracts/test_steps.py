@@ -18,6 +18,7 @@ from mediaflow.testing.parts import needs_of
 from mediaflow.testing.steps import StepContract, probed, profile_of, run_task
 from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.storyboard import Storyboard
+from mediaflow_ffmpeg.subtitles import TextSubtitles
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from mediaflow_ffmpeg.video import Av1Video, H264Video, HevcVideo
 from mediaflow_ffmpeg.waveform import Waveform
@@ -161,3 +162,15 @@ def test_a_task_is_given_what_it_needs_and_no_more() -> None:
     found = [needs_of(task, step, planned, inputs) for task in planned]
 
     assert found == [[], ["audio"], ["one", "two", "sounds"], ["one", "audio", "audio-de"]]
+
+
+class TestTextSubtitles(StepContract):
+    @pytest.fixture
+    def step(self) -> Step:
+        return TextSubtitles()
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Path:
+        text = tmp_path / "a.srt"
+        text.write_text("1\n00:00:00,100 --> 00:00:01,000\nHello\n")
+        return clips.subtitled(tmp_path / "a.mkv", {"eng": text, "ger": text})

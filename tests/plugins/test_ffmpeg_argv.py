@@ -25,6 +25,7 @@ from mediaflow_ffmpeg.commands import (
 from mediaflow_ffmpeg.images import rendition_tiles_command, sheet_command, tiles_command, waveform_command
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.sound import part_of as sound_part_of
+from mediaflow_ffmpeg.subtitlecommands import subtitles_command
 from mediaflow_ffmpeg.tasks import part_of
 from mediaflow_ffmpeg.thumbnail import Thumbnail
 from tests.plugins.ffmpeg_media import (
@@ -168,6 +169,7 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "tiles-rendition": lambda: rendition_tiles_command(OUT / "some.mp4", (160, 90), 2, 5, key_frames=True),
     "tiles-sheet": lambda: sheet_command(OUT / "sheet.raw", Path("storyboard-0.jpg"), (160, 90), 10, 7),
     "waveform": lambda: waveform_command(MEDIA, AUDIO.index, SOURCE, Path("waveform.png"), (1280, 720), 8000),
+    "subtitles": lambda: subtitles_command(MEDIA, SOURCE, {2: Path("2.ass"), 4: Path("4.ass")}, 0.5, 1_000_000),
     "decode-own-file": lambda: decode_command(OUT / "check.mp4"),
     "decode-first-video-frame": lambda: decodable_command(MEDIA, SOURCE, VIDEO.index),
     "decode-first-audio-frame": lambda: decodable_command(MEDIA, SOURCE, AUDIO.index),

@@ -41,6 +41,7 @@ def test_the_plugin_offers_its_steps() -> None:
         "image.thumbnail",
         "image.storyboard",
         "audio.waveform",
+        "subtitles.text",
     ]
 
 

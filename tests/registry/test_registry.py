@@ -561,7 +561,7 @@ def _commands(site: Site) -> None:
         site.load().register_commands(click.Group(commands={"up": click.Command("up")}))
 
 
-@pytest.mark.parametrize("declared", ['">=1.0,<2"', '">=1"', "'<2'", '" >= 0.9 , < 1.5 "', "None"])
+@pytest.mark.parametrize("declared", ['">=1.0,<2"', '">=1"', "'<2'", '" >= 0.9 , < 1.6 "', "None"])
 def test_a_plugin_of_a_range_that_holds_is_loaded_and_shows_it(site: Site, declared: str) -> None:
     site.add("made", HEAD + f"MEDIAFLOW_API = {declared}\n")
 
@@ -573,9 +573,9 @@ def test_a_plugin_of_a_range_that_holds_is_loaded_and_shows_it(site: Site, decla
 @pytest.mark.parametrize(
     ("declared", "sentence"),
     [
-        ('">=2"', "was made for version >=2 of the plugin API, and this mediaflow has 1.4; install a version of"),
-        ('">=0.3,<1"', "was made for version >=0.3,<1 of the plugin API, and this mediaflow has 1.4"),
-        ('">=1.5,<2"', "was made for version >=1.5,<2"),
+        ('">=2"', "was made for version >=2 of the plugin API, and this mediaflow has 1.5; install a version of"),
+        ('">=0.3,<1"', "was made for version >=0.3,<1 of the plugin API, and this mediaflow has 1.5"),
+        ('">=1.6,<2"', "was made for version >=1.6,<2"),
         ('"1.0"', "MEDIAFLOW_API is '1.0'; it must be a text like '>=1.0,<2'"),
         ('""', "MEDIAFLOW_API is ''; it must be"),
         ('">=1,"', "MEDIAFLOW_API is '>=1,'; it must be"),

@@ -53,6 +53,7 @@ class Hooks:
     nice: Callable[[], int] = lambda: 0
     seen: list[float] = field(default_factory=list)
     kept: list[Artifact] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def progress(self, fraction: float) -> None:
         self.heard()
@@ -60,6 +61,9 @@ class Hooks:
 
     def made(self, artifact: Artifact) -> None:
         self.kept.append(artifact)
+
+    def warned(self, sentence: str) -> None:
+        self.warnings.append(sentence)
 
     def cancelled(self) -> str | None:
         return self.stop()

@@ -20,9 +20,9 @@ from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import SCHEMA_VERSION, Asset
 from mediaflow.plugin import ObjectInfo
 from mediaflow.services.access.principals import Principal
-from mediaflow.services.assets import captions as captions_module
 from mediaflow.services.assets.captions import Captions
 from mediaflow.services.pipeline.rendering import Rendering
+from mediaflow.services.text.captionlimits import MOST_LANGUAGES
 from mediaflow.testing import clips
 from mediaflow_local.storage import LocalStorage
 from tests.services.records import a_published_asset, an_asset
@@ -198,7 +198,7 @@ def test_limits_are_kept(world: World) -> None:
     with pytest.raises(TooLarge, match="524288 bytes"):
         world.runtime.captions.put(ANN, asset.id, "en", iter(lambda: b"x" * 1000, b""), label=None, default=False)
     tags = [f"{language}-{region}" for language in ("en", "fr") for region in REGIONS]
-    assert len(tags) == captions_module.MOST_LANGUAGES
+    assert len(tags) == MOST_LANGUAGES
     for tag in tags:
         put(world, asset.id, tag)
     with pytest.raises(Conflict, match="captions in 50 languages"):

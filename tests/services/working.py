@@ -29,6 +29,7 @@ steps:
     params: {preset: ultrafast, crf: 30}
   - step: audio.aac
   - step: image.thumbnail
+  - step: subtitles.text
 manifests: [hls]
 """
 

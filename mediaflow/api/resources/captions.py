@@ -31,7 +31,7 @@ _BODY: Final = {
 def list_captions(asset_id: str) -> dict[str, Any]:
     """List an asset's captions.
 
-    Players find them in the manifest; the URLs here are for programs.
+    Those that were in the file are among them. Players find them in the manifest; the URLs here are for programs.
     """
     return {"items": _documents(runtime().captions.of(caller(), asset_id))}
 
@@ -48,9 +48,9 @@ def put_captions(query: dict[str, Any], asset_id: str, language: str) -> tuple[d
     """Add or replace the captions in a language.
 
     201 when there were none in it. Of the file only times, positions, text and its emphasis are kept; what is broken is
-    refused with the line. `label` is the name in players' menus (the language's own name, when it is left out), and
-    `default` captions are shown unasked, at most those of one language. Viewers get the change at once where something
-    is published; it stays when the asset is processed again.
+    refused with the line. The language may be `und`, if nobody knows it. `label` is the name in players' menus (the
+    language's own name, when it is left out), and `default` captions are shown unasked, at most those of one language.
+    Viewers get the change at once where something is published; it stays when the asset is processed again.
     """
     if request.mimetype not in TYPES:
         raise UnsupportedMediaType(f"Send the captions as one of {', '.join(TYPES)}.")
@@ -66,7 +66,8 @@ def put_captions(query: dict[str, Any], asset_id: str, language: str) -> tuple[d
 def delete_captions(asset_id: str, language: str) -> None:
     """Delete the captions in a language.
 
-    The manifest is written anew without them; 404 when there are none in that language.
+    The manifest is written anew without them; 404 when there are none in that language. Those that were in the file
+    don't come back when the asset is processed again.
     """
     runtime().captions.remove(caller(), asset_id, language)
 

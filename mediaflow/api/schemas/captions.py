@@ -9,8 +9,8 @@ from marshmallow import Schema, fields
 from mediaflow.api.http.context import absolute
 from mediaflow.api.http.fields import Body, Text, switch
 from mediaflow.domain.records import Asset
-from mediaflow.services.assets.captions import LARGEST_BYTES, LONGEST_LABEL, MOST_LANGUAGES
 from mediaflow.services.delivery.delivery import Playback
+from mediaflow.services.text.captionlimits import LARGEST_BYTES, LONGEST_LABEL, MOST_LANGUAGES
 
 
 class CaptionQuery(Body):

@@ -1,4 +1,5 @@
-"""Captions that owners upload: kept beside the asset, shown in whatever of it is or will be published.
+"""Captions that owners upload, or steps find in the file (`pipeline/foundcaptions.py`): kept beside the asset, shown in
+whatever of it is or will be published.
 
 What viewers get changes with the list itself, by one compare-and-set: new manifests under a new path of the same
 generation, without another encode. Publishing a generation does the same (`publishing.py`), so that neither loses to
@@ -10,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from mediaflow.domain import keys
 from mediaflow.domain.errors import Conflict, InvalidInput, MediaflowError, NotFound, TooLarge, Unavailable
@@ -23,20 +24,16 @@ from mediaflow.services.access.principals import Principal
 from mediaflow.services.changing import until_done
 from mediaflow.services.pipeline.rendering import TEXT_TYPE, Rendering
 from mediaflow.services.ports import Database, Outbox
-from mediaflow.services.text.languages import canonical_language, known_language, language_name
+from mediaflow.services.text.captionlimits import LARGEST_BYTES, MOST_LANGUAGES, CaptionList
+from mediaflow.services.text.languages import captions_label, captions_language, known_captions_language
 from mediaflow.services.text.webvtt import parse_captions, write_webvtt
-
-LARGEST_BYTES: Final = 512 * 1024
-"""Two hours of a film have about 150 KiB, and a file of nothing but markup costs seconds of parsing a megabyte."""
-MOST_LANGUAGES: Final = 50
-LONGEST_LABEL: Final = 100
-
-CaptionList = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Captions:
-    """The captions of assets, at most one in a language. Each is `{language, label, default, path, size_bytes}`."""
+    """The captions of assets, at most one in a language. Each is `{language, label, default, path, size_bytes}`, those
+    that were found in the file `{found: True}` besides.
+    """
 
     database: Database
     storage: Storage
@@ -63,12 +60,12 @@ class Captions:
         wrong, and where in the file; TooLarge and Conflict when a limit is reached.
         """
         changeable(principal, self.database.assets.get(asset_id))
-        tag = canonical_language(language)
+        tag = captions_language(language)
         webvtt = write_webvtt(parse_captions(_whole(blocks))).encode()
         path = keys.caption_source(tag, secrets.token_hex(8))
         entry = {
             "language": tag,
-            "label": label or language_name(tag),
+            "label": label or captions_label(tag),
             "default": default,
             "path": path,
             "size_bytes": len(webvtt),
@@ -86,12 +83,12 @@ class Captions:
 
     def language(self, text: str) -> str:
         """The tag under which captions in that language are kept."""
-        return canonical_language(text)
+        return captions_language(text)
 
     def remove(self, principal: Principal, asset_id: str, language: str) -> Asset:
         """Take the captions in a language away. NotFound when there are none."""
         changeable(principal, self.database.assets.get(asset_id))
-        tag = known_language(language)
+        tag = known_captions_language(language)
 
         def without(captions: CaptionList) -> CaptionList:
             rest = [caption for caption in captions if caption["language"] != tag]

@@ -59,8 +59,12 @@ class AssetMending:
         return lambda: outbox.change(assets, asset.id, {"rev": asset.rev}, changes, told) is not None
 
     def without_captions(self, asset: Asset, lost: Collection[str]) -> Mend:
-        """Take lost captions off the list."""
-        return self._set(asset, {"captions": [each for each in asset.captions if each["path"] not in lost]})
+        """Take lost captions off the list; what the file has of them comes back when it is processed again."""
+        captions = [each for each in asset.captions if each["path"] not in lost]
+        gone = {each["language"] for each in asset.captions if each["path"] in lost}
+        return self._set(
+            asset, {"captions": captions, "captioned": [each for each in asset.captioned if each not in gone]}
+        )
 
     def forgetting(self, made: Collection[MadeSegment]) -> Mend:
         """Remove the records of segments: nothing else tells of what is made on demand."""

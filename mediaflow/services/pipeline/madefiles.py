@@ -32,6 +32,8 @@ def unfit_artifact(artifact: Artifact) -> str | None:
         return f"that it is {artifact.content_type!r:.100}, which is no media type; it must be like video/mp4"
     if artifact.title is not None and not (artifact.title.isprintable() and 0 < len(artifact.title) <= LONGEST_TITLE):
         return f"that its title is {artifact.title!r:.100}; it must be of 1 to {LONGEST_TITLE} printable characters"
+    if artifact.language is not None and not (artifact.language.isprintable() and 0 < len(artifact.language) <= 35):
+        return f"that its language is {artifact.language!r:.100}; it must be a tag such as de or pt-BR, or und"
     if artifact.track is not None and not _is_name(artifact.track):
         return f"that its track is {artifact.track!r:.100}; {_NAMES}"
     if artifact.number is not None and not 0 <= artifact.number < MOST_SEGMENTS:

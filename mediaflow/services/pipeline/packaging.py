@@ -27,6 +27,13 @@ KINDS: Final[dict[ArtifactRole, OutputKind]] = {
 """What artifacts become that are outputs of their own; the rest is media."""
 
 
+def is_found(artifact: Artifact) -> bool:
+    """True for captions of the asset, which are shown from files of their own (`foundcaptions.py`). Those that
+    say no language are a file like any other.
+    """
+    return artifact.role == "captions" and artifact.language is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Produced:
     """What one task's winning attempt made; `path` is its directory below the asset's prefix (`g1/video-0.1`).
@@ -54,7 +61,7 @@ def files_of(produced: Iterable[Produced]) -> tuple[Files, ...]:
     types: dict[str, dict[str, FileType]] = {}
     for source in produced:
         types.setdefault(f"{source.path}/", {})
-        for artifact in source.artifacts:
+        for artifact in (each for each in source.artifacts if not is_found(each)):
             generation, attempt, rest = source.place(artifact).split("/", 2)
             what = FileType(KINDS.get(artifact.role, "media"), artifact.content_type)
             types.setdefault(f"{generation}/{attempt}/", {})[rest] = what
@@ -76,7 +83,7 @@ def outputs_of(produced: Iterable[Produced]) -> list[Output]:
     outputs = []
     for source in produced:
         for artifact in source.artifacts:
-            if (kind := KINDS.get(artifact.role)) is None:
+            if (kind := KINDS.get(artifact.role)) is None or is_found(artifact):
                 continue
             if (other := makers.setdefault(artifact.path, source.task)) != source.task:
                 raise TaskFailed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from mediaflow.plugin import Storage
 from mediaflow.services.changing import kept_busy, until_done
 from mediaflow.services.pipeline.downloads import Downloads
 from mediaflow.services.pipeline.fitting import check_made
+from mediaflow.services.pipeline.foundcaptions import FoundCaptions
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.packaging import (
@@ -43,6 +45,11 @@ class Publishing:
     posters: Posters
     metrics: Metrics
 
+    @property
+    def found(self) -> FoundCaptions:
+        """What becomes of captions that steps find in the file."""
+        return FoundCaptions(self.database, self.storage)
+
     def package(self, task: Task, _lease: Lease) -> dict[str, Any]:
         """Check that every file is there, build the presentation, write the manifests; returns what is published."""
         asset = self.documents.asset(task)
@@ -59,6 +66,7 @@ class Publishing:
         written_files = replace(written.files, types={**written.files.types, **types})
         presented = (*presentation.video, *presentation.audio)
         on_demand = {r.track.name: len(r.segments) for r in presented if r.foretold is not None}
+        found = self.found.collected(asset.id, produced, path)
         publication = Publication(
             generation=task.generation,
             outputs=(*written.outputs, *outputs, *downloads),
@@ -68,10 +76,10 @@ class Publishing:
             sources=(sources := tuple(source.path for source in produced)),
             lent=tuple(f.prefix.rstrip("/") for f in made if f.prefix.rstrip("/") not in sources),
             renditions=tuple(describe_renditions(presentation, on_demand)),
-            warnings=tuple(_left_out(o) for o in tasks if o.optional and o.state == "failed" and not _opens(o)),
+            warnings=tuple(dict.fromkeys([*_warnings(tasks), *found.warnings])),
             poster_seconds=next((t.result or {} for t in tasks if t.name == "plan"), {}).get("poster_seconds"),
         )
-        return publication_document(publication)
+        return {**publication_document(publication), "captions": found.entries}
 
     def _verify_stored(self, asset: Asset, produced: list[Produced]) -> None:
         """Every artifact is in the storage with its size: a full disk is found here, not by a viewer."""
@@ -96,16 +104,20 @@ class Publishing:
         package = next(t for t in tasks if t.name == "package")
         watched = task.generation > 1 or any(_opens(t) for t in tasks)
         packaged = publication_of(package.result or {})
+        listed = (package.result or {}).get("captions", [])
 
         def attempt() -> dict[str, Any] | None:
             asset = self.database.assets.get(task.asset_id)
             if asset is None or asset.deleted_at is not None:
                 raise LeaseLost("the asset was deleted")
             published, path = packaged, None
-            if asset.captions:
+            changes = self.found.changes(asset, listed)
+            if captions := changes.get("captions", asset.captions):
                 now = self.database.now()
-                published, path = self.rendering.captioned(asset.id, packaged, asset.captions, now)
-            if self._published(task, asset, published, sweeps=watched):
+                published, path = self.rendering.captioned(asset.id, packaged, captions, now)
+            done = self._published(task, asset, published, changes, sweeps=watched)
+            self.found.tidy(asset, changes)
+            if done:
                 self._catch_up(task)
                 return {}
             self.rendering.discard(asset.id, path)
@@ -113,9 +125,11 @@ class Publishing:
 
         return until_done(attempt, kept_busy)
 
-    def _published(self, task: Task, seen: Asset, published: Publication, *, sweeps: bool) -> bool:
-        """False when the asset was changed since it was seen, and may still be published to. `sweeps`: something else
-        than this was watched, or might have been, and goes later.
+    def _published(
+        self, task: Task, seen: Asset, published: Publication, captions: dict[str, Any], *, sweeps: bool
+    ) -> bool:
+        """False when the asset was changed since it was seen, and may still be published to. `captions` are changes of
+        them that belong to it. `sweeps`: something else than this was watched, or might have been, and goes later.
         """
         job, now = self.documents.job(task), self.database.now()
         media = job.media or {}
@@ -133,6 +147,7 @@ class Publishing:
             "error": None,
             "updated_at": now,
             "sweep_at": until if sweeps else None,
+            **captions,
         }
         expect = {
             "job_id": task.job_id,
@@ -141,7 +156,8 @@ class Publishing:
             "deleted_at": None,
         }
         ready = Event("asset.ready", now, seen.owner, seen.id, task.job_id, {"generation": task.generation})
-        asset = self.jobs.outbox.change(self.database.assets, task.asset_id, expect | {"rev": seen.rev}, changes, ready)
+        told = [ready, *_captioned(task, seen, captions, now)]
+        asset = self.jobs.outbox.change(self.database.assets, task.asset_id, expect | {"rev": seen.rev}, changes, *told)
         if asset is None:
             return self.database.assets.count(expect | {"id": task.asset_id}) == 0 and self._is_there(task)
         if task.generation == 1:
@@ -167,6 +183,22 @@ class Publishing:
 def _opens(task: Task) -> bool:
     """True for what is needed only while the rest is made."""
     return task.rank == 0 or task.stage == "open"
+
+
+def _captioned(task: Task, seen: Asset, captions: dict[str, Any], now: float) -> list[Event]:
+    """The event of captions that are others now."""
+    if captions.get("captions", seen.captions) == seen.captions:
+        return []
+    languages = {"languages": [caption["language"] for caption in captions["captions"]]}
+    return [Event("asset.captioned", now, seen.owner, seen.id, task.job_id, languages)]
+
+
+def _warnings(tasks: Iterable[Task]) -> Iterator[str]:
+    """What steps said that is left out, and which of them are left out themselves."""
+    for task in tasks:
+        if task.optional and task.state == "failed" and not _opens(task):
+            yield _left_out(task)
+        yield from (task.result or {}).get("warnings", ()) if task.stage == "step" else ()
 
 
 def _left_out(task: Task) -> str:

@@ -113,7 +113,7 @@ class Rendering:
         produced = [self.produced(asset_id, source) for source in published.sources]
         presentation = build_presentation(produced)
         shown = [self._written(asset_id, path, caption, presentation) for caption in captions]
-        tracks = (_text_track(c, o, presentation.duration_seconds) for c, o in zip(captions, shown, strict=True))
+        tracks = (text_track(c, o, presentation.duration_seconds) for c, o in zip(captions, shown, strict=True))
         written = self.write(asset_id, path, replace(presentation, text=tuple(tracks)), formats)
         files, renewed = written.files, {output.name: output for output in written.outputs}
         outputs = [
@@ -164,7 +164,8 @@ def noted_every_seconds(bucket_seconds: float) -> float:
     return min(NOTED_SECONDS, bucket_seconds)
 
 
-def _text_track(caption: dict[str, Any], output: Output, duration_seconds: float) -> TextTrack:
+def text_track(caption: dict[str, Any], output: Output, duration_seconds: float) -> TextTrack:
+    """Captions whose only file, the output's, lies beside the manifests."""
     # one file: players fetch it once, and formats that take a whole file (DASH) have it
     segment = Segment(output.path.rpartition("/")[2], duration_seconds, output.size_bytes or 0)
     return TextTrack(caption["language"], caption["label"], (segment,), caption["default"])

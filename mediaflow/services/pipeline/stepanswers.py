@@ -34,6 +34,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return value in get_args(kind)
     if isinstance(kind, UnionType):
         return any(_fits(value, each) for each in get_args(kind))
+    if kind is bool:
+        return isinstance(value, bool)
     # a number may be told as an int; True is none
     return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
 

@@ -2,8 +2,8 @@
 
 `python -m` this module, started by `stepprocess.py` with what the plugins' entry points are called and a socket,
 imports them and forks children (`mediaflow/sandbox/forking.py`). A child reads a request (a JSON document) from stdin
-and answers with lines of JSON: `{"progress": 0.4}` while it works, then `{"artifact": {...}}` for each file and
-`{"done": 3}` with their number, or `{"error": {"kind", "code", "detail"}}`.
+and answers with lines of JSON: `{"progress": 0.4}` and `{"warning": "..."}` while it works, then `{"artifact": {...}}`
+for each file and `{"done": 3}` with their number, or `{"error": {"kind", "code", "detail"}}`.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def _run(request: Mapping[str, Any], answer: _Answer) -> None:
         settings=request["settings"],
         inputs={name: _files(made) for name, made in request["inputs"].items()},
         partial=request["partial"],
+        warn=lambda sentence: answer.line({"warning": str(sentence)}),
         made=lambda artifact: answer.line({"made": dump(checked_artifacts(name, [artifact])[0])}),
     )
     step = find_step(request["plugin"], request["entry_point"], request["step"])

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -110,7 +110,7 @@ class Stepping:
             )
             kept = Keeping(self.storage, self.segments, task, path, directory, lease)
             with kept.while_made() as made:
-                told = self._told(request, _Hooks(lease, kept, made))
+                told = self._told(request, hooks := _Hooks(lease, kept, made))
             found = findings.taken_from(told, directory)
             artifacts = [kept.keep(artifact) for artifact in told if artifact["role"] != findings.ROLE]
         artifacts += self.segments.of_others(task, artifacts)
@@ -119,7 +119,8 @@ class Stepping:
         self.storage.put(key, [index], size_bytes=len(index), content_type="application/json")
         self.metrics.count("mediaflow_step_artifacts_total", len(artifacts), step=task.step or "")
         done = {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
-        return {**done, findings.ROLE: found} if found else done
+        more = {findings.ROLE: found, "warnings": hooks.warnings}
+        return done | {name: value for name, value in more.items() if value}
 
     def _told(self, request: StepRequest, hooks: _Hooks) -> list[dict[str, Any]]:
         """What the step made; what it told of until nobody needed any more what it had still to make."""
@@ -170,6 +171,10 @@ class _Hooks:
     lease: Lease
     kept: Keeping
     made: Callable[[Artifact], None]
+    warnings: list[str] = field(default_factory=list)
+
+    def warned(self, sentence: str) -> None:
+        self.warnings.append(sentence)
 
     def progress(self, fraction: float) -> None:
         self.lease.progress(fraction)

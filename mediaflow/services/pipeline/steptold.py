@@ -33,6 +33,8 @@ MOST_ARTIFACTS: Final = 50_000
 """Of one task: segments of two seconds for more than a day."""
 MOST_ARTIFACT_BYTES: Final = 16 * 1024 * 1024
 """So long are all lines together that name artifacts."""
+MOST_WARNINGS: Final = 20
+LONGEST_WARNING: Final = 300
 
 
 _CODE: Final = re.compile(r"[a-z][a-z0-9_.-]{0,99}")
@@ -52,6 +54,7 @@ class Told:
     _told_early: list[int] = field(default_factory=lambda: [0, 0])
     _told_last: list[int] = field(default_factory=lambda: [0, 0])
     _reports: int = 0
+    _warnings: int = 0
     _began: float = field(default_factory=time.monotonic)
 
     def line(self, text: str) -> None:
@@ -60,6 +63,8 @@ class Told:
             case {"progress": float() | int() as fraction} if abs(fraction) < _NO_FRACTION:
                 self._count_report()
                 self.hooks.progress(min(1.0, max(0.0, float(fraction))))
+            case {"warning": str() as sentence}:
+                self._warn(sentence)
             case {"made": dict() as artifact}:
                 self._keep(self._artifact(artifact, text, self._told_early))
             case {"artifact": dict() as artifact}:
@@ -86,6 +91,13 @@ class Told:
         self._reports += 1
         if self._reports > REPORTS_AT_ONCE + REPORTS_PER_SECOND * (time.monotonic() - self._began):
             raise self._broken(f"reports its progress more than {REPORTS_PER_SECOND} times a second")
+
+    def _warn(self, sentence: str) -> None:
+        """What is said beyond the limits is not heard, rather than a reason to fail."""
+        self._count_report()
+        self._warnings += 1
+        if self._warnings <= MOST_WARNINGS and (said := " ".join(_text(sentence).split())):
+            self.hooks.warned(said[:LONGEST_WARNING])
 
     def _parsed(self, text: str) -> Any:
         try:

@@ -14,6 +14,8 @@ LONGEST_TAG: Final = 35
 _FORM: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _NO_LANGUAGE: Final = frozenset(("und", "zxx", "mul", "mis"))
 """ISO 639-2's codes for: unknown, none, several, one without a code."""
+UNKNOWN: Final = "und"
+"""What captions may be in, where nobody says which language it is (BCP 47 asks for silence; a list asks for a key)."""
 
 
 def canonical_language(tag: str) -> str:
@@ -24,6 +26,21 @@ def canonical_language(tag: str) -> str:
         problem = Problem("captions.bad_language", detail, "/language")
         raise InvalidInput(f"The language {detail}.", code="captions.bad_language", problems=(problem,))
     return found
+
+
+def captions_language(tag: str) -> str:
+    """The same of captions, whose language may be `UNKNOWN`."""
+    return known_captions_language(tag) or canonical_language(tag)
+
+
+def known_captions_language(tag: str) -> str | None:
+    """The same; None when it is neither a language nor `UNKNOWN`."""
+    return UNKNOWN if tag.lower() == UNKNOWN else known_language(tag)
+
+
+def captions_label(tag: str) -> str:
+    """What menus call captions in that language if nobody says it."""
+    return "Captions" if tag == UNKNOWN else language_name(tag)
 
 
 def known_language(tag: str | None) -> str | None:
