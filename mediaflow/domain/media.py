@@ -136,5 +136,7 @@ class MediaInfo:
     @property
     def content_type(self) -> str:
         """What the file is, from its content and not from what a client says."""
+        if self.container == "gif":
+            return "image/gif"
         subtype = CONTENT_TYPES.get(self.container.split(",")[0])
         return f"{self.kind}/{subtype}" if subtype else "application/octet-stream"

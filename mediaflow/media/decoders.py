@@ -1,8 +1,8 @@
 """The decoders that untrusted media may reach (`-codec_whitelist`), by ffmpeg's names of decoders.
 
 What people upload, and no more: each decoder is code that reads hostile bytes. Game, demo-scene and picture formats are
-left out. Covers (png, mjpeg, bmp) and subtitles are in although they are never shown: ffprobe opens a decoder for every
-stream of a file and gives up at the first that it may not use.
+left out, but for GIF, which moves. Covers (png, mjpeg, bmp) and subtitles are in although covers are never shown:
+ffprobe opens a decoder for every stream of a file and gives up at the first that it may not use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _names(text: str) -> frozenset[str]:
 VIDEO_DECODERS: Final = _names(
     "h264 hevc vp8 vp9 libdav1d libaom-av1 av1 mpeg1video mpeg2video mpeg4 mjpeg mjpegb msmpeg4 msmpeg4v1 msmpeg4v2 "
     "wmv1 wmv2 wmv3 vc1 h261 h263 h263i h263p flv vp6 vp6a vp6f vp3 theora rv10 rv20 rv30 rv40 svq1 svq3 cinepak "
-    "prores dnxhd cfhd dvvideo huffyuv ffvhuff ffv1 utvideo qtrle rpza rawvideo v210"
+    "prores dnxhd cfhd dvvideo huffyuv ffvhuff ffv1 utvideo qtrle rpza rawvideo v210 gif"
 )
 AUDIO_DECODERS: Final = _names(
     "aac aac_latm ac3 eac3 mp1 mp1float mp2 mp2float mp3 mp3float opus libopus vorbis libvorbis flac alac "
@@ -28,11 +28,11 @@ AUDIO_DECODERS: Final = _names(
     "pcm_s24be pcm_s24le pcm_s32be pcm_s32le pcm_s64be pcm_s64le pcm_u16be pcm_u16le pcm_s16be_planar "
     "pcm_s16le_planar pcm_s24le_planar pcm_s32le_planar"
 )
-_UNUSED_DECODERS: Final = _names(
+_OTHER_DECODERS: Final = _names(
     "png bmp ass ssa srt subrip mov_text webvtt text pgssub dvdsub dvbsub xsub cc_dec libzvbi_teletextdec"
 )
 
-CODEC_WHITELIST: Final = ",".join(sorted(VIDEO_DECODERS | AUDIO_DECODERS | _UNUSED_DECODERS))
+CODEC_WHITELIST: Final = ",".join(sorted(VIDEO_DECODERS | AUDIO_DECODERS | _OTHER_DECODERS))
 
 ALLOCATION_BYTES: Final = 1024**3
 """No single allocation needs more: 75 megapixels of 16-bit 4:4:4 are 450 MB."""

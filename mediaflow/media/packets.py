@@ -13,7 +13,7 @@ from operator import sub
 from typing import Final
 
 from mediaflow.domain.errors import MediaRejected
-from mediaflow.domain.ladder import USUAL_RATES
+from mediaflow.domain.ladder import MIN_RATE, USUAL_RATES
 
 MAX_PACKETS: Final = 20_000_000
 """A day of 60 frames and 100 audio packets a second has 14 million."""
@@ -179,6 +179,15 @@ def _showing_rate(gaps: list[float]) -> float:
     rates = [float(rate) for rate in VARIABLE_RATES]
     allowed = MISSED_SHARE * len(gaps) + _missed(gaps, rates[-1])
     return next(rate for rate in rates if _missed(gaps, rate) <= allowed)
+
+
+def paced_rate(times: list[float], last_seconds: float) -> Fraction:
+    """Frames a second of a GIF, whose delays are whole hundredths of a second: on such a grid each frame is shown for
+    its time, where that takes no more than 50.
+    """
+    delays = [round(100 * gap) for gap in (*map(sub, islice(times, 1, None), times), last_seconds)]
+    base = Fraction(100, math.gcd(*delays) or 10)
+    return min(base * math.ceil(MIN_RATE / base), Fraction(50))
 
 
 def _missed(gaps: list[float], rate: float) -> float:

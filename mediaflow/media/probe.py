@@ -62,7 +62,7 @@ _REFUSALS: Final[tuple[tuple[str, str, str], ...]] = (
     ("Format not on whitelist", "media.unsupported", "The file is not of the format that its first bytes say."),
     ("not on whitelist", "media.unsupported", "The file uses a codec that is not supported."),
 )
-
+_PIXELS: Final = re.compile(r"Picture size (\d+)x(\d+) exceeds specified max pixel count (\d+)")
 _CUT_OFF: Final = ("partial file", "File ended prematurely", "Truncat")
 """What ffmpeg's readers say when the file ends within a packet."""
 
@@ -101,12 +101,19 @@ def probe(
     try:
         media = _usable(parse_probe(document, log, file), document, look, max_pixels)
     except MediaRejected as error:
-        if error.code == "media.undecodable" and any(words in complaints for words in _CUT_OFF):
-            raise MediaRejected(
-                f"The file is incomplete: it ends before its media do. {_WAY_OUT}", code="media.truncated"
-            ) from error
+        if error.code == "media.undecodable" and (known := _known_cause(complaints)) is not None:
+            raise known from error
         raise
     return media
+
+
+def _known_cause(complaints: str) -> MediaRejected | None:
+    """Why nothing decodes, where the reader said so."""
+    if _PIXELS.search(complaints):
+        return _refusal(complaints)
+    if any(words in complaints for words in _CUT_OFF):
+        return MediaRejected(f"The file is incomplete: it ends before its media do. {_WAY_OUT}", code="media.truncated")
+    return None
 
 
 def _usable(media: MediaInfo, document: Mapping[str, Any], look: _Look, max_pixels: int) -> MediaInfo:
@@ -272,8 +279,7 @@ class _Look:
 
 
 def _refusal(stderr: str) -> MediaRejected:
-    pixels = re.search(r"Picture size (\d+)x(\d+) exceeds specified max pixel count (\d+)", stderr)
-    if pixels:
+    if pixels := _PIXELS.search(stderr):
         return _too_many_pixels(int(pixels[1]), int(pixels[2]), int(pixels[3]))
     for words, code, detail in _REFUSALS:
         if words in stderr:

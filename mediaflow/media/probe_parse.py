@@ -16,7 +16,8 @@ from typing import Any, Final
 from mediaflow.domain.errors import MediaRejected
 from mediaflow.domain.ladder import MIN_RATE, is_sparse
 from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
-from mediaflow.media.packets import PacketLog, StreamPackets, first_leap, measured_rate
+from mediaflow.media.packets import PacketLog, StreamPackets, first_leap, measured_rate, paced_rate
+from mediaflow.media.sniff import not_media
 from mediaflow.media.subtitles import subtitle_streams
 
 _COVER_CODECS: Final = frozenset(("png", "mjpeg", "bmp", "gif", "webp"))
@@ -45,6 +46,8 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
     video_facts, audio_facts = choose_video(streams, packets), choose_audio(streams, packets)
     if video_facts is None and audio_facts is None:
         raise _nothing_to_play(streams)
+    if form.get("format_name") == "gif" and video_facts is not None and _count(video_facts, packets) == 1:
+        raise not_media("an image (GIF)")
     start = _start(form)
     used = [packets.streams[facts["index"]] for facts in (video_facts, audio_facts) if facts is not None]
     end = first_leap(used)
@@ -160,7 +163,8 @@ def _video(facts: Mapping[str, Any], packets: StreamPackets, start: float) -> Vi
         rate for rate in (_fraction(facts.get(name)) for name in ("r_frame_rate", "avg_frame_rate")) if rate is not None
     ]
     times, count = packets.times(), packets.count
-    rate = measured_rate(times, declared)
+    paced = facts["codec_name"] == "gif"
+    rate = paced_rate(times, packets.last) if paced else measured_rate(times, declared)
     order = str(facts.get("field_order", "unknown"))
     average = _fraction(facts.get("avg_frame_rate"))
     if order in ("tt", "bb", "tb", "bt") and average and abs(rate / average - 2) < 0.04:

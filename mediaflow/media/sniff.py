@@ -4,8 +4,10 @@ ffmpeg's own guess can't be trusted with an upload: it takes text for video (its
 names (HLS, DASH, ffconcat, whatever the file is called), and reads image sequences. So only the formats listed here
 are ever given to it (`-format_whitelist`), and a file whose first bytes are none of them is refused.
 
-Policy: images are refused (GIF, JPEG, PNG, APNG, WebP, HEIC, ...), animated or not: they are neither video nor audio.
-ffmpeg 5.1 decodes no animated WebP (it sees a stream of no size); who uploads an animation is told to save a video.
+Policy: images are refused (JPEG, PNG, APNG, WebP, HEIC, ...), animated or not: they are neither video nor audio. A GIF
+that moves is a video; one that does not is refused when its frames are counted. ffmpeg 5.1 decodes no animated WebP (it
+sees a stream of no size), and of an APNG it tells no colour where it is transparent: who uploads one is told to save a
+video.
 Junk in front of a file is refused too, even where ffmpeg would find a sound in it.
 """
 
@@ -27,6 +29,7 @@ _MAGIC: Final[tuple[tuple[bytes, tuple[str, ...]], ...]] = (
     (rb"(RIFF|RF64|RIFX).{4}WAVE", ("wav",)),
     (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", ("asf",)),  # WMV, WMA
     (rb"FLV\x01", ("flv",)),
+    (rb"GIF8[79]a", ("gif",)),
     (rb"\x47.{187}\x47.{187}\x47", ("mpegts",)),  # ISO/IEC 13818-1 packets of 188 bytes
     (rb".{4}\x47.{191}\x47.{191}\x47", ("mpegts",)),  # Blu-ray and AVCHD: four bytes of time in front of each
     (rb"\x00\x00\x01\xba", ("mpeg",)),  # program stream
@@ -50,7 +53,6 @@ _MAGIC: Final[tuple[tuple[bytes, tuple[str, ...]], ...]] = (
 
 _REFUSED: Final[tuple[tuple[bytes, str], ...]] = (
     # (regular expression at the start of the file, what it is)
-    (rb"GIF8[79]a", "an image (GIF)"),
     (rb"\x89PNG\r\n", "an image (PNG)"),
     (rb"\xff\xd8\xff", "an image (JPEG)"),
     (rb"RIFF.{4}WEBP", "an image (WebP)"),
@@ -85,9 +87,7 @@ def sniff_bytes(head: bytes) -> tuple[str, ...]:
         raise MediaRejected("The file is empty (0 bytes).", code="media.empty")
     for pattern, noun in _REFUSED:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
-            raise MediaRejected(
-                f"The file is {noun}, not a video or audio file.{_hint(head)}", code="media.unsupported"
-            )
+            raise not_media(noun, _hint(head))
     for pattern, formats in _MAGIC:
         if re.match(pattern, head, re.DOTALL):
             return formats
@@ -95,11 +95,16 @@ def sniff_bytes(head: bytes) -> tuple[str, ...]:
     raise MediaRejected(f"The file is {noun}: no video or audio format begins like it.", code="media.unsupported")
 
 
+def not_media(noun: str, hint: str = "") -> MediaRejected:
+    """The error of a file that is something else."""
+    return MediaRejected(f"The file is {noun}, not a video or audio file.{hint}", code="media.unsupported")
+
+
 def _hint(head: bytes) -> str:
     """What to do with an image that moves, or may: the flag of WebP's extended header, the control chunk of an APNG."""
     webp = head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & 2)
     apng = head.startswith(b"\x89PNG") and b"acTL" in head.partition(b"IDAT")[0]
-    if webp or apng or head[:3] == b"GIF":
+    if webp or apng:
         return " Save what moves as MP4 or WebM, and upload that."
     return ""
 

@@ -14,12 +14,12 @@ from mediaflow.plugin import InvalidInput
 def test_what_is_no_video_is_refused_in_a_sentence_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# mediaflow\n\nA self-hosted media service.\n")
     (tmp_path / "empty.mp4").touch()
-    (tmp_path / "picture.gif").write_bytes(b"GIF89a" + bytes(20))
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
     os.mkfifo(tmp_path / "pipe.mp4")
     said = {
         "README.md": "can't be sent: The file is text",
         "empty.mp4": "The file is empty (0 bytes).",
-        "picture.gif": "an image (GIF)",
+        "picture.png": "an image (PNG)",
         "pipe.mp4": "is no file",
         ".": "is no file",
         "missing.mp4": "there is no file",
