@@ -71,7 +71,7 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
         video=video,
         audio=audio,
         encrypted=source.protected or any(_looks_encrypted(stream) for stream in streams),
-        warnings=(*_warnings(duration, declared, packets, len(more)), *_gaps(end, video)),
+        warnings=(*_warnings(duration, start, declared, packets, len(more)), *_gaps(end, video)),
         more_audio=tuple(_audio(facts, kept(facts), start) for facts in more[: MOST_LANGUAGES - 1]),
         subtitles=subtitle_streams(streams, _language),
     )
@@ -251,9 +251,13 @@ def _looks_encrypted(stream: Mapping[str, Any]) -> bool:
     return stream.get("codec_tag_string") in _ENCRYPTED_TAGS or any(kind.startswith("Encryption") for kind in kinds)
 
 
-def _warnings(duration: float, declared: float | None, packets: PacketLog, more_languages: int) -> tuple[str, ...]:
+def _warnings(
+    duration: float, start: float, declared: float | None, packets: PacketLog, more_languages: int
+) -> tuple[str, ...]:
     warnings = []
-    if declared is not None and abs(declared - duration) > max(1.0, _SHOWN_DIFFERENCE * duration):
+    # a file may count from before its first frame, as an MP4 does whose edit lists begin with nothing
+    differences = [] if declared is None else [abs(declared - each - duration) for each in (0.0, max(0.0, start))]
+    if differences and min(differences) > max(1.0, _SHOWN_DIFFERENCE * duration):
         warnings.append(f"The file says that it lasts {declared:.1f} s; {duration:.1f} s of media were found.")
     if packets.jumps:
         warnings.append(f"The file's clock jumps {packets.jumps} times; the jumps are closed.")

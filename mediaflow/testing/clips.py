@@ -134,7 +134,11 @@ def _flashing(early_seconds: float) -> str:
 
 def rotated(path: Path, *, degrees: int = 90, seconds: float = 1.0, width: int = 320, height: int = 180) -> Path:
     """A clip that a player must turn clockwise by 90, 180 or 270 degrees, as phones make them."""
-    make_clip(path, seconds=seconds, width=width, height=height)
+    return turned(make_clip(path, seconds=seconds, width=width, height=height), degrees=degrees)
+
+
+def turned(path: Path, *, degrees: int) -> Path:
+    """The MP4, which says from now on that a player must turn it."""
     data = bytearray(path.read_bytes())
     one = 1 << 16
     turn = {90: (0, one, -one, 0), 180: (-one, 0, 0, -one), 270: (0, -one, one, 0)}[degrees]

@@ -195,6 +195,11 @@ def test_durations_counts_and_starts_are_measured() -> None:
     assert "143165.6 s; 2.2 s of media were found" in media.warnings[0]
 
 
+def test_a_duration_that_counts_from_before_the_first_frame_is_no_damage() -> None:
+    media = parsed([VIDEO], packets(100, start=2.5), start_time="2.500000", duration="6.5")
+    assert media.warnings == ()
+
+
 def test_starts_count_from_the_containers_own_start() -> None:
     media = parsed([VIDEO], packets(100, start=10.0), start_time="10.000000", duration="14.0")
     assert media.video is not None
