@@ -64,5 +64,6 @@ def _document(profile: Profile, *, default: bool) -> dict[str, Any]:
         "steps": [{"step": step.step, "params": dict(step.params)} for step in profile.steps],
         "manifests": list(profile.manifests),
         "downloads": list(profile.downloads),
+        "copies": profile.copies,
         "source": profile.source,
     }

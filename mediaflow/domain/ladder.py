@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from mediaflow.domain.copying import segment_of_groups, why_not_copied
 from mediaflow.domain.media import MediaInfo, VideoStream
 from mediaflow.domain.plan import AudioRendition, EncodePlan, RungChoice, RungOutcome, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.profile import Profile, Rung
@@ -48,7 +49,14 @@ def plan_encode(media: MediaInfo, profile: Profile, *, suffix: str = "") -> Enco
         seconds = Fraction(profile.segment_seconds).limit_denominator(1000)
         return EncodePlan(media.duration_seconds, seconds, (), audio, None, ())
     grid = segment_grid(media.video, media.duration_seconds, profile)
-    return EncodePlan(media.duration_seconds, grid.segment_seconds, renditions, audio, grid, (Span(0, 0, None),))
+    encoded = why_not_copied(media, renditions, profile, grid.frame_rate, origin_seconds(media))
+    if encoded is None:
+        frames = segment_of_groups(media.video, grid.frame_rate, profile.segment_seconds) or grid.segment_frames
+        grid = replace(grid, segment_frames=frames)
+        renditions = (replace(renditions[0], copied=True), *renditions[1:])
+    spans = (Span(0, 0, None),)
+    why = encoded if profile.copies else None
+    return EncodePlan(media.duration_seconds, grid.segment_seconds, renditions, audio, grid, spans, why)
 
 
 def segment_grid(video: VideoStream, duration_seconds: float, profile: Profile) -> SegmentGrid:

@@ -10,6 +10,20 @@ MediaKind = Literal["video", "audio", "image"]
 
 
 @dataclass(frozen=True, slots=True)
+class PictureGroups:
+    """Groups of `frames` pictures each (the last one may have fewer), of which each begins with an IDR picture: there
+    the stream can be cut. There are exactly `frame_rate` pictures a second. All `frame_count` pictures take
+    `size_bytes`, and no group more than `most_bytes`.
+    """
+
+    frames: int
+    frame_count: int
+    frame_rate: Fraction
+    size_bytes: int
+    most_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class VideoStream:
     """One video stream of a source. `width` and `height` are the coded size in pixels.
 
@@ -18,7 +32,7 @@ class VideoStream:
     second. `start_seconds` counts from the container's own start (0 = the earliest stream's first frame).
 
     Of high dynamic range, `peak_nits` is the light (cd/m2) of its brightest pixels and `average_nits` that of a usual
-    frame, as far as they are known.
+    frame, as far as they are known. `groups` are those of a stream that can be cut as it is (None: it can't).
     """
 
     index: int
@@ -39,6 +53,7 @@ class VideoStream:
     color_range: str | None = None
     peak_nits: float | None = None
     average_nits: float | None = None
+    groups: PictureGroups | None = None
 
     @property
     def hdr(self) -> bool:

@@ -16,7 +16,8 @@ RungOutcome = Literal["smaller", "own_size", "source_is_smaller", "no_gain", "al
 class VideoRendition:
     """One rendition to encode: even `width` x `height` in square pixels, `max_bitrate_bps` a cap in bit/s.
 
-    `audio` names the audio rendition that plays with it (None: silent).
+    `audio` names the audio rendition that plays with it (None: silent). A `copied` one may be the source's own
+    pictures, cut into segments and not encoded: the grid allows it.
     """
 
     name: str
@@ -25,6 +26,7 @@ class VideoRendition:
     max_bitrate_bps: int
     audio: str | None
     when: When = "eager"
+    copied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ class EncodePlan:
     """The whole plan of a source under a profile. `video` is ordered from large to small and empty for audio-only
     sources.
 
-    `grid` is None exactly when `video` is empty; `segment_seconds` then says how audio is cut.
+    `grid` is None exactly when `video` is empty; `segment_seconds` then says how audio is cut. `not_copied` is why the
+    source is not its own largest rendition, where the profile wishes it.
     """
 
     duration_seconds: float
@@ -129,3 +132,4 @@ class EncodePlan:
     audio: tuple[AudioRendition, ...]
     grid: SegmentGrid | None
     spans: tuple[Span, ...]
+    not_copied: str | None = None

@@ -26,13 +26,21 @@ def why_left_out(choice: RungChoice) -> str:
     return _LEFT_OUT[choice.outcome].format(width=choice.width, height=choice.height, other=choice.other)
 
 
-def why_video(choice: RungChoice, when: When) -> str:
-    """Why a picture is made, and why then: `when` it is made in the end."""
+COPIED: Final = "The file's own pictures, cut into segments and not encoded; made in any case."
+
+
+def why_encoded(why: str) -> str:
+    """What keeps the file from being its own largest size, as `domain/copying.py` says it."""
+    return f"The file is not cut as it is: {why}."
+
+
+def why_video(choice: RungChoice, when: When, *, beside_copy: bool = False) -> str:
+    """Why a picture is made, and why then: `when` it is made in the end. `beside_copy`, people begin with another."""
     size = "The picture's own size" if choice.outcome == "own_size" else "The picture made smaller"
     place = "" if choice.made == choice.rung else f", in the place of the profile's {choice.rung}"
     if choice.smallest:
         wished = ", though the profile has it on demand" if choice.wished == "on_demand" else ""
-        return f"{size}{place}; the smallest one is made first{wished}."
+        return f"{size}{place}; {_WHEN[when] if beside_copy else f'the smallest one is made first{wished}'}."
     if choice.wished == "on_demand" and when == "eager":
         return f"{size}{place}; {_WHEN[when]}: of this file no part can be made by itself."
     return f"{size}{place}; {_WHEN[when]}."

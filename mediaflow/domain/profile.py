@@ -40,6 +40,7 @@ class Profile:
     """`segment_seconds` is the wished segment length; the planner rounds it to whole frames and GOPs.
 
     `manifests` are names of manifest formats; viewers can keep each rendition as a file of the forms in `downloads`.
+    With `copies`, a source that fits its largest rendition is that one as it is (`domain/copying.py`).
     For messages: `source` is the file that the profile came from, `lines` tells where in it a member is
     (`steps[0].params.crf` -> 12).
     """
@@ -52,5 +53,6 @@ class Profile:
     steps: tuple[StepSpec, ...]
     manifests: tuple[str, ...]
     downloads: tuple[DownloadFormat, ...] = ()
+    copies: bool = False
     source: str = ""
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)

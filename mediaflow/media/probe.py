@@ -16,6 +16,7 @@ from mediaflow.domain.errors import MediaRejected
 from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
 from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.decoders import ALLOCATION_BYTES, safe_input_options
+from mediaflow.media.groups import begin_groups
 from mediaflow.media.indexed import ENDS, ENTRIES, LEAST_BYTES, Index
 from mediaflow.media.isobmff import has_protected_samples
 from mediaflow.media.light import measured_light, stated_light, together, with_light
@@ -76,11 +77,12 @@ def probe(
     wall_seconds: float = 20,
     least_bytes: int = LEAST_BYTES,
     need_all: Callable[[], None] = lambda: None,
+    whole: bool = True,
 ) -> MediaInfo:
     """Measure a source. `wall_seconds` bounds each look; reading all packets has more time in a large file.
 
     Of an MP4 or MOV of `least_bytes` its index and its ends are looked at; `need_all` is called before anything else
-    of a source is.
+    of a source is. Whether the picture can be cut as it is, only a `whole` one tells.
 
     Raises MediaRejected: `media.empty`, `media.unsupported`, `media.undecodable`, `media.encrypted`, `media.truncated`,
     `media.too_large`. TaskFailed of the runner passes through.
@@ -89,7 +91,8 @@ def probe(
     formats = sniff(source)
     file = Source(source.stat().st_size, protected="mov" in formats and has_protected_samples(source))
     look = _Look(source, processes, ",".join(formats), max_streams, max_pixels, wall_seconds, least_bytes, need_all)
-    with ThreadPoolExecutor(2) as beside:
+    with ThreadPoolExecutor(3) as beside:
+        cut = begin_groups(beside, source if whole and "mov" in formats else None)
         packets = look.begin_packets(beside, file.size_bytes)
         try:
             document = look.describe()
@@ -104,7 +107,7 @@ def probe(
         if error.code == "media.undecodable" and (known := _known_cause(complaints)) is not None:
             raise known from error
         raise
-    return media
+    return cut(media)
 
 
 def _known_cause(complaints: str) -> MediaRejected | None:

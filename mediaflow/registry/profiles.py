@@ -51,6 +51,7 @@ SCHEMA: Final[dict[str, Any]] = {
         "steps": {"type": "array", "items": _STEP, "minItems": 1, "maxItems": 50},
         "manifests": {"type": "array", "items": {"type": "string"}, "maxItems": 20},
         "downloads": {"type": "array", "items": {"enum": list(get_args(DownloadFormat))}, "maxItems": 1},
+        "copies": {"type": "boolean"},
     },
 }
 """JSON Schema 2020-12 of a profile file; the guide in plugins/README.md says the same in words."""
@@ -228,6 +229,7 @@ def _profile(parsed: YamlValues, source: str) -> Profile:
         steps=tuple(StepSpec(entry["step"], entry.get("params", {})) for entry in value["steps"]),
         manifests=tuple(value["manifests"]),
         downloads=tuple(value.get("downloads", ())),
+        copies=value.get("copies", False),
         source=source,
         lines=parsed.lines,
     )

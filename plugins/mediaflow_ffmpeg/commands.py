@@ -32,9 +32,9 @@ AGAIN: Final = Path("again")
 """Where a second run writes what the first did not make as it should: below `HERE`."""
 EMPTY_BYTES: Final = 32
 """Of nothing at all the HLS muxer makes a segment that has a box of its type (`styp`) and no more."""
-_PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.2")
+PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.2")
 """Whoever waits for a segment waits for the next line, too: a tenth of a second."""
-_STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
+STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
 """A segment gets its name when it is whole."""
 _REPEATS: Final = 2
 SEEK_MARGIN_SECONDS: Final = 1
@@ -96,15 +96,15 @@ def init_command(job: VideoJob, video: VideoStream, directory: Path) -> list[str
 
 def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path, *, careful: bool = False) -> list[str]:
     names = [rendition.name for rendition in job.renditions]
-    options = video_options(job) | _segment_options(
+    options = video_options(job) | segment_options(
         "v", names, job.grid.segment_seconds, job.span.first_segment, directory
     )
-    options |= _STREAMED if job.exact else {}
+    options |= STREAMED if job.exact else {}
     family = family_of(job.encoder)
     options |= family.one_thread if job.by_one_thread else {}
     output = ffmpeg.output(*(uploaded(node, family) for node in nodes), f"{directory}/%v/index.m3u8", **options)
     judged = _CAREFUL if careful else _STRICT if job.judges else _LENIENT
-    return compiled(output, *QUIET, *_PROGRESS, *judged, *family.opening)
+    return compiled(output, *QUIET, *PROGRESS, *judged, *family.opening)
 
 
 def _video_clock(job: VideoJob, video: VideoStream) -> tuple[dict[str, Any], bool]:
@@ -138,9 +138,9 @@ def audio_command(
         # a source whose timestamps leap must not fill the disk with silence
         "t": seconds(job.limit_seconds),
         **{f"b:a:{number}": rendition.bitrate_bps for number, rendition in enumerate(job.renditions)},
-        **_segment_options("a", names, job.segment_seconds, 0, directory),
+        **segment_options("a", names, job.segment_seconds, 0, directory),
     }
-    return compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *QUIET, *_PROGRESS, *_STRICT)
+    return compiled(ffmpeg.output(*nodes, f"{directory}/%v/index.m3u8", **options), *QUIET, *PROGRESS, *_STRICT)
 
 
 def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path, *, careful: bool) -> list[str]:
@@ -181,7 +181,7 @@ def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory:
     judged = (
         _CAREFUL if careful else _LENIENT if sought or (job.tells and run.end < (job.exact_samples or 0)) else _STRICT
     )
-    return compiled(ffmpeg.merge_outputs(*outputs), *QUIET, *_PROGRESS, *judged)
+    return compiled(ffmpeg.merge_outputs(*outputs), *QUIET, *PROGRESS, *judged)
 
 
 def thumbnail_command(
@@ -218,7 +218,7 @@ def loudness_command(job: AudioJob, media: MediaInfo, source: Path, stream_index
     # verbose: nothing of single frames, which would be told as `info`
     node = node.filter("ebur128", peak="true", framelog="verbose")
     output = ffmpeg.output(node, "-", format="null", t=seconds(job.limit_seconds))
-    return compiled(output, *QUIET, "-loglevel", "info", *_PROGRESS, *_LENIENT)
+    return compiled(output, *QUIET, "-loglevel", "info", *PROGRESS, *_LENIENT)
 
 
 def one_kind_command(job: AudioJob, media: MediaInfo, source: Path, stream_index: int, target: Path) -> list[str]:
@@ -235,7 +235,7 @@ def one_kind_command(job: AudioJob, media: MediaInfo, source: Path, stream_index
         avoid_negative_ts="disabled",
         t=seconds(job.limit_seconds),
     )
-    return compiled(output, *QUIET, *_PROGRESS, *_LENIENT)
+    return compiled(output, *QUIET, *PROGRESS, *_LENIENT)
 
 
 def channels_of(media: MediaInfo, index: int) -> int:
@@ -266,7 +266,7 @@ def source_input(source: Path, media: MediaInfo, **options: Any) -> Node:
     return ffmpeg.input(f"file:{source}", **safe(media.container), **options)
 
 
-def _segment_options(
+def segment_options(
     kind: str, names: Sequence[str], segment_seconds: Fraction, first: int, directory: Path
 ) -> dict[str, Any]:
     """The HLS muxer as a writer of numbered CMAF segments; its playlists are only read for the init segments' names."""

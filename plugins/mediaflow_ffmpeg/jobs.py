@@ -46,7 +46,8 @@ class VideoJob:
     two that are missing (of 47 files, 2 had one less than their packets promised), with `padded` for all of them. What
     opens a presentation, and what makes a part of it, foretells all its frames (`total_frames`). A span of no segments
     makes the init segments alone. With `sought`, decoding begins shortly before the span, else with the source. With
-    `awaited`, somebody waits for the span's first segment. `crfs` are what the content decided, by rendition.
+    `awaited`, somebody waits for the span's first segment. `crfs` are what the content decided, by rendition. With
+    `copied`, the one rendition is the source's own pictures.
     """
 
     renditions: tuple[VideoRendition, ...]
@@ -62,6 +63,7 @@ class VideoJob:
     source_pixels: int = 0
     awaited: bool = False
     crfs: Mapping[str, float] = field(default_factory=dict)
+    copied: bool = False
 
     @property
     def expected_seconds(self) -> float:
@@ -101,7 +103,7 @@ class VideoJob:
         only when it has encoded some of the next (measured at 1080p: 3.4 s to the first of several, 3.1 s to one that
         is made alone, 2.1 s in haste).
         """
-        if not self.awaited:
+        if not self.awaited or self.copied:
             return (self,)
         frames = min(self.grid.segment_frames, self.expected_frames)
         hasty = replace(self.encoder, hasty=True)

@@ -11,6 +11,9 @@ from mediaflow_ffmpeg.jobs import INIT_FRAMES, Encoder, VideoJob
 from mediaflow_ffmpeg.looking import START_SECONDS, Look
 from mediaflow_ffmpeg.opening import frame_seconds
 
+COPY_SECONDS = 0.0005
+"""Of a core, for a frame of 5 Mbit/s that is not decoded."""
+
 
 def foretold_tasks(
     job: VideoJob, *, in_parts: bool, prefix: str = "video", look: Look | None = None
@@ -19,6 +22,8 @@ def foretold_tasks(
     decode; and those that are made on demand, where the source can be made `in_parts`. The smallest one is what viewers
     begin with, and never waits for demand, nor for the `look` that decides how good the others are.
     """
+    if job.renditions[0].copied and in_parts:
+        return [*_copied(job, prefix), *_beside_copy(job, in_parts=in_parts, prefix=prefix, look=look)]
     smallest, frames = job.renditions[-1:], job.expected_frames
     others = job.renditions[:-1]
     demanded, eager = _by_demand(others, in_parts=in_parts)
@@ -33,6 +38,29 @@ def foretold_tasks(
     tasks.append(_made(job, f"{prefix}-low" if others else f"{prefix}-0", smallest, 1, in_parts=in_parts))
     if eager:
         tasks.append(_made(job, f"{prefix}-0", eager, 2, in_parts=in_parts))
+    if demanded:
+        tasks.append(_demanded(job, demanded, prefix))
+    return tasks if look is None else _looked(tasks, look, job, f"{prefix}-look")
+
+
+def _copied(job: VideoJob, prefix: str) -> list[PlannedTask]:
+    """The largest rendition as the source has it, with which people begin: its first segment, and all of it. A film
+    without it is still one: what can't be cut after all is left out.
+    """
+    whole = replace(job, renditions=job.renditions[:1], exact=True, sought=True, copied=True)
+    first = part_of(whole, Part((whole.renditions[0].name,), 0, 1))
+    opens = replace(planned(f"{prefix}-copy-first", first, 0), reads=reads_of(job, 1))
+    made = planned(f"{prefix}-copy", whole, 1)
+    reads = reads_of(whole, whole.segment_count)
+    return [opens, replace(made, segments=whole.segment_count, reads=reads, optional=True)]
+
+
+def _beside_copy(job: VideoJob, *, in_parts: bool, prefix: str, look: Look | None) -> list[PlannedTask]:
+    """The smaller ones, all from one decode: nobody waits for the smallest where the largest is there at once."""
+    job = replace(job, renditions=job.renditions[1:])
+    demanded, eager = _by_demand(job.renditions[:-1], in_parts=in_parts)
+    eager += job.renditions[-1:]
+    tasks = [_inits(job, eager, prefix), _made(job, f"{prefix}-0", eager, 2, in_parts=in_parts)]
     if demanded:
         tasks.append(_demanded(job, demanded, prefix))
     return tasks if look is None else _looked(tasks, look, job, f"{prefix}-look")
@@ -113,7 +141,7 @@ def part_of(job: VideoJob, part: Part, *, awaited: bool = False) -> VideoJob:
 
 def planned(name: str, job: VideoJob, rank: int) -> PlannedTask:
     """A job as a task, with what it makes and costs."""
-    cost = frame_seconds(job.renditions, job.source_pixels, job.encoder)
+    cost = COPY_SECONDS if job.copied else frame_seconds(job.renditions, job.source_pixels, job.encoder)
     frames = job.expected_frames if job.span.segment_count != 0 else INIT_FRAMES
     weight = round(max(0.1, frames * cost), 3)
     made = tuple(rendition.name for rendition in job.renditions)

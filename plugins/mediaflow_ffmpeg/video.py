@@ -4,6 +4,7 @@ segments on one grid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -36,6 +37,7 @@ from mediaflow_ffmpeg import trial
 from mediaflow_ffmpeg.choosing import chosen, encoder_of, wrong
 from mediaflow_ffmpeg.commands import AGAIN, HERE, init_command, video_command
 from mediaflow_ffmpeg.content import decided, found_out, may_decide
+from mediaflow_ffmpeg.copying import copy_command
 from mediaflow_ffmpeg.encoding import check_ends, encode, undecodable
 from mediaflow_ffmpeg.families import FAMILIES, USUAL, Codec, of_codec
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, INIT_FRAMES, VideoJob
@@ -69,7 +71,7 @@ class EncodedVideo:
         plan = plan_encode(media, profile, suffix="" if first else self.codec)
         encoder = encoder_of(self.codec, spec.params)
         family = family_of(encoder)
-        renditions = chosen(family, spec.params, plan.video)
+        renditions = _measured(chosen(family, spec.params, plan.video), media.video)
         if media.video is None or plan.grid is None or not renditions:
             return []
         (span,) = plan.spans
@@ -82,7 +84,8 @@ class EncodedVideo:
             return [planned(f"{prefix}-0", job, 2)]
         if first or all(other.step != FIRST for other in profile.steps):
             in_parts = can_be_sought(media)
-            look = look_of(plan.grid, renditions, origin) if in_parts and may_decide(encoder) else None
+            encoded = renditions[1:] if renditions[0].copied else renditions
+            look = look_of(plan.grid, encoded, origin) if in_parts and may_decide(encoder) else None
             return foretold_tasks(job, in_parts=in_parts, prefix=prefix, look=look)
         return tasks_beside(job, in_parts=can_be_sought(media), prefix=prefix)
 
@@ -138,6 +141,15 @@ class Av1Video(EncodedVideo):
     codec = "av1"
 
 
+def _measured(renditions: Sequence[VideoRendition], video: VideoStream | None) -> tuple[VideoRendition, ...]:
+    """The renditions, of which a copied one has the bit rate that its groups of pictures have at most."""
+    groups = None if video is None else video.groups
+    if groups is None or not renditions or not renditions[0].copied:
+        return tuple(renditions)
+    most = math.ceil(groups.most_bytes * 8 * groups.frame_rate / groups.frames)
+    return (replace(renditions[0], max_bitrate_bps=most), *renditions[1:])
+
+
 def _encoded(job: VideoJob, media: MediaInfo, streaming: Streaming, into: Path = HERE) -> list[WrittenTrack]:
     """What lies there when ffmpeg has run; [] when nothing came out of a part."""
     workspace, again = streaming.workspace, into != HERE
@@ -145,7 +157,7 @@ def _encoded(job: VideoJob, media: MediaInfo, streaming: Streaming, into: Path =
     begin = float(job.first_frame / job.grid.frame_rate)
     made = [
         encode(
-            video_command(run, media, workspace.source, into, careful=workspace.partial),
+            _command(run, media, workspace, into),
             media,
             index,
             job.expected_seconds,
@@ -164,12 +176,23 @@ def _encoded(job: VideoJob, media: MediaInfo, streaming: Streaming, into: Path =
     return read_tracks(workspace.directory, list(streaming.describe), job.span.first_segment)
 
 
+def _command(job: VideoJob, media: MediaInfo, workspace: Workspace, into: Path) -> list[str]:
+    if job.copied:
+        return copy_command(job, media, workspace.source, into)
+    return video_command(job, media, workspace.source, into, careful=workspace.partial)
+
+
 def _exactly(job: VideoJob, media: MediaInfo, streaming: Streaming) -> list[WrittenTrack]:
     """Just the expected frames, at their times, also where the source is damaged: a part of it must not fail a film
     that passes as a whole. MediaRejected when too much of the whole is missing.
     """
     tracks = _encoded(job, media, streaming)
     frames = _frame_count(tracks)
+    if job.copied and not streaming.workspace.partial and (frames != job.expected_frames or not _begins(job, tracks)):
+        raise TaskFailed(
+            f"The source can't be cut into {job.renditions[0].name} as it is; a profile without `copies` encodes it.",
+            code="job.bad_output",
+        )
     if streaming.workspace.partial and (frames < job.expected_frames or not _begins(job, tracks)):
         raise NeedsWholeSource(f"{frames} of {job.expected_frames} frames came of a part of the source.")
     if job.sought and not _begins(job, tracks):
@@ -196,7 +219,7 @@ def _init_segments(job: VideoJob, media: MediaInfo, workspace: Workspace) -> lis
     """Those of the whole tracks, from black frames: the encoder writes the same ones for any frames."""
     few = replace(job, span=Span(0, 0, 1), expected_frames=INIT_FRAMES, exact=True)
     if media.video is not None:
-        argv = init_command(few, media.video, HERE)
+        argv = _command(few, media, workspace, HERE) if job.copied else init_command(few, media.video, HERE)
         encode(argv, media, media.video.index, few.expected_seconds, workspace)
     tracks = read_tracks(workspace.directory, [rendition.name for rendition in few.renditions], 0)
     found = [artifacts[0] for artifacts in _described(few, tracks)]
@@ -212,7 +235,9 @@ def _streaming(job: VideoJob, workspace: Workspace) -> Streaming:
         return begins and track.segments[0].sample_count == min(left, job.grid.segment_frames)
 
     init = partial(_foretelling, job)
-    return Streaming(workspace, _described_by(job), fits if job.exact else None, job.span.first_segment, init)
+    # what is copied is there in a moment, and told of when its ends were decoded: nobody has encoded it
+    told = job.exact and not job.copied
+    return Streaming(workspace, _described_by(job), fits if told else None, job.span.first_segment, init)
 
 
 def _described_by(job: VideoJob) -> dict[str, Describe]:
@@ -250,8 +275,10 @@ def _foretelling(job: VideoJob, init: Artifact) -> Artifact:
         return init
     rendition = next(each for each in job.renditions if each.name == init.track)
     cap = round(family_of(job.encoder).holds * rendition.max_bitrate_bps)
-    alone = frame_seconds((rendition,), job.source_pixels, job.encoder)
-    return replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, BUFFER_SECONDS * cap, alone))
+    alone = 0.0 if job.copied else frame_seconds((rendition,), job.source_pixels, job.encoder)
+    # of what is copied no group has more than the cap
+    buffer = 0 if job.copied else BUFFER_SECONDS * cap
+    return replace(init, foretells=foretold_video(job.grid, job.total_frames, cap, buffer, alone))
 
 
 def _describe(job: VideoJob, rendition: VideoRendition, track: WrittenTrack) -> Track:

@@ -19,7 +19,7 @@ import pytest
 
 from tests.benchmarks.clips import six_clips
 from tests.benchmarks.quality import raw, vmaf
-from tests.benchmarks.test_ladder import RUNGS, plain_way, size_of, timed
+from tests.benchmarks.test_ladder import RUNGS, encoding_all, plain_way, size_of, timed
 
 WALL_GOAL = 0.45
 BYTES_GOAL = 0.90
@@ -68,9 +68,10 @@ def test_every_rung_is_as_good_as_the_plain_way_in_less_time_and_bytes(tmp_path:
 def _compare(name: str, clip: Path, work: Path) -> Compared:
     plain, ours = work / "plain", work / "ours"
     plain.mkdir(parents=True)
-    profile = os.environ.get("BENCH_PROFILE", "web-h264")
+    encoded, environ = encoding_all(work / "profiles")
+    profile = os.environ.get("BENCH_PROFILE", encoded)
     transcode = [sys.executable, "-m", "mediaflow", "transcode", "--json", "--profile", profile, str(clip), str(ours)]
-    our_seconds = timed(transcode)
+    our_seconds = timed(transcode, **environ)
     sizes = {r["height"]: r for r in json.loads((ours / "asset.json").read_text())["renditions"] if r["height"]}
     rungs = tuple((height, *_rates(r["width"], height)) for height, r in sizes.items())
     plain_seconds = timed(*plain_way(clip, plain, rungs))

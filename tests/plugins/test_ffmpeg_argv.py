@@ -22,6 +22,7 @@ from mediaflow_ffmpeg.commands import (
     thumbnail_command,
     video_command,
 )
+from mediaflow_ffmpeg.copying import copy_command
 from mediaflow_ffmpeg.images import rendition_tiles_command, sheet_command, tiles_command, waveform_command
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.sound import part_of as sound_part_of
@@ -157,6 +158,12 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "foretold-audio": lambda: foretold_audio("audio", MEDIA),
     "foretold-audio-padded": lambda: foretold_audio("audio", MEDIA, padded=True),
     "part-video": lambda: video_command(part_of(video_job(LONG, "video-0"), Part(("720p",), 9, 2)), LONG, SOURCE, OUT),
+    "copy-part": lambda: copy_command(
+        replace(part_of(video_job(LONG, "video-0"), Part(("720p",), 9, 2)), copied=True), LONG, SOURCE, OUT
+    ),
+    "copy": lambda: copy_command(
+        replace(part_of(video_job(LONG, "video-0"), Part(("720p",), 0, 2)), copied=True), LONG, SOURCE, OUT
+    ),
     "part-audio": lambda: audio_command(
         sound_part_of(audio_job(LONG, WITH_VIDEO), Part(("audio-128k",), 9, 2)), LONG, SOURCE, OUT
     ),

@@ -41,6 +41,9 @@ class ProfileSchema(Schema):
     steps = fields.List(fields.Nested(StepSchema), required=True)
     manifests = fields.List(fields.String(), required=True)
     downloads = fields.List(fields.String(), required=True)
+    copies = fields.Boolean(
+        required=True, metadata={"description": "A file that fits its largest size is cut into segments as it is."}
+    )
 
 
 class ProfileListSchema(Schema):
@@ -70,4 +73,5 @@ def _document(profile: Profile) -> dict[str, Any]:
         "steps": [{"step": spec.step, "params": dict(spec.params)} for spec in profile.steps],
         "manifests": list(profile.manifests),
         "downloads": list(profile.downloads),
+        "copies": profile.copies,
     }

@@ -63,6 +63,7 @@ class Planning:
             max_pixels=self.settings.max_pixels,
             least_bytes=self.sources.least_bytes,
             need_all=source.complete,
+            whole=not source.partial,
         )
 
     def probed(self, asset: Asset, job: Job, media: MediaInfo) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.plan import EncodePlan, VideoRendition
-from mediaflow.domain.planwords import why_audio, why_left_out, why_parts, why_video
+from mediaflow.domain.planwords import COPIED, why_audio, why_encoded, why_left_out, why_parts, why_video
 from mediaflow.domain.profile import When
 from mediaflow.domain.states import WorkState
 from mediaflow.services.pipeline.foreseen import Foreseen, KeptPlan
@@ -100,7 +100,10 @@ class _Renditions:
         for video in encode.video:
             choice, task = choices.get(video.name), self._task(video.name)
             when = video.when if task is None else task.when
-            why = None if choice is None else why_video(choice, when)
+            beside = encode.video[0].copied
+            why = None if choice is None else COPIED if video.copied else why_video(choice, when, beside_copy=beside)
+            if why is not None and video is encode.video[0] and encode.not_copied is not None:
+                why = f"{why} {why_encoded(encode.not_copied)}"
             segments = grid.segment_count if grid else None
             yield self._one(video.name, "video", video.max_bitrate_bps, when, why, segments, video)
         for audio in encode.audio:

@@ -1,0 +1,183 @@
+"""Where an H.264 film can be cut without encoding it: its groups of pictures, if all of them are alike and closed.
+
+Looked at are the index of an MP4 or MOV and, in the file itself, the first bytes of every picture that the index calls
+a key frame: only after an IDR picture (ITU-T H.264, 7.4.1.2.4) does nothing refer to what was before it.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from mediaflow.domain.media import MediaInfo, PictureGroups
+from mediaflow.media.boxes import BadBoxes, boxes, children, handler, one, top_level
+from mediaflow.media.sampletables import (
+    MOST_INDEX_BYTES,
+    MOST_SAMPLES,
+    Track,
+    clock,
+    reading_index,
+    the_index,
+    track_of,
+    words_of,
+)
+
+IDR: Final = 5
+_UPRIGHT: Final = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+_PROFILES: Final = (66, 77, 100)
+"""Baseline, Main and High: what every player has."""
+_HIGHEST_LEVEL: Final = 51
+_BESIDE: Final = (6, 9)
+"""Units before a picture that say nothing that other pictures need: messages, delimiters."""
+_PARAMETERS: Final = (7, 8)
+MOST_GROUPS: Final = 20_000
+"""Of five hours and more with a group a second: their beginnings are read one by one."""
+_MOST_UNITS: Final = 64
+"""Before a picture."""
+_MOST_PARAMETER_BYTES: Final = 4096
+_VISUAL_ENTRY: Final = 78
+"""Bytes of a visual sample entry before its boxes (ISO/IEC 14496-12, 12.1.3)."""
+
+
+def picture_groups(source: Path) -> PictureGroups | None:
+    """Those of the file's one track of pictures; None where it has none that are all as long (the last one perhaps
+    shorter), each beginning with an IDR picture and shown without a gap, under parameters that never change.
+    """
+    try:
+        with reading_index():
+            return _groups(source)
+    except (BadBoxes, OSError):
+        return None
+
+
+def begin_groups(beside: Executor, source: Path | None) -> Callable[[MediaInfo], MediaInfo]:
+    """Begin to look for them, if there is a source; what gives media the groups of their picture, where these have all
+    the pictures that were counted.
+    """
+    if source is None:
+        return lambda media: media
+    found = beside.submit(picture_groups, source)
+    return lambda media: _with_groups(media, found.result())
+
+
+def _with_groups(media: MediaInfo, groups: PictureGroups | None) -> MediaInfo:
+    video = media.video
+    if video is None or groups is None or groups.frame_count != video.frame_count:
+        return media
+    return replace(media, video=replace(video, groups=groups))
+
+
+def _groups(source: Path) -> PictureGroups:
+    moov = the_index(top_level(source, keep=(b"moov",), most_bytes=MOST_INDEX_BYTES))
+    pictures = [trak for trak in children(moov, b"trak") if handler(trak) == b"vide"]
+    if len(pictures) != 1:
+        raise BadBoxes(f"there are {len(pictures)} tracks of pictures")
+    (trak,) = pictures
+    if bytes(one(trak, b"tkhd")[-44:-8]) != _UPRIGHT:
+        raise BadBoxes("the picture is turned or mirrored")
+    length_bytes, parameters = _configuration(trak)
+    track = track_of(trak, clock(one(moov, b"mvhd")), source.stat().st_size, MOST_SAMPLES, heard=False)
+    keys = words_of(one(trak, b"mdia", b"minf", b"stbl", b"stss"), 1)
+    count = len(track.shown)
+    frames = _distance([number - 1 for number in keys], count)
+    if count > MOST_GROUPS * frames:
+        raise BadBoxes("there are too many groups to look at them all")
+    _check_times(track, frames)
+    with source.open("rb") as file:
+        for first in range(0, count, frames):
+            _check_idr(file, track, first, length_bytes, parameters)
+    sizes = [track.ends[min(count, first + frames)] - track.ends[first] for first in range(0, count, frames)]
+    return PictureGroups(frames, count, Fraction(track.timescale, track.longest), track.ends[-1], max(sizes))
+
+
+def _configuration(trak: memoryview) -> tuple[int, list[bytes]]:
+    """Bytes of the length before each unit, and the parameter sets (ISO/IEC 14496-15, 5.3.3.1)."""
+    entries = list(boxes(one(trak, b"mdia", b"minf", b"stbl", b"stsd")[8:]))
+    if len(entries) != 1 or entries[0][0] != b"avc1":
+        raise BadBoxes("the pictures are not all of one H.264 stream")
+    body = one(entries[0][1][_VISUAL_ENTRY:], b"avcC")
+    if body[0] != 1 or body[4] & 3 == 2:
+        raise BadBoxes("the configuration of H.264 is of another version")
+    if body[1] not in _PROFILES or body[3] > _HIGHEST_LEVEL:
+        raise BadBoxes("not every player has that profile or level of H.264")
+    found, position = [list[bytes](), list[bytes]()], 5
+    for number, kind in enumerate(found):
+        many = body[position] & (0x1F if number == 0 else 0xFF)
+        position += 1
+        for _ in range(many):
+            (length,) = struct.unpack_from(">H", body, position)
+            kind.append(bytes(body[position + 2 : position + 2 + length]))
+            position += 2 + length
+    if position > len(body) or len(found[0]) != 1 or not found[1]:
+        raise BadBoxes("there is not one set of parameters for all pictures")
+    return (body[4] & 3) + 1, found[0] + found[1]
+
+
+def _distance(keys: Sequence[int], count: int) -> int:
+    """How many pictures each group has."""
+    if not keys or keys[0] != 0 or keys[-1] >= count:
+        raise BadBoxes("the film does not begin with a key frame")
+    distances = [after - before for before, after in pairwise(keys)]
+    frames = distances[0] if distances else count
+    if set(distances) - {frames} or count - keys[-1] > frames or frames < 1:
+        raise BadBoxes("key frames are at different distances")
+    return frames
+
+
+def _check_times(track: Track, frames: int) -> None:
+    """Each picture is shown as long as the others, and no group before the one that it follows has ended."""
+    first = min(track.shown[:frames])
+    step = track.longest
+    if step <= 0 or any(after - before != step for before, after in pairwise(track.decoded)):
+        raise BadBoxes("pictures are shown for different times")
+    # an edit list counts in ticks of the film, and may end half a picture early
+    if first < track.begin or first + len(track.shown) * step - step // 2 > track.end:
+        raise BadBoxes("an edit list cuts pictures off")
+    for begin in range(0, len(track.shown), frames):
+        shown = sorted(track.shown[begin : begin + frames])
+        if shown != list(range(first + begin * step, first + (begin + len(shown)) * step, step)):
+            raise BadBoxes("the pictures of a group are not shown one after the other")
+
+
+def _check_idr(file: BinaryIO, track: Track, sample: int, length_bytes: int, parameters: Sequence[bytes]) -> None:
+    """The first picture of a sample is an IDR picture, and parameters before it are those of the whole."""
+    begin, end = place_of(track, sample)
+    for kind, position, length in _units(file, begin, end, length_bytes):
+        if kind in _PARAMETERS:
+            file.seek(position)
+            if length > _MOST_PARAMETER_BYTES or file.read(length) not in parameters:
+                raise BadBoxes("parameters change midway")
+        elif kind == IDR:
+            return
+        elif kind not in _BESIDE:
+            break
+    raise BadBoxes(f"sample {sample} does not begin with an IDR picture")
+
+
+def _units(file: BinaryIO, begin: int, end: int, length_bytes: int) -> Iterator[tuple[int, int, int]]:
+    """Type (7.3.1), place and length of each unit of a sample."""
+    for _ in range(_MOST_UNITS):
+        file.seek(begin)
+        head = file.read(length_bytes + 1)
+        if len(head) <= length_bytes:
+            return
+        length = int.from_bytes(head[:-1], "big")
+        begin += length_bytes
+        if not 0 < length <= end - begin:
+            return
+        yield head[-1] & 0x1F, begin, length
+        begin += length
+
+
+def place_of(track: Track, sample: int) -> tuple[int, int]:
+    """The bytes of the file that a sample takes."""
+    chunk = bisect_right(track.firsts, sample) - 1
+    begin = track.offsets[chunk] + track.ends[sample] - track.ends[track.firsts[chunk]]
+    return begin, begin + track.ends[sample + 1] - track.ends[sample]
