@@ -102,12 +102,11 @@ def probe(
             raise
     log, complaints = packets(document)
     try:
-        media = _usable(parse_probe(document, log, file), document, look, max_pixels)
+        return cut(_usable(parse_probe(document, log, file), document, look, max_pixels))
     except MediaRejected as error:
         if error.code == "media.undecodable" and (known := _known_cause(complaints)) is not None:
             raise known from error
         raise
-    return cut(media)
 
 
 def _known_cause(complaints: str) -> MediaRejected | None:
