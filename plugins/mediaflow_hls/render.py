@@ -94,9 +94,13 @@ def _multivariant(presentation: Presentation, target: int) -> str:
 
 
 def _best_first(video: Sequence[Rendition], groups: dict[str, AudioGroup]) -> list[Rendition]:
-    """From large to small, but with the variant to begin with in front: one that is made, and that everything plays."""
+    """From large to small, but with the variant to begin with in front: one that is made, and that everything plays.
+    Where none is, one that costs nothing to make: others are waited for.
+    """
     plain = [rendition for rendition in video if rendition.track.codecs.startswith(EVERYWHERE)] or video
-    first = next((each for each in plain if each.foretold is None and _fits_first(each, groups)), plain[-1])
+    free = (each for each in plain if each.foretold is not None and not each.foretold.cost)
+    made = (each for each in plain if each.foretold is None and _fits_first(each, groups))
+    first = next(made, None) or next(free, plain[-1])
     return [first, *(each for each in video if each is not first)]
 
 

@@ -157,6 +157,20 @@ def test_the_first_variant_is_the_best_one_for_two_megabits() -> None:
     assert [playlist.uri for playlist in master.playlists] == ["720p.m3u8", "2160p.m3u8", "360p.m3u8"]
 
 
+def test_while_nothing_is_made_the_first_variant_is_the_one_that_costs_nothing() -> None:
+    small, middle, large = (
+        replace(
+            sample_video(f"{height}p", height=height), foretold=Foretold(((3, 4.0),), 9_000_000, 9_000_000, cost=cost)
+        )
+        for height, cost in ((360, 0.1), (720, 0.4), (1080, 0.0))
+    )
+    master = m3u8.loads(rendered(Presentation(12.0, (large, middle, small), ()))["master.m3u8"])
+    costly = m3u8.loads(rendered(Presentation(12.0, (middle, small), ()))["master.m3u8"])
+
+    assert [playlist.uri for playlist in master.playlists] == ["1080p.m3u8", "720p.m3u8", "360p.m3u8"]
+    assert costly.playlists[0].uri == "360p.m3u8"
+
+
 def test_the_first_variant_is_one_that_everything_plays() -> None:
     presentation = sample_presentations()["video and audio"]
     h264 = presentation.video[0]

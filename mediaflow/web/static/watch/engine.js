@@ -127,7 +127,7 @@ export class HlsEngine extends EventTarget {
     on('ERROR', (error) => this.dispatchEvent(new CustomEvent('error', { detail: error })));
   }
 
-  #onManifest({ audioTracks, subtitleTracks }) {
+  #onManifest({ audioTracks, subtitleTracks, firstLevel }) {
     const { config } = this.#hls;
     const { quality, captions, audio } = this.#wishes;
     this.levels = this.#hls.levels;
@@ -136,6 +136,8 @@ export class HlsEngine extends EventTarget {
     config.audioPreference = preferred(audioTracks, audio);
     // Without captions that fit, the playlist's default ones; with those for which there are none, hls.js shows no others.
     config.subtitlePreference = captions === OFF ? NO_LANGUAGE : preferred(subtitleTracks, captions);
+    // The server puts in front what is there at once; what fits the screen and the network follows with the next segment.
+    this.#hls.startLevel = firstLevel;
     if (this.level >= 0) this.#hls.loadLevel = this.level;
     this.#say('levels');
     this.#readTracks();
