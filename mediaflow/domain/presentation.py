@@ -8,7 +8,7 @@ from typing import Literal
 
 TrackKind = Literal["video", "audio"]
 ArtifactRole = Literal[
-    "init", "segment", "thumbnail", "image", "storyboard", "captions", "download", "file", "findings"
+    "init", "segment", "thumbnail", "image", "storyboard", "preview", "captions", "download", "file", "findings"
 ]
 
 MEDIA_OFFSET_SECONDS = 1
@@ -71,8 +71,8 @@ class Artifact:
     `describes`, and `foretells` where its task opens the presentation (`PlannedTask.rank`). `findings` are a JSON
     object of at most 4096 bytes that later tasks are told (`StepTask.findings`). Every other role is an output of its
     own once the asset is published, called by its `path`: the asset's picture (`thumbnail`), any other `image`,
-    `storyboard`, `captions`, a `download` that is offered to viewers, or any other `file`. `title` is what people read
-    of it. It is sent with its `content_type`, a media type (RFC 9110, 8.3.1), as it is said here.
+    `storyboard`, `preview`, `captions`, a `download` that is offered to viewers, or any other `file`. `title` is what
+    people read of it. It is sent with its `content_type`, a media type (RFC 9110, 8.3.1), as it is said here.
 
     `captions` that say their `language` (BCP 47, or ISO 639-2 as files have it; `und`: unknown) are a WebVTT or SubRip
     file of at most 512 KiB and become captions of the asset, as if its owner had uploaded them: in every manifest,

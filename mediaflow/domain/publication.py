@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 
 from mediaflow.domain import keys
 
-OutputKind = Literal["manifest", "image", "captions", "storyboard", "download", "file"]
-FileKind = Literal["manifest", "image", "captions", "storyboard", "download", "file", "media", "composed"]
+OutputKind = Literal["manifest", "image", "captions", "storyboard", "preview", "download", "file"]
+FileKind = Literal["manifest", "image", "captions", "storyboard", "preview", "download", "file", "media", "composed"]
 """`media` are init and media segments: files of tracks, which manifests name. What is `composed` is put together of
 them while it is sent: what lies there tells of what (`domain/downloads.py`).
 """

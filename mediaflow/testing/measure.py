@@ -25,9 +25,14 @@ def joined(target: Path, parts: Iterable[Path]) -> Path:
 
 def flash_times(file: Path) -> list[float]:
     """When each flash begins, in the file's own time (seconds)."""
+    return _rising(brightness(file), _BRIGHT)
+
+
+def brightness(file: Path) -> list[tuple[float, float]]:
+    """The time of each frame, in the file's own time (seconds), and its mean luma."""
     # copyts: without it ffmpeg counts from the file's first timestamp
     graph = "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-"
-    return _rising(_values(["-copyts", "-i", str(file), "-vf", graph, "-f", "null", "-"]), _BRIGHT)
+    return list(_values(["-copyts", "-i", str(file), "-vf", graph, "-fps_mode", "passthrough", "-f", "null", "-"]))
 
 
 def beep_times(file: Path) -> list[float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +70,47 @@ def sheet_command(file: Path, target: Path, size: tuple[int, int], columns: int,
     # q 5: a tile is about 4 KB, and nobody looks at it closely
     output = ffmpeg.output(node, str(target), format="image2", update=1, **{"frames:v": 1, "q:v": 5, "c:v": "mjpeg"})
     return compiled(output, *QUIET)
+
+
+def preview_command(
+    file: Path,
+    target: Path,
+    size: tuple[int, int],
+    runs: Sequence[tuple[float, float]],
+    rate: Fraction,
+    every: int,
+) -> list[str]:
+    """Runs of a rendition (begin and length in seconds), one after the other, as a small silent MP4, with one in
+    `every` of the frames that the grid has at that `rate`.
+    """
+    node = ffmpeg.input(f"file:{file}", **safe("mov"), **from_origin(0), **ONE_THREAD)["0"]
+    half = 1 / (2 * rate)  # a time may come out a hair too small
+    shown = "+".join(f"between(t,{begin - half:.4f},{begin + length - half:.4f})" for begin, length in runs)
+    # by their times, not their number: a rendition that was copied has those of its source
+    ahead = [begin - sum(before for _, before in runs[:number]) for number, (begin, _) in enumerate(runs)]
+    shift = f"{ahead[0]:.4f}"
+    for (begin, _), by in zip(runs[1:], ahead[1:], strict=True):
+        shift = f"if(gte(T,{begin - half:.4f}),{by:.4f},{shift})"
+    node = node.filter("select", shown).filter("setpts", f"(T-{shift})/TB")
+    # fps shows the last frame until the file ends, wherever that was
+    length = sum(seconds for _, seconds in runs)
+    node = node.filter("fps", fps=rate / every, start_time=0).filter("trim", end=f"{length - half:.4f}")
+    node = node.filter("scale", *size, flags=SCALER).filter("setsar", 1)
+    options: dict[str, Any] = {
+        "c:v": "libx264",
+        "preset": "veryfast",
+        "profile:v": "main",
+        "pix_fmt": "yuv420p",
+        "crf": 29,
+        # at most 250 KB in 3 s: 500 kbit/s and a full buffer
+        "maxrate": 500_000,
+        "bufsize": 500_000,
+        # it plays before all of it is there
+        "movflags": "+faststart",
+        "map_metadata": -1,
+        **ONE_THREAD,
+    }
+    return compiled(ffmpeg.output(node, str(target), format="mp4", **options), *QUIET)
 
 
 def _first_of_each(node: Node, every: int, count: int) -> Node:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mediaflow.plugin import Artifact, Workspace
+from mediaflow.plugin import MediaInfo, Profile, Workspace, plan_encode
+from mediaflow_ffmpeg.video import H264Video
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,27 +23,53 @@ class Joined:
 
     def all_of_it(self) -> Path:
         """The file with all of them."""
-        return _joined(self.some.with_name("all.mp4"), (self.init, *self.segments))
+        return joined(self.some.with_name("all.mp4"), (self.init, *self.segments))
 
 
-def joined_segments(workspace: Workspace, track: str, every_seconds: float, count: int) -> Joined | None:
+@dataclass(frozen=True, slots=True)
+class WholeTrack:
+    """A track from its beginning on: its init segment, and its segments in order with their lengths."""
+
+    init: Path
+    segments: Sequence[tuple[Path, float]]
+
+
+def track_of(workspace: Workspace, track: str) -> WholeTrack | None:
     """The track among what the task needs. None when it is not there, or not from its beginning on."""
     init: Path | None = None
-    found: dict[int, tuple[Path, Artifact]] = {}
+    found: dict[int, tuple[Path, float]] = {}
     for files in workspace.inputs.values():
         for artifact in files.artifacts:
             if artifact.role == "init" and artifact.describes is not None and artifact.describes.name == track:
                 init = files.path(artifact)
             elif artifact.role == "segment" and artifact.track == track and artifact.number is not None:
-                found[artifact.number] = (files.path(artifact), artifact)
+                found[artifact.number] = (files.path(artifact), artifact.duration_seconds or 0.0)
     if init is None or sorted(found) != list(range(len(found))) or not found:
         return None
-    ordered = [found[number] for number in range(len(found))]
-    lengths = [artifact.duration_seconds or 0.0 for _, artifact in ordered]
-    chosen = first_in_each(lengths, every_seconds, count)
-    segments = [file for file, _ in ordered]
-    some = _joined(workspace.directory / "some.mp4", (init, *(segments[number] for number in chosen)))
-    return Joined(some, init, segments)
+    return WholeTrack(init, [found[number] for number in range(len(found))])
+
+
+def smallest_rendition(media: MediaInfo, profile: Profile) -> tuple[str | None, tuple[str, ...]]:
+    """The smallest rendition of `video.h264` and the tasks that make it; None where the profile has none."""
+    spec = next((spec for spec in profile.steps if spec.step == H264Video.name), None)
+    plan = plan_encode(media, profile)
+    if spec is None or not plan.video:
+        return None, ()
+    track = plan.video[-1].name
+    tasks = [task for task in H264Video().plan(media, spec, profile) if track in task.makes]
+    needs = tuple(task.name for task in tasks if task.rank > 0 and task.when == "eager")
+    return (track, needs) if needs else (None, ())
+
+
+def joined_segments(workspace: Workspace, track: str, every_seconds: float, count: int) -> Joined | None:
+    """The track among what the task needs, as `track_of` finds it."""
+    whole = track_of(workspace, track)
+    if whole is None:
+        return None
+    chosen = first_in_each([seconds for _, seconds in whole.segments], every_seconds, count)
+    segments = [file for file, _ in whole.segments]
+    some = joined(workspace.directory / "some.mp4", (whole.init, *(segments[number] for number in chosen)))
+    return Joined(some, whole.init, segments)
 
 
 def first_in_each(lengths: Sequence[float], every_seconds: float, count: int) -> list[int]:
@@ -60,7 +87,8 @@ def first_in_each(lengths: Sequence[float], every_seconds: float, count: int) ->
     return list(range(len(lengths)))
 
 
-def _joined(target: Path, files: Sequence[Path]) -> Path:
+def joined(target: Path, files: Sequence[Path]) -> Path:
+    """The files one after the other."""
     with target.open("wb") as out:
         for file in files:
             with file.open("rb") as part:

@@ -22,16 +22,14 @@ from mediaflow.plugin import (
     Workspace,
     from_json,
     origin_seconds,
-    plan_encode,
     to_json,
 )
 from mediaflow_ffmpeg.commands import HERE
 from mediaflow_ffmpeg.encoding import failure
 from mediaflow_ffmpeg.images import rendition_tiles_command, sheet_command, tiles_command
 from mediaflow_ffmpeg.params import Number, problems
-from mediaflow_ffmpeg.renditions import Joined, joined_segments
+from mediaflow_ffmpeg.renditions import Joined, joined_segments, smallest_rendition
 from mediaflow_ffmpeg.thumbnail import is_jpeg, picture_size
-from mediaflow_ffmpeg.video import H264Video
 
 VTT_NAME: Final = "storyboard.vtt"
 COLUMNS: Final = 10
@@ -88,7 +86,7 @@ class Storyboard:
         video = media.video
         if video is None:
             return []
-        track, needs = _rendition(media, profile)
+        track, needs = smallest_rendition(media, profile)
         board = planned_board(media, video, spec.params, track)
         if track is None:
             weight = 0.5 + video.frame_count * video.width * video.height * _DECODE_SECONDS_PER_PIXEL
@@ -120,18 +118,6 @@ def planned_board(media: MediaInfo, video: VideoStream, params: Mapping[str, Any
     end = max(seconds, media.duration_seconds - origin_seconds(media), 0.1)
     size = picture_size(video.display_size, params.get("max_side", DEFAULT_MAX_SIDE))
     return Board(every, count, round(end, 3), *size, track)
-
-
-def _rendition(media: MediaInfo, profile: Profile) -> tuple[str | None, tuple[str, ...]]:
-    """The smallest rendition of `video.h264` and the tasks that make it; None where the profile has none."""
-    spec = next((spec for spec in profile.steps if spec.step == H264Video.name), None)
-    plan = plan_encode(media, profile)
-    if spec is None or not plan.video:
-        return None, ()
-    track = plan.video[-1].name
-    tasks = [task for task in H264Video().plan(media, spec, profile) if track in task.makes]
-    needs = tuple(task.name for task in tasks if task.rank > 0 and task.when == "eager")
-    return (track, needs) if needs else (None, ())
 
 
 def _tiles(

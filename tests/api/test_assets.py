@@ -34,6 +34,7 @@ FIELDS = {
     "media",
     "renditions",
     "thumbnail_url",
+    "preview_url",
     "links",
     "error",
 }
@@ -44,7 +45,16 @@ def test_an_asset_has_all_its_fields_from_the_first_moment_on(ann: Api) -> None:
     answer = ann.get(f"/assets/{asset_id}")
     asset = answer.get_json()
     assert asset.keys() >= FIELDS
-    nothing_yet = ("eta_seconds", "deleted_at", "duration_seconds", "sha256", "media", "thumbnail_url", "error")
+    nothing_yet = (
+        "eta_seconds",
+        "deleted_at",
+        "duration_seconds",
+        "sha256",
+        "media",
+        "thumbnail_url",
+        "preview_url",
+        "error",
+    )
     assert all(asset[name] is None for name in nothing_yet)
     assert (asset["owner"], asset["playable"], asset["progress"], asset["renditions"]) == ("ann", False, 0.0, [])
     assert answer.headers["ETag"] == '"1"'

@@ -43,6 +43,7 @@ def test_playback_gives_urls_and_nulls(site: Site, ann: Api) -> None:
         "dash_url",
         "thumbnail_url",
         "storyboard_url",
+        "preview_url",
         "token",
         "expires_at",
         "title",

@@ -99,7 +99,7 @@ def test_a_plan_shows_what_a_file_would_become(run: Run, clip: Path) -> None:
     document = json.loads(done.out)
     assert document["profile"] == "web-h264"
     assert [(r["name"], r["width"], r["height"]) for r in document["plan"]["video"]] == [("360p", 640, 360)]
-    made = {"video.h264", "audio.aac", "image.thumbnail", "image.storyboard"}
+    made = {"video.h264", "audio.aac", "image.thumbnail", "image.storyboard", "image.preview"}
     assert {task["step"] for task in document["tasks"]} == made
     assert [(r["name"], r["when"], r["segments_made"]) for r in document["renditions"]][:1] == [("360p", "eager", 0)]
     assert {each["rung"]: each["why"] for each in document["left_out"]}["1080p"] == (
@@ -117,7 +117,7 @@ def test_a_plan_is_a_table_for_people(run: Run, clip: Path) -> None:
     assert "thumbnail.jpg" in out, "what the tasks make"
     assert "Left out: 720p. The picture is 640x360: 360p has all of it." in out
     assert "The picture's own size; the smallest one is made first." in out
-    assert "thumbnail, storyboard: It makes no segments." in out
+    assert "thumbnail, storyboard, preview: It makes no segments." in out
 
 
 def test_a_plan_is_made_of_a_file_beside_us(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

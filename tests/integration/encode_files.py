@@ -54,17 +54,19 @@ def encode_to_directory(source: Path, profile: Profile, directory: Path) -> Enco
     steps: dict[str, Step] = {step.name: step for step in mediaflow_register_steps()}
     artifacts: dict[str, list[Artifact]] = {}
     kept: set[tuple[str | None, int | None, str]] = set()
+    done: dict[str, TaskFiles] = {}
     for spec in profile.steps:
         planned, made = list(steps[spec.step].plan(media, spec, profile)), {}
         for task in planned:
             place = directory / "g1" / f"{task.name}.1"
             try:
-                found = run_task(steps[spec.step], task, media, source, place, processes)
+                inputs = {need: done[need] for need in task.needs if need in done}
+                found = run_task(steps[spec.step], task, media, source, place, processes, inputs=inputs)
             except MediaRejected:
                 if not task.optional:
                     raise
                 continue
-            made[task.name] = TaskFiles(place, tuple(found))
+            made[task.name] = done[task.name] = TaskFiles(place, tuple(found))
             artifacts[task.name] = [each for each in found if _of(each) not in kept]
             kept |= {_of(each) for each in found if each.track}
         check_opening([task for task in planned if task.name in made], made)

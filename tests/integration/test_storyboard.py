@@ -36,7 +36,14 @@ def test_the_storyboard_of_an_asset_shows_each_second_where_it_is(service: Servi
     # a sheet is no poster
     assert "storyboard" not in playback["thumbnail_url"]
     kinds = {output["name"]: output["kind"] for output in playback["outputs"]}
-    assert (kinds["storyboard.vtt"], kinds["storyboard-0.jpg"]) == ("storyboard", "image")
+    assert (kinds["storyboard.vtt"], kinds["storyboard-0.jpg"], kinds["preview.mp4"]) == (
+        "storyboard",
+        "image",
+        "preview",
+    )
+    preview = requests.get(playback["preview_url"], timeout=30)
+    assert (preview.status_code, preview.headers["Content-Type"]) == (200, "video/mp4")
+    assert asset["preview_url"].endswith("/preview.mp4")
 
 
 def test_sound_alone_has_its_waveform_as_its_picture(service: Service, tmp_path: Path) -> None:

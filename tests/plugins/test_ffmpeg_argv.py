@@ -23,7 +23,13 @@ from mediaflow_ffmpeg.commands import (
     video_command,
 )
 from mediaflow_ffmpeg.copying import copy_command
-from mediaflow_ffmpeg.images import rendition_tiles_command, sheet_command, tiles_command, waveform_command
+from mediaflow_ffmpeg.images import (
+    preview_command,
+    rendition_tiles_command,
+    sheet_command,
+    tiles_command,
+    waveform_command,
+)
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.sound import part_of as sound_part_of
 from mediaflow_ffmpeg.subtitlecommands import subtitles_command
@@ -176,6 +182,9 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "tiles-rendition": lambda: rendition_tiles_command(OUT / "some.mp4", (160, 90), 2, 5, key_frames=True),
     "tiles-sheet": lambda: sheet_command(OUT / "sheet.raw", Path("storyboard-0.jpg"), (160, 90), 10, 7),
     "waveform": lambda: waveform_command(MEDIA, AUDIO.index, SOURCE, Path("waveform.png"), (1280, 720), 8000),
+    "preview": lambda: preview_command(
+        OUT / "some.mp4", Path("preview.mp4"), (320, 180), [(0.0, 0.75), (12.0, 0.75)], Fraction(30000, 1001), 2
+    ),
     "subtitles": lambda: subtitles_command(MEDIA, SOURCE, {2: Path("2.ass"), 4: Path("4.ass")}, 0.5, 1_000_000),
     "decode-own-file": lambda: decode_command(OUT / "check.mp4"),
     "decode-first-video-frame": lambda: decodable_command(MEDIA, SOURCE, VIDEO.index),

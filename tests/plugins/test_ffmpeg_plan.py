@@ -40,6 +40,7 @@ def test_the_plugin_offers_its_steps() -> None:
         "audio.aac",
         "image.thumbnail",
         "image.storyboard",
+        "image.preview",
         "audio.waveform",
         "subtitles.text",
     ]

@@ -86,7 +86,7 @@ def test_a_step_sees_its_settings_and_no_secret_of_the_environment(bench: Bench)
         ("return made('a')", "returned one Artifact; it must return Artifacts"),
         ("return [here / 'a']", "among its artifacts; it must be an Artifact"),
         ("made('a'); return [Artifact('a', 'picture', 'image/png', 4)]", "says of 'a' that its role is 'picture';"
-         " it must be one of init, segment, thumbnail, image, storyboard, captions, download, file"),
+         " it must be one of init, segment, thumbnail, image, storyboard, preview, captions, download, file"),
         ("made('a'); return [Artifact('a', 'file', 'text/plain', 4, width=2.5)]", "its width is 2.5; it must be int"),
         ("return [Artifact(here / 'a', 'file', 'text/plain', 4)]", "a'); it must be str"),
         # something that looks for our channel and writes nonsense to it

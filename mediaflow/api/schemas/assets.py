@@ -148,6 +148,9 @@ class AssetSchema(PublicAssetSchema):
     profile = fields.String(required=True, allow_none=True)
     media = fields.Dict(required=True, allow_none=True)
     renditions = fields.List(fields.Nested(RenditionSchema), required=True)
+    preview_url = fields.String(
+        required=True, allow_none=True, metadata={"description": "Some silent seconds of the video, for lists."}
+    )
     poster_seconds = fields.Float(
         required=True,
         allow_none=True,
@@ -238,6 +241,7 @@ def asset_document(
         "profile": asset.profile,
         "media": asset.media,
         "renditions": [_rendition(each, made, downloads) for each in (asset.shown.renditions if asset.shown else ())],
+        "preview_url": absolute(playback.first("preview")) if playback else None,
         "poster_seconds": asset.poster_seconds,
         "links": {
             "self": here,

@@ -44,6 +44,9 @@ class PlaybackSchema(Schema):
     dash_url = fields.String(required=True, allow_none=True)
     thumbnail_url = fields.String(required=True, allow_none=True)
     storyboard_url = fields.String(required=True, allow_none=True)
+    preview_url = fields.String(
+        required=True, allow_none=True, metadata={"description": "Some silent seconds of the video, for lists."}
+    )
     token = fields.String(required=True)
     expires_at = Timestamp(required=True)
     title = fields.String(required=True)
@@ -62,6 +65,7 @@ def playback_document(playback: Playback) -> dict[str, Any]:
         "dash_url": manifests.get("dash"),
         "thumbnail_url": absolute(playback.first("image")),
         "storyboard_url": absolute(playback.first("storyboard")),
+        "preview_url": absolute(playback.first("preview")),
         "token": playback.token,
         "expires_at": playback.expires_at,
         "title": playback.asset.title,

@@ -32,7 +32,7 @@ from mediaflow.settings import Settings
 
 MANIFEST_SECONDS: Final = 10
 """Longest time that a shared cache may keep a manifest of public and unlisted assets."""
-REDIRECTED: Final[tuple[FileKind, ...]] = ("media", "image")
+REDIRECTED: Final[tuple[FileKind, ...]] = ("media", "image", "preview")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 """Not in the file name of a header: RFC 6266 (appendix D) warns of `%`, and the rest is not worth quoting."""
 REDIRECT_SECONDS: Final = 60
@@ -179,9 +179,9 @@ class Delivery:
     def elsewhere(self, place: Place) -> str | None:
         """A presigned URL at which the storage itself sends the file, None when that is our business.
 
-        Only files of tracks, and images. Manifests and storyboards name other files by relative URIs, which would be
-        looked for at the storage; it would not say that a file is to be kept and not opened; and browsers go on for
-        minutes with the URL that a whole film was redirected to.
+        Only files of tracks, images and previews. Manifests and storyboards name other files by relative URIs, which
+        would be looked for at the storage; it would not say that a file is to be kept and not opened; and browsers go
+        on for minutes with the URL that a whole film was redirected to.
         """
         if self.options.redirect is None or place.kind not in REDIRECTED or place.attached is not None:
             return None

@@ -20,6 +20,7 @@ KINDS: Final[dict[ArtifactRole, OutputKind]] = {
     "thumbnail": "image",
     "image": "image",
     "storyboard": "storyboard",
+    "preview": "preview",
     "captions": "captions",
     "download": "download",
     "file": "file",

@@ -12,6 +12,7 @@ from tests.integration.browsing import until
 from tests.integration.library.cards import (
     TITLES,
     begins_and_ends,
+    card,
     open_list,
     shows,
     titles,
@@ -109,3 +110,26 @@ def test_what_was_changed_last_comes_first(page: Page, service: Service, ids: di
     service.call("PATCH", f"/assets/{ids['Alpine meadow']}", json={"description": "Changed last."})
     page.get_by_label("Order").select_option(label="Last changed")
     until(page, lambda: titles(page)[:1] == ["Alpine meadow"])
+
+
+def test_a_card_moves_while_it_is_pointed_at(page: Page) -> None:
+    link = card(page, "City lights").locator(".card-link")
+    video = link.locator("video")
+
+    with page.expect_response("**/preview.mp4") as answer:
+        link.hover()
+    assert answer.value.headers["content-type"] == "video/mp4"
+    expect(video).to_be_visible()
+    page.wait_for_function("() => document.querySelector('.card video')?.currentTime > 0.2")
+    page.mouse.move(0, 0)
+    expect(video).to_have_count(0)
+
+
+def test_who_wants_no_motion_gets_none(page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    link = card(page, "City lights").locator(".card-link")
+
+    link.hover()
+    page.wait_for_timeout(600)
+
+    expect(link.locator("video")).to_have_count(0)

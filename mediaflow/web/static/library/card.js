@@ -7,12 +7,14 @@ import { VISIBILITIES, changed, writeHash } from './filters.js';
 import { menu } from '../lib/menu.js';
 import { isOwn, mayChange } from '../lib/me.js';
 import { goneWhen, isRestorable, userInWords } from '../lib/words.js';
+import { Preview } from './preview.js';
 
 const TAGS_SHOWN = 3;
 
 export class Card {
   #parts;
   #thumbnail = null;
+  #preview;
   #tags = null;
 
   /** `actions`: `select(id, on, range)`, and `edit`, `copy`, `remove`, `restore`, `purge`, each with the asset. */
@@ -23,6 +25,7 @@ export class Card {
     parts.image.addEventListener('error', () => {
       parts.image.hidden = true;
     });
+    this.#preview = new Preview(parts.link, parts.image);
     parts.check.addEventListener('click', (event) => actions.select(id, parts.check.checked, event.shiftKey));
     for (const name of ['edit', 'copy', 'remove', 'restore', 'purge']) {
       parts[name].addEventListener('click', () => actions[name](this.asset));
@@ -52,6 +55,7 @@ export class Card {
     this.#showProgress(asset);
     this.#showTags(asset.tags, filters);
     this.#showThumbnail(onThisOrigin(asset.thumbnail_url));
+    this.#preview.url = asset.preview_url ?? null;
   }
 
   #showControls(asset, title, place) {
