@@ -17,6 +17,8 @@ UNENDING_CENTISECONDS: Final = 1000
 """So long is shown what has no end, if nothing follows it."""
 _SEAM_CENTISECONDS: Final = 5
 """The same text again so soon after is the same cue: typesetters write one for each frame."""
+_LONGEST_EVENT: Final = 20_000
+"""Characters: nobody reads more at once."""
 _NUMBER: Final = r"(-?[0-9]{1,6})"
 _TIME: Final = rf"{_NUMBER}:{_NUMBER}:{_NUMBER}\.{_NUMBER}"
 _EVENT: Final = re.compile(rf"Dialogue: *[^,]*,{_TIME},{_TIME},(?:[^,]*,){{6}}(.*)")
@@ -57,7 +59,7 @@ def events_of(ass: str, end_centiseconds: int) -> list[Event]:
 
 def _parsed(ass: str) -> Iterator[Event]:
     for line in ass.split("\n"):
-        match = _EVENT.fullmatch(line.rstrip("\r"))
+        match = _EVENT.fullmatch(line.rstrip("\r")) if len(line) <= _LONGEST_EVENT else None
         if match is None:
             continue
         begin, end = _centiseconds(match.groups()[:4]), _centiseconds(match.groups()[4:8])

@@ -45,6 +45,7 @@ def dialogue(text: str, begin: str = "0:00:01.00", end: str = "0:00:02.00") -> s
         ("<script>alert(1)</script> & <v Bob>", "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;v Bob&gt;"),
         ("a --> b", "a --&gt; b"),
         (r"{\i1} {\i0}", ""),
+        ("endless " * 3000, ""),
         ("", ""),
     ],
 )
@@ -157,7 +158,7 @@ def test_a_cue_is_shown_with_the_flash_that_it_belongs_to(suffix: str, tmp_path:
 
 
 def test_titles_and_marks_are_told_and_what_is_too_much_or_not_utf8_harms_no_other(tmp_path: Path) -> None:
-    many = [("00:00:00,100", "00:00:01,000", f"{number} of many words " * 2000) for number in range(20)]
+    many = [("00:00:00,100", "00:00:01,000", f"{number} of many words " * 500) for number in range(80)]
     long = srt(tmp_path / "long.srt", *many)
     latin = srt(tmp_path / "latin.srt", ("00:00:00,100", "00:00:01,000", "Grüße – “Café”"), encoding="cp1252")  # noqa: RUF001
     plain = srt(tmp_path / "plain.srt", ("00:00:00,100", "00:00:01,000", "plain"))
