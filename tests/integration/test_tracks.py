@@ -103,6 +103,47 @@ def test_a_cue_is_shown_with_its_picture(page: Page, service: Service, tmp_path:
         assert bool(page.evaluate("active()")) is flashing, at
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "mov_text"), ("mkv", "srt"), ("webm", "webvtt")])
+def test_subtitles_of_the_file_are_captions_that_the_owner_keeps_or_deletes(
+    page: Page, service: Service, tmp_path: Path, suffix: str, codec: str
+) -> None:
+    flash = clips.flash_and_beep(tmp_path / "flash.mp4", seconds=7.0)
+    text = tmp_path / "a.srt"
+    text.write_text("1\n00:00:02,600 --> 00:00:02,700\nflash\n\n2\n00:00:04,600 --> 00:00:04,700\n<i>again</i>\n")
+    source, sounds = tmp_path / f"c.{suffix}", ["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"]
+    inputs = ["-i", str(flash), "-i", str(text), "-i", str(text), "-map", "0", "-map", "1", "-map", "2"]
+    told = ["-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=ger", "-disposition:s:1", "default"]
+    kept = sounds if suffix == "webm" else ["-c", "copy"]
+    clips.run_ffmpeg([*inputs, *kept, "-c:s", codec, *told, str(source)])
+    asset = processed(service, source)
+
+    # given: they are listed, and shown with their pictures
+    listed = service.call("GET", f"/assets/{asset['id']}/captions").json()["items"]
+    assert [(c["language"], c["label"], c["default"]) for c in listed] == [
+        ("en", "English", False),
+        ("de", "Deutsch", True),
+    ]
+    play(page, service, asset)
+    wait(page, "cues().length === 2")
+    for at, flashing in ((2.54, False), (2.64, True), (2.76, False)):
+        seek(page, at)
+        assert (page.evaluate("brightness()") > 128) is flashing, at
+        assert bool(page.evaluate("active()")) is flashing, at
+
+    # when: the owner deletes one, and has all of it processed again
+    assert service.call("DELETE", f"/assets/{asset['id']}/captions/de").status_code == 204
+    assert service.call("POST", f"/assets/{asset['id']}/reprocess", json={}).status_code == 202
+    jobs: list[str] = []
+    while jobs != ["done", "done"]:
+        jobs = [job["state"] for job in service.call("GET", f"/jobs?asset_id={asset['id']}").json()["items"]]
+        page.wait_for_timeout(200)
+        assert "failed" not in jobs
+
+    # then: it stays away, and the other one is there
+    assert [c["language"] for c in service.playback(asset["id"])["captions"]] == ["en"]
+
+
 def test_languages_of_sound_and_captions_are_listed_and_switched(page: Page, service: Service, tmp_path: Path) -> None:
     asset = processed(service, clips.languages(tmp_path / "c.mkv", ["eng", "ger", "fra"], seconds=9.0))
     put_captions(service, asset, "de", "WEBVTT\n\n00:00.000 --> 00:09.000\nHallo\n")
