@@ -39,6 +39,8 @@ _BESIDE: Final = (6, 9)
 _PARAMETERS: Final = (7, 8)
 MOST_GROUPS: Final = 20_000
 """Of five hours and more with a group a second: their beginnings are read one by one."""
+MOST_FRAMES: Final = 2000
+"""Of a group: the longest segments have 15 s, of 120 frames each."""
 _MOST_UNITS: Final = 64
 """Before a picture."""
 _MOST_PARAMETER_BYTES: Final = 4096
@@ -87,8 +89,8 @@ def _groups(source: Path) -> PictureGroups:
     keys = words_of(one(trak, b"mdia", b"minf", b"stbl", b"stss"), 1)
     count = len(track.shown)
     frames = _distance([number - 1 for number in keys], count)
-    if count > MOST_GROUPS * frames:
-        raise BadBoxes("there are too many groups to look at them all")
+    if frames > MOST_FRAMES or count > MOST_GROUPS * frames:
+        raise BadBoxes("groups are too long to be segments, or too many to look at them all")
     _check_times(track, frames)
     with source.open("rb") as file:
         for first in range(0, count, frames):
