@@ -26,15 +26,14 @@ Planned = list[tuple[str, "PlannedTask"]]
 def plan(file: Path, profile: str | None, as_json: bool) -> None:
     """Probe FILE and show its renditions, segments and tasks, what is left out, and why."""
     from mediaflow import registry
-    from mediaflow.plugin import plan_encode
     from mediaflow.services.pipeline.fitting import fitted
-    from mediaflow.services.pipeline.stepplans import plans_of
+    from mediaflow.services.pipeline.stepplans import encode_plan, plans_of
 
     settings, plugins = registry.load(os.environ)
     media = _probed(file, settings, plugins)
     chosen = _profile(file, profile, media, settings, plugins)
-    encode = plan_encode(media, chosen)
     tasks: Planned = fitted([each for spec in chosen.steps for each in plans_of(plugins, spec, media, chosen)], chosen)
+    encode = encode_plan(media, chosen, tasks)
     told = _outlook(media, chosen, encode, tasks)
     if as_json:
         print_json(_document(media, chosen, encode, tasks, told))
@@ -112,7 +111,8 @@ def _show(file: Path, media: MediaInfo, encode: EncodePlan, tasks: Planned, told
     grid = told.grid
     pace = "no video"
     if grid:
-        each = f"{grid.segment_seconds:g} s ({grid.segment_frames} frames)"
+        most = "at most " if encode.grid is not None and encode.grid.begins else ""
+        each = f"{most}{grid.segment_seconds:g} s ({grid.segment_frames} frames)"
         pace = f"{grid.frame_rate:g} frames/s, {grid.segments} segments of {each}"
     out.print(f"Profile {told.profile}: {pace}", markup=False)
     out.print()

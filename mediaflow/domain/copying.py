@@ -4,43 +4,100 @@ test's table.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from fractions import Fraction
+from itertools import accumulate, pairwise
+from math import ceil
 from typing import Final
 
-from mediaflow.domain.media import MediaInfo, VideoStream
-from mediaflow.domain.plan import VideoRendition
+from mediaflow.domain.media import MediaInfo, PictureGroups, VideoStream
+from mediaflow.domain.plan import SegmentGrid, VideoRendition
 from mediaflow.domain.profile import Profile
 
 MEAN_SHARE: Final = Fraction(5, 9)
 """Of the cap: so much an encoder aims at in the mean, and so much may the source have; no group of it more than the
 cap. What has more is not worth its bits beside what is made of it.
 """
-SHORTEST, LONGEST = 0.5, 1.5
-"""Of the profile's segments: groups of pictures are put together to these lengths."""
+SMALLER: Final = 0.65
+"""The power of its share of the pixels that a smaller picture takes of the bits of a larger one."""
+SHORTEST, LONGEST, MUCH_LONGER = 0.5, 1.5, 3.0
+"""Of the profile's segments: groups of pictures are put together to these lengths. Much longer ones are had up to
+`MUCH_LONGER_SECONDS`: encoders that put key frames where scenes begin leave up to ten seconds between two of them.
+"""
+MUCH_LONGER_SECONDS: Final = 12.0
+MOST_SEGMENTS: Final = 6000
+"""That are not equally long: each is named where a program is started."""
 _ON_THE_GRID_SECONDS: Final = 0.002
 
 
-def segment_of_groups(video: VideoStream, rate: Fraction, wished_seconds: float) -> int | None:
-    """The frames of segments of whole groups that are about as long as wished; None when there are no such."""
-    if video.groups is None:
+def segments_of_groups(groups: PictureGroups, wished_seconds: float) -> tuple[int, ...] | None:
+    """With which frames segments of whole groups begin that are each as near to the wished length as groups allow; None
+    when there are no such.
+    """
+    most_seconds = max(LONGEST * wished_seconds, min(MUCH_LONGER * wished_seconds, MUCH_LONGER_SECONDS))
+    wished, most = (seconds * float(groups.frame_rate) for seconds in (wished_seconds, most_seconds))
+    begins, edges = [0], [*groups.begins[1:], groups.frame_count]
+    while begins[-1] < groups.frame_count:
+        shortest, longest = begins[-1] + SHORTEST * wished, begins[-1] + most
+        near = edges[bisect_left(edges, shortest) : bisect_right(edges, longest)]
+        if not near and groups.frame_count >= shortest:
+            return None
+        begins.append(min(near, key=lambda edge: abs(edge - begins[-1] - wished), default=groups.frame_count))
+    return tuple(begins[:-1])
+
+
+def grid_of_groups(video: VideoStream, rate: Fraction, wished_seconds: float) -> SegmentGrid | None:
+    """The segments into which the stream can be cut as it is; None when it can't be."""
+    groups = video.groups
+    begins = None if groups is None else segments_of_groups(groups, wished_seconds)
+    if groups is None or begins is None or len(begins) < 2:
         return None
-    many = max(1, round(wished_seconds * float(rate) / video.groups.frames))
-    frames = many * video.groups.frames
-    return frames if SHORTEST * wished_seconds <= frames / rate <= LONGEST * wished_seconds else None
+    lengths = [after - before for before, after in pairwise([*begins, groups.frame_count])]
+    if len(set(lengths[:-1])) == 1 and lengths[-1] <= lengths[0]:
+        return SegmentGrid(rate, lengths[0], groups.frame_count)
+    return SegmentGrid(rate, max(lengths), groups.frame_count, begins) if len(begins) <= MOST_SEGMENTS else None
+
+
+def peak_bps(groups: PictureGroups, grid: SegmentGrid) -> int:
+    """The most bits a second of any run of segments of half to one and a half target durations (RFC 8216, 4.1)."""
+    edges = [grid.first_frame(number) for number in range(grid.segment_count)] + [groups.frame_count]
+    before = [0, *accumulate(groups.sizes)]
+    sizes = [before[bisect_left(groups.begins, edge)] for edge in edges]
+    target, peak = round(grid.segment_seconds) or 1, Fraction(0)
+    for first in range(grid.segment_count):
+        for after in range(first + 1, grid.segment_count + 1):
+            seconds = (edges[after] - edges[first]) / groups.frame_rate
+            if seconds > target * Fraction(3, 2):
+                break
+            if 2 * seconds >= target:
+                peak = max(peak, (sizes[after] - sizes[first]) * 8 / seconds)
+    return ceil(peak)
+
+
+def capped_below(peak: int, renditions: tuple[VideoRendition, ...]) -> tuple[VideoRendition, ...]:
+    """The renditions, of which the largest is copied and has such a peak: a smaller one that took more would add
+    nothing to it.
+    """
+    largest, *smaller = renditions
+    pixels = largest.width * largest.height
+    caps = (round(peak * (each.width * each.height / pixels) ** SMALLER) for each in smaller)
+    rest = (replace(r, max_bitrate_bps=min(r.max_bitrate_bps, cap)) for r, cap in zip(smaller, caps, strict=True))
+    return (replace(largest, copied=True, max_bitrate_bps=peak), *rest)
 
 
 def why_not_copied(
-    media: MediaInfo, renditions: tuple[VideoRendition, ...], profile: Profile, rate: Fraction, begins_seconds: float
-) -> str | None:
-    """What keeps a source from being its own largest rendition, as the end of a sentence; None when nothing does. The
-    presentation begins at `begins_seconds` on the container's clock, and has so many frames a second.
+    media: MediaInfo, renditions: tuple[VideoRendition, ...], profile: Profile, grid: SegmentGrid, begins_seconds: float
+) -> str | SegmentGrid:
+    """What keeps a source from being its own largest rendition, as the end of a sentence; or else its own grid. The
+    presentation begins at `begins_seconds` on the container's clock, and would have the `grid` if it were encoded.
     """
-    video = media.video
+    video, rate = media.video, grid.frame_rate
     if video is None or not profile.copies or len(renditions) < 2 or renditions[0].when != "eager":
         return "nobody asked for it"
     groups, largest = video.groups, renditions[0]
     if groups is None or media.warnings:
-        return "it has no key frames at equal distances, after each of which it can be cut"
+        return "it has no key frames after which it can be cut"
     if video.pixel_format != "yuv420p" or video.interlaced or video.hdr or video.color_range == "pc":
         return "not every player shows such pictures"
     if video.rotation_degrees or video.sample_aspect_ratio != 1:
@@ -52,11 +109,10 @@ def why_not_copied(
     ends = video.start_seconds - begins_seconds + video.duration_seconds
     if abs(video.start_seconds - begins_seconds) > _ON_THE_GRID_SECONDS or round(ends * rate) != groups.frame_count:
         return "its picture does not begin with the presentation"
-    seconds = groups.frame_count / groups.frame_rate
-    cap = largest.max_bitrate_bps
-    if groups.size_bytes * 8 > MEAN_SHARE * cap * seconds or groups.most_bytes * 8 > cap * groups.frames / rate:
-        return f"it has more bits than {largest.name} is worth"
-    segment = segment_of_groups(video, rate, profile.segment_seconds)
-    if segment is None or segment >= groups.frame_count:
+    own = grid_of_groups(video, rate, profile.segment_seconds)
+    if own is None:
         return "its key frames are too far apart"
-    return None
+    seconds, cap = groups.frame_count / groups.frame_rate, largest.max_bitrate_bps
+    if sum(groups.sizes) * 8 > MEAN_SHARE * cap * seconds or peak_bps(groups, own) > cap:
+        return f"it has more bits than {largest.name} is worth"
+    return own

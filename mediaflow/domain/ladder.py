@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from mediaflow.domain.copying import segment_of_groups, why_not_copied
+from mediaflow.domain.copying import capped_below, peak_bps, why_not_copied
 from mediaflow.domain.media import MediaInfo, VideoStream
 from mediaflow.domain.plan import AudioRendition, EncodePlan, RungChoice, RungOutcome, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.profile import Profile, Rung
@@ -38,10 +38,11 @@ PRIMING_SECONDS: Final = 0.05
 """Audio this much before the video is not worth a frame."""
 
 
-def plan_encode(media: MediaInfo, profile: Profile, *, suffix: str = "") -> EncodePlan:
+def plan_encode(media: MediaInfo, profile: Profile, *, suffix: str = "", uneven: bool = False) -> EncodePlan:
     """The plan of a probed source. Sources without video get the audio renditions only; silent ones only video.
 
-    With the suffix `av1` video renditions are called `720p-av1`: a name for a second codec beside `720p`.
+    With the suffix `av1` video renditions are called `720p-av1`: a name for a second codec beside `720p`. `uneven` says
+    that whoever makes them begins segments where the grid lists it: else segments are equally long.
     """
     renditions = _suffixed(_video(media, profile.ladder), suffix)
     audio = _audio(media, profile.ladder, renditions)
@@ -49,14 +50,17 @@ def plan_encode(media: MediaInfo, profile: Profile, *, suffix: str = "") -> Enco
         seconds = Fraction(profile.segment_seconds).limit_denominator(1000)
         return EncodePlan(media.duration_seconds, seconds, (), audio, None, ())
     grid = segment_grid(media.video, media.duration_seconds, profile)
-    encoded = why_not_copied(media, renditions, profile, grid.frame_rate, origin_seconds(media))
-    if encoded is None:
-        frames = segment_of_groups(media.video, grid.frame_rate, profile.segment_seconds) or grid.segment_frames
-        grid = replace(grid, segment_frames=frames)
-        renditions = (replace(renditions[0], copied=True), *renditions[1:])
-    spans = (Span(0, 0, None),)
-    why = encoded if profile.copies else None
-    return EncodePlan(media.duration_seconds, grid.segment_seconds, renditions, audio, grid, spans, why)
+    seconds, spans = grid.segment_seconds, (Span(0, 0, None),)
+    own = why_not_copied(media, renditions, profile, grid, origin_seconds(media))
+    if isinstance(own, SegmentGrid) and own.begins and not uneven:
+        own = "not everything in its profile can be cut at different distances, as its key frames are"
+    if isinstance(own, str) or media.video.groups is None:
+        why = str(own) if profile.copies else None
+        return EncodePlan(media.duration_seconds, seconds, renditions, audio, grid, spans, why)
+    renditions = capped_below(peak_bps(media.video.groups, own), renditions)
+    # sound has a key frame everywhere
+    seconds = seconds if own.begins else own.segment_seconds
+    return EncodePlan(media.duration_seconds, seconds, renditions, audio, own, spans)
 
 
 def segment_grid(video: VideoStream, duration_seconds: float, profile: Profile) -> SegmentGrid:

@@ -11,16 +11,15 @@ MediaKind = Literal["video", "audio", "image"]
 
 @dataclass(frozen=True, slots=True)
 class PictureGroups:
-    """Groups of `frames` pictures each (the last one may have fewer), of which each begins with an IDR picture: there
-    the stream can be cut. There are exactly `frame_rate` pictures a second. All `frame_count` pictures take
-    `size_bytes`, and no group more than `most_bytes`.
+    """Groups of pictures that the stream can be cut between: group `n` begins with an IDR picture, which is the picture
+    `begins[n]` of `frame_count` (counted from 0), and takes `sizes[n]` bytes. There are exactly `frame_rate` pictures a
+    second.
     """
 
-    frames: int
+    begins: tuple[int, ...]
+    sizes: tuple[int, ...]
     frame_count: int
     frame_rate: Fraction
-    size_bytes: int
-    most_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

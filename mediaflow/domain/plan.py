@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Literal
 
 from mediaflow.domain.profile import When
@@ -60,7 +62,8 @@ class AudioRendition:
 
 @dataclass(frozen=True, slots=True)
 class SegmentGrid:
-    """Where segments begin: every `segment_frames` frames of `frame_rate`, the same in every rendition.
+    """Where segments begin: every `segment_frames` frames of `frame_rate`, the same in every rendition; or, where they
+    are not equally long, with the frames of `begins`, and then the longest has `segment_frames`.
 
     `frame_count` is the expected number of frames of the whole presentation (an estimate until it was encoded).
     """
@@ -68,16 +71,34 @@ class SegmentGrid:
     frame_rate: Fraction
     segment_frames: int
     frame_count: int
+    begins: tuple[int, ...] = ()
 
     @property
     def segment_seconds(self) -> Fraction:
-        """The exact length of a segment."""
+        """The exact length of a segment, or of the longest."""
         return self.segment_frames / self.frame_rate
 
     @property
     def segment_count(self) -> int:
         """How many segments the expected frames fill; at least one."""
-        return max(1, -(-self.frame_count // self.segment_frames))
+        return len(self.begins) or max(1, -(-self.frame_count // self.segment_frames))
+
+    def first_frame(self, number: int) -> int:
+        """With which frame a segment begins; behind the last one, the end of the presentation or of its segment."""
+        if not self.begins:
+            return number * self.segment_frames
+        return self.begins[number] if number < len(self.begins) else self.frame_count
+
+    def segments_of(self, first: int, frames: int) -> int:
+        """How many segments so many frames fill, from segment number `first` on."""
+        if not self.begins:
+            return -(-frames // self.segment_frames)
+        return bisect_left(self.begins, self.first_frame(first) + frames) - first
+
+    def frames_of(self, first: int, count: int) -> list[int]:
+        """The frames of each of so many segments from number `first` on."""
+        edges = [self.first_frame(number) for number in range(first, first + count + 1)]
+        return [after - before for before, after in pairwise(edges)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +125,22 @@ class Part:
 class Reads:
     """What of a source a task decodes: from `begin_seconds` to `end_seconds` on the clock of `MediaInfo`, and
     `lead_seconds` before them, from the key frame before that on. What programs open a file by is there in any case.
+
+    Its segments are equally long, or begin at the seconds of `begins` on the same clock.
     """
 
     begin_seconds: float
     end_seconds: float
     lead_seconds: float = 0.0
+    begins: tuple[float, ...] = ()
 
     def of_part(self, first: int, count: int, segments: int) -> Reads:
-        """The share of some of so many equally long segments; of none of them, that of the first one."""
+        """The share of some of so many segments; of none of them, that of the first one."""
         each = (self.end_seconds - self.begin_seconds) / max(1, segments)
-        begin = self.begin_seconds + (first if count else 0) * each
-        return Reads(begin, begin + max(1, count) * each, self.lead_seconds)
+        edges = self.begins or [self.begin_seconds + number * each for number in range(segments)]
+        edges = [*edges, self.end_seconds]
+        begin = min(first if count else 0, len(edges) - 1)
+        return Reads(edges[begin], edges[min(begin + max(1, count), len(edges) - 1)], self.lead_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where an H.264 film can be cut without encoding it: its groups of pictures, if all of them are alike and closed.
+"""Where an H.264 film can be cut without encoding it: its groups of pictures, each closed.
 
 Looked at are the index of an MP4 or MOV and, in the file itself, the first bytes of every picture that the index calls
 a key frame: only after an IDR picture (ITU-T H.264, 7.4.1.2.4) does nothing refer to what was before it.
@@ -13,6 +13,8 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from math import ceil
+from operator import ge
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -37,10 +39,10 @@ _HIGHEST_LEVEL: Final = 51
 _BESIDE: Final = (6, 9)
 """Units before a picture that say nothing that other pictures need: messages, delimiters."""
 _PARAMETERS: Final = (7, 8)
-MOST_GROUPS: Final = 20_000
-"""Of five hours and more with a group a second: their beginnings are read one by one."""
-MOST_FRAMES: Final = 2000
-"""Of a group: the longest segments have 15 s, of 120 frames each."""
+MOST_KEYS: Final = 20_000
+"""Of five hours and more with one a second: their beginnings are read one by one."""
+LEAST_SECONDS: Final = Fraction(1, 2)
+"""Shorter groups are one with those that follow: no segment is as short."""
 _MOST_UNITS: Final = 64
 """Before a picture."""
 _MOST_PARAMETER_BYTES: Final = 4096
@@ -49,8 +51,8 @@ _VISUAL_ENTRY: Final = 78
 
 
 def picture_groups(source: Path) -> PictureGroups | None:
-    """Those of the file's one track of pictures; None where it has none that are all as long (the last one perhaps
-    shorter), each beginning with an IDR picture and shown without a gap, under parameters that never change.
+    """Those of the file's one track of pictures; None where it has none that begin with IDR pictures and are shown
+    without a gap, one after the other, under parameters that never change.
     """
     try:
         with reading_index():
@@ -86,17 +88,30 @@ def _groups(source: Path) -> PictureGroups:
         raise BadBoxes("the picture is turned or mirrored")
     length_bytes, parameters = _configuration(trak)
     track = track_of(trak, clock(one(moov, b"mvhd")), source.stat().st_size, MOST_SAMPLES, heard=False)
-    keys = words_of(one(trak, b"mdia", b"minf", b"stbl", b"stss"), 1)
     count = len(track.shown)
-    frames = _distance([number - 1 for number in keys], count)
-    if frames > MOST_FRAMES or count > MOST_GROUPS * frames:
-        raise BadBoxes("groups are too long to be segments, or too many to look at them all")
-    _check_times(track, frames)
+    told = next(children(trak, b"mdia", b"minf", b"stbl", b"stss"), None)
+    # nothing told: each is one
+    keys = range(count) if told is None else [number - 1 for number in words_of(told, 1)]
+    if not keys or keys[0] != 0 or keys[-1] >= count or any(map(ge, keys, keys[1:])) or len(keys) > MOST_KEYS:
+        raise BadBoxes("the film does not begin with a key frame, or its key frames are not those of a film")
     with source.open("rb") as file:
-        for first in range(0, count, frames):
-            _check_idr(file, track, first, length_bytes, parameters)
-    sizes = [track.ends[min(count, first + frames)] - track.ends[first] for first in range(0, count, frames)]
-    return PictureGroups(frames, count, Fraction(track.timescale, track.longest), track.ends[-1], max(sizes))
+        closed = [key for key in keys if _is_idr(file, track, key, length_bytes, parameters)]
+    begins = _far_apart(closed, ceil(LEAST_SECONDS * track.timescale / max(1, track.longest)))
+    if begins[:1] != [0]:
+        raise BadBoxes("the film does not begin with an IDR picture")
+    edges = [*begins, count]
+    _check_times(track, edges)
+    sizes = [track.ends[after] - track.ends[before] for before, after in pairwise(edges)]
+    return PictureGroups(tuple(begins), tuple(sizes), count, Fraction(track.timescale, track.longest))
+
+
+def _far_apart(keys: Sequence[int], frames: int) -> list[int]:
+    """Those of which each is so many frames behind the one before."""
+    kept: list[int] = []
+    for key in keys:
+        if not kept or key - kept[-1] >= frames:
+            kept.append(key)
+    return kept
 
 
 def _configuration(trak: memoryview) -> tuple[int, list[bytes]]:
@@ -122,45 +137,31 @@ def _configuration(trak: memoryview) -> tuple[int, list[bytes]]:
     return (body[4] & 3) + 1, found[0] + found[1]
 
 
-def _distance(keys: Sequence[int], count: int) -> int:
-    """How many pictures each group has."""
-    if not keys or keys[0] != 0 or keys[-1] >= count:
-        raise BadBoxes("the film does not begin with a key frame")
-    distances = [after - before for before, after in pairwise(keys)]
-    frames = distances[0] if distances else count
-    if set(distances) - {frames} or count - keys[-1] > frames or frames < 1:
-        raise BadBoxes("key frames are at different distances")
-    return frames
-
-
-def _check_times(track: Track, frames: int) -> None:
+def _check_times(track: Track, edges: Sequence[int]) -> None:
     """Each picture is shown as long as the others, and no group before the one that it follows has ended."""
-    first = min(track.shown[:frames])
+    first = min(track.shown[: edges[1]])
     step = track.longest
     if step <= 0 or any(after - before != step for before, after in pairwise(track.decoded)):
         raise BadBoxes("pictures are shown for different times")
     # an edit list counts in ticks of the film, and may end half a picture early
     if first < track.begin or first + len(track.shown) * step - step // 2 > track.end:
         raise BadBoxes("an edit list cuts pictures off")
-    for begin in range(0, len(track.shown), frames):
-        shown = sorted(track.shown[begin : begin + frames])
-        if shown != list(range(first + begin * step, first + (begin + len(shown)) * step, step)):
+    for begin, end in pairwise(edges):
+        if sorted(track.shown[begin:end]) != list(range(first + begin * step, first + end * step, step)):
             raise BadBoxes("the pictures of a group are not shown one after the other")
 
 
-def _check_idr(file: BinaryIO, track: Track, sample: int, length_bytes: int, parameters: Sequence[bytes]) -> None:
-    """The first picture of a sample is an IDR picture, and parameters before it are those of the whole."""
+def _is_idr(file: BinaryIO, track: Track, sample: int, length_bytes: int, parameters: Sequence[bytes]) -> bool:
+    """Whether the first picture of a sample is an IDR picture. Parameters before it must be those of the whole."""
     begin, end = place_of(track, sample)
     for kind, position, length in _units(file, begin, end, length_bytes):
         if kind in _PARAMETERS:
             file.seek(position)
             if length > _MOST_PARAMETER_BYTES or file.read(length) not in parameters:
                 raise BadBoxes("parameters change midway")
-        elif kind == IDR:
-            return
         elif kind not in _BESIDE:
-            break
-    raise BadBoxes(f"sample {sample} does not begin with an IDR picture")
+            return kind == IDR
+    return False
 
 
 def _units(file: BinaryIO, begin: int, end: int, length_bytes: int) -> Iterator[tuple[int, int, int]]:

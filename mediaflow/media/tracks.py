@@ -45,11 +45,12 @@ class WrittenTrack:
         only so can players change between renditions. TaskFailed (`job.bad_output`) says what is off.
         """
         start = self.start_seconds(0)
-        if start != self.first * grid.segment_seconds:
+        if start != grid.first_frame(self.first) / grid.frame_rate:
             raise bad_output(f"{self.name} begins at {float(start):.6f} s, off the segments' grid")
         counts = [segment.sample_count for segment in self.segments]
-        if any(count != grid.segment_frames for count in counts[:-1]) or counts[-1] > grid.segment_frames:
-            raise bad_output(f"{self.name} has segments of {counts[:9]} frames instead of {grid.segment_frames}")
+        planned = grid.frames_of(self.first, len(counts))
+        if counts[:-1] != planned[:-1] or counts[-1] > planned[-1]:
+            raise bad_output(f"{self.name} has segments of {counts[:9]} frames instead of {planned[:9]}")
 
     def describe(
         self,

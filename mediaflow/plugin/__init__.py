@@ -12,6 +12,7 @@ guide.
 """
 
 from mediaflow.domain.blocks import BLOCK_BYTES, exact_blocks
+from mediaflow.domain.copying import segments_of_groups
 from mediaflow.domain.errors import (
     Busy,
     ConfigurationError,
@@ -31,7 +32,7 @@ from mediaflow.domain.errors import (
 from mediaflow.domain.events import EVENTS, Event, EventKind
 from mediaflow.domain.keys import checked_key
 from mediaflow.domain.ladder import origin_seconds, plan_encode
-from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, SubtitleStream, VideoStream
+from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, PictureGroups, SubtitleStream, VideoStream
 from mediaflow.domain.plan import AudioRendition, EncodePlan, Part, Reads, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.presentation import (
     MEDIA_OFFSET_SECONDS,
@@ -134,6 +135,7 @@ __all__ = [
     "ObjectInfo",
     "Part",
     "Periodic",
+    "PictureGroups",
     "PlannedTask",
     "Presentation",
     "PresignsUrls",
@@ -187,5 +189,6 @@ __all__ = [
     "read_segment",
     "read_track",
     "safe_input_options",
+    "segments_of_groups",
     "to_json",
 ]

@@ -7,13 +7,19 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final, TypeVar
 
+from cattrs.gen import make_dict_structure_fn
 from cattrs.preconf.json import make_converter
+
+from mediaflow.domain.media import PictureGroups
 
 T = TypeVar("T")
 
 _converter: Final = make_converter(forbid_extra_keys=True)
 _converter.register_unstructure_hook(Fraction, lambda value: f"{value.numerator}/{value.denominator}")
 _converter.register_structure_hook(Fraction, lambda value, _: Fraction(value))
+_groups: Final = make_dict_structure_fn(PictureGroups, _converter, _cattrs_forbid_extra_keys=True)
+# before segments of different lengths a document had one length of all groups, which nobody asks for any more
+_converter.register_structure_hook(PictureGroups, lambda data, kind: _groups(data, kind) if "begins" in data else None)
 
 
 def get_ready(*kinds: type) -> None:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 import ffmpeg
 
-from mediaflow.plugin import (
-    MEDIA_OFFSET_SECONDS,
-    MediaInfo,
-    VideoStream,
-)
+from mediaflow.plugin import MediaInfo, VideoStream
 from mediaflow_ffmpeg.argv import ONE_THREAD, QUIET, compiled, safe
 from mediaflow_ffmpeg.clocks import from_middle, from_origin
-from mediaflow_ffmpeg.cutting import RAW, run_of
+from mediaflow_ffmpeg.cutting import run_of
 from mediaflow_ffmpeg.graph import Node, black, picture, seconds, video_graph
 from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
 from mediaflow_ffmpeg.looks import measured
+from mediaflow_ffmpeg.muxing import STREAMED, piece_options, segment_options, span_file, span_options
 from mediaflow_ffmpeg.options import family_of, uploaded, video_options
 from mediaflow_ffmpeg.soundgraph import audio_graph, mixed_down
 
@@ -34,8 +32,6 @@ EMPTY_BYTES: Final = 32
 """Of nothing at all the HLS muxer makes a segment that has a box of its type (`styp`) and no more."""
 PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.2")
 """Whoever waits for a segment waits for the next line, too: a tenth of a second."""
-STREAMED: Final = {"hls_flags": "independent_segments+temp_file"}
-"""A segment gets its name when it is whole."""
 _REPEATS: Final = 2
 SEEK_MARGIN_SECONDS: Final = 1
 """Decoding begins with a key frame that is shown so long before a part: what the frames after it may refer to beyond it
@@ -45,19 +41,6 @@ SOUND_MARGIN_SECONDS: Final = 2
 """The same for sound, beside the segment that a part is begun early: it may lie as much behind the picture in the file,
 which is what a Matroska file is sought by.
 """
-# frag_discont: tfdt is the presentation's own time, also when encoding begins in the middle; without it each span
-# starts at 0 and the offset lands in an edit list. frag_custom: the muxer around it says where fragments end.
-# delay_moov: the init segment is written when the encoder's delay is known. default_base_moof, dash: CMAF.
-_MOVFLAGS: Final = "movflags=+frag_discont+frag_custom+dash+delay_moov+default_base_moof"
-_NUMBERED: Final = "fragment_index"
-"""Fragments of all of a track count on, wherever an encoding began (ISO/IEC 14496-12, 8.8.5)."""
-_OUR_CLOCK: Final = {
-    # one second ahead, so that the first decoding time is positive; without it the first span is shifted
-    "output_ts_offset": seconds(MEDIA_OFFSET_SECONDS),
-    # titles, places and device names of the source are nobody's business
-    "map_metadata": -1,
-    "map_chapters": -1,
-}
 _STRICT: Final = ("-max_error_rate", str(MAX_ERROR_RATE))
 _LENIENT: Final = ("-max_error_rate", "1")
 _CAREFUL: Final = ("-xerror",)
@@ -95,14 +78,22 @@ def init_command(job: VideoJob, video: VideoStream, directory: Path) -> list[str
 
 
 def _video_compiled(job: VideoJob, nodes: Sequence[Node], directory: Path, *, careful: bool = False) -> list[str]:
-    names = [rendition.name for rendition in job.renditions]
-    options = video_options(job) | segment_options(
-        "v", names, job.grid.segment_seconds, job.span.first_segment, directory
-    )
-    options |= STREAMED if job.exact else {}
     family = family_of(job.encoder)
-    options |= family.one_thread if job.by_one_thread else {}
-    output = ffmpeg.output(*(uploaded(node, family) for node in nodes), f"{directory}/%v/index.m3u8", **options)
+    pictures = [uploaded(node, family) for node in nodes]
+    threads = dict(family.one_thread) if job.by_one_thread else {}
+    if job.grid.begins:
+        outputs = [
+            ffmpeg.output(node, span_file(directory, each.name), **video_options(one), **span_options(one), **threads)
+            for node, each in zip(pictures, job.renditions, strict=True)
+            for one in [replace(job, renditions=(each,))]
+        ]
+        output = ffmpeg.merge_outputs(*outputs)
+    else:
+        names = [rendition.name for rendition in job.renditions]
+        first = job.span.first_segment
+        options = video_options(job) | segment_options("v", names, job.grid.segment_seconds, first, directory)
+        options |= (STREAMED if job.exact else {}) | threads
+        output = ffmpeg.output(*pictures, f"{directory}/%v/index.m3u8", **options)
     judged = _CAREFUL if careful else _STRICT if job.judges else _LENIENT
     return compiled(output, *QUIET, *PROGRESS, *judged, *family.opening)
 
@@ -145,8 +136,6 @@ def audio_command(
 
 def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path, *, careful: bool) -> list[str]:
     run = run_of(job)
-    # it begins one segment early
-    numbered = f":{_NUMBERED}={job.first}" if job.first else ""
     at = Fraction(run.begin, job.rate_hz) - SOUND_MARGIN_SECONDS
     sought = job.sought and at > 0
     clock = from_middle(job.origin_seconds, at) if sought else from_origin(job.origin_seconds)
@@ -161,21 +150,10 @@ def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory:
         sought=sought,
         padded=job.padded,
     )
-    options: dict[str, Any] = {
-        "c:a": "aac",
-        # The HLS muxer cuts by time since its own first frame, so that what begins in the middle would be cut
-        # elsewhere; this one is told the frames.
-        "format": "segment",
-        "segment_frames": ",".join(str(frame) for frame in run.frames),
-        "segment_format": "mp4",
-        # all of one track: one init segment, and fragments that follow it
-        "individual_header_trailer": 0,
-        # skip_trailer: an index of random access in the last segment is no use to anybody
-        "segment_format_options": f"{_MOVFLAGS}+skip_trailer{numbered}",
-        **_OUR_CLOCK,
-    }
+    # it begins one segment early
+    options: dict[str, Any] = {"c:a": "aac", **piece_options(run.frames, job.first)}
     outputs = [
-        ffmpeg.output(node, f"{directory}/{r.name}/%05d.{RAW}", **{"b:a": r.bitrate_bps}, **options)
+        ffmpeg.output(node, span_file(directory, r.name), **{"b:a": r.bitrate_bps}, **options)
         for node, r in zip(nodes, job.renditions, strict=True)
     ]
     judged = (
@@ -264,23 +242,3 @@ def source_input(source: Path, media: MediaInfo, **options: Any) -> Node:
     other files, and hostile bytes from reaching decoders that nobody needs.
     """
     return ffmpeg.input(f"file:{source}", **safe(media.container), **options)
-
-
-def segment_options(
-    kind: str, names: Sequence[str], segment_seconds: Fraction, first: int, directory: Path
-) -> dict[str, Any]:
-    """The HLS muxer as a writer of numbered CMAF segments; its playlists are only read for the init segments' names."""
-    return {
-        "format": "hls",
-        "hls_time": seconds(segment_seconds),
-        "hls_playlist_type": "vod",
-        "hls_flags": "independent_segments",
-        "hls_segment_type": "fmp4",
-        "start_number": first,
-        "hls_segment_options": f"{_MOVFLAGS}:{_NUMBERED}={first + 1}" if first else _MOVFLAGS,
-        # of its own: what another run wrote may be read at the moment
-        "hls_fmp4_init_filename": f"init_%v_{first}.mp4",
-        "hls_segment_filename": f"{directory}/%v/%05d.m4s",
-        "var_stream_map": " ".join(f"{kind}:{number},name:{name}" for number, name in enumerate(names)),
-        **_OUR_CLOCK,
-    }

@@ -47,7 +47,8 @@ class VideoJob:
     opens a presentation, and what makes a part of it, foretells all its frames (`total_frames`). A span of no segments
     makes the init segments alone. With `sought`, decoding begins shortly before the span, else with the source. With
     `awaited`, somebody waits for the span's first segment. `crfs` are what the content decided, by rendition. With
-    `copied`, the one rendition is the source's own pictures.
+    `copied`, the one rendition is the source's own pictures. Segments that are not equally long are whole groups of the
+    source's pictures of about `group_seconds`: where they begin is not written into each task.
     """
 
     renditions: tuple[VideoRendition, ...]
@@ -64,6 +65,7 @@ class VideoJob:
     awaited: bool = False
     crfs: Mapping[str, float] = field(default_factory=dict)
     copied: bool = False
+    group_seconds: float | None = None
 
     @property
     def expected_seconds(self) -> float:
@@ -73,12 +75,12 @@ class VideoJob:
     @property
     def first_frame(self) -> int:
         """The span's, counted from the presentation's first."""
-        return self.span.first_segment * self.grid.segment_frames
+        return self.grid.first_frame(self.span.first_segment)
 
     @property
     def segment_count(self) -> int:
         """The segments of the expected frames."""
-        return -(-self.expected_frames // self.grid.segment_frames)
+        return self.grid.segments_of(self.span.first_segment, self.expected_frames)
 
     @property
     def by_one_thread(self) -> bool:
@@ -105,7 +107,8 @@ class VideoJob:
         """
         if not self.awaited or self.copied:
             return (self,)
-        frames = min(self.grid.segment_frames, self.expected_frames)
+        (whole,) = self.grid.frames_of(self.span.first_segment, 1)
+        frames = min(whole, self.expected_frames)
         hasty = replace(self.encoder, hasty=True)
         first = replace(self, span=Span(0, self.span.first_segment, 1), expected_frames=frames, encoder=hasty)
         if frames == self.expected_frames:
@@ -115,7 +118,11 @@ class VideoJob:
 
     @property
     def gop_frames(self) -> int:
-        """Frames between key frames: a segment is a whole number of such groups, its last perhaps a little shorter."""
+        """Frames between key frames: a segment is a whole number of such groups, its last perhaps a little shorter (of
+        segments that are not equally long, the last of each).
+        """
+        if self.grid.begins:
+            return math.ceil(self.encoder.keyframe_seconds * self.grid.frame_rate)
         wished = max(1.0, float(self.grid.segment_seconds) / self.encoder.keyframe_seconds)
         return math.ceil(self.grid.segment_frames / max(1, round(wished)))
 
@@ -130,7 +137,7 @@ class VideoJob:
         if self.brief or self.exact:
             return self.expected_frames
         if self.span.segment_count is not None:
-            return self.span.segment_count * self.grid.segment_frames
+            return sum(self.grid.frames_of(self.span.first_segment, self.span.segment_count))
         return self.expected_frames + math.ceil(SLACK_SECONDS * self.grid.frame_rate)
 
 

@@ -56,14 +56,13 @@ def foretold_video(
     """The segments of so many frames. The encoder's buffer is what runs of segments may have beyond the cap. A frame is
     expected to take so many seconds of a core.
     """
-    whole, rest = divmod(frames, grid.segment_frames)
-    seconds = float(grid.segment_seconds)
-    runs = [(whole, seconds), (1 if rest else 0, float(rest / grid.frame_rate))]
+    lengths = grid.frames_of(0, grid.segments_of(0, frames))
+    lengths[-1] = min(lengths[-1], frames - sum(lengths[:-1]))
     length = float(frames / grid.frame_rate)
     # RFC 8216, 4.1: half a target duration; less, where all of it is
-    shortest_run = min(length, max(1, int(min(seconds, length) + 0.5)) / 2)
+    shortest_run = min(length, max(1, int(min(float(grid.segment_seconds), length) + 0.5)) / 2)
     return Foretold(
-        tuple(run for run in runs if run[0]),
+        tuple((len(list(same)), float(each / grid.frame_rate)) for each, same in groupby(lengths)),
         peak_bps=cap_bps + round(buffer_bits / shortest_run) + _BOX_BPS,
         average_bps=cap_bps + round(buffer_bits / length) + _BOX_BPS,
         cost=round(frame_seconds * float(grid.frame_rate), 3),

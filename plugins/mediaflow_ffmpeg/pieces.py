@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mediaflow_ffmpeg.cutting import RAW
+from mediaflow_ffmpeg.initsegment import settle
 from mediaflow_ffmpeg.jobs import INIT_NAME
 
 
@@ -41,3 +42,28 @@ class Pieces:
                     piece.rename(self.target / name / f"{number:05d}.m4s")
                 else:
                     piece.unlink()
+
+
+def make_room(directory: Path, names: Sequence[str]) -> None:
+    """For the pieces of tracks: the muxer makes no directories."""
+    for name in names:
+        (directory / name).mkdir(parents=True, exist_ok=True)
+
+
+def publish_numbered(directory: Path, names: Sequence[str], *, ended: bool = False) -> None:
+    """Give each piece that is whole its name: the first one of a run is the init segment, and the number of any other
+    is one more than its segment's.
+    """
+    for name in names:
+        found = sorted((directory / name).glob(f"*.{RAW}"))
+        for piece in found if ended else found[:-1]:
+            if _is_init(piece):
+                settle(piece, piece.with_name(INIT_NAME))
+                piece.unlink()
+            else:
+                piece.replace(piece.with_name(f"{int(piece.stem) - 1:05d}.m4s"))
+
+
+def _is_init(piece: Path) -> bool:
+    with piece.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"

@@ -29,7 +29,7 @@ def foretold_tasks(
     demanded, eager = _by_demand(others, in_parts=in_parts)
     opening = replace(job, total_frames=frames)
     first = replace(job.span, segment_count=1)
-    count = min(frames, job.grid.segment_frames)
+    count = min(frames, *job.grid.frames_of(0, 1))
     awaited = replace(opening, renditions=smallest, span=first, expected_frames=count, awaited=True)
     task = planned(f"{prefix}-first", awaited, 0)
     tasks = [replace(task, reads=reads_of(job, 1))]
@@ -117,8 +117,10 @@ def _demanded(job: VideoJob, renditions: tuple[VideoRendition, ...], prefix: str
 
 def reads_of(job: VideoJob, count: int) -> Reads:
     """What of the source the first so many segments need."""
-    seconds = count * float(job.grid.segment_seconds)
-    return Reads(job.origin_seconds, job.origin_seconds + seconds, float(SEEK_MARGIN_SECONDS))
+    begins = [job.grid.first_frame(number) / job.grid.frame_rate for number in range(count + 1)]
+    *told, end = (job.origin_seconds + float(begin) for begin in begins)
+    edges = tuple(round(begin, 6) for begin in told) if job.grid.begins else ()
+    return Reads(job.origin_seconds, end, float(SEEK_MARGIN_SECONDS), edges)
 
 
 def part_of(job: VideoJob, part: Part, *, awaited: bool = False) -> VideoJob:
@@ -128,12 +130,12 @@ def part_of(job: VideoJob, part: Part, *, awaited: bool = False) -> VideoJob:
     unknown = set(part.tracks) - {rendition.name for rendition in job.renditions}
     if unknown or not job.sought or not 0 <= part.first <= part.first + part.count <= job.segment_count:
         raise TaskFailed(f"There is no part {part} of {job.segment_count} segments.", code="job.bad_task")
-    frames = job.grid.segment_frames
+    frames = sum(job.grid.frames_of(part.first, part.count))
     return replace(
         job,
         renditions=tuple(rendition for rendition in job.renditions if rendition.name in part.tracks),
         span=Span(0, part.first, part.count),
-        expected_frames=min(part.count * frames, job.expected_frames - part.first * frames),
+        expected_frames=min(frames, job.expected_frames - job.grid.first_frame(part.first)),
         total_frames=job.expected_frames,
         awaited=awaited,
     )
@@ -146,4 +148,5 @@ def planned(name: str, job: VideoJob, rank: int) -> PlannedTask:
     weight = round(max(0.1, frames * cost), 3)
     made = tuple(rendition.name for rendition in job.renditions)
     # without its beginning a film is still one that is published when it is made
+    job = replace(job, grid=replace(job.grid, begins=()))
     return PlannedTask(name, to_json(job), weight=weight, makes=made, rank=rank, optional=rank == 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Final
 
@@ -56,7 +57,7 @@ def h264_options(job: VideoJob) -> dict[str, Any]:
         "keyint_min": job.gop_frames,
         "sc_threshold": 0,
         # a segment's first frame is a key frame also where segments are no multiple of the interval
-        "force_key_frames": f"expr:not(mod(n,{job.grid.segment_frames}))",
+        "force_key_frames": _segment_frames(job),
         # ... and one after which no frame refers to an earlier one
         "forced-idr": 1,
         "flags:v": "+cgop",
@@ -74,6 +75,16 @@ def h264_options(job: VideoJob) -> dict[str, Any]:
             f"bufsize:v:{number}": BUFFER_SECONDS * rendition.max_bitrate_bps,
         }
     return options
+
+
+def _segment_frames(job: VideoJob) -> str:
+    """Which frames begin segments, as ffmpeg takes it."""
+    if not job.grid.begins:
+        return f"expr:not(mod(n,{job.grid.segment_frames}))"
+    first = job.span.first_segment
+    # a little early: no rounding may find the frame behind it
+    begins = (job.grid.first_frame(first + place) - Fraction(1, 4) for place in range(job.segment_count))
+    return ",".join(f"{max(0.0, float(begin / job.grid.frame_rate)):.6f}" for begin in begins)
 
 
 def crf(encoder: Encoder, rendition: VideoRendition) -> float:

@@ -36,15 +36,35 @@ def test_groups_that_are_all_alike_are_found(tmp_path: Path, options: Sequence[s
     found = picture_groups(clip(tmp_path / "clip.mp4", *REGULAR, *options))
 
     assert found is not None
-    assert (found.frames, found.frame_count, found.frame_rate) == (25, 75, Fraction(25))
-    assert 0 < found.most_bytes <= found.size_bytes
+    assert (found.begins, found.frame_count, found.frame_rate) == ((0, 25, 50), 75, Fraction(25))
+    assert all(size > 0 for size in found.sizes)
+    assert sum(found.sizes) <= (tmp_path / "clip.mp4").stat().st_size
 
 
 def test_the_last_group_may_be_shorter(tmp_path: Path) -> None:
     found = picture_groups(clip(tmp_path / "clip.mov", "-g", "40", "-keyint_min", "40", "-sc_threshold", "0"))
 
     assert found is not None
-    assert (found.frames, found.frame_count) == (40, 75)
+    assert (found.begins, found.frame_count) == ((0, 40), 75)
+
+
+@pytest.mark.parametrize(
+    ("options", "begins"),
+    [
+        (("-force_key_frames", "0,1,1.4,2"), (0, 25, 50)),
+        (("-force_key_frames", "0,0.2,0.8,2.2"), (0, 20, 55)),
+        (("-g", "1"), (0, 13, 26, 39, 52, 65)),
+        # an open group's key frame is none to MP4: then all is one group
+        ((*REGULAR, "-x264-params", "open-gop=1:bframes=3:b-adapt=0:keyint=25:min-keyint=25"), (0,)),
+    ],
+)
+def test_groups_are_as_long_as_they_are_but_none_is_too_short(
+    tmp_path: Path, options: Sequence[str], begins: tuple[int, ...]
+) -> None:
+    found = picture_groups(clip(tmp_path / "clip.mp4", *options))
+
+    assert found is not None
+    assert found.begins == begins
 
 
 def no_idr(path: Path) -> None:
@@ -77,11 +97,8 @@ def unchanged(_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "change"),
     [
-        (REGULAR, no_idr),
         ((*REGULAR, *_IN_BAND), other_parameters),
         (REGULAR, mirrored),
-        (("-force_key_frames", "0,1,1.4,2"), unchanged),
-        ((*REGULAR, "-x264-params", "open-gop=1:bframes=3:b-adapt=0:keyint=25:min-keyint=25"), unchanged),
         ((*REGULAR, "-pix_fmt", "yuv420p10le"), unchanged),
         ((*REGULAR, "-pix_fmt", "yuv444p"), unchanged),
         ((*REGULAR, "-vf", "setpts='PTS+if(gt(N,40),3/25/TB,0)'", "-fps_mode", "vfr"), unchanged),
@@ -94,10 +111,16 @@ def test_what_can_not_be_cut_anywhere_is_none(
     path = clip(tmp_path / "clip.mp4", *options)
     change(path)
 
+    assert picture_groups(path) is None
+
+
+def test_it_is_cut_at_idr_pictures_only(tmp_path: Path) -> None:
+    no_idr(path := clip(tmp_path / "clip.mp4", *REGULAR))
+
     found = picture_groups(path)
 
-    # an open group's key frame is none to MP4: then all is one group
-    assert found is None or found.frames == found.frame_count
+    assert found is not None
+    assert found.begins == (0, 50)
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "ts", "txt"])

@@ -71,6 +71,12 @@ def foretold_video(name: str, media: MediaInfo, **changes: Any) -> list[str]:
     return video_command(replace(video_job(media, name), **changes), media, SOURCE, OUT)
 
 
+def uneven_job() -> VideoJob:
+    """Segments begin where groups of the source's pictures do."""
+    job = video_job(LONG, "video-0")
+    return replace(job, grid=replace(job.grid, segment_frames=230, begins=(0, 40, 250, 370, 600, 650, 800)))
+
+
 def beside_job(codec: str, name: str, media: MediaInfo = MEDIA, **params: Any) -> VideoJob:
     return load(VideoJob, beside_tasks(codec, media, **params)[name].params)
 
@@ -170,6 +176,11 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "copy": lambda: copy_command(
         replace(part_of(video_job(LONG, "video-0"), Part(("720p",), 0, 2)), copied=True), LONG, SOURCE, OUT
     ),
+    "uneven-copy-part": lambda: copy_command(
+        replace(part_of(uneven_job(), Part(("720p",), 2, 3)), copied=True), LONG, SOURCE, OUT
+    ),
+    "uneven-part": lambda: video_command(part_of(uneven_job(), Part(("720p", "480p"), 2, 3)), LONG, SOURCE, OUT),
+    "uneven-one-segment": lambda: video_command(part_of(uneven_job(), Part(("720p",), 0, 1)), LONG, SOURCE, OUT),
     "part-audio": lambda: audio_command(
         sound_part_of(audio_job(LONG, WITH_VIDEO), Part(("audio-128k",), 9, 2)), LONG, SOURCE, OUT
     ),

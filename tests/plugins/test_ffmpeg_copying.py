@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -39,20 +40,36 @@ manifests: [hls]
 downloads: [mp4]
 copies: true
 """
-SEGMENTS = 6
-"""Of 51 frames each; the last one is shorter."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How the source is encoded, and the frames of the segments that it is cut into."""
+
+    options: tuple[str, ...]
+    segments: tuple[int, ...]
+
+
+EVENLY = Cut(("-g", "17", "-keyint_min", "17"), (51, 51, 51, 51, 51, 20))
+_KEYS = "0,0.8,2.6,3,6.4,6.8,8.2,10.4"
+UNEVENLY = Cut(("-g", "500", "-force_key_frames", _KEYS), (65, 95, 45, 55, 15))
+
+
+@pytest.fixture(scope="module", params=[EVENLY, UNEVENLY], ids=["evenly", "unevenly"])
+def cut(request: pytest.FixtureRequest) -> Cut:
+    chosen: Cut = request.param
+    return chosen
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Groups of 17 frames, with frames that are shown before those that they refer to; a flash and a beep a second."""
+def source(tmp_path_factory: pytest.TempPathFactory, cut: Cut) -> Path:
+    """A flash and a beep a second, with frames that are shown before those that they refer to."""
     path = tmp_path_factory.mktemp("copying") / "source.mp4"
     picture = "color=black:size=320x180:rate=25:duration=11,drawbox=c=white:t=fill:enable='lt(mod(n,25),2)'"
     noise = f"{picture},noise=c0s=6:c0f=t"
     sound = "sine=1000:sample_rate=48000:duration=11,volume='if(lt(mod(t,1),0.08),1,0)':eval=frame"
     inputs = ["-f", "lavfi", "-i", noise, "-f", "lavfi", "-i", sound]
-    cut = ["-g", "17", "-keyint_min", "17", "-sc_threshold", "0"]
-    codecs = ["-c:v", "libx264", *cut, "-bf", "3", "-pix_fmt", "yuv420p"]
+    codecs = ["-c:v", "libx264", *cut.options, "-sc_threshold", "0", "-bf", "3", "-pix_fmt", "yuv420p"]
     told = ["-metadata", "title=secret", "-c:a", "aac"]
     run_ffmpeg([*inputs, *codecs, *told, "-shortest", str(path)])
     return path
@@ -81,16 +98,29 @@ def test_its_first_segment_opens_and_nobody_waits_for_the_smallest(source: Path)
     assert tasks["video-copy"].optional
 
 
-def test_parts_are_what_the_whole_is_there(source: Path, tmp_path: Path) -> None:
-    task = tasks_of(source)["video-copy"]
-    whole = made(source, task, Part(("180p",), 0, SEGMENTS), tmp_path / "whole") / "180p"
-    for first, count in ((0, 1), (1, 2), (3, 1), (4, 2), (2, 0)):
-        part = made(source, task, Part(("180p",), first, count), tmp_path / f"{first}-{count}") / "180p"
+@pytest.mark.parametrize("name", ["video-copy", "video-0"])
+def test_parts_are_what_the_whole_is_there(source: Path, cut: Cut, name: str, tmp_path: Path) -> None:
+    task = tasks_of(source)[name]
+    whole = made(source, task, Part(task.makes, 0, len(cut.segments)), tmp_path / "whole") / task.makes[0]
+    all_of_it = read_track(whole, first=0)
+    assert tuple(segment.sample_count for segment in all_of_it.segments) == cut.segments
+    for first, count in ((0, 1), (1, 2), (3, 1), (len(cut.segments) - 2, 2), (2, 0)):
+        part = made(source, task, Part(task.makes, first, count), tmp_path / f"{first}-{count}") / task.makes[0]
         assert (part / "init.mp4").read_bytes() == (whole / "init.mp4").read_bytes()
         if not count:
             continue
-        track, all_of_it = read_track(part, first=first), read_track(whole, first=0)
-        assert track.segments == all_of_it.segments[first : first + count]
+        told = [(s.decode_time, s.duration, s.sample_count) for s in read_track(part, first=first).segments]
+        of_whole = all_of_it.segments[first : first + count]
+        assert told == [(s.decode_time, s.duration, s.sample_count) for s in of_whole]
+
+
+def test_what_a_part_reads_of_the_source_is_what_it_shows(source: Path, cut: Cut) -> None:
+    task = tasks_of(source)["video-copy"]
+    assert task.reads is not None
+    begins = [sum(cut.segments[:number]) / 25 for number in range(len(cut.segments) + 1)]
+    for first in range(len(cut.segments) - 1):
+        reads = task.reads.of_part(first, 1, task.segments)
+        assert (reads.begin_seconds, reads.end_seconds) == pytest.approx((begins[first], begins[first + 1]), abs=0.25)
 
 
 def test_what_does_not_come_out_as_counted_fails_in_a_sentence(source: Path, tmp_path: Path) -> None:
@@ -103,7 +133,7 @@ def test_what_does_not_come_out_as_counted_fails_in_a_sentence(source: Path, tmp
     task = tasks_of(source)["video-copy"]
 
     with pytest.raises(TaskFailed, match="can't be cut into 180p as it is; a profile without `copies` encodes it"):
-        made(broken, task, Part(("180p",), 0, SEGMENTS), tmp_path / "work")
+        made(broken, task, Part(("180p",), 0, task.segments), tmp_path / "work")
 
 
 @pytest.fixture(scope="module")
@@ -162,13 +192,13 @@ def test_other_sizes_and_the_sound_are_in_step_with_it(world: World, asset: Asse
     assert flashes == pytest.approx(beeps[1:], abs=0.04)
 
 
-def test_all_sizes_have_the_same_segments(world: World, asset: Asset) -> None:
+def test_all_sizes_have_the_same_segments(world: World, asset: Asset, cut: Cut) -> None:
     found: dict[str, dict[int, Any]] = {}
     for each in world.runtime.database.segments.find({"asset_id": asset.id}):
         if each.number >= 0:
             found.setdefault(each.track, {})[each.number] = round(each.duration_seconds, 3)
 
-    assert found["180p"] == found["90p"] == {**dict.fromkeys(range(5), 2.04), 5: 0.8}
+    assert found["180p"] == found["90p"] == {n: count / 25 for n, count in enumerate(cut.segments)}
 
 
 def test_a_file_that_can_not_be_cut_after_all_is_ready_without_that_size(

@@ -37,7 +37,10 @@ class GridSchema(Schema):
     """Where the picture is cut into segments: the same in every size."""
 
     frame_rate = fields.Float(required=True)
-    segment_frames = fields.Integer(required=True, metadata={"description": "The frames of each segment but the last."})
+    segment_frames = fields.Integer(
+        required=True,
+        metadata={"description": "The frames of each segment but the last, or of the longest where they differ."},
+    )
     segment_seconds = fields.Float(required=True)
     segments = fields.Integer(required=True)
     frames = fields.Integer(required=True, metadata={"description": "Of the whole picture."})

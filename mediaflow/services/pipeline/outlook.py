@@ -35,7 +35,9 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class GridFacts:
-    """Where segments begin: `segments` of them, each of so many frames and seconds, `frames` in all."""
+    """Where segments begin: `segments` of them, each of so many frames and seconds (the longest, where they differ),
+    `frames` in all.
+    """
 
     frame_rate: float
     segment_frames: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, Final
 
 from mediaflow.plugin import PlannedTask, Reads
@@ -37,7 +38,7 @@ def unfit_task(task: Any) -> str | None:
     if task.rank not in RANKS or isinstance(task.rank, bool):
         return f"{told} rank {task.rank!r:.100}; it must be 0, 1 or 2"
     if task.reads is not None and not _is_span(task.reads):
-        return f"{told} reads {task.reads!r:.200}; it must be Reads of seconds from 0 on, the end behind the begin"
+        return f"{told} reads {task.reads!r:.200}; it must be Reads of seconds from 0 on, each behind the one before"
     if not isinstance(task.optional, bool):
         return f"{told} optional {task.optional!r:.100}; it must be True or False"
     return _unfit_params(task, told)
@@ -62,8 +63,9 @@ def _is_within(value: Any, kind: Any, most: float) -> bool:
 def _is_span(reads: Any) -> bool:
     if not isinstance(reads, Reads):
         return False
-    seconds = (reads.begin_seconds, reads.end_seconds, reads.lead_seconds)
-    return all(_is_within(each, (int, float), MOST_SECONDS) for each in seconds) and seconds[0] <= seconds[1]
+    edges = (reads.begin_seconds, *reads.begins, reads.end_seconds)
+    seconds = all(_is_within(each, (int, float), MOST_SECONDS) for each in (*edges, reads.lead_seconds))
+    return seconds and all(before <= after for before, after in pairwise(edges))
 
 
 def _are_text(names: Any) -> bool:

@@ -12,7 +12,7 @@ from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.profile import Profile
 from mediaflow.domain.records import Asset, Job, Task
 from mediaflow.media.probe import probe
-from mediaflow.plugin import PlannedTask, ProcessRunner, plan_encode
+from mediaflow.plugin import PlannedTask, ProcessRunner
 from mediaflow.plugin.wire import dump
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.fitting import fitted
@@ -23,8 +23,8 @@ from mediaflow.services.pipeline.parts import REST, recipes_of
 from mediaflow.services.pipeline.plannedtasks import MOST_TASKS
 from mediaflow.services.pipeline.posters import chosen
 from mediaflow.services.pipeline.sources import OpenSource, Sources
-from mediaflow.services.pipeline.stepplans import plans_of
-from mediaflow.services.pipeline.taskdocs import TaskDocuments, draft_of, is_unhashed
+from mediaflow.services.pipeline.stepplans import encode_plan, plans_of
+from mediaflow.services.pipeline.taskdocs import TaskDocuments, draft_of, is_unhashed, told_of
 from mediaflow.services.ports import Database, Plugins
 from mediaflow.settings import Settings
 
@@ -73,7 +73,7 @@ class Planning:
         self.database.jobs.change(job.id, {"state": "pending"}, running)
         self.database.jobs.change(job.id, {"state": "running"}, {"media": document, "updated_at": now})
         facts = {
-            "media": document,
+            "media": told_of(document),
             "duration_seconds": media.duration_seconds,
             "content_type": media.content_type,
             "updated_at": now,
@@ -97,7 +97,7 @@ class Planning:
         costs = Backlog(self.database, self.settings.quota_core_seconds)
         costs.check_plan(sum(task.weight for _, task in planned if task.when == "eager"))
         changes = {
-            "plan": kept(plan_encode(media, profile), rung_choices(media, profile), foreseen(planned)),
+            "plan": kept(encode_plan(media, profile, planned), rung_choices(media, profile), foreseen(planned)),
             "recipes": [dump(recipe) for recipe in recipes_of(planned)],
             "profile": profile.name,
             "updated_at": self.database.now(),

@@ -28,7 +28,7 @@ from mediaflow.services.pipeline.packaging import (
 )
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.rendering import Rendering
-from mediaflow.services.pipeline.taskdocs import TaskDocuments
+from mediaflow.services.pipeline.taskdocs import TaskDocuments, told_of
 from mediaflow.services.ports import Below, Database, Metrics, Plugins
 
 
@@ -132,7 +132,7 @@ class Publishing:
         them that belong to it. `sweeps`: something else than this was watched, or might have been, and goes later.
         """
         job, now = self.documents.job(task), self.database.now()
-        media = job.media or {}
+        media = told_of(job.media or {})
         until = self.rendering.watched_until(published, now)
         changes = {
             "generation": task.generation,

@@ -1,12 +1,15 @@
-"""What one step of a profile plans: whatever goes wrong in its `plan` names the step and its plugin."""
+"""What the steps of a profile plan: whatever goes wrong in its `plan` names the step and its plugin."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 
 from mediaflow.domain.containment import contained
 from mediaflow.domain.errors import MediaflowError, MediaRejected, TaskFailed
+from mediaflow.domain.ladder import plan_encode
 from mediaflow.domain.media import MediaInfo
+from mediaflow.domain.plan import EncodePlan
 from mediaflow.domain.profile import Profile, StepSpec
 from mediaflow.domain.telling import cause, error_document
 from mediaflow.services.pipeline.fitting import Planned
@@ -40,3 +43,9 @@ def plans_of(plugins: Plugins, spec: StepSpec, media: MediaInfo, profile: Profil
     if len(tasks) > MOST_TASKS:
         raise TaskFailed(f"{name} planned more than {MOST_TASKS} tasks; plan fewer, larger ones.", code="job.bad_plan")
     return [(spec.step, task) for task in tasks]
+
+
+def encode_plan(media: MediaInfo, profile: Profile, planned: Iterable[Planned]) -> EncodePlan:
+    """The plan that a profile's steps kept to: with segments of different lengths where one of them told of such."""
+    uneven = any(task.reads is not None and task.reads.begins for _, task in planned)
+    return plan_encode(media, profile, uneven=uneven)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,12 @@ class TaskDocuments:
 
     def _done(self, job: str) -> list[Task]:
         return self.database.tasks.find({"job_id": job, "stage": "step", "state": "done"})
+
+
+def told_of(media: Mapping[str, Any]) -> dict[str, Any]:
+    """What people are told of a job's media: where each group of pictures begins is for who cuts them."""
+    video = media.get("video")
+    return {**media, "video": {name: value for name, value in video.items() if name != "groups"} if video else None}
 
 
 def original_of(asset: Asset) -> str:
