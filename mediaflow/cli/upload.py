@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ from mediaflow.client.output import json_option, print_json
 @click.option("--token", envvar="MEDIAFLOW_TOKEN", help="API token; else MEDIAFLOW_TOKEN, else one from the local key.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory of the `mediaflow up` to use.")
 @click.option("--profile", help="Profile to make; else mediaflow chooses.")
+@click.option(
+    "--rendition",
+    "renditions",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Another size of the same film, made already; may be repeated. Nothing is encoded then.",
+)
 @click.option("--title", help="Title of the asset; else the file's name without its ending.")
 @click.option("--wait", is_flag=True, help="Wait until it is ready or failed, and print it.")
 @json_option
@@ -30,6 +38,7 @@ def upload(
     token: str | None,
     data_dir: Path | None,
     profile: str | None,
+    renditions: tuple[Path, ...],
     title: str | None,
     wait: bool,
     as_json: bool,
@@ -37,12 +46,15 @@ def upload(
     """Send FILE to a running mediaflow, and print its asset's id."""
     from mediaflow.client.api_client import ApiClient
     from mediaflow.client.ingest import ingest
+    from mediaflow.client.joining import PROFILE, joined
     from mediaflow.client.sending import Wishes
     from mediaflow.embedded.local_access import find_service
 
     service = find_service(os.environ, data_dir, url, token)
-    with ApiClient(service.url, service.token) as client:
-        asset = ingest(client, file, Wishes(profile, title), wait=wait, on_playable=_plays)
+    whole = joined(file, renditions) if renditions else nullcontext(file)
+    profile = profile or (PROFILE if renditions else None)
+    with ApiClient(service.url, service.token) as client, whole as sent:
+        asset = ingest(client, sent, Wishes(profile, title), wait=wait, on_playable=_plays)
     return _report(asset, as_json)
 
 

@@ -86,6 +86,15 @@ def capped_below(peak: int, renditions: tuple[VideoRendition, ...]) -> tuple[Vid
     return (replace(largest, copied=True, max_bitrate_bps=peak), *rest)
 
 
+def why_not_shown(video: VideoStream) -> str | None:
+    """What keeps players from showing a stream's own pictures as they are, as the end of a sentence; None: nothing."""
+    if video.pixel_format != "yuv420p" or video.interlaced or video.hdr or video.color_range == "pc":
+        return "not every player shows such pictures"
+    if video.rotation_degrees or video.sample_aspect_ratio != 1:
+        return "players would not all turn it, or show it in its shape"
+    return None
+
+
 def why_not_copied(
     media: MediaInfo, renditions: tuple[VideoRendition, ...], profile: Profile, grid: SegmentGrid, begins_seconds: float
 ) -> str | SegmentGrid:
@@ -98,10 +107,8 @@ def why_not_copied(
     groups, largest = video.groups, renditions[0]
     if groups is None or media.warnings:
         return "it has no key frames after which it can be cut"
-    if video.pixel_format != "yuv420p" or video.interlaced or video.hdr or video.color_range == "pc":
-        return "not every player shows such pictures"
-    if video.rotation_degrees or video.sample_aspect_ratio != 1:
-        return "players would not all turn it, or show it in its shape"
+    if (unfit := why_not_shown(video)) is not None:
+        return unfit
     if (video.width, video.height) != (largest.width, largest.height):
         return f"it is larger than {largest.name}"
     if groups.frame_rate != rate:

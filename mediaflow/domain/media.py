@@ -122,7 +122,8 @@ class MediaInfo:
     """A probed source. `video` and `audio` are the streams that will be used; cover art is never `video`.
 
     `more_audio` are further streams with the same sound in other languages, each language once and none like `audio`'s.
-    `subtitles` are all streams of subtitles whose codec is known.
+    `more_video` are further streams of H.264, not even decoded, which nobody uses but who asks for them: another angle,
+    or another size of the same film. `subtitles` are all streams of subtitles whose codec is known.
 
     `duration_seconds` is measured from packets; `declared_duration_seconds` is what the container claims (None =
     nothing). `start_seconds` is the container's start time, which ffmpeg subtracts on input.
@@ -141,6 +142,7 @@ class MediaInfo:
     warnings: tuple[str, ...] = ()
     more_audio: tuple[AudioStream, ...] = ()
     subtitles: tuple[SubtitleStream, ...] = ()
+    more_video: tuple[VideoStream, ...] = ()
 
     @property
     def audio_streams(self) -> tuple[AudioStream, ...]:

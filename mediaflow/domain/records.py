@@ -98,7 +98,8 @@ class Asset:
     `search` holds the words that title, description and tags are found by. `shared_with` are the users who may watch a
     private asset besides its owner. `captions` are `{language, label, default, path, size_bytes}` each, `captioned` the
     languages in which the file ever had some. `poster_seconds` is where the owner's picture was taken (None: chosen by
-    the profile). `watched_at` is when somebody last watched what has renditions on demand, within ten minutes.
+    the profile). `watched_at` is when somebody last watched what has renditions on demand, within ten minutes;
+    `not_copied` why its pictures are not taken as they are, after that went wrong.
 
     A deleted asset is purged after `purge_at`, for good once `purging`. After `sweep_at` other generations' files go.
     """
@@ -138,6 +139,7 @@ class Asset:
     purging: bool = False
     sweep_at: float | None = None
     watched_at: float | None = None
+    not_copied: str | None = None
     acl_epoch: int = 1
     metadata_rev: int = 1
     outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -154,9 +156,7 @@ class Asset:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """The whole work of one generation of an asset (`process`), a new picture for the published one (`poster`), or some
-    segments that somebody waits for (`demand`).
-
-    `recipes` are JSON objects of what of it can be made in parts (`services/pipeline/parts.py`).
+    segments that somebody waits for (`demand`). `recipes` tell what can be made in parts (`pipeline/parts.py`).
     """
 
     id: str

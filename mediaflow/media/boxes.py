@@ -14,6 +14,8 @@ from typing import BinaryIO, Final
 
 MAX_BOXES: Final = 100_000
 """Top-level boxes of one file; a segment of a fragment for every frame has a few hundred."""
+MAX_CHILDREN: Final = 10_000
+"""Of one box; a film of a hundred tracks has as many in its index."""
 MAX_HEADER_BYTES: Final = 8 * 1024 * 1024
 """All that is read of one file: ten seconds of any codec's fragments need some kilobytes."""
 
@@ -55,13 +57,16 @@ def placed(file: BinaryIO, size: int, keep: tuple[bytes, ...], most_bytes: int) 
 
 
 def boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Type and body of every box in the data."""
-    while data:
+    """Type and body of every box in the data: at most `MAX_CHILDREN`."""
+    for _ in range(MAX_CHILDREN):
+        if not data:
+            return
         length, kind, start = _header(data, len(data))
         if not start <= length <= len(data):
             raise BadBoxes(f"the box {name_of(kind)} is cut off")
         yield kind, data[start:length]
         data = data[length:]
+    raise BadBoxes(f"a box has more than {MAX_CHILDREN} in it")
 
 
 def children(data: memoryview, *path: bytes) -> Iterator[memoryview]:

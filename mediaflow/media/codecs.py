@@ -47,13 +47,14 @@ def sample_facts(kind: bytes, entry: memoryview) -> SampleFacts:
     raise BadBoxes(f"its samples are of type {name!r}; known are {', '.join((*_VIDEO, *_AUDIO))}")
 
 
-class _Bits:
+class Bits:
     """Reads numbers of some bits each, the highest bit first."""
 
     def __init__(self, data: bytes | memoryview) -> None:
         self._value, self._left = int.from_bytes(data), 8 * len(data)
 
     def take(self, count: int) -> int:
+        """The next so many. BadBoxes when there are none."""
         self._left -= count
         if self._left < 0:
             raise BadBoxes("a codec's configuration is cut off")
@@ -65,7 +66,7 @@ def _avc(name: str, boxes: memoryview) -> str:
 
 
 def _hevc(name: str, boxes: memoryview) -> str:
-    bits = _Bits(one(boxes, b"hvcC")[1:13])
+    bits = Bits(one(boxes, b"hvcC")[1:13])
     space, tier, profile = bits.take(2), bits.take(1), bits.take(5)
     compatible = int(f"{bits.take(32):032b}"[::-1], 2)
     constraints = bits.take(48).to_bytes(6).rstrip(b"\0")
@@ -74,7 +75,7 @@ def _hevc(name: str, boxes: memoryview) -> str:
 
 
 def _av1(name: str, boxes: memoryview) -> str:
-    bits = _Bits(one(boxes, b"av1C")[1:3])
+    bits = Bits(one(boxes, b"av1C")[1:3])
     profile, level, tier = bits.take(3), bits.take(5), bits.take(1)
     high, twelve = bits.take(1), bits.take(1)
     return f"{name}.{profile}.{level:02d}{'MH'[tier]}.{8 + 2 * high + 2 * (high and twelve):02d}"
@@ -82,7 +83,7 @@ def _av1(name: str, boxes: memoryview) -> str:
 
 def _vpx(name: str, boxes: memoryview) -> str:
     # a full box: four bytes of version and flags before profile, level and bit depth
-    bits = _Bits(one(boxes, b"vpcC")[4:7])
+    bits = Bits(one(boxes, b"vpcC")[4:7])
     return f"{name}.{bits.take(8):02d}.{bits.take(8):02d}.{bits.take(4):02d}"
 
 
@@ -100,7 +101,7 @@ def _mpeg4(name: str, boxes: memoryview) -> tuple[str, int, int]:
             object_type = data[position]
             position += 13
         elif tag == 5 and object_type == 0x40:
-            aac, channels = _aac(_Bits(data[position : position + length]))
+            aac, channels = _aac(Bits(data[position : position + length]))
             return f"{name}.40.{aac}", channels, 0
         else:
             position += length
@@ -109,7 +110,7 @@ def _mpeg4(name: str, boxes: memoryview) -> tuple[str, int, int]:
     return f"{name}.{object_type:02x}", 0, 0
 
 
-def _aac(bits: _Bits) -> tuple[int, int]:
+def _aac(bits: Bits) -> tuple[int, int]:
     """Audio object type and channels of an AudioSpecificConfig (14496-3, 1.6.2.1)."""
     kind = bits.take(5)
     kind = 32 + bits.take(6) if kind == 31 else kind
@@ -137,20 +138,20 @@ def _opus(name: str, boxes: memoryview) -> tuple[str, int, int]:
 
 def _flac(name: str, boxes: memoryview) -> tuple[str, int, int]:
     # a full box, a metadata block's header, then STREAMINFO (RFC 9639, 8.2): 80 bits of sizes before the rate
-    bits = _Bits(one(boxes, b"dfLa")[8:22])
+    bits = Bits(one(boxes, b"dfLa")[8:22])
     bits.take(80)
     rate = bits.take(20)
     return name, bits.take(3) + 1, rate
 
 
 def _ac3(name: str, boxes: memoryview) -> tuple[str, int, int]:
-    bits = _Bits(one(boxes, b"dac3")[:3])
+    bits = Bits(one(boxes, b"dac3")[:3])
     bits.take(2 + 5 + 3)
     return name, _AC3_CHANNELS[bits.take(3)] + bits.take(1), 0
 
 
 def _eac3(name: str, boxes: memoryview) -> tuple[str, int, int]:
-    bits = _Bits(one(boxes, b"dec3"))
+    bits = Bits(one(boxes, b"dec3"))
     bits.take(13 + 3)
     bits.take(2 + 5 + 1 + 1 + 3)  # the first independent substream: rate, bit stream id, service
     channels = _AC3_CHANNELS[bits.take(3)] + bits.take(1)

@@ -154,7 +154,7 @@ def _keys(table: memoryview, count: int) -> Sequence[int]:
     stss = next(children(table, b"stss"), None)
     if stss is None:
         return range(count)
-    keys = words_of(stss, 1)
+    keys = words_of(stss, 1, MOST_SAMPLES)
     if not keys or keys[0] != 1 or keys[-1] > count or any(after <= before for before, after in pairwise(keys)):
         raise BadBoxes("the list of key frames does not begin with the first frame, or is not in order")
     return [key - 1 for key in keys]

@@ -102,7 +102,7 @@ def probe(
             raise
     log, complaints = packets(document)
     try:
-        return cut(_usable(parse_probe(document, log, file), document, look, max_pixels))
+        return cut(_usable(parse_probe(document, log, file), document, look, max_pixels), document)
     except MediaRejected as error:
         if error.code == "media.undecodable" and (known := _known_cause(complaints)) is not None:
             raise known from error

@@ -1,13 +1,12 @@
 """ffprobe's answer and the packets' times -> `MediaInfo`. Pure: nothing here runs or reads anything.
 
 Which streams are used: the first video stream that is no cover and has packets; the audio stream with packets that is
-marked as default, else the first one; and the first one of every other language. Every other stream is ignored.
+marked as default, else the first one; and the first one of every other language. Other streams of H.264 are told of.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,15 +17,21 @@ from mediaflow.domain.ladder import MIN_RATE, is_sparse
 from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
 from mediaflow.media.packets import PacketLog, StreamPackets, first_leap, measured_rate, paced_rate
 from mediaflow.media.sniff import not_media
+from mediaflow.media.streams import (
+    MOST_LANGUAGES,
+    choose_audio,
+    choose_more_audio,
+    choose_more_video,
+    choose_video,
+    language_of,
+    number,
+    packet_count,
+    whole,
+)
 from mediaflow.media.subtitles import subtitle_streams
 
-_COVER_CODECS: Final = frozenset(("png", "mjpeg", "bmp", "gif", "webp"))
 _ENCRYPTED_TAGS: Final = frozenset(("encv", "enca", "drms", "drmi"))
 _PRIMING_SECONDS: Final = 0.1
-MOST_LANGUAGES: Final = 8
-"""Each is decoded and encoded on its own; films have two or three."""
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
-_NO_LANGUAGE: Final = frozenset(("und", "zxx", "mul", "mis"))
 _SHOWN_DIFFERENCE: Final = 0.1
 """Worth a warning when the measured duration is this part away from what the container says."""
 
@@ -46,7 +51,7 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
     video_facts, audio_facts = choose_video(streams, packets), choose_audio(streams, packets)
     if video_facts is None and audio_facts is None:
         raise _nothing_to_play(streams)
-    if form.get("format_name") == "gif" and video_facts is not None and _count(video_facts, packets) == 1:
+    if form.get("format_name") == "gif" and video_facts is not None and packet_count(video_facts, packets) == 1:
         raise not_media("an image (GIF)")
     start = _start(form)
     used = [packets.streams[facts["index"]] for facts in (video_facts, audio_facts) if facts is not None]
@@ -59,7 +64,7 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
     audio = None if audio_facts is None else _audio(audio_facts, kept(audio_facts), start)
     more = [] if audio_facts is None else choose_more_audio(streams, packets, audio_facts)
     duration = max(stream.start_seconds + stream.duration_seconds for stream in (video, audio) if stream is not None)
-    declared = _number(form.get("duration"))
+    declared = number(form.get("duration"))
     return MediaInfo(
         kind="audio" if video is None else "video",
         container=str(form.get("format_name", "")),
@@ -73,76 +78,11 @@ def parse_probe(document: Mapping[str, Any], packets: PacketLog, source: Source)
         encrypted=source.protected or any(_looks_encrypted(stream) for stream in streams),
         warnings=(*_warnings(duration, start, declared, packets, len(more)), *_gaps(end, video)),
         more_audio=tuple(_audio(facts, kept(facts), start) for facts in more[: MOST_LANGUAGES - 1]),
-        subtitles=subtitle_streams(streams, _language),
+        subtitles=subtitle_streams(streams, language_of),
+        more_video=tuple(
+            _video(facts, kept(facts), start) for facts in choose_more_video(streams, packets, video_facts)
+        ),
     )
-
-
-def choose_video(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> Mapping[str, Any] | None:
-    """The video stream that is used: the first that is no cover, can be decoded and has packets."""
-    has_audio = any(stream.get("codec_type") == "audio" for stream in streams)
-    for stream in streams:
-        if stream.get("codec_type") != "video" or _is_cover(stream, packets, has_audio):
-            continue
-        if stream.get("codec_name") and _count(stream, packets):
-            return stream
-    return None
-
-
-def choose_audio(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> Mapping[str, Any] | None:
-    """The audio stream that is used: marked as default, else the first; always one with packets and a known codec."""
-    usable = _usable_audio(streams, packets)
-    marked = [stream for stream in usable if stream.get("disposition", {}).get("default")]
-    return next(iter(marked or usable), None)
-
-
-def choose_more_audio(
-    streams: Sequence[Mapping[str, Any]], packets: PacketLog, chosen: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
-    """The first stream of every language that the chosen one does not speak; comments and descriptions come last."""
-    found: dict[str | None, Mapping[str, Any]] = {}
-    for stream in sorted(_usable_audio(streams, packets), key=_is_about_the_picture):
-        language = _language(stream)
-        if (
-            language is not None
-            and _LANGUAGE.fullmatch(language)
-            and language.lower() != (_language(chosen) or "").lower()
-        ):
-            found.setdefault(language.lower(), stream)
-    return sorted(found.values(), key=lambda stream: int(stream["index"]))
-
-
-def _usable_audio(streams: Sequence[Mapping[str, Any]], packets: PacketLog) -> list[Mapping[str, Any]]:
-    return [
-        stream
-        for stream in streams
-        if stream.get("codec_type") == "audio"
-        and stream.get("codec_name")
-        and _whole(stream.get("sample_rate"))
-        and _count(stream, packets)
-    ]
-
-
-def _is_about_the_picture(stream: Mapping[str, Any]) -> bool:
-    """True for what is not the film's own sound: a comment on it, or a description for the blind."""
-    disposition = stream.get("disposition", {})
-    return bool(disposition.get("comment") or disposition.get("visual_impaired"))
-
-
-def _language(stream: Mapping[str, Any]) -> str | None:
-    language = stream.get("tags", {}).get("language")
-    return None if language is None or str(language).lower() in _NO_LANGUAGE else str(language)[:35]
-
-
-def _is_cover(stream: Mapping[str, Any], packets: PacketLog, has_audio: bool) -> bool:
-    disposition = stream.get("disposition", {})
-    if any(disposition.get(mark) for mark in ("attached_pic", "timed_thumbnails", "still_image")):
-        return True
-    return has_audio and stream.get("codec_name") in _COVER_CODECS and _count(stream, packets) <= 1
-
-
-def _count(stream: Mapping[str, Any], packets: PacketLog) -> int:
-    found = packets.streams.get(stream["index"])
-    return 0 if found is None else found.count
 
 
 def _nothing_to_play(streams: Sequence[Mapping[str, Any]]) -> MediaRejected:
@@ -174,8 +114,8 @@ def _video(facts: Mapping[str, Any], packets: StreamPackets, start: float) -> Vi
     return VideoStream(
         index=facts["index"],
         codec=facts["codec_name"],
-        width=_whole(facts.get("width")),
-        height=_whole(facts.get("height")),
+        width=whole(facts.get("width")),
+        height=whole(facts.get("height")),
         sample_aspect_ratio=sample_aspect(facts.get("sample_aspect_ratio")),
         rotation_degrees=rotation(facts.get("side_data_list", [])),
         frame_rate=rate,
@@ -199,11 +139,11 @@ def _audio(facts: Mapping[str, Any], packets: StreamPackets, start: float) -> Au
     return AudioStream(
         index=facts["index"],
         codec=facts["codec_name"],
-        sample_rate_hz=_whole(facts.get("sample_rate")),
-        channels=max(1, _whole(facts.get("channels"))),
+        sample_rate_hz=whole(facts.get("sample_rate")),
+        channels=max(1, whole(facts.get("channels"))),
         start_seconds=begin,
         duration_seconds=seconds,
-        language=_language(facts),
+        language=language_of(facts),
     )
 
 
@@ -221,7 +161,7 @@ def _extent(times: Sequence[float], packets: StreamPackets, usual: float, count:
 
 def _start(form: Mapping[str, Any]) -> float:
     """The container's start, which ffmpeg subtracts. Where none is known (MPEG-TS of one frame), that is nothing."""
-    return _number(form.get("start_time")) or 0.0
+    return number(form.get("start_time")) or 0.0
 
 
 def _relative(first: float, start: float) -> float:
@@ -234,7 +174,7 @@ def rotation(side_data: Sequence[Mapping[str, Any]]) -> int:
     ffprobe tells the counter-clockwise turn of the display matrix, and -9223372036854775808 for a broken one.
     """
     for item in side_data:
-        turned = _number(item.get("rotation"))
+        turned = number(item.get("rotation"))
         if turned is not None and abs(turned) <= 360:
             return round(-turned / 90) * 90 % 360
     return 0
@@ -271,18 +211,6 @@ def _gaps(end: float | None, video: VideoStream | None) -> Iterator[str]:
         yield f"What comes after {end:.0f} s, and a gap of more than an hour, is left out."
     if video is not None and is_sparse(video, max(video.frame_rate, MIN_RATE)):
         yield f"The video has only {video.frame_count} frames, so that it is made with few frames a second."
-
-
-def _number(value: object) -> float | None:
-    try:
-        number = float(str(value))
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and abs(number) < 1e12 else None
-
-
-def _whole(value: object) -> int:
-    return int(_number(value) or 0)
 
 
 def _fraction(value: object) -> Fraction | None:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise, repeat
-from operator import add, lt, sub
+from operator import add, le, sub
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -161,7 +161,9 @@ def track_of(trak: memoryview, movie_scale: int, size: int, most: int, *, heard:
     if heard and begin > 0:  # the sample that lasts until after the beginning belongs to it
         after = bisect_right(decoded, begin)
         begin = decoded[after - 1] if after else begin
-    offsets = words_of(tables[b"co64"], 1, wide=True) if b"co64" in tables else words_of(tables[b"stco"], 1)
+    offsets = (
+        words_of(tables[b"co64"], 1, count, wide=True) if b"co64" in tables else words_of(tables[b"stco"], 1, count)
+    )
     firsts = _chunks(tables[b"stsc"], len(offsets), count)
     _check_places(offsets, firsts, ends, size)
     return Track(timescale, decoded, shown, begin, end, delay, longest, ends, offsets, firsts)
@@ -175,9 +177,13 @@ def clock(header: memoryview) -> int:
     return scale
 
 
-def words_of(body: memoryview, each: int, *, wide: bool = False, at: int = 4) -> array[int]:
-    """The numbers of a table, `each` of them an entry, behind the count of its entries at that byte."""
+def words_of(body: memoryview, each: int, most: int, *, wide: bool = False, at: int = 4) -> array[int]:
+    """The numbers of a table of at most so many entries, `each` of them an entry, behind the count of its entries at
+    that byte.
+    """
     count, first = u32(body, at), at + 4
+    if count > most:
+        raise BadBoxes(f"a table has {count} entries, and there are {most} samples")
     words = array("Q" if wide else "I")
     after = first + count * each * words.itemsize
     if after > len(body):
@@ -194,7 +200,7 @@ def _ends(stsz: memoryview, most: int) -> Sequence[int]:
         raise BadBoxes(f"{count} samples are not what is read; at most {most} are")
     if each:
         return range(0, (count + 1) * each, each)
-    sizes = words_of(stsz, 1, at=8)
+    sizes = words_of(stsz, 1, most, at=8)
     if min(sizes) == 0:
         raise BadBoxes("a sample is empty")
     return array("q", accumulate(sizes, initial=0))
@@ -209,7 +215,7 @@ def _runs(counts: Sequence[int], values: Iterable[int], count: int, name: str) -
 
 def _decoded(stts: memoryview, count: int) -> tuple[array[int], int]:
     """Decoding times, and the most that lies between two of them, or after the last one."""
-    words = words_of(stts, 2)
+    words = words_of(stts, 2, count)
     steps = words[1::2]
     if max(steps, default=0) >= 1 << 31:
         raise BadBoxes("a sample comes before the one that it follows")
@@ -220,7 +226,7 @@ def _decoded(stts: memoryview, count: int) -> tuple[array[int], int]:
 
 def _shown(ctts: memoryview, decoded: array[int]) -> array[int]:
     """Composition times. Offsets have a sign in either version: older files of QuickTime say so too."""
-    words = words_of(ctts, 2)
+    words = words_of(ctts, 2, len(decoded))
     offsets = array("i", words[1::2].tobytes())
     if max(offsets, default=0) >= _MOST_OFFSET or min(offsets, default=0) <= -_MOST_OFFSET:
         raise BadBoxes("a sample is shown long before or after it is decoded")
@@ -253,7 +259,7 @@ def _edit(trak: memoryview, timescale: int, movie_scale: int) -> tuple[int, int,
 
 def _chunks(stsc: memoryview, chunks: int, count: int) -> array[int]:
     """The first sample of each chunk, and one more than the last sample."""
-    words = words_of(stsc, 3)
+    words = words_of(stsc, 3, chunks)
     begins, samples = words[0::3], words[1::3]
     if set(words[2::3]) - {1}:
         raise BadBoxes("a track changes its codec")
@@ -267,10 +273,10 @@ def _chunks(stsc: memoryview, chunks: int, count: int) -> array[int]:
 
 
 def _check_places(offsets: Sequence[int], firsts: Sequence[int], ends: Sequence[int], size: int) -> None:
-    """Chunks follow one another, and the file holds all of each."""
-    if not all(map(lt, offsets, offsets[1:])):
-        raise BadBoxes("the chunks are not in the order of the file")
+    """Chunks follow one another, none begins in another, and the file holds all of each."""
     bounds = list(map(ends.__getitem__, firsts))
-    last = max(map(add, offsets, map(sub, bounds[1:], bounds)))
-    if last > size:
-        raise BadBoxes(f"the samples end at byte {last}, and the file has {size}")
+    after = list(map(add, offsets, map(sub, bounds[1:], bounds)))
+    if not all(map(le, after, offsets[1:])):
+        raise BadBoxes("the chunks are not in the order of the file, or lie in each other")
+    if after[-1] > size:
+        raise BadBoxes(f"the samples end at byte {after[-1]}, and the file has {size}")

@@ -32,6 +32,11 @@ class WrittenTrack:
         """The sum of all samples."""
         return Fraction(sum(segment.duration for segment in self.segments), self.init.timescale)
 
+    @property
+    def frame_count(self) -> int:
+        """All samples."""
+        return sum(segment.sample_count for segment in self.segments)
+
     def start_seconds(self, position: int) -> Fraction:
         """When the segment at that position (0: the first that this track has) begins, in presentation time."""
         return Fraction(self.segments[position].decode_time, self.init.timescale) - MEDIA_OFFSET_SECONDS

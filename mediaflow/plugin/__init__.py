@@ -47,6 +47,8 @@ from mediaflow.domain.presentation import (
 )
 from mediaflow.domain.profile import Profile, Rung, StepSpec
 from mediaflow.domain.reach import Network, Reach, checked_url, networks_of, reach
+from mediaflow.domain.readymade import SOUND as READY_SOUND
+from mediaflow.domain.readymade import ReadyMade, ready_made
 from mediaflow.media.cmaf import InitSegment, MediaSegment, read_init, read_segment
 from mediaflow.media.decoders import ALLOCATION_BYTES, MAX_PIXELS, safe_input_options
 from mediaflow.media.tracks import WrittenTrack, read_track
@@ -95,6 +97,7 @@ __all__ = [
     "MAX_PIXELS",
     "MEDIA_OFFSET_SECONDS",
     "PROJECT_NAME",
+    "READY_SOUND",
     "Artifact",
     "AssetView",
     "AudioRendition",
@@ -144,6 +147,7 @@ __all__ = [
     "Profile",
     "Reach",
     "Reads",
+    "ReadyMade",
     "ReceivesParts",
     "Reception",
     "Record",
@@ -188,6 +192,7 @@ __all__ = [
     "read_init",
     "read_segment",
     "read_track",
+    "ready_made",
     "safe_input_options",
     "segments_of_groups",
     "to_json",

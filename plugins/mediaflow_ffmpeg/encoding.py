@@ -25,12 +25,14 @@ from mediaflow_ffmpeg.jobs import INIT_NAME
 
 STALL_SECONDS: Final = 120.0
 """No line of progress for so long: ffmpeg hangs."""
+COPY_STALL_SECONDS: Final = 20.0
+"""The same where nothing is decoded: a picture of a million units keeps it busy for an hour."""
 FILE_BYTES: Final = 1 << 30
 """No segment and no picture is larger."""
 _TOO_MANY_ERRORS: Final = 69
 """ffmpeg's exit code when `-max_error_rate` is exceeded."""
 _LEAST_FREE_BYTES: Final = 4 * 1024 * 1024
-_ADDRESS: Final = re.compile(r" @ 0x[0-9a-f]+")
+_ADDRESS: Final = re.compile(r" @ 0x[0-9a-f]+|file:\S*/")
 _QUICK: Final = Limits(wall_seconds=60)
 
 
@@ -68,9 +70,12 @@ def encode(
     begin_seconds: float = 0.0,
     proof: str = "*/*.m4s",
     may_be_empty: bool = False,
+    complain: Callable[[str], None] = lambda _line: None,
+    stall_seconds: float = STALL_SECONDS,
 ) -> bool:
     """Run an encoding command that writes `into` a directory to its end, from `begin_seconds` of the presentation on;
-    `look` is called five times a second. False when no file that is the `proof` came out, and it `may_be_empty`.
+    `look` is called five times a second, `complain` with each line that it said of errors. False when no file that is
+    the `proof` came out, and it `may_be_empty`.
 
     NeedsWholeSource when that is not well with a `partial` source.
     MediaRejected (`media.undecodable`) when the source is at fault; TaskFailed or InsufficientStorage when it is not.
@@ -80,10 +85,12 @@ def encode(
     # slow presets on a loaded machine manage a few frames a second; the watch on stalls is the quick one
     # (what lies before a part may have to be decoded, too)
     wall = 600 + 240 * expected_seconds + 10 * begin_seconds
-    limits = Limits(wall, stall_seconds=STALL_SECONDS, file_bytes=FILE_BYTES)
+    limits = Limits(wall, stall_seconds=stall_seconds, file_bytes=FILE_BYTES)
     completed = workspace.processes.run(
         argv, reads=[workspace.source], writes=workspace.directory, limits=limits, on_line=progress.line
     )
+    for line in _lines(completed.stderr):
+        complain(line)
     made = any(file.stat().st_size > EMPTY_BYTES for file in (workspace.directory / into).glob(proof))
     if completed.returncode == 0 and progress.ended and (made or may_be_empty):
         return made
@@ -151,7 +158,8 @@ def first_line(stderr: str) -> str:
 def last_line(stderr: str) -> str:
     """The last thing that a program said, shortened: what it gave up on.
 
-    Without the addresses that ffmpeg names its parts by (`[h264 @ 0x55d0c3]`): the same mistake is the same sentence.
+    Without the addresses that ffmpeg names its parts by (`[h264 @ 0x55d0c3]`), and without directories: the same
+    mistake is the same sentence.
     """
     lines = _lines(stderr)
     return lines[-1][:300] if lines else "it said nothing"

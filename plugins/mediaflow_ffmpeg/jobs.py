@@ -48,7 +48,8 @@ class VideoJob:
     makes the init segments alone. With `sought`, decoding begins shortly before the span, else with the source. With
     `awaited`, somebody waits for the span's first segment. `crfs` are what the content decided, by rendition. With
     `copied`, the one rendition is the source's own pictures. Segments that are not equally long are whole groups of the
-    source's pictures of about `group_seconds`: where they begin is not written into each task.
+    source's pictures of about `group_seconds`: where they begin is not written into each task. What is made
+    `beside_copy` tells of damage that its decoder finds.
     """
 
     renditions: tuple[VideoRendition, ...]
@@ -66,6 +67,7 @@ class VideoJob:
     crfs: Mapping[str, float] = field(default_factory=dict)
     copied: bool = False
     group_seconds: float | None = None
+    beside_copy: bool = False
 
     @property
     def expected_seconds(self) -> float:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from mediaflow.plugin import MediaInfo, NeedsWholeSource, TaskFailed, Workspace, WrittenTrack
+from mediaflow.plugin import Artifact, MediaInfo, NeedsWholeSource, TaskFailed, Workspace, WrittenTrack
 from mediaflow_ffmpeg.commands import AGAIN, HERE, video_command
 from mediaflow_ffmpeg.copying import copy_command
 from mediaflow_ffmpeg.cutting import RAW
-from mediaflow_ffmpeg.encoding import encode
+from mediaflow_ffmpeg.encoding import COPY_STALL_SECONDS, STALL_SECONDS, encode
 from mediaflow_ffmpeg.jobs import VideoJob
 from mediaflow_ffmpeg.pieces import make_room, publish_numbered
 from mediaflow_ffmpeg.streaming import Streaming
@@ -21,7 +23,10 @@ def encoded(job: VideoJob, media: MediaInfo, streaming: Streaming, into: Path = 
     """What lies there when ffmpeg has run; [] when nothing came out of a part."""
     workspace, again = streaming.workspace, into != HERE
     look = (lambda: None) if again else streaming.look
-    made = [written(run, command(run, media, workspace, into), media, workspace, look, into) for run in job.runs]
+    made = [
+        written(run, command(run, media, workspace, into), media, workspace, look, into, streaming.complaints.append)
+        for run in job.runs
+    ]
     if not any(made):
         return []
     if again:
@@ -36,6 +41,7 @@ def written(
     workspace: Workspace,
     look: Callable[[], None] = lambda: None,
     into: Path = HERE,
+    complain: Callable[[str], None] = lambda _line: None,
 ) -> bool:
     """Run the job's command, whose files get their names `into` a directory while it goes on, before each `look`. False
     when nothing came out of a part.
@@ -52,19 +58,9 @@ def written(
 
     index = 0 if media.video is None else media.video.index
     proof = f"*/*.{RAW}" if in_pieces else "*/*.m4s"
-    empty = begin > 0
-    made = encode(
-        argv,
-        media,
-        index,
-        job.expected_seconds,
-        workspace,
-        named,
-        into=into,
-        begin_seconds=begin,
-        proof=proof,
-        may_be_empty=empty,
-    )
+    stall = COPY_STALL_SECONDS if job.copied else STALL_SECONDS
+    run = partial(encode, argv, media, index, job.expected_seconds, workspace, named, into=into, begin_seconds=begin)
+    made = run(proof=proof, may_be_empty=begin > 0, complain=complain, stall_seconds=stall)
     if in_pieces:
         publish_numbered(directory, names, ended=True)
     return made
@@ -120,3 +116,14 @@ def _frame_count(tracks: Sequence[WrittenTrack]) -> int:
 
 def _begins(job: VideoJob, tracks: Sequence[WrittenTrack]) -> bool:
     return bool(tracks) and tracks[0].start_seconds(0) == job.first_frame / job.grid.frame_rate
+
+
+def damage(complaints: Sequence[str], workspace: Workspace) -> list[Artifact]:
+    """Tells that the source's own pictures must not be shown as they are, when a decoder complained: an encoder hides
+    errors that a browser ends with.
+    """
+    if not complaints:
+        return []
+    file = workspace.directory / "damage.json"
+    file.write_text(json.dumps({"not_copied": "its pictures can't all be decoded", "said": complaints[0][:300]}))
+    return [Artifact(file.name, "findings", "application/json", file.stat().st_size)]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from mediaflow.plugin import Step, hookimpl
 from mediaflow_ffmpeg.audio import AacAudio
 from mediaflow_ffmpeg.preview import Preview
+from mediaflow_ffmpeg.ready import CopiedAudio, CopiedVideo
 from mediaflow_ffmpeg.storyboard import Storyboard
 from mediaflow_ffmpeg.subtitles import TextSubtitles
 from mediaflow_ffmpeg.thumbnail import Thumbnail
@@ -19,6 +20,16 @@ MEDIAFLOW_API = ">=1.0,<2"
 
 @hookimpl(trylast=True)
 def mediaflow_register_steps() -> Iterable[Step]:
-    """Three that make video, one for sound, four that make pictures of either, and one for text."""
+    """Three that make video, one for sound, two that take both as they are, four for pictures, and one for text."""
     video: list[Step] = [H264Video(), HevcVideo(), Av1Video()]
-    return [*video, AacAudio(), Thumbnail(), Storyboard(), Preview(), Waveform(), TextSubtitles()]
+    return [
+        *video,
+        AacAudio(),
+        CopiedVideo(),
+        CopiedAudio(),
+        Thumbnail(),
+        Storyboard(),
+        Preview(),
+        Waveform(),
+        TextSubtitles(),
+    ]

@@ -31,6 +31,8 @@ class Streaming:
     init: Callable[[Artifact], Artifact] = lambda artifact: artifact
     told: dict[str, int] = field(default_factory=dict)
     """The number of each track's next segment."""
+    complaints: list[str] = field(default_factory=list)
+    """What the program that writes them says of errors."""
     _inits: dict[str, InitSegment] = field(default_factory=dict)
     _ends: dict[str, int] = field(default_factory=dict)
     _broken: set[str] = field(default_factory=set)

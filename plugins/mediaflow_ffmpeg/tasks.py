@@ -60,7 +60,8 @@ def _beside_copy(job: VideoJob, *, in_parts: bool, prefix: str, look: Look | Non
     job = replace(job, renditions=job.renditions[1:])
     demanded, eager = _by_demand(job.renditions[:-1], in_parts=in_parts)
     eager += job.renditions[-1:]
-    tasks = [_inits(job, eager, prefix), _made(job, f"{prefix}-0", eager, 2, in_parts=in_parts)]
+    beside = replace(job, beside_copy=True)
+    tasks = [_inits(job, eager, prefix), _made(beside, f"{prefix}-0", eager, 2, in_parts=in_parts)]
     if demanded:
         tasks.append(_demanded(job, demanded, prefix))
     return tasks if look is None else _looked(tasks, look, job, f"{prefix}-look")

@@ -39,7 +39,7 @@ from mediaflow_ffmpeg.encoding import check_ends, undecodable
 from mediaflow_ffmpeg.families import FAMILIES, USUAL, Codec, of_codec
 from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, INIT_FRAMES, VideoJob
 from mediaflow_ffmpeg.looking import Look, look_of
-from mediaflow_ffmpeg.making import command, encoded, exactly, written
+from mediaflow_ffmpeg.making import command, damage, encoded, exactly, written
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video, frame_seconds
 from mediaflow_ffmpeg.options import family_of
 from mediaflow_ffmpeg.seeking import can_be_sought
@@ -119,7 +119,8 @@ class EncodedVideo:
         tracks = make(job, task.media, streaming)
         _check(job, tracks)
         check_ends(tracks[-1], workspace)
-        return [artifact for track in _described(job, tracks) for artifact in track]
+        made = [artifact for track in _described(job, tracks) for artifact in track]
+        return [*made, *damage(streaming.complaints, workspace)] if job.beside_copy else made
 
 
 class H264Video(EncodedVideo):

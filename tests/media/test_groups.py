@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mediaflow.media.groups import picture_groups, place_of
+from mediaflow.domain.media import PictureGroups
+from mediaflow.media import groups
+from mediaflow.media.groups import place_of
 from mediaflow.media.sampletables import read_tracks_ahead
 from mediaflow.testing.clips import run_ffmpeg
 
@@ -22,6 +24,11 @@ def clip(path: Path, *options: str, picture: str = "testsrc2=size=64x36:rate=25"
     graph = ["-f", "lavfi", "-i", f"{picture}:duration={SECONDS}"]
     run_ffmpeg([*graph, "-c:v", "libx264", "-pix_fmt", "yuv420p", *options, str(path)])
     return path
+
+
+def picture_groups(path: Path) -> PictureGroups | None:
+    """Of the one track."""
+    return next(iter(groups.picture_groups(path).values()), None)
 
 
 def first_bytes(path: Path, sample: int) -> int:
@@ -100,6 +107,8 @@ def unchanged(_path: Path) -> None:
         ((*REGULAR, *_IN_BAND), other_parameters),
         (REGULAR, mirrored),
         ((*REGULAR, "-pix_fmt", "yuv420p10le"), unchanged),
+        # fields, whatever the container says
+        ((*REGULAR, "-flags", "+ilme+ildct", "-x264-params", "tff=1", "-field_order", "progressive"), unchanged),
         ((*REGULAR, "-pix_fmt", "yuv444p"), unchanged),
         ((*REGULAR, "-vf", "setpts='PTS+if(gt(N,40),3/25/TB,0)'", "-fps_mode", "vfr"), unchanged),
         ((*REGULAR, "-movflags", "frag_keyframe+empty_moov"), unchanged),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,21 +201,36 @@ def test_all_sizes_have_the_same_segments(world: World, asset: Asset, cut: Cut) 
     assert found["180p"] == found["90p"] == {n: count / 25 for n, count in enumerate(cut.segments)}
 
 
-def test_a_file_that_can_not_be_cut_after_all_is_ready_without_that_size(
-    world: World, source: Path, tmp_path: Path
+def no_such_unit(data: bytearray, at: int, _end: int) -> None:
+    data[at : at + 4] = b"\xff\xff\xff\xff"
+
+
+def garbage(data: bytearray, at: int, end: int) -> None:
+    data[at + 12 : end] = bytes((7 * place) % 251 for place in range(end - at - 12))
+
+
+@pytest.mark.parametrize(
+    ("broken_by", "why"),
+    [(no_such_unit, "it could not be cut as it is"), (garbage, "its pictures can't all be decoded")],
+)
+def test_what_can_not_be_shown_as_it_is_is_encoded_after_all(
+    world: World, source: Path, tmp_path: Path, broken_by: Callable[[bytearray, int, int], None], why: str
 ) -> None:
     broken = tmp_path / "broken.mp4"
     data = bytearray(source.read_bytes())
     track = next(t for t in read_tracks_ahead(source).tracks.values() if len(t.shown) == 275)
-    at, _ = place_of(track, 60)
-    data[at : at + 4] = b"\xff\xff\xff\xff"
+    broken_by(data, *place_of(track, 60))
     broken.write_bytes(data)
     asset_id = ingest(world, broken, profile="copies")
     work(world)
     asset = asset_of(world, asset_id)
 
-    assert asset.state == "ready", asset.error
+    assert (asset.state, asset.generation, asset.not_copied) == ("ready", 2, why), asset.error
     assert asset.published is not None
-    assert [each["name"] for each in asset.published.renditions] == ["90p"]
-    (warning,) = asset.published.warnings
-    assert "a profile without `copies` encodes it" in warning
+    assert [each["name"] for each in asset.published.renditions] == ["180p", "90p"]
+    assert asset.published.warnings == ()
+    first, second = world.runtime.database.jobs.find({"asset_id": asset_id}, sort=("generation",))
+    assert first.plan is not None
+    assert second.plan is not None
+    assert (first.plan["video"][0]["copied"], second.plan["video"][0]["copied"]) == (True, False)
+    assert second.plan["not_copied"] == why

@@ -38,6 +38,8 @@ def test_the_plugin_offers_its_steps() -> None:
         "video.hevc",
         "video.av1",
         "audio.aac",
+        "ready.video",
+        "ready.audio",
         "image.thumbnail",
         "image.storyboard",
         "image.preview",

@@ -172,7 +172,7 @@ def test_an_unknown_profile_is_told_with_those_that_there_are(pipeline: Pipeline
     problem = caught.value.problems[0]
     assert problem.pointer == "/profile"
     assert "'mobil'" in problem.detail
-    assert "audio-only, mobile, web-h264" in problem.detail
+    assert "audio-only, mobile, ready-made, web-h264" in problem.detail
 
 
 # --- cancelling

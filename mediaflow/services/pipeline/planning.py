@@ -92,12 +92,17 @@ class Planning:
         """Choose the profile, let its steps plan, and add their tasks to the job."""
         asset, job, media = self.documents.asset(task), self.documents.job(task), self.documents.media(task)
         profile = self._profile(asset, job, media)
+        if asset.not_copied is not None:
+            profile = replace(profile, copies=False)
         # what plays already plays on until the new generation is published: only the first one opens before
         planned = self.planned_tasks(media, profile, asset.poster_seconds, opens=asset.generation == 0)
         costs = Backlog(self.database, self.settings.quota_core_seconds)
         costs.check_plan(sum(task.weight for _, task in planned if task.when == "eager"))
+        encode = encode_plan(media, profile, planned)
+        if asset.not_copied is not None:
+            encode = replace(encode, not_copied=asset.not_copied)
         changes = {
-            "plan": kept(encode_plan(media, profile, planned), rung_choices(media, profile), foreseen(planned)),
+            "plan": kept(encode, rung_choices(media, profile), foreseen(planned)),
             "recipes": [dump(recipe) for recipe in recipes_of(planned)],
             "profile": profile.name,
             "updated_at": self.database.now(),

@@ -27,6 +27,7 @@ from mediaflow.services.pipeline.packaging import (
     outputs_of,
 )
 from mediaflow.services.pipeline.posters import Posters
+from mediaflow.services.pipeline.recopying import Recopying, shown
 from mediaflow.services.pipeline.rendering import Rendering
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, told_of
 from mediaflow.services.ports import Below, Database, Metrics, Plugins
@@ -54,7 +55,8 @@ class Publishing:
         """Check that every file is there, build the presentation, write the manifests; returns what is published."""
         asset = self.documents.asset(task)
         tasks = self.jobs.tasks(task.job_id)
-        done = self.documents.needed(task)  # in the profile's order, which says what comes first of a kind
+        # in the profile's order, which says what comes first of a kind
+        done = shown(self.documents.job(task), tasks, self.documents.needed(task))
         produced = [self.rendering.produced(asset.id, (other.result or {})["path"]) for other in done]
         check_made((task.step or "", task.name, made.artifacts) for task, made in zip(done, produced, strict=True))
         self._verify_stored(asset, produced)
@@ -178,6 +180,7 @@ class Publishing:
         asset = self.database.assets.get(task.asset_id)
         if asset is not None and asset.generation == task.generation:
             self.posters.catch_up(asset)
+            Recopying(self.database, self.jobs).catch_up(asset, self.documents.job(task))
 
 
 def _opens(task: Task) -> bool:

@@ -61,8 +61,12 @@ class TaskDocuments:
 
 def told_of(media: Mapping[str, Any]) -> dict[str, Any]:
     """What people are told of a job's media: where each group of pictures begins is for who cuts them."""
-    video = media.get("video")
-    return {**media, "video": {name: value for name, value in video.items() if name != "groups"} if video else None}
+    video, more = media.get("video"), media.get("more_video", [])
+    return {**media, "video": _without_groups(video) if video else None, "more_video": [*map(_without_groups, more)]}
+
+
+def _without_groups(video: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in video.items() if name != "groups"}
 
 
 def original_of(asset: Asset) -> str:
