@@ -220,7 +220,7 @@ def test_what_can_not_be_shown_as_it_is_is_encoded_after_all(
     broken = tmp_path / "broken.mp4"
     data = bytearray(source.read_bytes())
     track = next(t for t in read_tracks_ahead(source).tracks.values() if len(t.shown) == 275)
-    broken_by(data, *place_of(track, 120))  # in the middle: the ends are decoded
+    broken_by(data, *place_of(track, 180))  # in the middle: ends are decoded
     broken.write_bytes(data)
     asset_id = ingest(world, broken, profile="copies")
     work(world)
