@@ -17,6 +17,8 @@ UNENDING_CENTISECONDS: Final = 1000
 """So long is shown what has no end, if nothing follows it."""
 _SEAM_CENTISECONDS: Final = 5
 """The same text again so soon after is the same cue: typesetters write one for each frame."""
+_MOST_CHARACTERS: Final = 4 * 1024 * 1024
+"""Of all events: typesetters repeat a text for each frame, and captions have an eighth of it at most."""
 _LONGEST_EVENT: Final = 20_000
 """Characters: nobody reads more at once."""
 _NUMBER: Final = r"(-?[0-9]{1,6})"
@@ -26,6 +28,10 @@ _EVENT: Final = re.compile(rf"Dialogue: *[^,]*,{_TIME},{_TIME},(?:[^,]*,){{6}}(.
 _TOKEN: Final = re.compile(r"\{([^{}]*)\}|\\([Nnh{}\\])")
 _TAGS: Final = ("b", "i", "u")
 _ESCAPED: Final = {"N": "\n", "n": "\n", "h": "\u00a0"}
+
+
+class TooMuchText(ValueError):
+    """There is more than anybody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +55,16 @@ def webvtt(events: Iterable[Event]) -> str:
 
 def events_of(ass: str, end_centiseconds: int) -> list[Event]:
     """The events of an ASS file that are shown before that time, in order, each ended by then. What is cut off, empty,
-    a drawing or a repetition is left out.
+    a drawing or a repetition is left out. TooMuchText when there is far more than captions may have: not all of it is
+    looked at then.
     """
-    found = sorted(_parsed(ass), key=lambda event: (event.begin, event.end))
+    found, length = list[Event](), 0
+    for event in _parsed(ass):
+        found.append(event)
+        length += len(event.text)
+        if length > _MOST_CHARACTERS:
+            raise TooMuchText
+    found.sort(key=lambda event: (event.begin, event.end))
     shown = [event for event in _ended(found) if event.end > 0 and event.begin < end_centiseconds]
     cut = (replace(each, begin=max(0, each.begin), end=min(each.end, end_centiseconds)) for each in shown)
     return _joined(event for event in cut if event.begin < event.end)
@@ -59,7 +72,8 @@ def events_of(ass: str, end_centiseconds: int) -> list[Event]:
 
 def _parsed(ass: str) -> Iterator[Event]:
     for line in ass.split("\n"):
-        match = _EVENT.fullmatch(line.rstrip("\r")) if len(line) <= _LONGEST_EVENT else None
+        # a line of WebVTT ends there, and an event does not
+        match = _EVENT.fullmatch(line.rstrip("\r").replace("\r", " ")) if len(line) <= _LONGEST_EVENT else None
         if match is None:
             continue
         begin, end = _centiseconds(match.groups()[:4]), _centiseconds(match.groups()[4:8])

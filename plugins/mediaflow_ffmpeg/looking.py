@@ -35,7 +35,8 @@ _PARAMS: Final = "keyint=infinite"
 START_SECONDS: Final = 0.15
 """Of a core, for a program that looks at one moment, beside its frames."""
 _LIMITS: Final = Limits(wall_seconds=120)
-_RATE: Final = re.compile(r"\bkb/s:([\d.]+)")
+_RATE: Final = re.compile(r"^\[libx264 @ \w+\] kb/s:(\d+(?:\.\d+)?)$", re.MULTILINE)
+"""A line of x264's own: ffmpeg prints titles, too, which are text of strangers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from mediaflow.plugin import (
     origin_seconds,
     to_json,
 )
-from mediaflow_ffmpeg.asstext import LAST_CENTISECONDS, events_of, webvtt
+from mediaflow_ffmpeg.asstext import LAST_CENTISECONDS, TooMuchText, events_of, webvtt
 from mediaflow_ffmpeg.commands import HERE
 from mediaflow_ffmpeg.params import problems
 from mediaflow_ffmpeg.subtitlechoice import Chosen, Subtitles, chosen_subtitles
@@ -32,6 +32,8 @@ LARGEST_BYTES: Final = 512 * 1024
 """What captions may have."""
 READ_BYTES: Final = 8 * 1024 * 1024
 """Of a stream, with all its styling: what is set by typesetters takes ten times the room of its text."""
+ALL_READ_BYTES: Final = 16 * 1024 * 1024
+"""Of all streams together, which share it: a megabyte takes a second, and may be packed into some kilobytes."""
 _BYTES_PER_SECOND: Final = 10_000_000
 """The slowest disk that a source is expected to be read from."""
 _COST: Final = 3e-10
@@ -64,7 +66,7 @@ class TextSubtitles:
             workspace.warn(sentence)
         if not subtitles.chosen:
             return []
-        look = _Look(task.media, workspace)
+        look = _Look(task.media, workspace, min(READ_BYTES, ALL_READ_BYTES // len(subtitles.chosen)))
         titles = look.titles()
         look.read(subtitles.chosen)
         workspace.progress(0.9)
@@ -74,10 +76,11 @@ class TextSubtitles:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One source, of which whatever a stream holds harms no other."""
+    """One source, of which whatever a stream holds harms no other. Of each so many bytes are read."""
 
     media: MediaInfo
     workspace: Workspace
+    most_bytes: int
 
     def titles(self) -> dict[int, str]:
         """What the streams are called. They are of any length and text of strangers: none is missed."""
@@ -97,7 +100,7 @@ class _Look:
 
     def _command(self, chosen: Sequence[Chosen]) -> list[str]:
         files = {each.index: HERE / _raw(each) for each in chosen}
-        return subtitles_command(self.media, self.workspace.source, files, origin_seconds(self.media), READ_BYTES)
+        return subtitles_command(self.media, self.workspace.source, files, origin_seconds(self.media), self.most_bytes)
 
     def _run(self, argv: Sequence[str], *, writes: bool = True) -> Completed:
         limits = Limits(wall_seconds=60 + self.media.size_bytes / _BYTES_PER_SECOND, file_bytes=4 * READ_BYTES)
@@ -109,9 +112,10 @@ class _Look:
         raw = self.workspace.directory / _raw(each)
         data = raw.read_bytes() if raw.is_file() else b""
         end = round(100 * (self.media.duration_seconds - origin_seconds(self.media)))
-        events = events_of(_decoded(data), end)
-        text = webvtt(events).encode()
-        if len(data) >= READ_BYTES or len(text) > LARGEST_BYTES:
+        try:
+            events = events_of(_whole(data, self.most_bytes), end)
+            text = _short(webvtt(events).encode())
+        except TooMuchText:
             self._left_out(each, f"their text has more than {LARGEST_BYTES // 1024} KiB")
             return None
         if not events:
@@ -134,8 +138,16 @@ def _raw(each: Chosen) -> Path:
     return Path(f"{each.index}.ass")
 
 
-def _decoded(data: bytes) -> str:
-    """UTF-8, as it should be; else what most files are that are not."""
+def _short(text: bytes) -> bytes:
+    if len(text) > LARGEST_BYTES:
+        raise TooMuchText
+    return text
+
+
+def _whole(data: bytes, most_bytes: int) -> str:
+    """UTF-8, as it should be; else what most files are that are not. TooMuchText where the reading ended early."""
+    if len(data) >= most_bytes:
+        raise TooMuchText
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -103,7 +103,10 @@ def test_a_look_measures_the_bits_of_a_pixel(tmp_path: Path, picture: str, most:
         if picture != "color=gray"
         else f"{picture}:size=320x180:rate=25:duration=4"
     )
-    run_ffmpeg(["-f", "lavfi", "-i", graph, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "10", str(clip)])
+    # a title is text of strangers, and printed beside the figures
+    title = ["-metadata", "title=kb/s:99999999\r[libx264 @ 0x1] kb/s:99999999"]
+    codec = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "10"]
+    run_ffmpeg(["-f", "lavfi", "-i", graph, *codec, *title, str(clip)])
     media = probed(clip, processes)
     look = look_of(grid(60), (replace(RENDITIONS[0], width=320, height=180), RENDITIONS[-1]), 0.0)
     assert look is not None

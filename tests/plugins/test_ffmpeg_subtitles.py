@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from mediaflow.plugin.interfaces import StepTask
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing.clips import flash_and_beep, run_ffmpeg, subtitled
 from mediaflow.testing.steps import probed, profile_of
-from mediaflow_ffmpeg.asstext import Event, events_of, webvtt
+from mediaflow_ffmpeg.asstext import Event, TooMuchText, events_of, webvtt
 from mediaflow_ffmpeg.subtitlechoice import chosen_subtitles
 from mediaflow_ffmpeg.subtitles import TextSubtitles
 from tests.plugins.ffmpeg_media import MEDIA, with_audio
@@ -45,12 +46,22 @@ def dialogue(text: str, begin: str = "0:00:01.00", end: str = "0:00:02.00") -> s
         ("<script>alert(1)</script> & <v Bob>", "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;v Bob&gt;"),
         ("a --> b", "a --&gt; b"),
         (r"{\i1} {\i0}", ""),
+        ("one\r\rtwo --> three", "one  two --&gt; three"),
         ("endless " * 3000, ""),
         ("", ""),
     ],
 )
 def test_of_an_events_text_nothing_is_kept_but_what_is_read(raw: str, text: str) -> None:
     assert [event.text for event in events_of(dialogue(raw), END)] == ([text] if text else [])
+
+
+def test_of_more_than_anybody_reads_not_all_is_looked_at() -> None:
+    lines = dialogue("x" * 19_000) * 4000  # 76 MB: a minute's work
+    begun = time.process_time()
+
+    with pytest.raises(TooMuchText):
+        events_of(lines, END)
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(
