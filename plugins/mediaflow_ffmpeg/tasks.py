@@ -68,11 +68,13 @@ def _beside_copy(job: VideoJob, *, in_parts: bool, prefix: str, look: Look | Non
 
 
 def _looked(tasks: Sequence[PlannedTask], look: Look, job: VideoJob, name: str) -> list[PlannedTask]:
-    """With the task that looks, which whatever is not watched first needs."""
+    """With the task that looks, which whatever is not watched first needs. What is made on demand has it if it is there
+    by then, and waits for nothing: its init segment lets viewers begin.
+    """
     cost = frame_seconds((look.size,), job.source_pixels, Encoder(preset="superfast"))
     weight = round(len(look.moments) * (look.frames * cost + START_SECONDS), 3)
     looking = PlannedTask(name, to_json(look), weight=weight, rank=1, optional=True)
-    return [looking, *(replace(task, needs=(name,)) if task.rank == 2 else task for task in tasks)]
+    return [looking, *(replace(task, needs=(name,)) if task.rank == 2 and task.when == "eager" else task for task in tasks)]
 
 
 def tasks_beside(job: VideoJob, *, in_parts: bool, prefix: str) -> list[PlannedTask]:

@@ -156,3 +156,22 @@ def test_every_segment_has_the_quality_that_was_found_out(tmp_path: Path) -> Non
                 for found in re.findall(rb" crf=([\d.]+) ", published_file(world, asset, each.path))
             }
             assert {float(each) for each in said} == {crf}, name
+
+
+@pytest.mark.parametrize("copies", ["copies: true\n", ""])
+def test_what_is_made_on_demand_holds_nobody_up(tmp_path: Path, copies: str) -> None:
+    clip = tmp_path / "clip.mp4"
+    graph = "testsrc2=size=854x480:rate=6:duration=22"
+    run_ffmpeg(["-f", "lavfi", "-i", graph, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "12", str(clip)])
+    (tmp_path / "world" / "profiles").mkdir(parents=True)
+    later = PROFILE.replace("{name: 240p,", "{name: 240p, when: on_demand,")
+    (tmp_path / "world" / "profiles" / "sizes.yaml").write_text(later + copies)
+    with working_world(tmp_path / "world") as world:
+        asset_id = ingest(world, clip, profile="sizes")
+        work(world)
+        asset = asset_of(world, asset_id)
+        assert asset.state == "ready", world.runtime.database.tasks.find({"asset_id": asset_id, "state": "pending"})
+        assert asset.published is not None
+        assert [each["when"] for each in asset.published.renditions] == ["eager", "on_demand", "eager"]
+        (look,) = world.runtime.database.tasks.find({"asset_id": asset_id, "name": "video-look"})
+        assert look.state == "done"

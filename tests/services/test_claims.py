@@ -243,6 +243,18 @@ def test_a_job_takes_its_turn_by_when_it_was_made_and_what_it_costs(world: World
     assert turns == {"video": 41.0, "audio": 41.0, "package": 0.0, "publish": 0.0}
 
 
+def test_what_opens_and_waits_for_something_does_not_hold_that_up(world: World) -> None:
+    look = PlannedTask("look", rank=1)
+    later = PlannedTask("later", makes=("720p",), segments=5, when="on_demand", needs=("look",))
+    job = a_job(an_asset(owner="ann"))
+    world.runtime.jobs.add_steps(job, [("x", PlannedTask("first", rank=0)), ("x", look), ("x", later)])
+
+    needs = {task.name: set(task.needs) for task in world.runtime.jobs.tasks(job.id)}
+    assert needs["look"] == {"plan", "first"}
+    assert needs["later_init"] == {"plan", "look"}
+    assert needs["open"] == {"first", "later_init"}
+
+
 def test_nothing_waits_for_ever_behind_shorter_ones(world: World) -> None:
     waiting(world, "large", job_weight=60.0, age=61)
     waiting(world, "small", job_weight=0.5)

@@ -133,7 +133,9 @@ class Jobs:
         pieces = divided(planned)
         opening = [piece.task.name for piece in pieces if piece.task.rank == 0]
         cost = round(sum(piece.task.weight for piece in pieces), 3)
-        tasks = [self._step_task(job, piece, opening, cost) for piece in pieces]
+        # what itself waits for something holds nobody up: it may wait for them
+        first = [piece.task.name for piece in pieces if piece.task.rank == 0 and not piece.task.needs]
+        tasks = [self._step_task(job, piece, first, cost) for piece in pieces]
         if opening:
             tasks.append(self._task(job, "open", "open", needs=opening, optional=True))
         tasks.append(self._task(job, "package", "package", needs=[piece.task.name for piece in pieces]))
