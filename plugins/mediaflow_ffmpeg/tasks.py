@@ -74,7 +74,10 @@ def _looked(tasks: Sequence[PlannedTask], look: Look, job: VideoJob, name: str) 
     cost = frame_seconds((look.size,), job.source_pixels, Encoder(preset="superfast"))
     weight = round(len(look.moments) * (look.frames * cost + START_SECONDS), 3)
     looking = PlannedTask(name, to_json(look), weight=weight, rank=1, optional=True)
-    return [looking, *(replace(task, needs=(name,)) if task.rank == 2 and task.when == "eager" else task for task in tasks)]
+    return [
+        looking,
+        *(replace(task, needs=(name,)) if task.rank == 2 and task.when == "eager" else task for task in tasks),
+    ]
 
 
 def tasks_beside(job: VideoJob, *, in_parts: bool, prefix: str) -> list[PlannedTask]:

@@ -133,8 +133,7 @@ class Jobs:
         pieces = divided(planned)
         opening = [piece.task.name for piece in pieces if piece.task.rank == 0]
         cost = round(sum(piece.task.weight for piece in pieces), 3)
-        # what itself waits for something holds nobody up: it may wait for them
-        first = [piece.task.name for piece in pieces if piece.task.rank == 0 and not piece.task.needs]
+        first = [p.task.name for p in pieces if p.task.rank == 0 and not p.task.needs]  # others may wait for these
         tasks = [self._step_task(job, piece, first, cost) for piece in pieces]
         if opening:
             tasks.append(self._task(job, "open", "open", needs=opening, optional=True))
@@ -238,9 +237,7 @@ class Jobs:
                     break
 
     def _unlock(self, job: Job, task: Task, settled: set[str]) -> bool:
-        """Make a task ready when what it needs is settled, True when it has become so; its priority is the job's,
-        whatever it was when made.
-        """
+        """Make a task ready when what it needs is settled, True when it has become so; its priority is the job's."""
         if not task.ready and settled.issuperset(task.needs):
             changes = {"ready": True, "priority": job.priority, "updated_at": self.database.now()}
             return self.database.tasks.change(task.id, {"state": "pending", "ready": False}, changes) is not None
