@@ -156,7 +156,7 @@ def _check_times(track: Track, edges: Sequence[int]) -> None:
     if step <= 0 or any(after - before != step for before, after in pairwise(track.decoded)):
         raise BadBoxes("pictures are shown for different times")
     # an edit list counts in ticks of the film, and may end half a picture early
-    if first < track.begin or first + len(track.shown) * step - step // 2 > track.end:
+    if first < max(0, track.begin) or first + len(track.shown) * step - step // 2 > track.end:
         raise BadBoxes("an edit list cuts pictures off")
     for begin, end in pairwise(edges):
         if sorted(track.shown[begin:end]) != list(range(first + begin * step, first + end * step, step)):

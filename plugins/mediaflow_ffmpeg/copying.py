@@ -15,6 +15,7 @@ from mediaflow_ffmpeg.commands import PROGRESS, source_input
 from mediaflow_ffmpeg.graph import Node
 from mediaflow_ffmpeg.jobs import VideoJob
 from mediaflow_ffmpeg.muxing import STREAMED, segment_options, span_file, span_options
+from mediaflow_ffmpeg.units import KEPT
 
 
 def copy_command(job: VideoJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
@@ -51,9 +52,8 @@ def _sought(job: VideoJob, media: MediaInfo, source: Path) -> Node:
 def _copied(job: VideoJob) -> dict[str, Any]:
     return {
         "c:v": "copy",
-        # pictures, parameters and delimiters; what cameras and editors write beside them (messages, units of no known
-        # type) is nobody's business
-        "bsf:v": "filter_units=pass_types=1|5|7|8|9",
+        # messages, and units of no known type, are nobody's business
+        "bsf:v": f"filter_units=pass_types={'|'.join(map(str, KEPT))}",
         # so many packets are so many pictures: none is shown before the group that it lies in
         "frames:v": job.expected_frames,
     }

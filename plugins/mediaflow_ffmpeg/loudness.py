@@ -20,7 +20,12 @@ PEAK_DBTP: Final = -2.0
 """The highest true peak before encoding: AAC adds up to a dB, and -1 is the most that EBU R 128 s2 allows players."""
 SILENT_LUFS: Final = -70.0
 """The absolute gate of BS.1770: what is not louder than that has no loudness."""
-_SUMMARY: Final = re.compile(r"\bI:\s+(-?[\d.]+|-?inf|nan) LUFS.*?\bPeak:\s+(-?[\d.]+|-?inf|nan) dBFS", re.DOTALL)
+_SUMMARY: Final = re.compile(
+    # a line of the filter's own: ffmpeg prints titles, too, which are text of strangers
+    r"^\[Parsed_ebur128_\d+ @ \w+\] Summary:$"
+    r".*?\bI:\s+(-?[\d.]+|-?inf|nan) LUFS.*?\bPeak:\s+(-?[\d.]+|-?inf|nan) dBFS",
+    re.DOTALL | re.MULTILINE,
+)
 _NEAR_LU: Final = 0.3
 
 

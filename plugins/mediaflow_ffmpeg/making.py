@@ -16,6 +16,7 @@ from mediaflow_ffmpeg.encoding import COPY_STALL_SECONDS, STALL_SECONDS, encode
 from mediaflow_ffmpeg.jobs import VideoJob
 from mediaflow_ffmpeg.pieces import make_room, publish_numbered
 from mediaflow_ffmpeg.streaming import Streaming
+from mediaflow_ffmpeg.units import check_units
 from mediaflow_ffmpeg.verify import check_length, read_tracks
 
 
@@ -99,7 +100,10 @@ def _cut(job: VideoJob, media: MediaInfo, streaming: Streaming) -> list[WrittenT
     tracks: list[WrittenTrack] = []
     try:
         tracks = encoded(job, media, streaming)
+        for track in tracks:
+            check_units(track)
     except TaskFailed as error:
+        tracks = []
         if error.code != "job.bad_output":
             raise
     if _frame_count(tracks) != job.expected_frames or not _begins(job, tracks):

@@ -39,6 +39,7 @@ from mediaflow_ffmpeg.making import written
 from mediaflow_ffmpeg.muxing import segment_options
 from mediaflow_ffmpeg.params import problems
 from mediaflow_ffmpeg.tasks import COPY_SECONDS
+from mediaflow_ffmpeg.units import check_units
 from mediaflow_ffmpeg.verify import check_grid, check_length, check_spacing, read_tracks
 
 _PRIMING_SECONDS: Final = 0.1
@@ -87,6 +88,7 @@ class CopiedVideo:
         for track, rendition in zip(tracks, ready.renditions, strict=True):
             if (track.init.width, track.init.height) != (rendition.width, rendition.height):
                 raise TaskFailed(f"{rendition.name} has another size than it said.", code="job.bad_output")
+            check_units(track)
             check_ends(track, workspace)
             described = track.describe(frame_rate=ready.grid.frame_rate, audio_group=rendition.audio)
             found += track.artifacts(described)

@@ -20,6 +20,7 @@ from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing.clips import run_ffmpeg
 from mediaflow.testing.measure import beep_times, flash_times, joined
 from mediaflow.testing.steps import probed, run_task
+from mediaflow_ffmpeg.units import check_units
 from mediaflow_ffmpeg.video import H264Video
 from tests.services.working import asset_of, ingest, published_file, work, working_world
 from tests.services.world import World
@@ -134,6 +135,36 @@ def test_what_does_not_come_out_as_counted_fails_in_a_sentence(source: Path, tmp
 
     with pytest.raises(TaskFailed, match="can't be cut into 180p as it is; a profile without `copies` encodes it"):
         made(broken, task, Part(("180p",), 0, task.segments), tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("first", "length", "why"),
+    [
+        (12, 1, "unit of type 12"),
+        (7, 1, "unit of type 7"),
+        (5, 1 << 20, "a unit is cut off"),
+        (9, 0, "256 units a pic"),
+    ],
+)
+def test_all_that_is_shown_as_it_is_is_looked_at(
+    source: Path, tmp_path: Path, first: int, length: int, why: str
+) -> None:
+    task = tasks_of(source)["video-copy"]
+    made(source, task, Part(task.makes, 0, task.segments), tmp_path / "work")
+    path = tmp_path / "work" / "180p" / "00001.m4s"
+    data = bytearray(path.read_bytes())
+    at = data.index(b"mdat") + 4
+    check_units(track := read_track(path.parent, first=0))
+    if length:
+        data[at : at + 5] = (length if length > 1 else int.from_bytes(data[at : at + 4])).to_bytes(4) + bytes([first])
+    else:
+        units = (b"\0\0\0\2" + bytes([first, 0xF0])) * (257 * track.segments[1].sample_count)
+        data[at - 8 : at - 4] = (int.from_bytes(data[at - 8 : at - 4]) + len(units)).to_bytes(4)
+        data[at:at] = units
+    path.write_bytes(data)
+
+    with pytest.raises(TaskFailed, match=why):
+        check_units(track)
 
 
 @pytest.fixture(scope="module")

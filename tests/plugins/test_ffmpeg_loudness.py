@@ -21,7 +21,8 @@ from tests.plugins.test_ffmpeg_onekind import joined
 
 SPEC = StepSpec("audio.aac", {"loudness_lufs": -16})
 PROCESSES = SandboxedRunner("bwrap")
-SUMMARY = """
+SUMMARY = """[Parsed_ebur128_0 @ 0x5581] Summary:
+
   Integrated loudness:
     I:         {lufs} LUFS
     Threshold: -31.7 LUFS
