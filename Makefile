@@ -1,7 +1,7 @@
 # `make` lists what can be done. Everything runs in .venv, which `make setup` keeps up to date.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run test test-all chaos simulate bench lint dist clean
+.PHONY: help setup lock run test test-all firefox chaos simulate bench lint dist clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -57,7 +57,18 @@ $(CHECKERS): tests/openapi/package.json tests/openapi/package-lock.json | setup
 test: setup $(CHECKERS) ## Run the tests
 	@$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-test-all: setup $(CHECKERS) ## Run all tests, the long ones too
+# A second browser and what drives it, 350 MB: for long tests alone, which are skipped where it can't be had.
+DRIVER := tests/firefox/node_modules/.package-lock.json
+
+$(DRIVER): tests/firefox/package.json tests/firefox/package-lock.json | setup
+	@echo 'Installing what drives Firefox ...'
+	@cd tests/firefox && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+firefox: $(DRIVER)
+	@PYTHON='$(PYTHON)' .ci/setup-system firefox-esr
+
+test-all: setup $(CHECKERS) firefox ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 CHAOS_SECONDS ?= 3600

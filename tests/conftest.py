@@ -50,6 +50,7 @@ LONGEST_FIRST: Final = (
 ONE_SERVICE: Final = (
     "tests/integration/library/",
     "tests/integration/test_corpus.py",
+    "tests/integration/test_firefox.py",
     "tests/integration/test_live_page.py",
     "tests/integration/test_mutants.py",
     "tests/integration/test_page.py",
