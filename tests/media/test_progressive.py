@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Queue
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,7 @@ from mediaflow.domain.errors import NotFound
 from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.progressive import samples_of
 from mediaflow.plugin.wire import dump
-from mediaflow.services.delivery.composing import Composing
+from mediaflow.services.delivery.composing import BeingMade, Composing
 from mediaflow.testing.clips import run_ffmpeg
 from mediaflow_local.storage import LocalStorage
 
@@ -98,3 +101,37 @@ def test_no_more_samples_are_believed_than_there_are_bytes(made: tuple[bytes, by
 
     with pytest.raises(BadBoxes, match="claims 2000000000 samples in"):
         samples_of(len(told), lambda offset, length: told[offset : offset + length], init)
+
+
+class Slow(LocalStorage):
+    """Reads nothing until it may."""
+
+    go_on: threading.Event
+
+    def read(self, *args: Any, **options: Any) -> Iterator[bytes]:
+        assert self.go_on.wait(20)
+        return super().read(*args, **options)
+
+
+def test_few_wait_for_one_that_is_being_made(tmp_path: Path, made: tuple[bytes, bytes]) -> None:
+    composed(tmp_path, *made)
+    storage = Slow(tmp_path / "objects")
+    storage.go_on = threading.Event()
+    composing, told = Composing(storage), Queue[str]()
+
+    def ask() -> None:
+        try:
+            told.put(str(composing.size_bytes(KEY, "a/") > 0))
+        except BeingMade as error:
+            told.put(error.code)
+
+    askers = [threading.Thread(target=ask) for _ in range(12)]
+    for asker in askers:
+        asker.start()
+    assert [told.get(timeout=20) for _ in range(8)] == ["download.being_made"] * 8
+    storage.go_on.set()
+    for asker in askers:
+        asker.join(20)
+
+    assert [told.get(timeout=1) for _ in range(4)] == ["True"] * 4
+    assert composing.size_bytes(KEY, "a/") > 0

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
@@ -16,7 +17,7 @@ from typing import Final
 import structlog
 
 from mediaflow.domain.downloads import Download
-from mediaflow.domain.errors import NotFound
+from mediaflow.domain.errors import NotFound, Unavailable
 from mediaflow.media.progressive import Read, Samples, TrackSamples, header, samples_of
 from mediaflow.plugin import Storage
 from mediaflow.plugin.wire import load
@@ -28,8 +29,16 @@ _KEPT: Final = 16
 """Downloads whose pieces are remembered: of two hours they take about a megabyte."""
 _BROKEN: Final = (ValueError, LookupError, TypeError, AttributeError, struct.error, ExceptionGroup)
 """What reading a list or boxes ends with that are not as they were written."""
+_MOST_WAITING: Final = 4
 _AT_ONCE: Final = 8
 """Segments whose heads are read at the same time: a storage elsewhere takes milliseconds for each."""
+
+
+class BeingMade(Unavailable):
+    """More people want downloads that nobody has fetched before than threads may wait for them."""
+
+    default_code = "download.being_made"
+    retry_after_seconds = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,7 @@ class Composing:
     _known: OrderedDict[str, Pieces] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _making: threading.Lock = field(default_factory=threading.Lock)
+    _waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_MOST_WAITING))
 
     def size_bytes(self, key: str, prefix: str) -> int:
         """Of the download whose description lies at that key, of the asset with that prefix. NotFound when something of
@@ -83,8 +93,7 @@ class Composing:
     def _pieces(self, key: str, prefix: str) -> Pieces:
         if (known := self._remembered(key)) is not None:
             return known
-        # one is made at a time: who asks for the same one meanwhile finds it made, who asks for others has no wait
-        with self._making:
+        with self._turn():
             if (known := self._remembered(key)) is not None:
                 return known
             try:
@@ -97,6 +106,19 @@ class Composing:
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return pieces
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One is made at a time: who asks for the same one meanwhile finds it made. Few wait, for each keeps a thread
+        from all others.
+        """
+        if not self._waiting.acquire(blocking=False):
+            raise BeingMade("Downloads are being put together just now; ask again in a few seconds.")
+        try:
+            with self._making:
+                yield
+        finally:
+            self._waiting.release()
 
     def _remembered(self, key: str) -> Pieces | None:
         with self._lock:
