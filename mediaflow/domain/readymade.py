@@ -49,7 +49,9 @@ def ready_made(media: MediaInfo, segment_seconds: float) -> ReadyMade | str:
     grid = SegmentGrid(merged[0].frame_rate, max(lengths), merged[0].frame_count, begins)
     sound = None if media.audio is None else SOUND
     sizes = zip(_names(streams), streams, merged, strict=True)
-    renditions = (VideoRendition(name, s.width, s.height, peak_bps(each, grid), sound) for name, s, each in sizes)
+    renditions = (
+        VideoRendition(name, s.width, s.height, peak_bps(each, grid), sound, copied=True) for name, s, each in sizes
+    )
     return ReadyMade(tuple(renditions), tuple(stream.index for stream in streams), grid)
 
 

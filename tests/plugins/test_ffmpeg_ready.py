@@ -91,6 +91,13 @@ def test_the_sound_is_that_of_the_first_file(
     assert packets(track(world, asset, "audio", tmp_path), "a") == packets(sizes["90p"], "a")
 
 
+def test_its_plan_tells_of_the_sizes(world: World, asset: Asset) -> None:
+    job = world.runtime.database.jobs.get(asset.job_id or "")
+    assert job is not None
+    assert job.plan is not None
+    assert [(each["name"], each["copied"]) for each in job.plan["video"]] == [("180p", True), ("90p", True)]
+
+
 def test_it_has_a_picture_and_files_to_keep(asset: Asset) -> None:
     assert asset.published is not None
     assert [each["name"] for each in asset.published.renditions] == ["180p", "90p"]

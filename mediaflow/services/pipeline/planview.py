@@ -101,7 +101,9 @@ class _Renditions:
             choice, task = choices.get(video.name), self._task(video.name)
             when = video.when if task is None else task.when
             beside = encode.video[0].copied
-            why = None if choice is None else COPIED if video.copied else why_video(choice, when, beside_copy=beside)
+            why = COPIED if video.copied else None
+            if choice is not None and not video.copied:
+                why = why_video(choice, when, beside_copy=beside)
             if why is not None and video is encode.video[0] and encode.not_copied is not None:
                 why = f"{why} {why_encoded(encode.not_copied)}"
             segments = grid.segment_count if grid else None

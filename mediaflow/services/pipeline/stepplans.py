@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 from mediaflow.domain.containment import contained
@@ -11,6 +12,7 @@ from mediaflow.domain.ladder import plan_encode
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.plan import EncodePlan
 from mediaflow.domain.profile import Profile, StepSpec
+from mediaflow.domain.readymade import ReadyMade, ready_made
 from mediaflow.domain.telling import cause, error_document
 from mediaflow.services.pipeline.fitting import Planned
 from mediaflow.services.pipeline.plannedtasks import MOST_TASKS, unfit_task
@@ -45,7 +47,14 @@ def plans_of(plugins: Plugins, spec: StepSpec, media: MediaInfo, profile: Profil
     return [(spec.step, task) for task in tasks]
 
 
-def encode_plan(media: MediaInfo, profile: Profile, planned: Iterable[Planned]) -> EncodePlan:
-    """The plan that a profile's steps kept to: with segments of different lengths where one of them told of such."""
+def encode_plan(media: MediaInfo, profile: Profile, planned: Sequence[Planned]) -> EncodePlan:
+    """The plan that a profile's steps kept to: with segments of different lengths where one of them told of such, and
+    with sizes that are there already where these are what they make.
+    """
     uneven = any(task.reads is not None and task.reads.begins for _, task in planned)
-    return plan_encode(media, profile, uneven=uneven)
+    encode = plan_encode(media, profile, uneven=uneven)
+    makes = {name for _, task in planned for name in task.makes}
+    ready = None if encode.video else ready_made(media, profile.segment_seconds)
+    if isinstance(ready, ReadyMade) and makes.issuperset(each.name for each in ready.renditions):
+        return replace(encode, video=ready.renditions, grid=ready.grid)
+    return encode
