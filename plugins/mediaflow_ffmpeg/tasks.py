@@ -23,7 +23,7 @@ def foretold_tasks(
     begin with, and never waits for demand, nor for the `look` that decides how good the others are.
     """
     if job.renditions[0].copied and in_parts:
-        return [*_copied(job, prefix), *_beside_copy(job, in_parts=in_parts, prefix=prefix, look=look)]
+        return [*_copied(job, prefix), *_beside_copy(job, in_parts=in_parts, prefix=prefix)]
     smallest, frames = job.renditions[-1:], job.expected_frames
     others = job.renditions[:-1]
     demanded, eager = _by_demand(others, in_parts=in_parts)
@@ -55,16 +55,14 @@ def _copied(job: VideoJob, prefix: str) -> list[PlannedTask]:
     return [opens, replace(made, segments=whole.segment_count, reads=reads, optional=True)]
 
 
-def _beside_copy(job: VideoJob, *, in_parts: bool, prefix: str, look: Look | None) -> list[PlannedTask]:
+def _beside_copy(job: VideoJob, *, in_parts: bool, prefix: str) -> list[PlannedTask]:
     """The smaller ones, all from one decode: nobody waits for the smallest where the largest is there at once."""
     job = replace(job, renditions=job.renditions[1:])
     demanded, eager = _by_demand(job.renditions[:-1], in_parts=in_parts)
     eager += job.renditions[-1:]
     beside = replace(job, beside_copy=True)
     tasks = [_inits(job, eager, prefix), _made(beside, f"{prefix}-0", eager, 2, in_parts=in_parts)]
-    if demanded:
-        tasks.append(_demanded(job, demanded, prefix))
-    return tasks if look is None else _looked(tasks, look, job, f"{prefix}-look")
+    return [*tasks, _demanded(job, demanded, prefix)] if demanded else tasks
 
 
 def _looked(tasks: Sequence[PlannedTask], look: Look, job: VideoJob, name: str) -> list[PlannedTask]:

@@ -86,8 +86,9 @@ class EncodedVideo:
             return [planned(f"{prefix}-0", job, 2)]
         if first or all(other.step != FIRST for other in profile.steps):
             in_parts = can_be_sought(media)
-            encoded = renditions[1:] if renditions[0].copied else renditions
-            look = look_of(plan.grid, encoded, origin) if in_parts and may_decide(encoder) else None
+            # what is worth its bits beside a copied size follows from that one's own
+            looks = in_parts and may_decide(encoder) and not renditions[0].copied
+            look = look_of(plan.grid, renditions, origin) if looks else None
             return foretold_tasks(job, in_parts=in_parts, prefix=prefix, look=look)
         return tasks_beside(job, in_parts=can_be_sought(media), prefix=prefix)
 
