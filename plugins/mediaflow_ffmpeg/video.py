@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from mediaflow.plugin import (
     Artifact,
+    EncodePlan,
     MediaInfo,
     PlannedTask,
     ProcessRunner,
@@ -37,7 +38,7 @@ from mediaflow_ffmpeg.commands import HERE, init_command
 from mediaflow_ffmpeg.content import decided, found_out, may_decide
 from mediaflow_ffmpeg.encoding import check_ends, undecodable
 from mediaflow_ffmpeg.families import FAMILIES, USUAL, Codec, of_codec
-from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, INIT_FRAMES, VideoJob
+from mediaflow_ffmpeg.jobs import BUFFER_SECONDS, INIT_FRAMES, Encoder, VideoJob
 from mediaflow_ffmpeg.looking import Look, look_of
 from mediaflow_ffmpeg.making import command, damage, encoded, exactly, written
 from mediaflow_ffmpeg.opening import can_be_foretold, foretold_video, frame_seconds
@@ -69,9 +70,8 @@ class EncodedVideo:
     def plan(self, media: MediaInfo, spec: StepSpec, profile: Profile) -> Sequence[PlannedTask]:
         first = self.name == FIRST
         encoder = encoder_of(self.codec, spec.params)
-        uneven = first and encoder.family == USUAL["h264"] and not any(other.step in BESIDE for other in profile.steps)
-        plan = plan_encode(media, profile, suffix="" if first else self.codec, uneven=uneven)
         family = family_of(encoder)
+        plan = self._encode_plan(media, encoder, profile)
         renditions = chosen(family, spec.params, plan.video)
         if media.video is None or plan.grid is None or not renditions:
             return []
@@ -83,6 +83,8 @@ class EncodedVideo:
         job = replace(job, group_seconds=profile.segment_seconds if plan.grid.begins else None)
         prefix = "video" if first else self.codec
         if not family.stitches or not can_be_foretold(media, plan, float(frames / plan.grid.frame_rate)):
+            if job.grid.begins:  # what ends nobody knows where is made in segments of one length
+                return self.plan(media, spec, replace(profile, copies=False))
             return [planned(f"{prefix}-0", job, 2)]
         if first or all(other.step != FIRST for other in profile.steps):
             in_parts = can_be_sought(media)
@@ -91,6 +93,12 @@ class EncodedVideo:
             look = look_of(plan.grid, renditions, origin) if looks else None
             return foretold_tasks(job, in_parts=in_parts, prefix=prefix, look=look)
         return tasks_beside(job, in_parts=can_be_sought(media), prefix=prefix)
+
+    def _encode_plan(self, media: MediaInfo, encoder: Encoder, profile: Profile) -> EncodePlan:
+        """Segments of different lengths are made of H.264 by x264 alone."""
+        first = self.name == FIRST
+        uneven = first and encoder.family == USUAL["h264"] and not any(other.step in BESIDE for other in profile.steps)
+        return plan_encode(media, profile, suffix="" if first else self.codec, uneven=uneven)
 
     def devices(self, params: Mapping[str, Any]) -> Sequence[str]:
         """Those of the encoder: of a profile's parameters, or of a job's."""

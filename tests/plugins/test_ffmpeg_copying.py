@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -14,12 +14,13 @@ import pytest
 from mediaflow.domain.records import Asset
 from mediaflow.media.groups import place_of
 from mediaflow.media.sampletables import read_tracks_ahead
-from mediaflow.plugin import Part, PlannedTask, StepSpec, TaskFailed, read_track
+from mediaflow.plugin import Part, PlannedTask, StepSpec, TaskFailed, from_json, read_track
 from mediaflow.registry.profiles import parse_profile
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing.clips import run_ffmpeg
 from mediaflow.testing.measure import beep_times, flash_times, joined
 from mediaflow.testing.steps import probed, run_task
+from mediaflow_ffmpeg.jobs import VideoJob
 from mediaflow_ffmpeg.units import check_units
 from mediaflow_ffmpeg.video import H264Video
 from tests.services.working import asset_of, ingest, published_file, work, working_world
@@ -97,6 +98,16 @@ def test_its_first_segment_opens_and_nobody_waits_for_the_smallest(source: Path)
         "video-0": (2, {"90p"}),
     }
     assert tasks["video-copy"].optional
+
+
+def test_what_ends_nobody_knows_where_is_encoded_evenly(source: Path) -> None:
+    media = replace(probed(source, PROCESSES), declared_duration_seconds=14.0)
+    spec = StepSpec("video.h264", {"preset": "ultrafast", "crf": 20})
+    (task,) = H264Video().plan(media, spec, parse_profile(PROFILE, "copies.yaml"))
+
+    job = from_json(VideoJob, task.params)
+    assert (task.name, task.makes) == ("video-0", ("180p", "90p"))
+    assert (job.grid.begins, job.group_seconds) == ((), None)
 
 
 @pytest.mark.parametrize("name", ["video-copy", "video-0"])

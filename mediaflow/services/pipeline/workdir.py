@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mediaflow.domain.ids import new_id
@@ -21,19 +22,34 @@ class WorkDirectory:
     root: Path
     _held: int | None = None
     _path: Path | None = None
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def path(self) -> Path:
-        if self._path is None:
-            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.remove_dead()
-            self._path = self.root / f"{os.getpid()}-{new_id()[:8]}"
-            self._path.mkdir(mode=0o700)
-            self._held = os.open(self._path, os.O_RDONLY)
-            fcntl.flock(self._held, fcntl.LOCK_EX)
-        return self._path
+        """For any thread that asks. One makes it: two that did would wait for each other's lock for ever."""
+        with self._making:
+            if self._path is None:
+                self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.remove_dead()
+                self._path, self._held = self._made()
+            return self._path
+
+    def _made(self) -> tuple[Path, int]:
+        """A new directory, and the handle that locks it. A sibling may take it for a dead one's before it is locked."""
+        while True:
+            path = self.root / f"{os.getpid()}-{new_id()[:8]}"
+            path.mkdir(mode=0o700)
+            try:
+                held = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if path.exists():
+                return path, held
+            os.close(held)
 
     def close(self) -> None:
+        """Remove it, with all that is in it."""
         if self._path is not None and self._held is not None:
             remove_tree(self._path)
             os.close(self._held)
