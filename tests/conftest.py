@@ -23,6 +23,8 @@ LONGEST_FIRST: Final = (
     "tests/integration/test_player.py",
     "tests/packaging/test_architecture.py",
     "tests/integration/test_up.py",
+    "tests/plugins/test_ffmpeg_copying.py",
+    "tests/plugins/test_ffmpeg_content.py",
     "tests/simulation/test_histories.py",
     "tests/packaging/test_thirdparty_service.py",
     "tests/contracts/test_repositories.py",

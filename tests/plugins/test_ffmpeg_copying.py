@@ -252,13 +252,16 @@ def garbage(data: bytearray, at: int, end: int) -> None:
     data[begin:end] = bytes((7 * place) % 251 for place in range(end - begin))
 
 
-@pytest.mark.parametrize(
-    ("broken_by", "why"),
-    [(no_such_unit, "it could not be cut as it is"), (garbage, "its pictures can't all be decoded")],
-)
+BROKEN: dict[Cut, tuple[Callable[[bytearray, int, int], None], str]] = {
+    EVENLY: (no_such_unit, "it could not be cut as it is"),
+    UNEVENLY: (garbage, "its pictures can't all be decoded"),
+}
+
+
 def test_what_can_not_be_shown_as_it_is_is_encoded_after_all(
-    world: World, source: Path, tmp_path: Path, broken_by: Callable[[bytearray, int, int], None], why: str
+    world: World, source: Path, tmp_path: Path, cut: Cut
 ) -> None:
+    broken_by, why = BROKEN[cut]
     broken = tmp_path / "broken.mp4"
     data = bytearray(source.read_bytes())
     track = next(t for t in read_tracks_ahead(source).tracks.values() if len(t.shown) == 275)
