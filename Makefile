@@ -1,7 +1,7 @@
 # `make` lists what can be done. Everything runs in .venv, which `make setup` keeps up to date.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run test test-all firefox chaos simulate bench lint dist clean
+.PHONY: help setup lock run test firefox test-all chaos simulate bench lint dist clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -65,7 +65,7 @@ $(DRIVER): tests/firefox/package.json tests/firefox/package-lock.json | setup
 	@cd tests/firefox && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-firefox: $(DRIVER)
+firefox: $(DRIVER) ## Install Firefox and its driver for the long tests
 	@PYTHON='$(PYTHON)' .ci/setup-system firefox-esr
 
 test-all: setup $(CHECKERS) firefox ## Run all tests, the long ones too
