@@ -28,6 +28,10 @@ SHORTEST, LONGEST, MUCH_LONGER = 0.5, 1.5, 3.0
 MUCH_LONGER_SECONDS: Final = 12.0
 MOST_SEGMENTS: Final = 6000
 """That are not equally long: each is named where a program is started."""
+MOST_SOUND, MOST_LOUD = 1.1, 1.5
+"""Of a profile's bit rate, so much sound that is taken as it is may have, in the mean and in two seconds of it: AAC of
+a constant rate is off by some percents (measured).
+"""
 _ON_THE_GRID_SECONDS: Final = 0.002
 
 
@@ -84,6 +88,22 @@ def capped_below(peak: int, renditions: tuple[VideoRendition, ...]) -> tuple[Vid
     caps = (round(peak * (each.width * each.height / pixels) ** SMALLER) for each in smaller)
     rest = (replace(r, max_bitrate_bps=min(r.max_bitrate_bps, cap)) for r, cap in zip(smaller, caps, strict=True))
     return (replace(largest, copied=True, max_bitrate_bps=peak), *rest)
+
+
+def own_sound_bps(media: MediaInfo, profile: Profile, begins_seconds: float) -> int | None:
+    """The bit rate of the profile's in whose place the source's own sound stands, as it is; None when it can't. More
+    bits than the source has add nothing. The presentation begins at `begins_seconds` on the container's clock.
+    """
+    audio = media.audio
+    if not profile.copies or media.warnings or audio is None or audio.packets is None:
+        return None
+    if abs(audio.start_seconds - begins_seconds) > _ON_THE_GRID_SECONDS:
+        return None
+    if any("loudness_lufs" in spec.params for spec in profile.steps):
+        return None
+    packets, rates = audio.packets, {rung.audio_bitrate_bps for rung in profile.ladder}
+    fit = (bps for bps in rates if packets.average_bps <= MOST_SOUND * bps and packets.peak_bps <= MOST_LOUD * bps)
+    return min(fit, default=None)
 
 
 def why_not_shown(video: VideoStream) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from mediaflow.domain.copying import capped_below, peak_bps, why_not_copied
+from mediaflow.domain.copying import capped_below, own_sound_bps, peak_bps, why_not_copied
 from mediaflow.domain.media import MediaInfo, VideoStream
 from mediaflow.domain.plan import AudioRendition, EncodePlan, RungChoice, RungOutcome, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.profile import Profile, Rung
@@ -44,23 +44,28 @@ def plan_encode(media: MediaInfo, profile: Profile, *, suffix: str = "", uneven:
     With the suffix `av1` video renditions are called `720p-av1`: a name for a second codec beside `720p`. `uneven` says
     that whoever makes them begins segments where the grid lists it: else segments are equally long.
     """
-    renditions = _suffixed(_video(media, profile.ladder), suffix)
-    audio = _audio(media, profile.ladder, renditions)
+    own, ladder = own_sound_bps(media, profile, origin_seconds(media)), profile.ladder
+    if own is not None:
+        ladder = tuple(replace(rung, audio_bitrate_bps=min(rung.audio_bitrate_bps, own)) for rung in ladder)
+    renditions = _suffixed(_video(media, ladder), suffix)
+    audio = _audio(media, ladder, renditions)
+    if own is not None and audio[0].bitrate_bps == own:
+        audio = (replace(audio[0], copied=True), *audio[1:])
     if media.video is None or not renditions:
         seconds = Fraction(profile.segment_seconds).limit_denominator(1000)
         return EncodePlan(media.duration_seconds, seconds, (), audio, None, ())
     grid = segment_grid(media.video, media.duration_seconds, profile)
     seconds, spans = grid.segment_seconds, (Span(0, 0, None),)
-    own = why_not_copied(media, renditions, profile, grid, origin_seconds(media))
-    if isinstance(own, SegmentGrid) and own.begins and not uneven:
-        own = "not everything in its profile can be cut at different distances, as its key frames are"
-    if isinstance(own, str) or media.video.groups is None:
-        why = str(own) if profile.copies else None
+    cut = why_not_copied(media, renditions, profile, grid, origin_seconds(media))
+    if isinstance(cut, SegmentGrid) and cut.begins and not uneven:
+        cut = "not everything in its profile can be cut at different distances, as its key frames are"
+    if isinstance(cut, str) or media.video.groups is None:
+        why = str(cut) if profile.copies else None
         return EncodePlan(media.duration_seconds, seconds, renditions, audio, grid, spans, why)
-    renditions = capped_below(peak_bps(media.video.groups, own), renditions)
+    renditions = capped_below(peak_bps(media.video.groups, cut), renditions)
     # sound has a key frame everywhere
-    seconds = seconds if own.begins else own.segment_seconds
-    return EncodePlan(media.duration_seconds, seconds, renditions, audio, own, spans)
+    seconds = seconds if cut.begins else cut.segment_seconds
+    return EncodePlan(media.duration_seconds, seconds, renditions, audio, cut, spans)
 
 
 def segment_grid(video: VideoStream, duration_seconds: float, profile: Profile) -> SegmentGrid:

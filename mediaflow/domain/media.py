@@ -73,8 +73,26 @@ class VideoStream:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundPackets:
+    """The packets of a stream of AAC-LC that can be cut as it is: `count` of 1024 samples each, mono or stereo, the
+    last one of `last_samples`. The first `priming_samples` come before the stream's start. `peak_bps` is the most in
+    any two seconds.
+    """
+
+    count: int
+    last_samples: int
+    sample_rate_hz: int
+    channels: int
+    priming_samples: int
+    average_bps: int
+    peak_bps: int
+
+
+@dataclass(frozen=True, slots=True)
 class AudioStream:
-    """One audio stream of a source. `start_seconds` counts from the container's own start."""
+    """One audio stream of a source. `start_seconds` counts from the container's own start. `packets` are those of a
+    stream that can be cut as it is (None: it can't).
+    """
 
     index: int
     codec: str
@@ -83,6 +101,7 @@ class AudioStream:
     start_seconds: float
     duration_seconds: float
     language: str | None = None
+    packets: SoundPackets | None = None
 
 
 @dataclass(frozen=True, slots=True)

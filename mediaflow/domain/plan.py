@@ -52,12 +52,15 @@ class RungChoice:
 
 @dataclass(frozen=True, slots=True)
 class AudioRendition:
-    """One audio rendition to encode, stereo or mono AAC at `bitrate_bps`."""
+    """One audio rendition to encode, stereo or mono AAC at `bitrate_bps`. A `copied` one may be the source's own
+    packets, cut into segments and not encoded.
+    """
 
     name: str
     bitrate_bps: int
     channels: int
     sample_rate_hz: int
+    copied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

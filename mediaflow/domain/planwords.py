@@ -46,9 +46,11 @@ def why_video(choice: RungChoice, when: When, *, beside_copy: bool = False) -> s
     return f"{size}{place}; {_WHEN[when]}."
 
 
-def why_audio(heard_with: Sequence[str], when: When) -> str:
-    """Why a sound is made; `heard_with` are the pictures that it belongs to."""
+def why_audio(heard_with: Sequence[str], when: When, *, copied: bool = False) -> str:
+    """Why a sound is made; `heard_with` are the pictures that it belongs to. One that is `copied` is the file's own."""
     whose = f"The sound of {', '.join(heard_with)}" if heard_with else "The sound, for the file has no picture"
+    if copied:
+        whose += ", as the file has it, cut into segments and not encoded"
     return f"{whose}; {_WHEN[when]}."
 
 

@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
 from operator import ge
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-from mediaflow.domain.media import MediaInfo, PictureGroups, VideoStream
-from mediaflow.media.boxes import BadBoxes, boxes, children, handler, one, top_level, track_id
+from mediaflow.domain.media import PictureGroups
+from mediaflow.media.boxes import BadBoxes, boxes, children, one
 from mediaflow.media.h264 import shows_frames
 from mediaflow.media.sampletables import (
-    MOST_INDEX_BYTES,
     MOST_SAMPLES,
     Track,
-    clock,
-    reading_index,
-    the_index,
     track_of,
     words_of,
 )
@@ -43,7 +36,6 @@ _BESIDE: Final = (6, 9)
 _PARAMETERS: Final = (7, 8)
 MOST_KEYS: Final = 20_000
 """Of five hours and more with one a second: their beginnings are read one by one."""
-MOST_TRACKS: Final = 8
 LEAST_SECONDS: Final = Fraction(1, 2)
 """Shorter groups are one with those that follow: no segment is as short."""
 _MOST_UNITS: Final = 64
@@ -53,56 +45,20 @@ _VISUAL_ENTRY: Final = 78
 """Bytes of a visual sample entry before its boxes (ISO/IEC 14496-12, 12.1.3)."""
 
 
-def picture_groups(source: Path) -> dict[int, PictureGroups]:
-    """Those of each of the file's tracks of pictures, by its id; none of a track without any that begin with IDR
-    pictures and are shown without a gap, one after the other, under parameters that never change.
+def picture_groups(source: Path, trak: memoryview, scale: int, share: int) -> PictureGroups:
+    """Those of one of the file's tracks of pictures. BadBoxes where it has none that begin with IDR pictures and are
+    shown without a gap, one after the other, under parameters that never change. `share`: of what is read of a file's
+    index, this is one of so many parts.
     """
-    found: dict[int, PictureGroups] = {}
-    try:
-        with reading_index():
-            moov = the_index(top_level(source, keep=(b"moov",), most_bytes=MOST_INDEX_BYTES))
-            pictures = [trak for trak in children(moov, b"trak") if handler(trak) == b"vide"][:MOST_TRACKS]
-            scale = clock(one(moov, b"mvhd"))
-    except (BadBoxes, OSError):
-        return found
-    for trak in pictures:
-        with suppress(BadBoxes, OSError), reading_index():
-            found[track_id(trak)] = _groups(source, trak, scale, 1 if len(pictures) == 1 else MOST_TRACKS)
-    return found
-
-
-def begin_groups(beside: Executor, source: Path | None) -> Callable[[MediaInfo, Mapping[str, Any]], MediaInfo]:
-    """Begin to look for them, if there is a source; what gives media the groups of their pictures, where these have all
-    the pictures that were counted. It is asked with what ffprobe says of the file.
-    """
-    if source is None:
-        return lambda media, _document: media
-    found = beside.submit(picture_groups, source)
-    return lambda media, document: _with_groups(media, document, found.result())
-
-
-def _with_groups(media: MediaInfo, document: Mapping[str, Any], found: Mapping[int, PictureGroups]) -> MediaInfo:
-    ids = {stream["index"]: int(str(stream.get("id", "0")), 16) for stream in document.get("streams", [])}
-
-    def with_its(video: VideoStream) -> VideoStream:
-        groups = found.get(ids.get(video.index, 0))
-        return replace(video, groups=groups) if groups and groups.frame_count == video.frame_count else video
-
-    video = None if media.video is None else with_its(media.video)
-    return replace(media, video=video, more_video=tuple(map(with_its, media.more_video)))
-
-
-def _groups(source: Path, trak: memoryview, scale: int, tracks: int) -> PictureGroups:
-    """Of one track, of which there are so many: all together are not dearer than one."""
     if bytes(one(trak, b"tkhd")[-44:-8]) != _UPRIGHT:
         raise BadBoxes("the picture is turned or mirrored")
     length_bytes, parameters = _configuration(trak)
-    track = track_of(trak, scale, source.stat().st_size, MOST_SAMPLES // tracks, heard=False)
+    track = track_of(trak, scale, source.stat().st_size, MOST_SAMPLES // share, heard=False)
     count = len(track.shown)
     told = next(children(trak, b"mdia", b"minf", b"stbl", b"stss"), None)
     # nothing told: each is one
     keys = range(count) if told is None else [number - 1 for number in words_of(told, 1, count)]
-    if not keys or keys[0] != 0 or keys[-1] >= count or any(map(ge, keys, keys[1:])) or len(keys) > MOST_KEYS // tracks:
+    if not keys or keys[0] != 0 or keys[-1] >= count or any(map(ge, keys, keys[1:])) or len(keys) > MOST_KEYS // share:
         raise BadBoxes("the film does not begin with a key frame, or its key frames are not those of a film")
     with source.open("rb") as file:
         closed = [key for key in keys if _is_idr(file, track, key, length_bytes, parameters)]

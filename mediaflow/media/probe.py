@@ -15,8 +15,8 @@ import structlog
 from mediaflow.domain.errors import MediaRejected
 from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
 from mediaflow.media.boxes import BadBoxes
+from mediaflow.media.copyable import begin_copyable
 from mediaflow.media.decoders import ALLOCATION_BYTES, safe_input_options
-from mediaflow.media.groups import begin_groups
 from mediaflow.media.indexed import ENDS, ENTRIES, LEAST_BYTES, Index
 from mediaflow.media.isobmff import has_protected_samples
 from mediaflow.media.light import measured_light, stated_light, together, with_light
@@ -92,7 +92,7 @@ def probe(
     file = Source(source.stat().st_size, protected="mov" in formats and has_protected_samples(source))
     look = _Look(source, processes, ",".join(formats), max_streams, max_pixels, wall_seconds, least_bytes, need_all)
     with ThreadPoolExecutor(3) as beside:
-        cut = begin_groups(beside, source if whole and "mov" in formats else None)
+        cut = begin_copyable(beside, source if whole and "mov" in formats else None)
         packets = look.begin_packets(beside, file.size_bytes)
         try:
             document = look.describe()

@@ -38,7 +38,7 @@ MOST_SAMPLES: Final = 4_000_000
 _TABLES: Final = (b"stts", b"ctts", b"stsz", b"stsc", b"stco", b"co64")
 _MOST_OFFSET: Final = 1 << 28
 """ffmpeg takes no composition offset beyond it."""
-_EVER: Final = 1 << 62
+EVER: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def track_of(trak: memoryview, movie_scale: int, size: int, most: int, *, heard:
     shown = decoded if b"ctts" not in tables else _shown(tables[b"ctts"], decoded)
     if heard and shown is not decoded:
         raise BadBoxes("sound is not shown in the order of decoding")
-    begin, end, delay = _edit(trak, timescale, movie_scale)
+    begin, end, delay = edit_of(trak, timescale, movie_scale)
     if heard and begin > 0:  # the sample that lasts until after the beginning belongs to it
         after = bisect_right(decoded, begin)
         begin = decoded[after - 1] if after else begin
@@ -233,13 +233,13 @@ def _shown(ctts: memoryview, decoded: array[int]) -> array[int]:
     return array("q", map(add, decoded, _runs(words[0::2], offsets, len(decoded), "ctts")))
 
 
-def _edit(trak: memoryview, timescale: int, movie_scale: int) -> tuple[int, int, int]:
+def edit_of(trak: memoryview, timescale: int, movie_scale: int) -> tuple[int, int, int]:
     """From when until before when samples are kept, in the track's ticks: all, or what the one edit takes. And how much
     later the track begins.
     """
     elst = next(children(trak, b"edts", b"elst"), None)
     if elst is None:
-        return -_EVER, _EVER, 0
+        return -EVER, EVER, 0
     form = ">QqI" if elst[0] else ">IiI"
     count, each = u32(elst, 4), struct.calcsize(form)
     if count > 2 or 8 + count * each > len(elst):
@@ -250,7 +250,7 @@ def _edit(trak: memoryview, timescale: int, movie_scale: int) -> tuple[int, int,
         delay = edits[0][0] * timescale // movie_scale
         edits = edits[1:]
     if not edits:
-        return -_EVER, _EVER, 0
+        return -EVER, EVER, 0
     seconds, begin, rate = edits[0]
     if len(edits) > 1 or begin < 0 or seconds == 0 or rate != 1 << 16:
         raise BadBoxes("an edit list does more than to cut off the ends")

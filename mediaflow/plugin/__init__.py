@@ -32,7 +32,15 @@ from mediaflow.domain.errors import (
 from mediaflow.domain.events import EVENTS, Event, EventKind
 from mediaflow.domain.keys import checked_key
 from mediaflow.domain.ladder import origin_seconds, plan_encode
-from mediaflow.domain.media import AudioStream, MediaInfo, MediaKind, PictureGroups, SubtitleStream, VideoStream
+from mediaflow.domain.media import (
+    AudioStream,
+    MediaInfo,
+    MediaKind,
+    PictureGroups,
+    SoundPackets,
+    SubtitleStream,
+    VideoStream,
+)
 from mediaflow.domain.plan import AudioRendition, EncodePlan, Part, Reads, SegmentGrid, Span, VideoRendition
 from mediaflow.domain.presentation import (
     MEDIA_OFFSET_SECONDS,
@@ -159,6 +167,7 @@ __all__ = [
     "SegmentGrid",
     "ServiceContext",
     "SettingSpec",
+    "SoundPackets",
     "Span",
     "Step",
     "StepSpec",

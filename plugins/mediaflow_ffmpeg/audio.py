@@ -27,13 +27,13 @@ from mediaflow.plugin import (
 )
 from mediaflow_ffmpeg.commands import AGAIN, HERE, SOUND_MARGIN_SECONDS, audio_command
 from mediaflow_ffmpeg.encoding import check_ends, encode
-from mediaflow_ffmpeg.jobs import AudioJob
+from mediaflow_ffmpeg.jobs import FRAME_SAMPLES, AudioJob
 from mediaflow_ffmpeg.measuring import gain_of, make_measured, with_measuring
 from mediaflow_ffmpeg.onekind import of_one_kind
-from mediaflow_ffmpeg.opening import FRAME_SAMPLES, can_be_foretold
+from mediaflow_ffmpeg.opening import can_be_foretold
 from mediaflow_ffmpeg.params import Number, problems
 from mediaflow_ffmpeg.seeking import can_be_sought
-from mediaflow_ffmpeg.sound import describe, make_foretold, part_of, segment_count
+from mediaflow_ffmpeg.sound import MOST_CUTS, describe, make_foretold, part_of, segment_count
 from mediaflow_ffmpeg.streaming import Streaming
 from mediaflow_ffmpeg.verify import check_length, check_spacing, read_tracks, too_short
 
@@ -69,7 +69,11 @@ class AacAudio:
         job = replace(job, loudness_lufs=spec.params.get("loudness_lufs"))
         others = [_in_another_language(job, stream, media, profile) for stream in media.more_audio]
         if can_be_foretold(media, plan, seconds):
-            tasks = _foretold(job, in_parts=can_be_sought(media))
+            tasks = _copied(job, media.audio)
+            if tasks:
+                job = replace(job, renditions=job.renditions[1:])
+            if job.renditions:
+                tasks += _foretold(job, in_parts=can_be_sought(media))
         else:
             tasks = with_measuring(_planned("audio", job, 2), job)
         for other in others:
@@ -132,6 +136,24 @@ def _encoded(
     return read_tracks(workspace.directory, list(streaming.describe), 0)
 
 
+def _copied(job: AudioJob, audio: AudioStream) -> list[PlannedTask]:
+    """The first rendition as the source has it: its first segment, and all of it. None where it is not, or is to be as
+    loud as wished.
+    """
+    own, (best, *_) = audio.packets, job.renditions
+    if own is None or not best.copied or job.loudness_lufs is not None:
+        return []
+    samples = (own.count - 2) * FRAME_SAMPLES + own.last_samples
+    whole = replace(job, renditions=(best,), own=own, exact_samples=samples, sought=True)
+    count = segment_count(whole)
+    if count > MOST_CUTS:
+        return []
+    whole = replace(whole, count=count)
+    opens = _planned("audio-copy-first", replace(whole, count=1, sought=False, tells=True), 0)
+    made = _planned("audio-copy", whole, 1, optional=True)
+    return [replace(opens, reads=_reads(job, 1)), replace(made, segments=count, reads=_reads(job, count))]
+
+
 def _foretold(job: AudioJob, *, in_parts: bool) -> list[PlannedTask]:
     """The first segment of every rendition, since each goes with some of the pictures, and all of them. Of what is to
     be as loud as wished, the init segments, and all that is made once it is measured.
@@ -157,7 +179,7 @@ def _planned(name: str, job: AudioJob, rank: int, *, optional: bool = False) -> 
     seconds = min(job.expected_seconds, job.limit_seconds)
     if job.count:
         seconds = min(seconds, job.count * float(job.segment_seconds))
-    weight = seconds * (_DECODE_COST + _ENCODE_COST * len(job.renditions))
+    weight = seconds * (_DECODE_COST + (0 if job.copied else _ENCODE_COST * len(job.renditions)))
     made = tuple(rendition.name for rendition in job.renditions)
     # without its beginning a film is still one that is published when it is made
     optional = optional or rank == 0
@@ -166,7 +188,9 @@ def _planned(name: str, job: AudioJob, rank: int, *, optional: bool = False) -> 
 
 def _in_another_language(main: AudioJob, stream: AudioStream, media: MediaInfo, profile: Profile) -> AudioJob:
     """The same bit rates, each rendition a choice of the main one's group."""
-    found = plan_encode(replace(media, audio=stream, more_audio=()), profile).audio
+    found = plan_encode(replace(media, audio=stream, more_audio=()), replace(profile, copies=False)).audio
+    groups = {rendition.name for rendition in main.renditions}
+    found = tuple(rendition for rendition in found if rendition.name in groups)
     end = max(s.start_seconds + s.duration_seconds for s in (media.video, media.audio) if s is not None)
     job = replace(
         main,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -29,6 +30,19 @@ def from_middle(origin_seconds: float, at_seconds: Fraction) -> dict[str, Any]:
         # what is decoded before that moment is left to the graph, which counts frames as it does without a seek
         "noaccurate_seek": None,
     }
+
+
+def counted_from(
+    origin_seconds: float, at_seconds: Fraction, options: Mapping[str, Any]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """For packets that are copied from that moment of the presentation on: the options of the input, which counts from
+    there, and with them those of the output. Reading begins where the picture has a key frame, perhaps long before:
+    only what is before 0 is left out.
+    """
+    microseconds = int(at_seconds * 1_000_000)
+    counts = {"ss": f"{(microseconds - _origin_offset(origin_seconds)) / 1_000_000:.6f}"}
+    ahead = Fraction(options["output_ts_offset"]) + Fraction(microseconds, 1_000_000)
+    return counts, {**options, "copypriorss": 0, "output_ts_offset": f"{float(ahead):.6f}"}
 
 
 def _origin_offset(origin_seconds: float) -> int:

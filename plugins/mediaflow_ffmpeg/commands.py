@@ -12,10 +12,10 @@ import ffmpeg
 
 from mediaflow.plugin import MediaInfo, VideoStream
 from mediaflow_ffmpeg.argv import ONE_THREAD, QUIET, compiled, safe
-from mediaflow_ffmpeg.clocks import from_middle, from_origin
+from mediaflow_ffmpeg.clocks import counted_from, from_middle, from_origin
 from mediaflow_ffmpeg.cutting import run_of
 from mediaflow_ffmpeg.graph import Node, black, picture, seconds, video_graph
-from mediaflow_ffmpeg.jobs import AudioJob, VideoJob
+from mediaflow_ffmpeg.jobs import FRAME_SAMPLES, AudioJob, VideoJob
 from mediaflow_ffmpeg.looks import measured
 from mediaflow_ffmpeg.muxing import STREAMED, piece_options, segment_options, span_file, span_options
 from mediaflow_ffmpeg.options import family_of, uploaded, video_options
@@ -116,6 +116,8 @@ def audio_command(
     if media.audio is None:
         raise ValueError("the media has no audio")
     index = media.audio.index if job.stream_index is None else job.stream_index
+    if job.copied:
+        return _copied_audio_command(job, media, source, directory)
     if job.exact_samples is not None:
         return _cut_audio_command(job, media, source, directory, careful=careful)
     stream = source_input(source, media, **from_origin(job.origin_seconds))[str(index)]
@@ -160,6 +162,21 @@ def _cut_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory:
         _CAREFUL if careful else _LENIENT if sought or (job.tells and run.end < (job.exact_samples or 0)) else _STRICT
     )
     return compiled(ffmpeg.merge_outputs(*outputs), *QUIET, *PROGRESS, *judged)
+
+
+def _copied_audio_command(job: AudioJob, media: MediaInfo, source: Path, directory: Path) -> list[str]:
+    """The packets as they are, and nothing of what comes out when they are decoded, which proves them."""
+    run, (rendition,) = run_of(job), job.renditions
+    clock, options = from_origin(job.origin_seconds), piece_options(run.frames, job.first + 1 if job.first else 0)
+    if run.begin:
+        # half a packet before its first one, which no rounding finds another one in
+        at = Fraction(2 * (run.begin - job.priming_samples) - FRAME_SAMPLES, 2 * job.rate_hz)
+        clock, options = counted_from(job.origin_seconds, at, options)
+    stream = source_input(source, media, **clock)[str(0 if media.audio is None else media.audio.index)]
+    options |= {"c:a": "copy", "frames:a": run.packets}
+    cut = ffmpeg.output(stream, span_file(directory, rendition.name), **options)
+    heard = ffmpeg.output(stream, "-", format="null", **{"frames:a": run.packets})
+    return compiled(ffmpeg.merge_outputs(cut, heard), *QUIET, *PROGRESS, *_LENIENT)
 
 
 def thumbnail_command(

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from mediaflow.plugin import AudioRendition, SegmentGrid, Span, VideoRendition
+from mediaflow.plugin import AudioRendition, SegmentGrid, SoundPackets, Span, VideoRendition
 
 INIT_NAME = "init.mp4"
+FRAME_SAMPLES = 1024
+"""Samples of an AAC frame; the encoder's own delay is one frame, before the presentation's start."""
 BUFFER_SECONDS = 2
 """Of the cap: enough for a key frame, short enough for a player's buffer."""
 SLACK_SECONDS = 2.0
@@ -166,6 +168,8 @@ class AudioJob:
     presentation, and what makes a part of it, `tells` of all of them. With `sought`, decoding begins shortly before the
     part. `by_count` tells the time by counting samples.
 
+    Of what is copied, the one rendition is the source's `own` packets.
+
     `loudness_lufs` is what all of it is to be as loud as, by a `gain` that a task of its own `measures`.
     """
 
@@ -186,6 +190,17 @@ class AudioJob:
     loudness_lufs: float | None = None
     measures: bool = False
     gain: Gain = NO_GAIN
+    own: SoundPackets | None = None
+
+    @property
+    def copied(self) -> bool:
+        """True when nothing is encoded."""
+        return self.own is not None
+
+    @property
+    def priming_samples(self) -> int:
+        """So much of the first packets comes before the presentation's start."""
+        return FRAME_SAMPLES if self.own is None else self.own.priming_samples
 
     @property
     def rate_hz(self) -> int:

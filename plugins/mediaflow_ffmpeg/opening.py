@@ -7,12 +7,10 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Final
 
-from mediaflow.plugin import EncodePlan, Foretold, MediaInfo, SegmentGrid, VideoRendition
-from mediaflow_ffmpeg.jobs import Encoder
+from mediaflow.plugin import EncodePlan, Foretold, MediaInfo, SegmentGrid, SoundPackets, VideoRendition
+from mediaflow_ffmpeg.jobs import FRAME_SAMPLES, Encoder
 from mediaflow_ffmpeg.options import cost
 
-FRAME_SAMPLES: Final = 1024
-"""Samples of an AAC frame; the encoder's own delay is one frame, before the presentation's start."""
 _CLOCK_SECONDS: Final = 1.0
 """A container whose clock is off by more than this from its packets is not believed."""
 _SLOW_SECONDS: Final = 1.2
@@ -69,11 +67,15 @@ def foretold_video(
     )
 
 
-def foretold_sound(samples: int, rate_hz: int, segment_seconds: Fraction, bitrate_bps: int) -> Foretold:
-    """The segments of so many samples: `sound_segments`, in seconds."""
+def foretold_sound(
+    samples: int, rate_hz: int, segment_seconds: Fraction, bitrate_bps: int, own: SoundPackets | None = None
+) -> Foretold:
+    """The segments of so many samples: `sound_segments`, in seconds. The source's `own` packets are known."""
     lengths = sound_segments(samples, rate_hz, segment_seconds)
     runs = tuple((len(list(same)), length / rate_hz) for length, same in groupby(lengths))
     target = max(1, int(max(lengths) / rate_hz + 0.5))
+    if own is not None:
+        return Foretold(runs, own.peak_bps + _BOX_BPS, own.average_bps + _BOX_BPS)
     length = sum(lengths) / rate_hz
     shortest_run = min((seconds for _, seconds in runs if 2 * seconds >= target), default=length)
     even = round(bitrate_bps * _SPIKES) + _BOX_BPS

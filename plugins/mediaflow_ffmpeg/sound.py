@@ -23,10 +23,10 @@ from mediaflow.plugin import (
 )
 from mediaflow_ffmpeg.commands import AGAIN, HERE, audio_command
 from mediaflow_ffmpeg.cutting import RAW, run_of
-from mediaflow_ffmpeg.encoding import check_ends, encode
-from mediaflow_ffmpeg.jobs import INIT_NAME, AudioJob
+from mediaflow_ffmpeg.encoding import check_ends, encode, undecodable
+from mediaflow_ffmpeg.jobs import FRAME_SAMPLES, INIT_NAME, AudioJob
 from mediaflow_ffmpeg.onekind import of_one_kind
-from mediaflow_ffmpeg.opening import FRAME_SAMPLES, foretold_sound, sound_segments, sound_starts
+from mediaflow_ffmpeg.opening import foretold_sound, sound_segments, sound_starts
 from mediaflow_ffmpeg.pieces import Pieces
 from mediaflow_ffmpeg.streaming import Fits, Streaming
 from mediaflow_ffmpeg.verify import check_length, too_short
@@ -87,6 +87,8 @@ def _make_run(job: AudioJob, media: MediaInfo, stream_index: int, streaming: Str
     make = partial(_encode, media=media, stream_index=stream_index, streaming=streaming)
     whole_seconds = (job.exact_samples or 0) / job.rate_hz
     decoded = make(job)
+    if decoded is not None and job.copied:
+        raise _not_copied(job)
     if decoded is not None and streaming.workspace.partial:
         raise NeedsWholeSource(f"Sound ends at {float(decoded):.3f} s in a part of the source.")
     if decoded is not None and job.sought and job.first:
@@ -121,6 +123,7 @@ def _encode(
     into, names = AGAIN if again else HERE, [rendition.name for rendition in job.renditions]
     pieces = Pieces(workspace.directory / into, workspace.directory, names, job.first, job.count, run.lead)
     pieces.make_room()
+    complaints: list[str] = []
 
     def look() -> None:
         pieces.publish(streaming.told)
@@ -137,10 +140,25 @@ def _encode(
         begin_seconds=run.begin / job.rate_hz,
         proof=f"*/*.{RAW}",
         may_be_empty=job.first > 0,
+        complain=complaints.append,
     )
+    if job.copied and complaints:
+        raise _damaged(complaints[0], workspace)
     pieces.publish(streaming.told, ended=True)
     streaming.look()
     return _end(job, workspace)
+
+
+def _not_copied(job: AudioJob) -> TaskFailed:
+    said = f"The sound can't be cut into {job.renditions[0].name} as it is; a profile without `copies` encodes it."
+    return TaskFailed(said, code="job.bad_output")
+
+
+def _damaged(said: str, workspace: Workspace) -> Exception:
+    if workspace.partial:
+        return NeedsWholeSource(f"A part of the source can't be taken as it is: {said}")
+    # no failure that is tried again: what was told of before would not be looked at any more
+    return undecodable("its sound can't be taken as it is", said)
 
 
 def _end(job: AudioJob, workspace: Workspace) -> Fraction | None:
@@ -170,7 +188,7 @@ def _fits(job: AudioJob) -> Fits:
 
     def fits(track: WrittenTrack) -> bool:
         number = track.first
-        begins = Fraction(starts[number] - FRAME_SAMPLES, job.rate_hz)
+        begins = Fraction(starts[number] - job.priming_samples, job.rate_hz)
         return track.start_seconds(0) == begins and track.segments[0].duration == lengths[number]
 
     return fits
@@ -190,5 +208,5 @@ def _foretelling(job: AudioJob, init: Artifact) -> Artifact:
     if not job.tells:
         return init
     bitrate = next(rendition.bitrate_bps for rendition in job.renditions if rendition.name == init.track)
-    told = foretold_sound(job.exact_samples or 0, job.rate_hz, job.segment_seconds, bitrate)
+    told = foretold_sound(job.exact_samples or 0, job.rate_hz, job.segment_seconds, bitrate, job.own)
     return replace(init, foretells=told)

@@ -19,7 +19,7 @@ from typing import Final
 import m3u8
 import requests
 
-from mediaflow_ffmpeg.opening import FRAME_SAMPLES
+from mediaflow_ffmpeg.jobs import FRAME_SAMPLES
 from tests.corpus import ROOT
 
 MOST_REFUSALS: Final = 10

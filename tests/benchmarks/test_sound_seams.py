@@ -19,7 +19,7 @@ from mediaflow.plugin import MEDIA_OFFSET_SECONDS, origin_seconds
 from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing.clips import run_ffmpeg
 from mediaflow.testing.steps import probed
-from mediaflow_ffmpeg.opening import FRAME_SAMPLES
+from mediaflow_ffmpeg.jobs import FRAME_SAMPLES
 from tests.benchmarks.early import jumped_about, lengths, media_playlists
 from tests.integration.service import Service, running_service
 

@@ -160,6 +160,7 @@ class TestRoundTrip:
                 repository.insert(kept)
                 assert_same(repository.get(kept.id), kept)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("table", TABLES)
     def test_every_field_keeps_every_awkward_value_when_changed(
         self, backend: Backend, database: Database, table: str

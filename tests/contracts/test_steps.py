@@ -60,6 +60,7 @@ class TestHevcVideo(StepContract):
         return HevcVideo()
 
 
+@pytest.mark.slow
 class TestAv1Video(StepContract):
     good_params: ClassVar[Mapping[str, Any]] = {"encoder": "libsvtav1", "preset": 12, "crf": 40, "min_height": 90}
     bad_params: ClassVar[Mapping[str, Any]] = {

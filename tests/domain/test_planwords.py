@@ -65,6 +65,8 @@ def test_why_a_picture_is_made_and_when(choice: RungChoice, when: When, expected
 
 def test_why_a_sound_is_made() -> None:
     assert why_audio(["720p", "480p"], "eager") == "The sound of 720p, 480p; made in any case."
+    words = "The sound of 720p, as the file has it, cut into segments and not encoded; made in any case."
+    assert why_audio(["720p"], "eager", copied=True) == words
     assert why_audio([], "eager") == "The sound, for the file has no picture; made in any case."
 
 

@@ -155,7 +155,7 @@ def test_an_up_on_another_directory_does_not_meet_it(up: Service, tmp_path: Path
     [
         pytest.param("web", ("mediaflow", "serve"), marks=pytest.mark.slow),
         ("worker", ("mediaflow", "worker")),
-        ("queue", ("127.0.0.1:",)),
+        pytest.param("queue", ("127.0.0.1:",), marks=pytest.mark.slow),
     ],
 )
 def test_what_is_killed_is_started_again_and_the_service_goes_on(

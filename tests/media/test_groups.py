@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mediaflow.domain.media import PictureGroups
-from mediaflow.media import groups
+from mediaflow.media.copyable import copyable
 from mediaflow.media.groups import place_of
 from mediaflow.media.sampletables import read_tracks_ahead
 from mediaflow.testing.clips import run_ffmpeg
@@ -28,7 +28,7 @@ def clip(path: Path, *options: str, picture: str = "testsrc2=size=64x36:rate=25"
 
 def picture_groups(path: Path) -> PictureGroups | None:
     """Of the one track."""
-    return next(iter(groups.picture_groups(path).values()), None)
+    return next(iter(copyable(path).pictures.values()), None)
 
 
 def first_bytes(path: Path, sample: int) -> int:

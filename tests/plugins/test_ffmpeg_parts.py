@@ -258,9 +258,9 @@ def unlike(one: array[int], other: array[int], at: int, lag: int) -> float:
         ("noise.mp4", ("-c", "copy"), 0),
         # Matroska counts milliseconds
         ("noise.mkv", ("-c", "copy"), 48),
-        ("noise.m4a", ("-c:a", "aac", "-b:a", "256k", "-ar", "44100"), 0),
+        pytest.param("noise.m4a", ("-c:a", "aac", "-b:a", "256k", "-ar", "44100"), 0, marks=pytest.mark.slow),
         # made with another rate than they have
-        ("high.m4a", ("-c:a", "aac", "-b:a", "256k", "-ar", "96000"), 1),
+        pytest.param("high.m4a", ("-c:a", "aac", "-b:a", "256k", "-ar", "96000"), 1, marks=pytest.mark.slow),
         ("low.m4a", ("-c:a", "aac", "-b:a", "256k", "-ar", "32000"), 1),
     ],
 )

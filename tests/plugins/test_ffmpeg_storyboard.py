@@ -56,8 +56,15 @@ CASES: dict[str, tuple[str, float, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("encoded", [False, True], ids=["source", "rendition"])
-@pytest.mark.parametrize("case", CASES)
+SOON = [("key frames each second", False), ("a single key frame", True), ("MPEG-TS", False)]
+EACH = [
+    pytest.param(case, encoded, marks=() if (case, encoded) in SOON else pytest.mark.slow)
+    for case in CASES
+    for encoded in (False, True)
+]
+
+
+@pytest.mark.parametrize(("case", "encoded"), EACH)
 def test_each_tile_shows_its_own_seconds(case: str, encoded: bool, tmp_path: Path) -> None:
     name, seconds, options = CASES[case]
     size = "160x96" if case == "interlaced" else "160x90"

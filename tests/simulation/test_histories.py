@@ -23,7 +23,7 @@ FIRST: Final = int(os.environ.get("SIM_FIRST_SEED", "0"))
 PROCESSES: Final = int(os.environ.get("SIM_PROCESSES", str(os.cpu_count() or 1)))
 LONGEST_SECONDS: Final = float(os.environ.get("SIM_SECONDS", "3600"))
 SHARE: Final = 100
-SOON: Final = 4
+SOON: Final = 2
 ENOUGH: Final = 10
 """When more histories broke than that, no more are lived."""
 

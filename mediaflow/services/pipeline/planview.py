@@ -111,7 +111,8 @@ class _Renditions:
         for audio in encode.audio:
             task = self._task(audio.name)
             when = "eager" if task is None else task.when
-            why = why_audio([video.name for video in encode.video if video.audio == audio.name], when)
+            heard_with = [video.name for video in encode.video if video.audio == audio.name]
+            why = why_audio(heard_with, when, copied=audio.copied)
             yield self._one(audio.name, "audio", audio.bitrate_bps, when, why, task.segments or None if task else None)
 
     def _task(self, track: str) -> Foreseen | None:

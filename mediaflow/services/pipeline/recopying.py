@@ -19,21 +19,21 @@ FOUND: Final = "not_copied"
 _log = structlog.get_logger(__name__)
 
 
-def copied_track(job: Job) -> str | None:
-    """The rendition that is the source's own pictures, if one is planned."""
-    video = () if job.plan is None else read(job.plan).encode.video
-    return video[0].name if video and video[0].copied else None
-
-
-def why_not_shown(tasks: Iterable[Task], track: str) -> str | None:
-    """Why that rendition must not be shown as it is, as the end of a sentence: it could not be made, or a task that
-    decoded the source found damage. None when all is well.
+def refuted(job: Job, tasks: Iterable[Task]) -> dict[str, str]:
+    """The renditions that are planned as the source's own pictures or sound and must not be shown so, and why, as the
+    end of a sentence: one could not be made, or a task that decoded the source found damage in its pictures.
     """
-    tasks = list(tasks)
-    if any(task.state == "failed" and task.rank > 0 and track in tracks_of(task) for task in tasks):
-        return "it could not be cut as it is"
+    if job.plan is None:
+        return {}
+    tasks, encode = list(tasks), read(job.plan).encode
+    copied = [each.name for each in encode.video if each.copied] + [each.name for each in encode.audio if each.copied]
+    failed = {name for task in tasks if task.state == "failed" and task.rank > 0 for name in tracks_of(task)}
+    found = {name: "it could not be cut as it is" for name in copied if name in failed}
     told = (((task.result or {}).get(findings.ROLE) or {}).get(FOUND) for task in tasks)
-    return next((why for why in told if isinstance(why, str)), None)
+    why = next((why for why in told if isinstance(why, str)), None)
+    if why is not None and encode.video and encode.video[0].copied:
+        found.setdefault(encode.video[0].name, why)
+    return found
 
 
 def tracks_of(task: Task) -> tuple[str, ...]:
@@ -43,26 +43,24 @@ def tracks_of(task: Task) -> tuple[str, ...]:
 
 def shown(job: Job, tasks: Sequence[Task], done: Iterable[Task]) -> list[Task]:
     """Those of the tasks that are done whose rendition may be shown."""
-    track = copied_track(job)
-    refuted = track is not None and why_not_shown(tasks, track) is not None
-    return [task for task in done if not (refuted and tracks_of(task) == (track,))]
+    not_shown = refuted(job, tasks)
+    return [task for task in done if not (not_shown and set(tracks_of(task)) & not_shown.keys())]
 
 
 @dataclass(frozen=True, slots=True)
 class Recopying:
-    """Begins again where pictures were taken as they are in vain."""
+    """Begins again where pictures or sound were taken as they are in vain."""
 
     database: Database
     jobs: Jobs
 
     def catch_up(self, asset: Asset, job: Job) -> None:
-        """Process the asset once more, from its pictures decoded, while what is published plays. Nothing where all is
+        """Process the asset once more, all of it decoded, while what is published plays. Nothing where all is
         well, or where it was done before.
         """
-        track = copied_track(job)
-        why = None if track is None else why_not_shown(self.jobs.tasks(job.id), track)
-        if why is None or asset.not_copied is not None:
+        if asset.not_copied is not None or not (found := refuted(job, self.jobs.tasks(job.id))):
             return
+        why = next(iter(found.values()))
         seen = {"not_copied": None, "generation": job.generation}
         if self.database.assets.change(asset.id, seen, {"not_copied": why, "updated_at": self.database.now()}):
             _log.info("encoded after all", asset_id=asset.id, why=why)

@@ -60,13 +60,15 @@ class TaskDocuments:
 
 
 def told_of(media: Mapping[str, Any]) -> dict[str, Any]:
-    """What people are told of a job's media: where each group of pictures begins is for who cuts them."""
-    video, more = media.get("video"), media.get("more_video", [])
-    return {**media, "video": _without_groups(video) if video else None, "more_video": [*map(_without_groups, more)]}
+    """What people are told of a job's media: where it can be cut is for who cuts it."""
+    return {name: _shown(value) for name, value in media.items()}
 
 
-def _without_groups(video: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in video.items() if name != "groups"}
+def _shown(value: object) -> object:
+    """A stream, or several, without what is read of its index."""
+    if isinstance(value, Mapping):
+        return {name: each for name, each in value.items() if name not in ("groups", "packets")}
+    return [*map(_shown, value)] if isinstance(value, list) else value
 
 
 def original_of(asset: Asset) -> str:
