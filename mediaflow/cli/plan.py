@@ -55,6 +55,7 @@ def _outlook(media: MediaInfo, profile: Profile, encode: EncodePlan, tasks: Plan
 
 
 def _probed(file: Path, settings: Settings, plugins: Registry) -> MediaInfo:
+    from mediaflow.media.animated import readable
     from mediaflow.media.probe import probe
     from mediaflow.plugin import MediaRejected
     from mediaflow.sandbox.runner import SandboxedRunner
@@ -64,7 +65,8 @@ def _probed(file: Path, settings: Settings, plugins: Registry) -> MediaInfo:
     budget, confinement = probe_budget(memory_ceiling(settings.task_memory_bytes)), confinement_of(settings)
     runner = SandboxedRunner(confinement.mode, budget=budget, confinement=confinement)
     try:
-        media = probe(file, runner, max_streams=settings.max_streams, max_pixels=settings.max_pixels)
+        with readable(file, runner) as source:
+            media = probe(source, runner, max_streams=settings.max_streams, max_pixels=settings.max_pixels)
     except OSError as error:
         raise MediaRejected(f"{file} can't be read ({error.strerror})") from error
     problems = plugins.validate_media(media, _draft(file))

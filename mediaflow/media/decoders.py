@@ -1,8 +1,8 @@
 """The decoders that untrusted media may reach (`-codec_whitelist`), by ffmpeg's names of decoders.
 
 What people upload, and no more: each decoder is code that reads hostile bytes. Game, demo-scene and picture formats are
-left out, but for GIF, which moves. Covers (png, mjpeg, bmp) and subtitles are in although covers are never shown:
-ffprobe opens a decoder for every stream of a file and gives up at the first that it may not use.
+left out, but for GIF and PNG, which move. Covers (png, mjpeg, bmp) and subtitles are in although none is shown: ffprobe
+opens a decoder for every stream of a file and gives up at the first that it may not use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _names(text: str) -> frozenset[str]:
 VIDEO_DECODERS: Final = _names(
     "h264 hevc vp8 vp9 libdav1d libaom-av1 av1 mpeg1video mpeg2video mpeg4 mjpeg mjpegb msmpeg4 msmpeg4v1 msmpeg4v2 "
     "wmv1 wmv2 wmv3 vc1 h261 h263 h263i h263p flv vp6 vp6a vp6f vp3 theora rv10 rv20 rv30 rv40 svq1 svq3 cinepak "
-    "prores dnxhd cfhd dvvideo huffyuv ffvhuff ffv1 utvideo qtrle rpza rawvideo v210 gif"
+    "prores dnxhd cfhd dvvideo huffyuv ffvhuff ffv1 utvideo qtrle rpza rawvideo v210 gif apng"
 )
 AUDIO_DECODERS: Final = _names(
     "aac aac_latm ac3 eac3 mp1 mp1float mp2 mp2float mp3 mp3float opus libopus vorbis libvorbis flac alac "

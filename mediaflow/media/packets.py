@@ -29,6 +29,7 @@ VARIABLE_RATES: Final = tuple(map(Fraction, (5, 10, 12, 15, 20, 24, 25, 30, 50, 
 """What a varying stream may have; players and screens know them."""
 MISSED_SHARE: Final = 0.05
 _MAX_VARIABLE_RATE: Final = 60.0
+_OFF: Final = 1e-3
 _FALLBACK_RATE: Final = Fraction(25)
 _LEAST_RATE: Final = Fraction(1, 1001)
 _BURST_SECONDS: Final = 0.5
@@ -188,6 +189,11 @@ def paced_rate(times: list[float], last_seconds: float) -> Fraction:
     delays = [round(100 * gap) for gap in (*map(sub, islice(times, 1, None), times), last_seconds)]
     base = Fraction(100, math.gcd(*delays) or 10)
     return min(base * math.ceil(MIN_RATE / base), Fraction(50))
+
+
+def in_hundredths(times: list[float]) -> bool:
+    """Whether each frame begins at a whole hundredth of a second."""
+    return all(abs(100 * time - round(100 * time)) < _OFF for time in times)
 
 
 def _missed(gaps: list[float], rate: float) -> float:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from mediaflow.domain.errors import MediaRejected
 from mediaflow.domain.ladder import MIN_RATE, is_sparse
 from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
-from mediaflow.media.packets import PacketLog, StreamPackets, first_leap, measured_rate, paced_rate
+from mediaflow.media.packets import PacketLog, StreamPackets, first_leap, in_hundredths, measured_rate, paced_rate
 from mediaflow.media.sniff import not_media
 from mediaflow.media.streams import (
     MOST_LANGUAGES,
@@ -103,7 +103,7 @@ def _video(facts: Mapping[str, Any], packets: StreamPackets, start: float) -> Vi
         rate for rate in (_fraction(facts.get(name)) for name in ("r_frame_rate", "avg_frame_rate")) if rate is not None
     ]
     times, count = packets.times(), packets.count
-    paced = facts["codec_name"] == "gif"
+    paced = facts["codec_name"] == "gif" or (facts["codec_name"] == "apng" and in_hundredths(times))
     rate = paced_rate(times, packets.last) if paced else measured_rate(times, declared)
     order = str(facts.get("field_order", "unknown"))
     average = _fraction(facts.get("avg_frame_rate"))

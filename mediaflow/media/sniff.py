@@ -4,10 +4,8 @@ ffmpeg's own guess can't be trusted with an upload: it takes text for video (its
 names (HLS, DASH, ffconcat, whatever the file is called), and reads image sequences. So only the formats listed here
 are ever given to it (`-format_whitelist`), and a file whose first bytes are none of them is refused.
 
-Policy: images are refused (JPEG, PNG, APNG, WebP, HEIC, ...), animated or not: they are neither video nor audio. A GIF
-that moves is a video; one that does not is refused when its frames are counted. ffmpeg 5.1 decodes no animated WebP (it
-sees a stream of no size), and of an APNG it tells no colour where it is transparent: who uploads one is told to save a
-video.
+Policy: images are refused (JPEG, PNG, WebP, HEIC, ...): they are neither video nor audio. A GIF, WebP or PNG that moves
+is a video; a GIF that does not is refused when its frames are counted.
 Junk in front of a file is refused too, even where ffmpeg would find a sound in it.
 """
 
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from mediaflow.domain.errors import MediaRejected
+from mediaflow.media.animated import is_animated
 
 HEAD_BYTES: Final = 4096
 
@@ -85,9 +84,11 @@ def sniff_bytes(head: bytes) -> tuple[str, ...]:
     """See `sniff`; `head` is the start of the file."""
     if not head:
         raise MediaRejected("The file is empty (0 bytes).", code="media.empty")
+    if is_animated(head):
+        return ("apng",)  # what ffmpeg reads is unpacked before
     for pattern, noun in _REFUSED:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
-            raise not_media(noun, _hint(head))
+            raise not_media(noun)
     for pattern, formats in _MAGIC:
         if re.match(pattern, head, re.DOTALL):
             return formats
@@ -95,18 +96,9 @@ def sniff_bytes(head: bytes) -> tuple[str, ...]:
     raise MediaRejected(f"The file is {noun}: no video or audio format begins like it.", code="media.unsupported")
 
 
-def not_media(noun: str, hint: str = "") -> MediaRejected:
+def not_media(noun: str) -> MediaRejected:
     """The error of a file that is something else."""
-    return MediaRejected(f"The file is {noun}, not a video or audio file.{hint}", code="media.unsupported")
-
-
-def _hint(head: bytes) -> str:
-    """What to do with an image that moves, or may: the flag of WebP's extended header, the control chunk of an APNG."""
-    webp = head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & 2)
-    apng = head.startswith(b"\x89PNG") and b"acTL" in head.partition(b"IDAT")[0]
-    if webp or apng:
-        return " Save what moves as MP4 or WebM, and upload that."
-    return ""
+    return MediaRejected(f"The file is {noun}, not a video or audio file.", code="media.unsupported")
 
 
 def _is_text(head: bytes) -> bool:

@@ -83,7 +83,8 @@ def build_stages(on: Ground) -> Stages:
     """Wire what the tasks of a job need."""
     settings, database, storage, plugins, jobs = on.settings, on.database, on.storage, on.plugins, on.jobs
     documents, segments = TaskDocuments(database), Segments(database, storage)
-    sources = Sources(storage, work_root(settings).parent / "cache", settings.source_cache_bytes, on.metrics)
+    unpacking, cache = _runners(settings)(lambda: None), work_root(settings).parent / "cache"
+    sources = Sources(storage, cache, settings.source_cache_bytes, on.metrics, unpacking)
     rendering = Rendering(storage, plugins, settings.stream_bucket_seconds)
     posters = Posters(database, documents, storage, plugins, jobs, rendering)
     steps, memory = ChildSteps(settings, plugins), memory_ceiling(settings.task_memory_bytes)

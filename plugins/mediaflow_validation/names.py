@@ -25,10 +25,12 @@ _NOUNS: Final = MappingProxyType(
             "apk app bat cgi cmd com deb dll exe jar js jsp msi php pl ps1 py rb rpm scr sh so vbs wasm"
         ),
         "an archive; upload what is in it": "7z bz2 gz iso rar tar tgz xz zip zst",
-        "an image": "apng avif bmp heic heif ico jpeg jpg jxl png psd svg tif tiff webp",
+        "an image": "avif bmp heic heif ico jpeg jpg jxl png psd svg tif tiff",
     }
 )
 _REFUSED: Final = MappingProxyType({ext: noun for noun, exts in _NOUNS.items() for ext in exts.split(" ")})
+_MOVING_TYPES: Final = ("image/apng", "image/gif", "image/webp")
+"""Images that may move: their bytes tell."""
 _REFUSED_TYPES: Final = ("text/", "image/", "font/", "message/", "multipart/")
 _APPLICATIONS: Final = "dash+xml javascript json pdf vnd.apple.mpegurl x-mpegurl x-msdownload x-sh xhtml+xml xml zip"
 _REFUSED_APPLICATIONS: Final = frozenset(f"application/{name}" for name in _APPLICATIONS.split(" "))
@@ -44,7 +46,7 @@ def refused_content_type(filename: str, content_type: str | None) -> str | None:
     if content_type is None or _extension(filename) in MEDIA_EXTENSIONS:
         return None
     bare = content_type.split(";")[0].strip().lower()
-    if bare == "image/gif":  # the one that moves
+    if bare in _MOVING_TYPES:
         return None
     return bare if bare.startswith(_REFUSED_TYPES) or bare in _REFUSED_APPLICATIONS else None
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urljoin
 
 import pytest
 
 from mediaflow.client.joining import PROFILE, joined
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import InvalidInput
-from mediaflow.testing import measure
 from mediaflow.testing.clips import run_ffmpeg
-from tests.services.working import asset_of, ingest, published_file, work, working_world
+from tests.services.working import asset_of, ingest, track, work, working_world
 from tests.services.world import World
 
 PICTURE = "testsrc2=size=320x180:rate=25:duration=9"
@@ -55,19 +53,6 @@ def asset(world: World, sizes: dict[str, Path]) -> Asset:
     asset = processed(world, sizes["90p"], sizes["180p"])
     assert asset.state == "ready", asset.error
     return asset
-
-
-def track(world: World, asset: Asset, name: str, directory: Path) -> Path:
-    assert asset.published is not None
-    (master,) = [output.path for output in asset.published.of_kind("manifest")]
-    lines = published_file(world, asset, urljoin(master, f"{name}.m3u8")).decode().splitlines()
-    places = [line.split('"')[1] for line in lines if "EXT-X-MAP" in line]
-    places += [line for line in lines if line and not line.startswith("#")]
-    files = []
-    for number, place in enumerate(places):
-        files.append(directory / f"{name}-{number}")
-        files[-1].write_bytes(published_file(world, asset, urljoin(master, place)))
-    return measure.joined(directory / f"{name}.mp4", files)
 
 
 def packets(file: Path, kind: str) -> list[str]:

@@ -17,6 +17,7 @@ import pytest
 from mediaflow.domain.errors import NotFound, TaskFailed
 from mediaflow.media.extents import Extents
 from mediaflow.observability.metrics import PrometheusMetrics
+from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.sparse import AT_ONCE_BYTES, BLOCK_BYTES, SparseCopy
 from mediaflow.testing.clips import run_ffmpeg
@@ -43,7 +44,7 @@ def remote(tmp_path: Path) -> Remote:
 
 
 def sources_of(remote: Remote, directory: Path, limit: int = 1 << 40) -> Sources:
-    return Sources(remote, directory, limit, PrometheusMetrics(), least_bytes=0)
+    return Sources(remote, directory, limit, PrometheusMetrics(), SandboxedRunner("bwrap"), least_bytes=0)
 
 
 def counted(sources: Sources) -> float:

@@ -13,6 +13,7 @@ from mediaflow.domain.errors import MediaflowError, MediaRejected, NeedsWholeSou
 from mediaflow.domain.records import Task
 from mediaflow.domain.states import MAX_ATTEMPTS, Lane
 from mediaflow.observability.metrics import PrometheusMetrics
+from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.planning import Planning
@@ -92,7 +93,9 @@ def far_away(world: World, directory: Path) -> tuple[Execution, Remote]:
     """The world's execution, whose originals come from elsewhere."""
     execution = world.runtime.execution
     remote = Remote(world.runtime.storage)
-    sources = Sources(remote, directory / "cache", 1 << 40, PrometheusMetrics(), least_bytes=0)
+    sources = Sources(
+        remote, directory / "cache", 1 << 40, PrometheusMetrics(), SandboxedRunner("bwrap"), least_bytes=0
+    )
     planning, stepping = (execution.handlers[stage].__self__ for stage in ("plan", "step"))  # type: ignore[attr-defined]
     assert isinstance(planning, Planning)
     assert isinstance(stepping, Stepping)

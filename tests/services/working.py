@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urljoin
 
 import pytest
 
@@ -14,6 +15,7 @@ from mediaflow.domain.records import Asset
 from mediaflow.domain.states import STAGES, Stage
 from mediaflow.services.delivery.awaiting import NotMade
 from mediaflow.services.uploads.acceptance import NewUpload
+from mediaflow.testing import measure
 from mediaflow.testing.clips import make_clip
 from tests.services.world import World, make_world
 
@@ -136,3 +138,17 @@ def ask(world: World, asset: Asset, path: str) -> bool:
     with pytest.raises(NotMade) as not_made:
         published_file(world, asset, path)
     return world.runtime.demand.want(not_made.value.wanted)
+
+
+def track(world: World, asset: Asset, name: str, directory: Path) -> Path:
+    """A published rendition as one file that players open."""
+    assert asset.published is not None
+    (master,) = [output.path for output in asset.published.of_kind("manifest")]
+    lines = published_file(world, asset, urljoin(master, f"{name}.m3u8")).decode().splitlines()
+    places = [line.split('"')[1] for line in lines if "EXT-X-MAP" in line]
+    places += [line for line in lines if line and not line.startswith("#")]
+    files = []
+    for number, place in enumerate(places):
+        files.append(directory / f"{name}-{number}")
+        files[-1].write_bytes(published_file(world, asset, urljoin(master, place)))
+    return measure.joined(directory / f"{name}.mp4", files)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,11 +22,13 @@ import structlog
 
 from mediaflow.domain.errors import NotFound
 from mediaflow.domain.records import Asset
+from mediaflow.media.animated import UNPACKING, has_to_be_unpacked, unpack
 from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.extents import Extents, read_extents
 from mediaflow.media.indexed import LEAST_BYTES
 from mediaflow.plugin import HasLocalFiles, Storage
 from mediaflow.sandbox.ownership import let_read
+from mediaflow.sandbox.process import ProcessRunner
 from mediaflow.services.pipeline.sparse import SparseCopy
 from mediaflow.services.pipeline.taskdocs import original_of
 from mediaflow.services.ports import Metrics
@@ -33,6 +37,10 @@ _log = structlog.get_logger(__name__)
 _COPY, _RECORD, _USE = ".copy", ".record", ".use"
 _OLD_LOCK = ".lock"
 """Older versions locked by it, and had copies without an ending; those go like others."""
+_UNPACKED: Final = ".unpacked"
+_NO_COPIES: Final = (_RECORD, _USE, _OLD_LOCK, UNPACKING)
+_FORSAKEN_SECONDS: Final = 3600.0
+"""Who unpacks takes minutes."""
 _REMEMBERED: Final = 4
 
 Wanted = Callable[[Extents], Sequence[range]]
@@ -64,6 +72,7 @@ class Sources:
     directory: Path
     limit_bytes: int
     metrics: Metrics
+    processes: ProcessRunner
     least_bytes: int = LEAST_BYTES
     _extents: OrderedDict[str, Extents | None] = field(default_factory=OrderedDict)
     """What this process read last, by the upload; None for what has to be fetched whole."""
@@ -77,12 +86,13 @@ class Sources:
         NotFound (`storage.no_object`) when it is gone; what reading from the storage raises passes through.
         """
         key = original_of(asset)
-        if isinstance(self.storage, HasLocalFiles):
-            yield OpenSource(_readable(self.storage.local_path(key)))
-            return
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         # not by its key, which changes when it has been hashed
         name = asset.upload_id
+        if isinstance(self.storage, HasLocalFiles):
+            with ExitStack() as stack:
+                yield OpenSource(self._shown(stack, self.storage.local_path(key), name))
+            return
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.directory / (name + _COPY)
         with ExitStack() as stack:
             copy = self._copy(stack, key, path)
@@ -98,10 +108,24 @@ class Sources:
             else:
                 copy.ensure(wanted(extents))
                 self._sweep(path)
-            yield OpenSource(_readable(path), not copy.is_whole, complete)
+            yield OpenSource(self._shown(stack, path, name), not copy.is_whole, complete)
             whole = copy.is_whole
         # what has outgrown the room by itself begins anew, unless nobody could do with less than all of it
         self._sweep(path if whole else None)
+
+    def _shown(self, stack: ExitStack, path: Path, name: str) -> Path:
+        """What programs read: of images that move (`media/animated.py`), what was unpacked of them."""
+        if not has_to_be_unpacked(_readable(path)):
+            return path
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = self.directory / (name + _UNPACKED)
+        with self._alone():
+            fcntl.flock(stack.enter_context(target.with_suffix(_USE).open("w")), fcntl.LOCK_SH)
+        if not target.exists():
+            unpack(path, target, self.processes)
+        os.utime(target)
+        self._sweep(target)
+        return _readable(target)
 
     def _copy(self, stack: ExitStack, key: str, path: Path) -> SparseCopy:
         """The copy, open and in use until the stack ends."""
@@ -157,7 +181,10 @@ class Sources:
     def _sweep(self, keep: Path | None) -> None:
         """Remove the least recently used originals that nobody uses, but not that one, until the others fit."""
         with self._alone():
-            files = [file for file in self.directory.iterdir() if file.suffix not in (_RECORD, _USE, _OLD_LOCK)]
+            for room in self.directory.glob(f"*{UNPACKING}"):
+                if time.time() - room.stat().st_mtime > _FORSAKEN_SECONDS:
+                    shutil.rmtree(room, ignore_errors=True)
+            files = [file for file in self.directory.iterdir() if file.suffix not in _NO_COPIES]
             used = sum(_taken(file) for file in files)
             for file in sorted(files, key=lambda file: file.stat().st_mtime):
                 if used <= self.limit_bytes:
