@@ -45,6 +45,7 @@ from mediaflow.api.resources import (
     sessions,
     shares,
     stream,
+    tus,
     uploads,
     usage,
 )
@@ -121,6 +122,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     document = make_document(app)
     for blueprint in RESOURCES:
         document.register_blueprint(blueprint)
+    app.register_blueprint(tus.blueprint)
     _mount_plugins(app, document, runtime)
     document.describe_limits(largest_upload=settings.max_upload_bytes, profiles=runtime.plugins.profiles)
     app.register_blueprint(page_blueprint(runtime.delivery.storage_origin))

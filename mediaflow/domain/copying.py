@@ -21,6 +21,10 @@ cap. What has more is not worth its bits beside what is made of it.
 """
 SMALLER: Final = 0.65
 """The power of its share of the pixels that a smaller picture takes of the bits of a larger one."""
+LEAST_SHARE: Final = 1 / 6
+"""Of a smaller rendition's own cap, it keeps so much: what hardly moves, and then does, has few bits only where an
+encoder could look at all of it (seen: 14 kbit/s of 1080p, whose 360p stayed gray where it was black).
+"""
 SHORTEST, LONGEST, MUCH_LONGER = 0.5, 1.5, 3.0
 """Of the profile's segments: groups of pictures are put together to these lengths. Much longer ones are had up to
 `MUCH_LONGER_SECONDS`: encoders that put key frames where scenes begin leave up to ten seconds between two of them.
@@ -85,8 +89,11 @@ def capped_below(peak: int, renditions: tuple[VideoRendition, ...]) -> tuple[Vid
     """
     largest, *smaller = renditions
     pixels = largest.width * largest.height
-    caps = (round(peak * (each.width * each.height / pixels) ** SMALLER) for each in smaller)
-    rest = (replace(r, max_bitrate_bps=min(r.max_bitrate_bps, cap)) for r, cap in zip(smaller, caps, strict=True))
+    rest = []
+    for each in smaller:
+        share = round(peak * (each.width * each.height / pixels) ** SMALLER)
+        cap = max(share, round(each.max_bitrate_bps * LEAST_SHARE))
+        rest.append(replace(each, max_bitrate_bps=min(each.max_bitrate_bps, cap)))
     return (replace(largest, copied=True, max_bitrate_bps=peak), *rest)
 
 

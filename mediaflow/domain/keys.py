@@ -46,6 +46,11 @@ def upload_key(upload_id: str) -> str:
     return f"uploads/{upload_id}"
 
 
+def piece_key(transfer_id: str, piece_id: str) -> str:
+    """Where bytes of a transfer lie that are in no chunk yet."""
+    return f"pieces/{transfer_id}/{piece_id}"
+
+
 def original_key(owner: str, sha256: str) -> str:
     """How the keys of an owner's originals with that content begin; the oldest ones have nothing behind it.
 

@@ -12,6 +12,7 @@ from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
 
@@ -116,8 +117,9 @@ TURNS: Final = Table("turns", Turn, ())
 SEGMENTS: Final = Table(
     "segments", MadeSegment, (("asset_id", "generation", "track"), ("eager", "created_at", "size_bytes"))
 )
+TRANSFERS: Final = Table("transfers", Transfer, (("expires_at",), ("owner", "state")))
 LEFTOVERS: Final = Table("leftovers", Leftover, (("found_at",),))
 TABLES: Final = (
     *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),
-    *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS, LEFTOVERS, SEGMENTS),
+    *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS, LEFTOVERS, SEGMENTS, TRANSFERS),
 )

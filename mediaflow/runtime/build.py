@@ -57,9 +57,12 @@ from mediaflow.services.upkeep.generations import Generations
 from mediaflow.services.upkeep.reconcile import Reconciler, Sweeper
 from mediaflow.services.upkeep.stragglers import Stragglers
 from mediaflow.services.upkeep.topology import check_topology
+from mediaflow.services.upkeep.transfers import TransferSweep
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.blobs import Blobs
+from mediaflow.services.uploads.holding import Holding
 from mediaflow.services.uploads.ingest import Ingest
+from mediaflow.services.uploads.transfers import Transfers
 from mediaflow.settings import Settings
 
 
@@ -132,9 +135,11 @@ def _open_storage(settings: Settings, plugins: Registry) -> tuple[Storage, Recei
     return storage, storage
 
 
-def _sweepers(on: Ground, parts: ReceivesParts, relay: Relay, ingest: Ingest, blobs: Blobs) -> tuple[Sweeper, ...]:
+def _sweepers(on: Ground, parts: ReceivesParts, relay: Relay, transfers: Transfers) -> tuple[Sweeper, ...]:
+    ingest, blobs = transfers.ingest, Blobs(on.database, on.storage)
     return (
         relay,
+        TransferSweep(transfers),
         Purge(on.database, on.storage, parts, relay, ingest, on.jobs, blobs),
         Stragglers(on.database, on.jobs),
         Generations(on.database, on.storage),
@@ -185,6 +190,11 @@ def _delivery(on: Ground, tokens: StreamTokens, assets: AssetReader) -> Delivery
     return Delivery(on.database, on.storage, tokens, on.settings, composing, options, assets, watching, crowding)
 
 
+def _transfers(on: Ground, parts: ReceivesParts, relay: Relay, wakeups: Wakeups) -> Transfers:
+    ingest = Ingest(on.database, on.storage, parts, on.plugins, relay, wakeups, on.metrics, on.settings)
+    return Transfers(on.database, on.storage, ingest, Holding(on.database))
+
+
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -193,12 +203,11 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     key, (storage, parts) = load_or_create_key(settings), _open_storage(settings, plugins)
     gate, work, ends = LoadGate(worker_units(settings)), WorkDirectory(work_root(settings)), _Ends()
     relay, blobs = Relay(database, plugins, metrics), Blobs(database, storage)
-    jobs = Jobs(database, relay, wakeups, metrics)
-    ingest = Ingest(database, storage, parts, plugins, relay, wakeups, metrics, settings)
+    jobs, stream_tokens = Jobs(database, relay, wakeups, metrics), StreamTokens(key, settings.stream_bucket_seconds)
     assembly = Assembly(database, storage, parts, relay, jobs, blobs, metrics, _worker(Identity.of(os.getpid())))
     stages = build_stages(on := Ground(settings, plugins, metrics, database, storage, jobs, work))
+    sweepers = _sweepers(on, parts, relay, transfers := _transfers(on, parts, relay, wakeups))
     credentials, assets = _credentials(settings, database, key), _asset_reader(settings, database, metrics, redis)
-    stream_tokens = StreamTokens(key, settings.stream_bucket_seconds)
     return Runtime(
         settings=settings,
         plugins=plugins,
@@ -210,14 +219,15 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         credentials=credentials,
         sessions=Sessions(database, key, credentials.api_keys.outside),
         stream_tokens=stream_tokens,
-        ingest=ingest,
+        ingest=transfers.ingest,
+        transfers=transfers,
         jobs=jobs,
         assembly=assembly,
         posters=stages.posters,
         delivery=_delivery(on, stream_tokens, assets),
         execution=_execution(on, gate, ends, stages.handlers),
         steps=stages.steps,
-        reconciler=Reconciler(database, wakeups, jobs, ingest, assembly, _sweepers(on, parts, relay, ingest, blobs)),
+        reconciler=Reconciler(database, wakeups, jobs, transfers.ingest, assembly, sweepers),
         gate=gate,
         work=work,
         rate_limits=_rate_limits(settings, redis),

@@ -56,6 +56,7 @@ from mediaflow.services.upkeep.rota import Rota
 from mediaflow.services.uploads.assembly import Assembly
 from mediaflow.services.uploads.ingest import Ingest
 from mediaflow.services.uploads.quotas import Quotas
+from mediaflow.services.uploads.transfers import Transfers
 from mediaflow.settings import Settings
 
 
@@ -74,6 +75,7 @@ class Runtime:
     sessions: Sessions
     stream_tokens: StreamTokens
     ingest: Ingest
+    transfers: Transfers
     jobs: Jobs
     assembly: Assembly
     posters: Posters

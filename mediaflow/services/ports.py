@@ -19,6 +19,7 @@ from mediaflow.domain.profile import Profile
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
 from mediaflow.domain.states import Stage
+from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.plugin import ManifestFormat, MediaContext, Periodic, Problem, Step, Storage, UploadDraft
 from mediaflow.sandbox.budget import Budget
@@ -116,6 +117,8 @@ class Database(Protocol):
     def segments(self) -> Repository[MadeSegment]: ...
     @property
     def leftovers(self) -> Repository[Leftover]: ...
+    @property
+    def transfers(self) -> Repository[Transfer]: ...
 
     def now(self) -> float:
         """The database's own time, seconds since the epoch (UTC)."""
@@ -220,9 +223,7 @@ class Plugins(Listeners, Protocol):
     def periodics(self) -> Mapping[str, Periodic]: ...
 
     def entry_point_of_step(self, step: str) -> str: ...
-
     def plugin_of_manifest(self, name: str) -> str: ...
-
     def plugin_of_periodic(self, name: str) -> str: ...
 
     def run_periodic(self, name: str) -> None:

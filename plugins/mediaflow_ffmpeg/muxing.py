@@ -61,8 +61,8 @@ def piece_options(frames: Iterable[int], first: int) -> dict[str, Any]:
         "segment_format": "mp4",
         # all of one track: one init segment, and fragments that follow it
         "individual_header_trailer": 0,
-        # skip_trailer: an index of random access in the last segment is no use to anybody
-        "segment_format_options": f"{_MOVFLAGS}+skip_trailer{numbered}",
+        # an index in front of each fragment, or behind the last one, is no use to anybody: a segment is one fragment
+        "segment_format_options": f"{_MOVFLAGS}+skip_trailer+skip_sidx{numbered}",
         **_OUR_CLOCK,
     }
 

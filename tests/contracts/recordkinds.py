@@ -13,6 +13,7 @@ from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence.fields import fields_of
 from mediaflow.services.ports import (
@@ -37,6 +38,7 @@ TABLES: dict[str, type[Any]] = {
     "turns": Turn,
     "leftovers": Leftover,
     "segments": MadeSegment,
+    "transfers": Transfer,
 }
 IN_ONE_PROCESS = {
     "mongomock": "mongomock lives in one process, and its find_one_and_update is a find and an update apart",

@@ -82,7 +82,7 @@ def test_the_grid_lists_segments_as_near_to_the_wished_length_as_groups_allow(
     assert plan.video[0].max_bitrate_bps == peak_bps(groups, plan.grid)
 
 
-@pytest.mark.parametrize(("each", "cap"), [(2_000, 96_000), (20_000, 959_567), (25_000, 1_000_000)])
+@pytest.mark.parametrize(("each", "cap"), [(2_000, 166_667), (4_000, 191_913), (20_000, 959_567), (25_000, 1_000_000)])
 def test_no_smaller_size_takes_more_than_it_can_add(each: int, cap: int) -> None:
     plan = plan_encode(media(every(48, each=each)), PROFILE)
 

@@ -46,8 +46,8 @@ def whole() -> bytes:
     return data
 
 
-def blocks() -> Iterator[bytes]:
-    """The request's body in blocks of at most 1 MiB."""
+def blocks(size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """The request's body in blocks of at most so many bytes."""
     if _is_chunked() and not request.environ.get("wsgi.input_terminated"):
         raise LengthRequired("Send a Content-Length: this server can't tell where a chunked body ends.")
     if (pace := request.environ.get(PACE)) and (least := runtime().settings.least_bytes_per_second):
@@ -56,7 +56,7 @@ def blocks() -> Iterator[bytes]:
     stream, announced, arrived = get_input_stream(request.environ), request.content_length, 0
     while True:
         try:
-            block = stream.read(BLOCK_BYTES)
+            block = stream.read(size)
         except TimeoutError as error:
             raise RequestTimeout(TOO_SLOW) from error
         except OSError as error:

@@ -19,10 +19,12 @@ class Terms:
     seconds: int
 
 
+_TUS: Final = "Tus-Resumable, Upload-Length, Upload-Offset, Upload-Defer-Length, Upload-Metadata, Upload-Concat"
 API: Final = Terms(
-    "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotency-Replayed, WWW-Authenticate",
+    "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotency-Replayed, WWW-Authenticate, "
+    f"{_TUS}, Upload-Expires, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Mediaflow-Asset-Id",
     "Authorization, Content-Type, Content-Digest, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
-    "X-Request-Id",
+    f"X-Request-Id, {_TUS}, Upload-Checksum, X-HTTP-Method-Override",
     600,
 )
 STREAM: Final = Terms(

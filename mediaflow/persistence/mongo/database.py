@@ -13,6 +13,7 @@ from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
 from mediaflow.persistence.mongo.client import ClientClass, MongoConnection
@@ -44,6 +45,7 @@ class MongoDatabase:
         self.plugin_records = MongoRepository(self._connection, tables.PLUGIN_RECORDS, PluginRecord)
         self.leftovers = MongoRepository(self._connection, tables.LEFTOVERS, Leftover)
         self.segments = MongoRepository(self._connection, tables.SEGMENTS, MadeSegment)
+        self.transfers = MongoRepository(self._connection, tables.TRANSFERS, Transfer)
 
     def now(self) -> float:
         """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""

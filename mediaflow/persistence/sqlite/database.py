@@ -14,6 +14,7 @@ from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
 from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
 from mediaflow.persistence.sqlite.connections import Connections
@@ -57,6 +58,7 @@ class SqliteDatabase:
         self.plugin_records = SqliteRepository(self._connections, tables.PLUGIN_RECORDS, PluginRecord)
         self.leftovers = SqliteRepository(self._connections, tables.LEFTOVERS, Leftover)
         self.segments = SqliteRepository(self._connections, tables.SEGMENTS, MadeSegment)
+        self.transfers = SqliteRepository(self._connections, tables.TRANSFERS, Transfer)
 
     def now(self) -> float:
         """SQLite's own time, to the millisecond (2440587.5 is the Julian day of the epoch)."""

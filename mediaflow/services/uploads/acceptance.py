@@ -60,6 +60,12 @@ class Acceptance:
 
     def check(self, owner: str, new: NewUpload) -> None:
         """InvalidInput, TooLarge or InsufficientStorage, with a problem for each field that is wrong."""
+        self.check_size(new)
+        self.judge(UploadDraft(owner, new.filename, new.size_bytes, new.content_type, new.sha256, new.profile))
+        self.check_room(new.size_bytes)
+
+    def check_size(self, new: NewUpload) -> None:
+        """What holds for any file, whatever is in it: its size, and that its profile is known."""
         if new.size_bytes <= 0:
             problem = Problem("upload.empty", f"must be at least 1 byte, not {new.size_bytes}", "/size_bytes")
             raise InvalidInput("The file is empty.", code="upload.empty", problems=(problem,))
@@ -75,14 +81,14 @@ class Acceptance:
                 "upload.unknown_profile", f"no profile is called {new.profile!r}; there are {choices}", "/profile"
             )
             raise InvalidInput("The profile is not known.", code="upload.unknown_profile", problems=(problem,))
-        problems = self.plugins.validate_upload(
-            UploadDraft(owner, new.filename, new.size_bytes, new.content_type, new.sha256, new.profile)
-        )
+
+    def judge(self, draft: UploadDraft) -> None:
+        """InvalidInput when a plugin refuses the file for what its client says of it."""
+        problems = self.plugins.validate_upload(draft)
         if problems:
             raise InvalidInput(_refusal(problems[0]), code=problems[0].code, problems=tuple(problems))
-        self._check_room(new.size_bytes)
 
-    def _check_room(self, size_bytes: int) -> None:
+    def check_room(self, size_bytes: int) -> None:
         if not isinstance(self.storage, MeasuresRoom):
             return
         free = self.storage.room().free_bytes

@@ -27,7 +27,7 @@ class ChunkBody:
         content_length: int | None,
         digest: bytes | None,
     ) -> None:
-        self.length = _chunk_length(upload, index)
+        self.length = chunk_length(upload, index)
         if content_length is not None and content_length != self.length:
             raise _wrong_length(index, self.length, content_length)
         self.count = 0
@@ -54,7 +54,8 @@ class ChunkBody:
         return self._hash.hexdigest()
 
 
-def _chunk_length(upload: Upload, index: int) -> int:
+def chunk_length(upload: Upload, index: int) -> int:
+    """The bytes of a chunk; InvalidInput when there is none of that number."""
     if not 0 <= index < upload.chunk_count:
         problem = Problem("upload.chunk_index", f"must be 0 to {upload.chunk_count - 1}, not {index}", "/index")
         raise InvalidInput("There is no such chunk in this upload.", code="upload.chunk_index", problems=(problem,))

@@ -78,11 +78,20 @@ class Ingest:
 
     def announce(self, owner: str, new: NewUpload) -> tuple[Upload, bool]:
         """Make room for a file. The second value is True when an existing asset answers the request (`dedup=reuse`)."""
-        (acceptance := Acceptance(self.storage, self.parts, self.plugins, self.settings)).check(owner, new)
+        self.acceptance.check(owner, new)
         if new.dedup == "reuse" and (known := self._known_upload(owner, new.sha256)):
             return known, True
+        return self.admit(owner, new, new_id(), new_id()), False
+
+    @property
+    def acceptance(self) -> Acceptance:
+        """What judges announced files."""
+        return Acceptance(self.storage, self.parts, self.plugins, self.settings)
+
+    def admit(self, owner: str, new: NewUpload, upload_id: str, asset_id: str) -> Upload:
+        """Make room for a file that is accepted, under these ids. LimitReached when the owner has too much."""
         quotas, underway = self._limits(owner, new.size_bytes)
-        upload_id, asset_id, now, chunk_size = new_id(), new_id(), self.database.now(), acceptance.chunk_bytes(new)
+        now, chunk_size = self.database.now(), self.acceptance.chunk_bytes(new)
         key = keys.upload_key(upload_id)
         handle = self.parts.begin_parts(key, size_bytes=new.size_bytes, part_bytes=chunk_size, content_type=UNKNOWN)
         upload = Upload(
@@ -108,7 +117,7 @@ class Ingest:
         self._admit(upload, _asset_of(upload, new, now), quotas, underway)
         self.metrics.count("mediaflow_uploads_total", state="initialized")
         self.outbox.tell(self.database.assets, asset_id)
-        return upload, False
+        return upload
 
     def _admit(self, upload: Upload, asset: Asset, quotas: Quotas, underway: Underway) -> None:
         """Keep both records. The upload first: it expires, and takes with it what else there is when we die here."""
@@ -172,6 +181,14 @@ class Ingest:
         return self._receipt(upload, chunk, duplicate=duplicate)
 
     def _receipt(self, upload: Upload, chunk: Chunk, *, duplicate: bool) -> ChunkReceipt:
+        self.begun(upload)
+        received = self.database.chunks.count({"upload_id": upload.id, "state": "received"})
+        if upload.auto_complete and received == upload.chunk_count and upload.state in UPLOAD_RECEIVING:
+            self.complete(upload.owner, upload.id)
+        return ChunkReceipt(chunk.index, chunk.length, received, upload.chunk_count, duplicate)
+
+    def begun(self, upload: Upload) -> None:
+        """Some of it is here now: it has the whole time to come."""
         if upload.state == "initialized":
             changes = {
                 "state": "receiving",
@@ -179,10 +196,6 @@ class Ingest:
                 "expires_at": upload.created_at + self.settings.upload_expiry_seconds,
             }
             self.database.uploads.change(upload.id, {"state": "initialized"}, changes)
-        received = self.database.chunks.count({"upload_id": upload.id, "state": "received"})
-        if upload.auto_complete and received == upload.chunk_count and upload.state in UPLOAD_RECEIVING:
-            self.complete(upload.owner, upload.id)
-        return ChunkReceipt(chunk.index, chunk.length, received, upload.chunk_count, duplicate)
 
     # --- status, complete, abort
 
