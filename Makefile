@@ -52,9 +52,17 @@ $(CHECKERS): tests/openapi/package.json tests/openapi/package-lock.json | setup
 	@cd tests/openapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
+# A client of tus as people have it, for the tests.
+CLIENTS := tests/tus/node_modules/.package-lock.json
+
+$(CLIENTS): tests/tus/package.json tests/tus/package-lock.json | setup
+	@echo 'Installing tus-js-client for the tests ...'
+	@cd tests/tus && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
 # Three processes even on two cores: a third of the time, tests wait for players, servers and clocks (measured). The
 # order is tests/conftest.py's, longest files first; xdist's own, by the number of tests, ends with the longest.
-test: setup $(CHECKERS) ## Run the tests
+test: setup $(CHECKERS) $(CLIENTS) ## Run the tests
 	@$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # A second browser and what drives it, 350 MB: for long tests alone, which are skipped where it can't be had.
@@ -68,7 +76,7 @@ $(DRIVER): tests/firefox/package.json tests/firefox/package-lock.json | setup
 firefox: $(DRIVER) ## Install Firefox and its driver for the long tests
 	@PYTHON='$(PYTHON)' .ci/setup-system firefox-esr
 
-test-all: setup $(CHECKERS) firefox ## Run all tests, the long ones too
+test-all: setup $(CHECKERS) $(CLIENTS) firefox ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 CHAOS_SECONDS ?= 3600
