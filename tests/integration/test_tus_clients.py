@@ -1,4 +1,4 @@
-"""The clients that people have, unchanged, against a real service: tus-js-client, tuspy; and its web process killed."""
+"""Clients that people have, unchanged, against a real service: tus-js-client, Uppy, tuspy; its web process is killed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pytest
 import requests
+from playwright.sync_api import Browser
 from tusclient.client import TusClient
 
+from tests.integration.browsing import fresh_page
 from tests.integration.service import Service, running_service
 from tests.integration.test_up import find
 
 CLIENT: Final = Path(__file__).parents[1] / "tus" / "upload.mjs"
+UPPY: Final = CLIENT.parent / "node_modules" / "uppy" / "dist" / "uppy.min.mjs"
 TUS: Final = {"Tus-Resumable": "1.0.0"}
 BYTES: Final = 5_300_001
 
@@ -33,9 +39,43 @@ needs_node = pytest.mark.skipif(
 )
 
 
+PAGE: Final = """<!doctype html><input type="file" id="file"><script type="module">
+import { Uppy, Tus } from './uppy.min.mjs';
+const { endpoint, token } = Object.fromEntries(new URLSearchParams(location.search));
+const uppy = new Uppy({ autoProceed: true });
+uppy.use(Tus, { endpoint, headers: { Authorization: `Bearer ${token}` }, chunkSize: 1_000_000,
+  retryDelays: [100, 1000, 1000, 3000] });
+uppy.on('complete', ({ successful, failed }) => { document.title = JSON.stringify({
+  urls: successful.map((file) => file.uploadURL), failed: failed.map((file) => String(file.error)) }); });
+document.getElementById('file').onchange = ({ target }) => { const [data] = target.files;
+  uppy.addFile({ name: data.name, type: data.type, data }); };
+window.uppy = uppy;
+</script>"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Somebody else's site."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("tus") / "data") as service:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The origin of a page that has Uppy."""
+    directory = tmp_path_factory.mktemp("site")
+    (directory / "index.html").write_text(PAGE)
+    if UPPY.exists():
+        shutil.copy(UPPY, directory)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("tus") / "data", MEDIAFLOW_API_ORIGINS=site) as service:
         yield service
 
 
@@ -101,6 +141,27 @@ def test_tus_js_client_goes_on_where_it_stopped(service: Service, file: Path) ->
 
     assert (told.get("error"), told["url"]) == (None, stopped["url"])
     arrived(service, told["url"], file)
+
+
+@needs_node
+def test_uppy_sends_a_file_from_anothers_page_through_a_kill(
+    service: Service, site: str, browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "large.mp4"
+    file.write_bytes(random.Random(9).randbytes(40_000_000))
+    with fresh_page(browser) as page:
+        said = {"endpoint": f"{service.url}/api/v1/tus", "token": service.token}
+        page.goto(f"{site}/?{urlencode(said)}")
+        page.wait_for_function("window.uppy")
+        page.set_input_files("#file", str(file))
+        page.wait_for_function("uppy.getState().totalProgress > 20", timeout=60_000)
+        for web in find(service, "mediaflow", "serve"):
+            os.kill(web, signal.SIGKILL)
+        page.wait_for_function("document.title !== ''", timeout=60_000)
+        told = json.loads(page.title())
+
+    assert told["failed"] == []
+    arrived(service, told["urls"][0], file)
 
 
 def test_tuspy_sends_a_file_and_goes_on(service: Service, file: Path) -> None:
