@@ -1,4 +1,4 @@
-"""Clients that people have, unchanged, against a real service: tus-js-client, Uppy, tuspy; its web process is killed."""
+"""Clients that people have, against a real service whose web process is killed: tus-js-client, Uppy, tuspy."""
 
 from __future__ import annotations
 
