@@ -26,12 +26,11 @@ from mediaflow.domain.states import (
 )
 
 SCHEMA_VERSION = 4
-"""1: `Asset.published` was an object without types. It is read as `older.py` says, and written anew with a change.
+"""Each version has a line in `older.CHANGES`, which people are told when it comes.
 
-Each version has a line in `older.CHANGES`, which people are told when it comes.
+1: `Asset.published` was an object without types. It is read as `older.py` says, and written anew with a change.
 
 1, 2: owners and users were the bare `sub` of whatever issuer; nobody can tell whose (`older.py`).
-
 1 to 3: events were told after the write, and lost with the process that died in between.
 """
 
@@ -63,6 +62,7 @@ class Upload:
     lease_token: str | None = None
     lease_until: float = 0.0
     worker: str | None = None
+    counted_chunks: int = -1  # of those that are received; see `services/uploads/counting.py`
     outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
     tell_at: float | None = None
     rev: int = 1

@@ -18,6 +18,7 @@ from mediaflow.domain.errors import Busy, Conflict, InvalidInput, MediaflowError
 from mediaflow.domain.keys import original_key
 from mediaflow.domain.records import Asset, Upload
 from mediaflow.services.uploads.acceptance import NewUpload
+from mediaflow.services.uploads.counting import IDLE_SECONDS, LOST_CHUNKS
 from mediaflow.services.uploads.ingest import ChunkReceipt
 from mediaflow.services.uploads.quotas import Quotas
 from tests.services.world import World, make_world
@@ -381,3 +382,42 @@ def test_any_order_of_events_keeps_the_invariants(world: World) -> None:
             max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )
+
+
+def test_a_receipt_of_many_chunks_counts_none_of_them_before_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = random.Random(1).randbytes(200 * CHUNK)
+    upload, chunks = announced(world, data), world.runtime.database.chunks
+    counted: list[int] = []
+    count = type(chunks).count
+
+    def counting(self: object, where: object) -> int:
+        if self is chunks:
+            counted.append(len(told))
+        return count(self, where)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(chunks), "count", counting)
+    told: list[ChunkReceipt] = []
+    for index in range(200):
+        told.append(send(world, upload, data, index))
+
+    assert [receipt.received_chunks for receipt in told] == list(range(1, 201))
+    assert min(counted) >= 200 - LOST_CHUNKS - 1
+    assembled(world)
+    assert world.runtime.ingest.status("ann", upload.id).upload.state == "queued"
+
+
+def test_the_last_chunk_is_noticed_though_many_before_it_were_not_counted(world: World) -> None:
+    data = random.Random(2).randbytes(60 * CHUNK)
+    upload, uploads = announced(world, data), world.runtime.database.uploads
+    for index in range(60):
+        send(world, upload, data, index)
+        if index < 30:  # its process died
+            uploads.change(upload.id, {}, {"counted_chunks": 0})
+    assert world.runtime.ingest.status("ann", upload.id).upload.state == "receiving"
+
+    uploads.change(upload.id, {}, {"updated_at": world.runtime.database.now() - 1.5 * IDLE_SECONDS})
+    world.runtime.reconciler.sweep()
+
+    assert world.runtime.ingest.status("ann", upload.id).upload.state in ("assembling", "stored", "queued")

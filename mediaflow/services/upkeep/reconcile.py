@@ -16,6 +16,7 @@ from mediaflow.services.pipeline.tenure import told
 from mediaflow.services.ports import Below, Between, Database, Wakeups
 from mediaflow.services.upkeep.orphans import give_back
 from mediaflow.services.uploads.assembly import Assembly
+from mediaflow.services.uploads.counting import idle_and_whole
 from mediaflow.services.uploads.ingest import Ingest
 
 _log = structlog.get_logger(__name__)
@@ -79,6 +80,8 @@ class Reconciler:
             self.assembly.finish(upload.id)
 
     def _expired(self) -> None:
+        for upload in idle_and_whole(self.database):
+            self.ingest.complete(upload.owner, upload.id)
         now = self.database.now()
         for state in UPLOAD_RECEIVING:
             for upload in self.database.uploads.find({"state": state, "expires_at": Below(now)}, limit=BATCH):

@@ -29,6 +29,7 @@ from mediaflow.services.ports import Database, Metrics, OneOf, Outbox, Plugins, 
 from mediaflow.services.text.search import words_of
 from mediaflow.services.uploads.acceptance import Acceptance, NewUpload
 from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
+from mediaflow.services.uploads.counting import received_chunks
 from mediaflow.services.uploads.quotas import Quotas
 from mediaflow.services.uploads.underway import Underway
 from mediaflow.settings import Settings
@@ -107,6 +108,7 @@ class Ingest:
             profile=new.profile,
             dedup=new.dedup,
             auto_complete=new.auto_complete,
+            counted_chunks=0,
             state="initialized",
             storage_key=key,
             parts_handle=handle,
@@ -182,7 +184,7 @@ class Ingest:
 
     def _receipt(self, upload: Upload, chunk: Chunk, *, duplicate: bool) -> ChunkReceipt:
         self.begun(upload)
-        received = self.database.chunks.count({"upload_id": upload.id, "state": "received"})
+        received = received_chunks(self.database, upload, counts=not duplicate)
         if upload.auto_complete and received == upload.chunk_count and upload.state in UPLOAD_RECEIVING:
             self.complete(upload.owner, upload.id)
         return ChunkReceipt(chunk.index, chunk.length, received, upload.chunk_count, duplicate)
