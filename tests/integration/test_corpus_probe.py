@@ -13,6 +13,7 @@ import pytest
 
 from mediaflow.domain.errors import MediaRejected
 from mediaflow.domain.media import MediaInfo
+from mediaflow.media.animated import readable
 from mediaflow.media.probe import probe
 from mediaflow.plugin import MediaContext
 from mediaflow.sandbox.runner import SandboxedRunner
@@ -40,7 +41,7 @@ POLICY = MappingProxyType(
         "webmproject__fixed_lacing_bad_lace_size.mkv": "media.undecodable",
         "rails__image.gif": "media.unsupported",
         "recurser__Landscape_6.jpg": "media.unsupported",
-        "sindresorhus__fixture.apng": "media.unsupported",
+        "sindresorhus__fixture.apng": None,
         "libvips__1.webp": "media.unsupported",
         "androidx__200kB-garbage-prefix.mp3": "media.unsupported",
         "hostile/html_then_mp4.mp4": "media.unsupported",
@@ -74,7 +75,9 @@ def _nobody_calls() -> Iterator[None]:
 
 def looked_at(sample: Sample) -> MediaInfo:
     """Probe and validate as a worker does. Raises MediaRejected for either."""
-    media = probe(sample.path, SandboxedRunner("bwrap"), max_streams=32, max_pixels=75_000_000)
+    runner = SandboxedRunner("bwrap")
+    with readable(sample.path, runner) as source:
+        media = probe(source, runner, max_streams=32, max_pixels=75_000_000)
     for problem in mediaflow_validate_media(media, CONTEXT):
         raise MediaRejected(problem.detail, code=problem.code)
     return media
