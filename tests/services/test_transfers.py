@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mediaflow.domain.errors import Conflict, MediaflowError, NotFound
 from mediaflow.domain.transfers import Kind, Transfer
-from mediaflow.services.uploads import pieces, transfers
+from mediaflow.services.uploads import holding, pieces, transfers
 from mediaflow.services.uploads.appending import Wrong
 from mediaflow.services.uploads.holding import Let
 from tests.services.world import World, make_world
@@ -52,8 +52,10 @@ def blocks(data: bytes, *, breaks: bool = False, size: int = 700) -> Iterator[by
 
 @pytest.fixture(autouse=True, scope="module")
 def small_ones() -> Iterator[None]:
-    """Chunks and pieces of a size that examples reach."""
+    """Chunks and pieces of a size that examples reach, and nobody patient: each taking over waits as long as that."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(holding, "PATIENCE_SECONDS", 0.01)
+        patch.setattr(holding, "POLL_SECONDS", 0.002)
         patch.setattr(transfers, "CHUNK_BYTES", CHUNK)
         patch.setattr("mediaflow.services.uploads.appending.PIECE_BYTES", 3000)
         patch.setattr(pieces, "SMALL_BYTES", 500)
