@@ -73,29 +73,20 @@ def sheet_command(file: Path, target: Path, size: tuple[int, int], columns: int,
 
 
 def preview_command(
-    file: Path,
-    target: Path,
-    size: tuple[int, int],
-    runs: Sequence[tuple[float, float]],
-    rate: Fraction,
-    every: int,
+    moments: Sequence[tuple[Path, float]], target: Path, size: tuple[int, int], rate: Fraction, every: int
 ) -> list[str]:
-    """Runs of a rendition (begin and length in seconds), one after the other, as a small silent MP4, with one in
-    `every` of the frames that the grid has at that `rate`.
+    """The beginnings of files of one rendition, so many seconds of each, one after the other as a small silent MP4 with
+    one in `every` of the frames that the grid has at that `rate`.
     """
-    node = ffmpeg.input(f"file:{file}", **safe("mov"), **from_origin(0), **ONE_THREAD)["0"]
     half = 1 / (2 * rate)  # a time may come out a hair too small
-    shown = "+".join(f"between(t,{begin - half:.4f},{begin + length - half:.4f})" for begin, length in runs)
-    # by their times, not their number: a rendition that was copied has those of its source
-    ahead = [begin - sum(before for _, before in runs[:number]) for number, (begin, _) in enumerate(runs)]
-    shift = f"{ahead[0]:.4f}"
-    for (begin, _), by in zip(runs[1:], ahead[1:], strict=True):
-        shift = f"if(gte(T,{begin - half:.4f}),{by:.4f},{shift})"
-    node = node.filter("select", shown).filter("setpts", f"(T-{shift})/TB")
-    # fps shows the last frame until the file ends, wherever that was
-    length = sum(seconds for _, seconds in runs)
-    node = node.filter("fps", fps=rate / every, start_time=0).filter("trim", end=f"{length - half:.4f}")
-    node = node.filter("scale", *size, flags=SCALER).filter("setsar", 1)
+    nodes = []
+    for file, seconds in moments:
+        # what is behind it is never decoded: a segment may last 12 s, and be as large as the source
+        until = {"t": f"{seconds + half:.4f}"}
+        node = ffmpeg.input(f"file:{file}", **safe("mov"), **from_origin(0), **ONE_THREAD, **until)["0"]
+        node = node.filter("fps", fps=rate / every, start_time=0).filter("trim", end=f"{seconds - half:.4f}")
+        nodes.append(node.filter("scale", *size, flags=SCALER).filter("setsar", 1))
+    node = ffmpeg.concat(*nodes, v=1, a=0)
     options: dict[str, Any] = {
         "c:v": "libx264",
         "preset": "veryfast",

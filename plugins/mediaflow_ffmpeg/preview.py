@@ -26,7 +26,7 @@ from mediaflow_ffmpeg.commands import HERE, decode_command
 from mediaflow_ffmpeg.encoding import last_line
 from mediaflow_ffmpeg.images import preview_command
 from mediaflow_ffmpeg.params import Number, problems
-from mediaflow_ffmpeg.renditions import joined, smallest_rendition, track_of
+from mediaflow_ffmpeg.renditions import joined, soonest_rendition, track_of
 from mediaflow_ffmpeg.thumbnail import picture_size
 
 FILE_NAME: Final = "preview.mp4"
@@ -60,8 +60,8 @@ class Preview:
     """A silent MP4 of `seconds` (3), whose longer side has `max_side` pixels (320): the beginnings of segments in the
     middle of four equal parts of the video, one after the other. Optional, as every picture.
 
-    It is taken from the smallest rendition of `video.h264`; where the profile has none, or the video lasts less than 2
-    s, there is no preview.
+    It is taken from the rendition of `video.h264` that is there first; where the profile has none, or the video lasts
+    less than 2 s, there is no preview.
     """
 
     name = "image.preview"
@@ -70,7 +70,7 @@ class Preview:
         return problems(params, PARAMS)
 
     def plan(self, media: MediaInfo, spec: StepSpec, profile: Profile) -> Sequence[PlannedTask]:
-        track, needs = smallest_rendition(media, profile)
+        track, needs = soonest_rendition(media, profile)
         grid = plan_encode(media, profile).grid
         if media.video is None or track is None or grid is None or media.duration_seconds < LEAST_SECONDS:
             return []
@@ -87,10 +87,10 @@ class Preview:
             raise TaskFailed(f"{look.track} is not there from its beginning on.", code="job.incomplete")
         lengths = [seconds for _, seconds in track.segments]
         chosen = moments(lengths)
-        some = joined(workspace.directory / "some.mp4", (track.init, *(track.segments[n][0] for n in chosen)))
-        shown = runs(lengths, chosen, look.seconds)
-        argv = preview_command(some, HERE / FILE_NAME, (look.width, look.height), shown, look.frame_rate, look.every)
-        done = workspace.processes.run(argv, reads=[some], writes=workspace.directory, limits=_LIMITS)
+        files = [joined(workspace.directory / f"{n}.mp4", (track.init, track.segments[n][0])) for n in chosen]
+        shown = [*zip(files, seconds_of([lengths[n] for n in chosen], look.seconds), strict=True)]
+        argv = preview_command(shown, HERE / FILE_NAME, (look.width, look.height), look.frame_rate, look.every)
+        done = workspace.processes.run(argv, reads=files, writes=workspace.directory, limits=_LIMITS)
         file = workspace.directory / FILE_NAME
         if done.returncode != 0 or not file.is_file() or b"ftyp" not in file.read_bytes()[:12]:
             raise TaskFailed(f"No preview came out: {last_line(done.stderr)}", code="job.bad_output")
@@ -110,8 +110,6 @@ def moments(lengths: Sequence[float]) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def runs(lengths: Sequence[float], chosen: Sequence[int], seconds: float) -> list[tuple[float, float]]:
-    """Begin and length of what is shown of each chosen segment, counted from the first of them."""
-    begins = [0.0, *accumulate(lengths)]
-    each = seconds / len(chosen)
-    return [(round(begins[n] - begins[chosen[0]], 6), round(min(each, lengths[n]), 6)) for n in chosen]
+def seconds_of(lengths: Sequence[float], seconds: float) -> list[float]:
+    """How much of each moment is shown, which lasts so long: as much of all of them as there is."""
+    return [round(min(seconds / len(lengths), length), 6) for length in lengths]

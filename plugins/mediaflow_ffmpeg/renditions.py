@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mediaflow.plugin import MediaInfo, Profile, Workspace, plan_encode
+from mediaflow.plugin import MediaInfo, PlannedTask, Profile, Workspace, plan_encode
 from mediaflow_ffmpeg.video import H264Video
 
 
@@ -51,14 +51,28 @@ def track_of(workspace: Workspace, track: str) -> WholeTrack | None:
 
 def smallest_rendition(media: MediaInfo, profile: Profile) -> tuple[str | None, tuple[str, ...]]:
     """The smallest rendition of `video.h264` and the tasks that make it; None where the profile has none."""
+    return next(iter(_renditions(media, profile)), (None, ()))
+
+
+def soonest_rendition(media: MediaInfo, profile: Profile) -> tuple[str | None, tuple[str, ...]]:
+    """The same of the one that is there first: one that is copied, while the others are encoded; else the smallest."""
+    ranks = {task.name: task.rank for task in _tasks(media, profile)}
+    found = _renditions(media, profile)
+    return min(found, key=lambda track: max(ranks[need] for need in track[1]), default=(None, ()))
+
+
+def _renditions(media: MediaInfo, profile: Profile) -> list[tuple[str, tuple[str, ...]]]:
+    """Those that are made whoever asks, with the tasks that make them, smallest first."""
+    tasks = _tasks(media, profile)
+    made = ((r.name, tuple(t.name for t in tasks if r.name in t.makes)) for r in plan_encode(media, profile).video)
+    return [(track, needs) for track, needs in reversed([*made]) if needs]
+
+
+def _tasks(media: MediaInfo, profile: Profile) -> list[PlannedTask]:
+    """Those of `video.h264` that make more than an opening."""
     spec = next((spec for spec in profile.steps if spec.step == H264Video.name), None)
-    plan = plan_encode(media, profile)
-    if spec is None or not plan.video:
-        return None, ()
-    track = plan.video[-1].name
-    tasks = [task for task in H264Video().plan(media, spec, profile) if track in task.makes]
-    needs = tuple(task.name for task in tasks if task.rank > 0 and task.when == "eager")
-    return (track, needs) if needs else (None, ())
+    planned = H264Video().plan(media, spec, profile) if spec is not None else ()
+    return [task for task in planned if task.rank > 0 and task.when == "eager"]
 
 
 def joined_segments(workspace: Workspace, track: str, every_seconds: float, count: int) -> Joined | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from mediaflow_ffmpeg.commands import HERE
 from mediaflow_ffmpeg.encoding import failure
 from mediaflow_ffmpeg.images import rendition_tiles_command, sheet_command, tiles_command
 from mediaflow_ffmpeg.params import Number, problems
-from mediaflow_ffmpeg.renditions import Joined, joined_segments, smallest_rendition
+from mediaflow_ffmpeg.renditions import Joined, joined_segments, smallest_rendition, soonest_rendition
 from mediaflow_ffmpeg.thumbnail import is_jpeg, picture_size
 
 VTT_NAME: Final = "storyboard.vtt"
@@ -41,6 +42,7 @@ DEFAULT_INTERVAL_SECONDS: Final = 2
 DEFAULT_MAX_SIDE: Final = 160
 _LEAST_SECONDS: Final = 0.5
 """What is left of the end, and shorter than this, has no tile of its own."""
+_CHEAP_BYTES: Final = 64 * 1024 * 1024
 _KEY_FRAME_SECONDS: Final = 0.002
 """Of one core: a key frame of the smallest rendition, cut to a tile."""
 _DECODE_SECONDS_PER_PIXEL: Final = 3e-9
@@ -73,8 +75,9 @@ class Storyboard:
     """JPEG sheets of tiles whose longer side has `max_side` pixels (160), one for every `interval_seconds` (2; longer
     ones where there would be over 200), and a WebVTT file that says which is shown when. Optional, as every picture.
 
-    Each tile shows what the video shows in its interval. Where the profile has `video.h264`, its smallest rendition is
-    looked at and not the source: it has the right colours, pixels and times, and key frames at short distances.
+    Each tile shows what the video shows in its interval. Where the profile has `video.h264`, a rendition of it is
+    looked at and not the source (its smallest, or one that is copied and there sooner): it has the right colours,
+    pixels and times, and key frames at short distances.
     """
 
     name = "image.storyboard"
@@ -86,7 +89,8 @@ class Storyboard:
         video = media.video
         if video is None:
             return []
-        track, needs = smallest_rendition(media, profile)
+        soon = _is_cheap_to_look_at(video, interval_seconds(media, video, spec.params))
+        track, needs = (soonest_rendition if soon else smallest_rendition)(media, profile)
         board = planned_board(media, video, spec.params, track)
         if track is None:
             weight = 0.5 + video.frame_count * video.width * video.height * _DECODE_SECONDS_PER_PIXEL
@@ -112,12 +116,32 @@ class Storyboard:
 
 def planned_board(media: MediaInfo, video: VideoStream, params: Mapping[str, Any], track: str | None) -> Board:
     """The board of a video: as many tiles as it has intervals, which are longer where there would be too many."""
-    seconds = video.start_seconds - origin_seconds(media) + video.duration_seconds
-    every = max(int(params.get("interval_seconds", DEFAULT_INTERVAL_SECONDS)), math.ceil(seconds / MOST_TILES))
+    seconds, every = _seconds(media, video), interval_seconds(media, video, params)
     count = max(1, math.ceil((seconds - _LEAST_SECONDS) / every))
     end = max(seconds, media.duration_seconds - origin_seconds(media), 0.1)
     size = picture_size(video.display_size, params.get("max_side", DEFAULT_MAX_SIDE))
     return Board(every, count, round(end, 3), *size, track)
+
+
+def interval_seconds(media: MediaInfo, video: VideoStream, params: Mapping[str, Any]) -> int:
+    """How far apart the tiles are."""
+    wished = int(params.get("interval_seconds", DEFAULT_INTERVAL_SECONDS))
+    return max(wished, math.ceil(_seconds(media, video) / MOST_TILES))
+
+
+def _seconds(media: MediaInfo, video: VideoStream) -> float:
+    return video.start_seconds - origin_seconds(media) + video.duration_seconds
+
+
+def _is_cheap_to_look_at(video: VideoStream, every_seconds: int) -> bool:
+    """Whether the source's own pictures, copied, are no detour to the tiles: each has a key frame, and few bytes are
+    read. It saves a short film the wait for the sizes that are encoded; of a long one that is a small part.
+    """
+    groups = video.groups
+    if groups is None or sum(groups.sizes) > _CHEAP_BYTES:
+        return False
+    longest = max(end - begin for begin, end in pairwise((*groups.begins, groups.frame_count)))
+    return longest <= every_seconds * groups.frame_rate
 
 
 def _tiles(

@@ -194,7 +194,7 @@ CASES: dict[str, Callable[[], list[str]]] = {
     "tiles-sheet": lambda: sheet_command(OUT / "sheet.raw", Path("storyboard-0.jpg"), (160, 90), 10, 7),
     "waveform": lambda: waveform_command(MEDIA, AUDIO.index, SOURCE, Path("waveform.png"), (1280, 720), 8000),
     "preview": lambda: preview_command(
-        OUT / "some.mp4", Path("preview.mp4"), (320, 180), [(0.0, 0.75), (12.0, 0.75)], Fraction(30000, 1001), 2
+        [(OUT / "0.mp4", 0.75), (OUT / "3.mp4", 0.75)], Path("preview.mp4"), (320, 180), Fraction(30000, 1001), 2
     ),
     "subtitles": lambda: subtitles_command(MEDIA, SOURCE, {2: Path("2.ass"), 4: Path("4.ass")}, 0.5, 1_000_000),
     "decode-own-file": lambda: decode_command(OUT / "check.mp4"),

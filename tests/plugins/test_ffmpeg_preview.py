@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mediaflow.sandbox.runner import SandboxedRunner
 from mediaflow.testing import clips
 from mediaflow.testing.measure import brightness
 from mediaflow.testing.steps import probed, profile_of, run_task
-from mediaflow_ffmpeg.preview import Preview, moments, runs
+from mediaflow_ffmpeg.preview import Preview, moments, seconds_of
 from mediaflow_ffmpeg.video import H264Video
 
 RUNNER = SandboxedRunner("bwrap")
@@ -23,18 +24,18 @@ SPEC = StepSpec("image.preview")
 @pytest.mark.parametrize(
     ("lengths", "chosen", "shown"),
     [
-        ([4.0] * 100, [12, 37, 62, 87], [(0, 0.75), (100, 0.75), (200, 0.75), (300, 0.75)]),
-        ([4.0] * 4, [0, 1, 2, 3], [(0, 0.75), (4, 0.75), (8, 0.75), (12, 0.75)]),
-        ([4.0, 4.0], [0, 1], [(0, 1.5), (4, 1.5)]),
-        ([4.0, 0.5], [0], [(0, 3.0)]),
-        ([2.5], [0], [(0, 2.5)]),
+        ([4.0] * 100, [12, 37, 62, 87], [0.75, 0.75, 0.75, 0.75]),
+        ([4.0] * 4, [0, 1, 2, 3], [0.75, 0.75, 0.75, 0.75]),
+        ([4.0, 4.0], [0, 1], [1.5, 1.5]),
+        ([4.0, 0.5], [0], [3.0]),
+        ([2.5], [0], [2.5]),
     ],
 )
 def test_the_moments_are_in_the_middle_of_equal_parts(
-    lengths: list[float], chosen: list[int], shown: list[tuple[float, float]]
+    lengths: list[float], chosen: list[int], shown: list[float]
 ) -> None:
     assert moments(lengths) == chosen
-    assert runs(lengths, chosen, 3.0) == shown
+    assert seconds_of([lengths[number] for number in chosen], 3.0) == shown
 
 
 def test_a_wrong_parameter_is_named() -> None:
@@ -42,14 +43,15 @@ def test_a_wrong_parameter_is_named() -> None:
     assert list(Preview().check({"seconds": 60})) == ["seconds: 60 is not a number from 1 to 10"]
 
 
-def made(source: Path, root: Path, **params: Any) -> tuple[Path, Artifact]:
-    """The preview of a source whose smallest rendition was made before."""
+def made(source: Path, root: Path, *, copies: bool = False, **params: Any) -> tuple[Path, Artifact]:
+    """The preview of a source of which a rendition was made before, or copied."""
     media = probed(source, RUNNER)
     spec = StepSpec("image.preview", params)
-    profile = profile_of(QUICK, spec)
+    profile = replace(profile_of(QUICK, spec), copies=copies)
     tasks = {task.name: task for task in H264Video().plan(media, QUICK, profile)}
     (task,) = Preview().plan(media, spec, profile)
     inputs = {}
+    assert (task.needs == ("video-copy",)) == copies
     for need in task.needs:
         directory = root / need
         inputs[need] = TaskFiles(directory, tuple(run_task(H264Video(), tasks[need], media, source, directory, RUNNER)))
@@ -64,12 +66,13 @@ def rising(path: Path, seconds: int) -> Path:
         f"color=black:size=64x36:rate=30:duration={seconds},format=yuv420p,geq=lum='30+{step}*floor(T)':cb=128:cr=128"
         ",scale=320:180"
     )
-    clips.run_ffmpeg(["-f", "lavfi", "-i", picture, "-c:v", "libx264", "-preset", "ultrafast", str(path)])
+    clips.run_ffmpeg(["-f", "lavfi", "-i", picture, "-c:v", "libx264", "-preset", "ultrafast", "-g", "60", str(path)])
     return path
 
 
-def test_it_shows_four_moments_of_the_whole(tmp_path: Path) -> None:
-    file, artifact = made(rising(tmp_path / "a.mp4", 10), tmp_path)
+@pytest.mark.parametrize("copies", [False, True], ids=["encoded", "copied"])
+def test_it_shows_four_moments_of_the_whole(copies: bool, tmp_path: Path) -> None:
+    file, artifact = made(rising(tmp_path / "a.mp4", 10), tmp_path, copies=copies)
 
     levels = brightness(file)
     assert len(levels) == pytest.approx(45, abs=1)

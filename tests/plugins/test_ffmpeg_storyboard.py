@@ -29,10 +29,19 @@ def board_of(media: Any = MEDIA, **params: Any) -> Board:
     return from_json(Board, task.params)
 
 
-def made(source: Path, root: Path, *, encoded: bool, described_by: Path | None = None, **params: Any) -> list[Tile]:
-    """The tiles of a source, from its smallest rendition where it is `encoded`."""
+def made(
+    source: Path,
+    root: Path,
+    *,
+    encoded: bool,
+    copies: bool = False,
+    described_by: Path | None = None,
+    **params: Any,
+) -> list[Tile]:
+    """The tiles of a source, from a rendition of it where it is `encoded`, of which the largest may be copied."""
     spec = StepSpec(NAME, params)
-    profile, media = profile_of(spec, *[QUICK] * encoded), probed(described_by or source, PROCESSES)
+    profile = replace(profile_of(spec, *[QUICK] * encoded), copies=copies)
+    media = probed(described_by or source, PROCESSES)
     inputs = {}
     (task,) = Storyboard().plan(media, spec, profile)
     for needed in H264Video().plan(media, QUICK, profile):
@@ -78,6 +87,20 @@ def test_each_tile_shows_its_own_seconds(case: str, encoded: bool, tmp_path: Pat
         assert all(before.end == after.begin for before, after in pairwise(tiles))
         for tile in tiles:
             assert tile.begin - 0.3 <= tile.shows <= tile.begin + every - 0.7, (tile, tiles)
+
+
+@pytest.mark.parametrize(("every", "needed"), [(1, "video-0"), (2, "video-copy")])
+def test_a_copied_rendition_is_looked_at_where_each_tile_has_a_key_frame(
+    every: int, needed: str, tmp_path: Path
+) -> None:
+    keys = ["-g", "50", "-sc_threshold", "0"]
+    source = telling_seconds(tmp_path / "a.mp4", 12, size="320x180", options=keys)
+
+    tiles = made(source, tmp_path / "out", encoded=True, copies=True, interval_seconds=every)
+
+    assert (tmp_path / "out" / needed).is_dir()
+    assert [tile.begin for tile in tiles] == [every * number for number in range(len(tiles))]
+    assert all(tile.begin - 0.3 <= tile.shows <= tile.begin + every - 0.7 for tile in tiles), tiles
 
 
 @pytest.mark.parametrize("encoded", [False, True], ids=["source", "rendition"])
