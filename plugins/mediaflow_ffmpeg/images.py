@@ -17,11 +17,10 @@ from mediaflow_ffmpeg.graph import SCALER, Node, picture
 
 PIXELS: Final = "yuvj420p"
 """JPEG is full range with the BT.601 matrix (JFIF), whatever the video's was."""
-KEY_FRAMES: Final = {
-    # the reader leaves out what the decoder would throw away; the decoder, what the reader can't tell
-    "discard": "nokey",
-    "skip_frame": "nokey",
-}
+KEY_FRAMES: Final = {"skip_frame": "nokey"}
+UNREAD: Final = {"discard": "nokey"}
+"""The reader leaves out what the decoder would throw away. Where frames refer to later ones, ffmpeg 5.1 then tells some
+by up to three frames too late: an interval may be found without its key frame, and all be decoded."""
 _WAVE = "0x8ab4ff"
 _HALF: Final = "0.5"
 _LAST_SECONDS: Final = 3
@@ -46,7 +45,7 @@ def tiles_command(
     """
     # reinit_filter 0: when the picture's size changes midway, the scaler follows; a new graph would count anew
     options: dict[str, Any] = {**from_origin(origin_seconds), **ONE_THREAD, "reinit_filter": 0}
-    node = source_input(source, media, **options, **(KEY_FRAMES if key_frames else {}))[str(video.index)]
+    node = source_input(source, media, **options, **(KEY_FRAMES | UNREAD if key_frames else {}))[str(video.index)]
     node = _first_of_each(node, every_seconds, count) if key_frames else _shown_in_each(node, every_seconds)
     return _raw(picture(node, video, *size), every_seconds, count)
 
@@ -119,8 +118,8 @@ def _shown_in_each(node: Node, every: int) -> Node:
 
 def _raw(node: Node, every: int, count: int) -> list[str]:
     node = node.filter("scale", out_range="pc", out_color_matrix="bt601").filter("format", PIXELS)
-    # a frame's time is the number of its interval, and the name of its file
-    node = node.filter("settb", "1").filter("setpts", f"floor(T/{every})")
+    # a frame's time is the number of its interval, and the name of its file; another time base would round it
+    node = node.filter("setpts", f"floor(T/{every})/TB").filter("settb", "1")
     options = {"c:v": "rawvideo", "frames:v": count, "enc_time_base": 1, "fps_mode": "passthrough", "frame_pts": 1}
     return compiled(ffmpeg.output(node, "%d.raw", format="image2", **options), *QUIET)
 

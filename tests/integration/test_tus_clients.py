@@ -102,7 +102,7 @@ def arrived(service: Service, url: str, file: Path) -> dict[str, Any]:
     told = requests.head(url, headers=service.headers | TUS, timeout=30)
     assert told.status_code == 200, told.headers
     assert told.headers["Upload-Offset"] == told.headers["Upload-Length"] == str(file.stat().st_size)
-    wanted, deadline = hashlib.sha256(file.read_bytes()).hexdigest(), time.monotonic() + 30
+    wanted, deadline = hashlib.sha256(file.read_bytes()).hexdigest(), time.monotonic() + 90
     while (asset := service.asset(told.headers["Mediaflow-Asset-Id"]))["sha256"] != wanted:
         assert time.monotonic() < deadline, asset
         time.sleep(0.1)

@@ -57,6 +57,7 @@ SPARSE = ["-g", "1000", "-sc_threshold", "0"]
 CASES: dict[str, tuple[str, float, list[str]]] = {
     "key frames each second": ("a.mp4", 8, ["-g", "25"]),
     "a single key frame": ("a.mp4", 9.3, SPARSE),
+    "key frames at the ends of intervals": ("a.mp4", 8, ["-g", "48", "-sc_threshold", "0", "-bf", "3"]),
     "key frames far apart": ("a.mkv", 12, ["-g", "130", "-sc_threshold", "0"]),
     "B-frames": ("a.mp4", 8, ["-g", "250", "-bf", "3", "-b_strategy", "0"]),
     "MPEG-TS": ("a.ts", 8, ["-g", "40"]),
@@ -65,7 +66,12 @@ CASES: dict[str, tuple[str, float, list[str]]] = {
 }
 
 
-SOON = [("key frames each second", False), ("a single key frame", True), ("MPEG-TS", False)]
+SOON = [
+    ("key frames each second", False),
+    ("key frames at the ends of intervals", False),
+    ("a single key frame", True),
+    ("MPEG-TS", False),
+]
 EACH = [
     pytest.param(case, encoded, marks=() if (case, encoded) in SOON else pytest.mark.slow)
     for case in CASES

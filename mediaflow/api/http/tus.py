@@ -12,11 +12,10 @@ from email.utils import formatdate
 from typing import Any, Final
 
 from flask import Response, request
-from marshmallow import ValidationError
 from werkzeug.exceptions import BadRequest
 
 from mediaflow.api.http.context import BASE
-from mediaflow.api.schemas.uploads import NewUploadBody, new_upload
+from mediaflow.api.http.saying import said_of
 from mediaflow.domain.errors import TooLarge
 from mediaflow.domain.transfers import Transfer
 
@@ -30,19 +29,6 @@ MOST_SOURCES: Final = 1000
 _COUNT: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 _KEY: Final = re.compile(r"[!-+\--~]+", re.ASCII)
 _ID: Final = re.compile(r"(?:https?://[^/\s]+)?\S*/tus/([0-9a-f]{32})/?")
-_NAMES: Final = {
-    # how clients call it: tus-js-client and Uppy send the first two of each
-    "filename": ("filename", "name"),
-    "content_type": ("filetype", "type", "content_type"),
-    "title": ("title",),
-    "description": ("description",),
-    "visibility": ("visibility",),
-    "profile": ("profile",),
-    "sha256": ("sha256",),
-    "dedup": ("dedup",),
-}
-_ABOUT: Final = ("title", "description", "visibility")
-_NAMELESS: Final = "upload"
 
 
 def count_header(name: str, *, required: bool = False) -> int | None:
@@ -94,32 +80,7 @@ def metadata_header() -> tuple[dict[str, Any], str]:
         if _KEY.fullmatch(key) is None or key in pairs:
             raise BadRequest(f"`Upload-Metadata` must have distinct keys of ASCII, not {key[:50]!r} (again).")
         pairs[key] = _decoded("Upload-Metadata", encoded).decode("utf-8", "replace")
-    return _said(pairs), text
-
-
-def _said(pairs: dict[str, str]) -> dict[str, Any]:
-    said = {field: next((pairs[name] for name in names if pairs.get(name)), None) for field, names in _NAMES.items()}
-    about: dict[str, Any] = {field: value for field in _ABOUT if (value := said.pop(field)) is not None}
-    if tags := [tag.strip() for tag in pairs.get("tags", "").split(",") if tag.strip()]:
-        about["tags"] = tags
-    body = {name: value for name, value in said.items() if value is not None}
-    body.setdefault("filename", _NAMELESS)
-    try:
-        checked = NewUploadBody().load({**body, "size_bytes": 1, "metadata": about})
-    except ValidationError as error:
-        raise BadRequest(f"`Upload-Metadata` can't be taken: {error.messages}") from error
-    new = new_upload(checked)
-    return {
-        "filename": new.filename,
-        "content_type": new.content_type,
-        "sha256": new.sha256,
-        "profile": new.profile,
-        "dedup": "link" if new.dedup == "reuse" else new.dedup,
-        "title": new.title,
-        "description": new.description,
-        "tags": list(new.tags),
-        "visibility": new.visibility,
-    }
+    return said_of(pairs, "`Upload-Metadata`"), text
 
 
 def concat_header() -> tuple[bool, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Protocol
@@ -46,14 +46,15 @@ class Appending:
         """Its objects in the storage."""
         return Pieces(self.storage)
 
-    def take(self, held: Transfer, blocks: Iterator[bytes]) -> Transfer:
-        """With the blocks; what came before they broke off stays."""
+    def take(self, held: Transfer, blocks: Iterator[bytes], told: Callable[[int], None] = lambda _: None) -> Transfer:
+        """With the blocks; what came before they broke off stays. Each offset that is kept meanwhile is `told`."""
         gathered = Gathered(self._room(held))
         try:
             for block in blocks:
                 rest = block
                 while rest := gathered.take(rest):
                     held = self._advanced(held, gathered)
+                    told(held.offset)
                     gathered.close()
                     gathered = Gathered(self._room(held))
         except BaseException:

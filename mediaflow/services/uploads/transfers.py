@@ -6,7 +6,7 @@ nobody said yet, and a part of one, are pieces alone. In the end all is the same
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -43,10 +43,21 @@ class Transfers:
 
     # --- begin and end
 
-    def create(self, owner: str, said: dict[str, Any], metadata: str, *, length: int | None, kind: Kind) -> Transfer:
-        """Begin one; `said` is a NewUpload without its size, `metadata` the same as the client wrote it."""
+    def create(
+        self,
+        owner: str,
+        said: dict[str, Any],
+        metadata: str,
+        *,
+        length: int | None,
+        kind: Kind = "whole",
+        opened: bool = False,
+    ) -> Transfer:
+        """Begin one; `said` is a NewUpload without its size, `metadata` the same as the client wrote it. An `opened`
+        one ends with `append(last=True)`.
+        """
         self._check_open(owner)
-        transfer = self._new(owner, said, metadata, length, kind)
+        transfer = replace(self._new(owner, said, metadata, length, kind), open=opened)
         if length is not None and kind == "partial":
             self.ingest.acceptance.check_size(_file(transfer, max(1, length)))
             self.ingest.acceptance.check_room(length)
@@ -110,9 +121,12 @@ class Transfers:
         announced: int | None = None,
         length: int | None = None,
         verifier: Verifier | None = None,
+        last: bool = False,
+        told: Callable[[int], None] = lambda _: None,
     ) -> Transfer:
-        """Append a body of perhaps `announced` bytes; `length` is what the client says of the whole now. What arrived
-        before a body breaks off stays, unless it can't be verified then.
+        """Append a body of perhaps `announced` bytes; `length` is what the client says of the whole now, and with
+        `last` that this is all. What arrived before a body breaks off stays, unless it can't be verified then; each
+        time when some of it is kept, the offset is `told`.
         """
         if self.owned(owner, transfer_id).kind == "final":
             raise Forbidden("A file that is put together of others takes no bytes.", code="upload.concat")
@@ -127,12 +141,19 @@ class Transfers:
                 raise TooLarge(f"{announced} bytes are more than the {most} that are missing.", code="upload.too_large")
             arriving = _at_most(self.holding.watched(held, blocks), most)
             if verifier is None:
-                return self._finished(self.appending.take(held, arriving))
-            return self._finished(self.appending.take_verified(held, arriving, verifier))
+                held = self.appending.take(held, arriving, told)
+            else:
+                held = self.appending.take_verified(held, arriving, verifier)
+            return self._finished(self._closed(held) if last else held)
+
+    def _closed(self, held: Transfer) -> Transfer:
+        """With the length that it has, for its client says that this is all."""
+        held = self._with_length(held, held.offset)
+        return self.holding.changed(held, open=False) if held.open else held
 
     def _finished(self, held: Transfer) -> Transfer:
         """Completed, if all is there."""
-        if held.state == "complete" or held.length is None or held.offset < held.length:
+        if held.state == "complete" or held.open or held.length is None or held.offset < held.length:
             return held
         if held.kind != "partial":
             held = self.appending.poured(held)
