@@ -41,6 +41,7 @@ from mediaflow.api.resources import (
     poster,
     profiles,
     queue,
+    resumable,
     session,
     sessions,
     shares,
@@ -123,6 +124,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     for blueprint in RESOURCES:
         document.register_blueprint(blueprint)
     app.register_blueprint(tus.blueprint)
+    app.register_blueprint(resumable.blueprint)
     _mount_plugins(app, document, runtime)
     document.describe_limits(largest_upload=settings.max_upload_bytes, profiles=runtime.plugins.profiles)
     app.register_blueprint(page_blueprint(runtime.delivery.storage_origin))

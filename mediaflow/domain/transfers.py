@@ -51,3 +51,8 @@ class Transfer:
     def offset(self) -> int:
         """The bytes that have come for good."""
         return self.poured + sum(int(piece["size"]) - int(piece["skip"]) for piece in self.pieces)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all has come, and nobody has noticed or said it yet."""
+        return self.state == "receiving" and self.length is not None and self.offset >= self.length

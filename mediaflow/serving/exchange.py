@@ -14,7 +14,7 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from mediaflow.serving.connection import Connection
 from mediaflow.serving.pauses import Pause
 from mediaflow.serving.refusals import refusal
-from mediaflow.serving.wire import PACE
+from mediaflow.serving.wire import INTERIM, PACE
 
 Ended = Callable[[], bool]
 
@@ -102,6 +102,8 @@ def _begun(worker: Any, request: Any, conn: Connection, *, whole: bool) -> tuple
         response_args=(lambda: worker.alive and (whole or reader.is_read),),
     )
     environ["wsgi.multithread"] = True
+    if request.version >= (1, 1):
+        environ[INTERIM] = conn.wire.say
     if not whole:
         environ[PACE] = conn.wire.pace  # for who reads the body
     return answer, environ

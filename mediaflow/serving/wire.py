@@ -9,10 +9,13 @@ import struct
 import termios
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 PACE: Final = "mediaflow.pace"
 """Where a request's environment has the `Pace` of its body."""
+INTERIM: Final = "mediaflow.interim"
+"""Where it has what sends an answer before the answer (RFC 9110, 15.2), if its client understands that."""
 WINDOW_SECONDS: Final = 20.0
 """Over so long a least rate is measured."""
 SLICE_BYTES: Final = 256 * 1024
@@ -81,6 +84,12 @@ class Wire:
             self.flush()
 
     send = sendall
+
+    def say(self, status: str, headers: Mapping[str, str]) -> None:
+        """An interim answer; none while the client does not read what it was sent. Raises OSError when it is gone."""
+        if not self.is_full:
+            lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items())]
+            self.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
 
     # --- what our worker calls
 

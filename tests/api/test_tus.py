@@ -94,6 +94,12 @@ class TestCore:
             assert "Upload-Offset" not in answer.headers
             assert patch(api, there, 0, b"x").status_code == 404
 
+    def test_nothing_more_may_be_sent_twice(self, ann: Api) -> None:
+        where = place(begin(ann))
+        assert patch(ann, where, 0, FILE).status_code == 204
+        assert patch(ann, where, len(FILE), b"").status_code == 204
+        assert patch(ann, where, len(FILE), b"x").status_code == 413
+
     def test_another_offset_is_a_conflict_and_changes_nothing(self, ann: Api) -> None:
         where = place(begin(ann))
         patch(ann, where, 0, FILE[:10])

@@ -15,9 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mediaflow.domain.errors import Conflict, MediaflowError, NotFound
 from mediaflow.domain.transfers import Kind, Transfer
+from mediaflow.services.upkeep.transfers import IDLE_SECONDS
 from mediaflow.services.uploads import holding, pieces, transfers
 from mediaflow.services.uploads.appending import Wrong
 from mediaflow.services.uploads.holding import Let
+from mediaflow.services.uploads.transfers import Transfers
 from tests.services.world import World, make_world
 
 CHUNK: Final = 1024
@@ -210,3 +212,37 @@ def test_a_byte_a_request_makes_neither_a_long_document_nor_many_objects(world: 
         service.append("ann", transfer.id, offset, blocks(FILE[offset : offset + 1]))
         assert len(list(world.runtime.storage.list("pieces/"))) <= 2 * pieces.MOST_SMALL
     assert len(service.owned("ann", transfer.id).pieces) <= 2 * pieces.MOST_SMALL
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_one_of_which_all_is_here_is_completed_though_nobody_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    """Its process died before it did that, or its client before it said that this was all."""
+    service, database = world.runtime.transfers, world.runtime.database
+    transfer = service.create("ann", SAID, "", length=5000, opened=opened)
+    monkeypatch.setattr(Transfers, "_finished", lambda _, held: held)
+    service.append("ann", transfer.id, 0, blocks(FILE[:5000]))
+    monkeypatch.undo()
+    assert database.transfers.get(transfer.id).state == "receiving"  # type: ignore[union-attr]
+
+    world.runtime.reconciler.sweep()
+    assert database.transfers.get(transfer.id).state == "receiving"  # type: ignore[union-attr]
+    database.transfers.change(transfer.id, {}, {"updated_at": database.now() - IDLE_SECONDS - 1})
+    world.runtime.reconciler.sweep()
+
+    assert service.status("ann", transfer.id).state == "complete"
+    world.runtime.assembly.finish(transfer.upload_id)
+    asset = database.assets.get(transfer.asset_id)
+    assert asset is not None
+    assert asset.original_key is not None
+
+
+def test_who_asks_completes_one_of_which_all_is_here(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = world.runtime.transfers
+    transfer = service.create("ann", SAID, "", length=5000)
+    monkeypatch.setattr(Transfers, "_finished", lambda _, held: held)
+    service.append("ann", transfer.id, 0, blocks(FILE[:5000]))
+    monkeypatch.undo()
+
+    assert service.status("ann", transfer.id).state == "complete"

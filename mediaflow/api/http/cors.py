@@ -20,11 +20,13 @@ class Terms:
 
 
 _TUS: Final = "Tus-Resumable, Upload-Length, Upload-Offset, Upload-Defer-Length, Upload-Metadata, Upload-Concat"
+_RESUMABLE: Final = "Upload-Complete, Upload-Draft-Interop-Version"
 API: Final = Terms(
     "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotency-Replayed, WWW-Authenticate, "
-    f"{_TUS}, Upload-Expires, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Mediaflow-Asset-Id",
+    f"{_TUS}, Upload-Expires, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Mediaflow-Asset-Id, "
+    f"{_RESUMABLE}, Upload-Limit, Accept-Patch",
     "Authorization, Content-Type, Content-Digest, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
-    f"X-Request-Id, {_TUS}, Upload-Checksum, X-HTTP-Method-Override",
+    f"X-Request-Id, {_TUS}, {_RESUMABLE}, Upload-Checksum, X-HTTP-Method-Override, Content-Disposition, Repr-Digest",
     600,
 )
 STREAM: Final = Terms(

@@ -11,6 +11,7 @@ from mediaflow.api.http.bodies import blocks, body_slot
 from mediaflow.api.http.context import absolute, caller, runtime
 from mediaflow.api.http.errors import problem
 from mediaflow.api.http.resource import OPEN, POLICY_ATTRIBUTE, Policy
+from mediaflow.api.http.resumable import with_version
 from mediaflow.api.http.tus import (
     ALGORITHMS,
     BODY_TYPE,
@@ -23,6 +24,7 @@ from mediaflow.api.http.tus import (
     described,
     metadata_header,
 )
+from mediaflow.api.resources import resumable
 from mediaflow.domain.errors import TooLarge
 from mediaflow.domain.transfers import Transfer
 from mediaflow.services.uploads.appending import Wrong
@@ -39,7 +41,10 @@ blueprint = Blueprint("tus", __name__, url_prefix=ROOT)
 
 @blueprint.before_request
 def check_version() -> Response | None:
-    """412 for a client of another version (which no OPTIONS has to say)."""
+    """412 for a client of another version (which no OPTIONS has to say). Another dialect may begin here."""
+    other = "Upload-Complete" in request.headers and "Tus-Resumable" not in request.headers
+    if other and request.endpoint == "tus.create":
+        return with_version(resumable.create())
     if request.method == "OPTIONS" or request.headers.get("Tus-Resumable") == VERSION:
         return None
     said = request.headers.get("Tus-Resumable")

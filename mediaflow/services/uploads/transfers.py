@@ -107,9 +107,20 @@ class Transfers:
         return transfer
 
     def status(self, owner: str, transfer_id: str) -> Transfer:
-        """How far one is. Who appends to it lets go of it: a client asks when it believes its connection dead."""
+        """How far one is. Who appends to it lets go of it: a client asks when it believes its connection dead. One of
+        which all is here is completed, unless its client has to say so.
+        """
         transfer = self.owned(owner, transfer_id)
-        return transfer if transfer.token is None else self.holding.settled(transfer_id)
+        if transfer.token is None and not transfer.is_whole:
+            return transfer
+        with self.holding.held(transfer_id) as held:
+            return self._finished(held)
+
+    def complete_idle(self, transfer: Transfer) -> None:
+        """Complete one of which all has come, though whoever should have done or said it died before."""
+        with self.holding.held(transfer.id) as held:
+            if held.is_whole:
+                self._finished(self._closed(held))
 
     def append(
         self,
@@ -140,6 +151,10 @@ class Transfers:
             if announced is not None and announced > most:
                 raise TooLarge(f"{announced} bytes are more than the {most} that are missing.", code="upload.too_large")
             arriving = _at_most(self.holding.watched(held, blocks), most)
+            if held.state == "complete":
+                for _ in arriving:  # there is room for none
+                    pass
+                return held
             if verifier is None:
                 held = self.appending.take(held, arriving, told)
             else:
@@ -153,7 +168,7 @@ class Transfers:
 
     def _finished(self, held: Transfer) -> Transfer:
         """Completed, if all is there."""
-        if held.state == "complete" or held.open or held.length is None or held.offset < held.length:
+        if held.open or not held.is_whole:
             return held
         if held.kind != "partial":
             held = self.appending.poured(held)
