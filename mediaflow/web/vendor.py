@@ -20,6 +20,8 @@ VERSIONS_FILE: Final = "versions.json"
 WANTED: Final[dict[str, tuple[str, ...]]] = {
     # The full build: the light one has no alternative audio, and our presentations keep audio in a group of its own.
     "hls.js": ("dist/hls.min.mjs", "dist/hls.worker.js", "LICENSE"),
+    # What sends files.
+    "tus-js-client": ("dist/tus.min.js", "LICENSE"),
     # What the API's documentation page loads.
     "swagger-ui-dist": (
         "swagger-ui-bundle.js",
@@ -32,7 +34,7 @@ WANTED: Final[dict[str, tuple[str, ...]]] = {
         "NOTICE",
     ),
 }
-DIRECTORIES: Final = {"hls.js": "hls.js", "swagger-ui-dist": "swagger-ui"}
+DIRECTORIES: Final = {"hls.js": "hls.js", "tus-js-client": "tus-js-client", "swagger-ui-dist": "swagger-ui"}
 
 
 class VendorError(Exception):
@@ -61,7 +63,7 @@ def install(source: Path = HERE, vendor: Path = HERE / "static" / "vendor") -> b
     npm = shutil.which("npm")
     if npm is None:
         raise VendorError(
-            "npm is not installed, and the page's player (hls.js) comes from it: "
+            "npm is not installed, and the page's player (hls.js) and uploader (tus-js-client) come from it: "
             "install it (Debian: apt-get install npm) and run `python -m mediaflow.web.vendor` again"
         )
     with tempfile.TemporaryDirectory(prefix="mediaflow-npm-") as build:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from mediaflow.testing.clips import make_clip
 from tests.integration.browsing import fresh_page, sign_in, until
@@ -184,9 +184,15 @@ def test_an_empty_file_is_refused_in_words(signed_in: Page) -> None:
     expect(error).to_contain_text("empty")
 
 
+def stand_still(route: Route) -> None:
+    """The network takes no bytes."""
+    if route.request.method != "PATCH":
+        route.continue_()
+
+
 def test_a_cancelled_upload_leaves_nothing_behind(signed_in: Page, service: Service) -> None:
     page = signed_in
-    page.route("**/chunks/*", lambda route: None)  # the network stands still
+    page.route("**/api/v1/tus/*", stand_still)
     page.set_input_files("#files", {"name": "never.mp4", "mimeType": "video/mp4", "buffer": b"x" * 100_000})
     row = page.locator(".upload").filter(has_text="never.mp4")
     expect(row.locator("[data-part=status]")).to_contain_text("Uploading")
@@ -204,13 +210,13 @@ def test_an_upload_goes_on_after_the_network_was_away(signed_in: Page, clip: Pat
     lost: list[str] = []
 
     def lose_two(route: Any) -> None:
-        if len(lost) < 2:
+        if len(lost) < 2 and route.request.method == "PATCH":
             lost.append(route.request.url)
             route.abort("connectionreset")
         else:
             route.continue_()
 
-    page.route("**/chunks/*", lose_two)
+    page.route("**/api/v1/tus/*", lose_two)
     page.set_input_files("#files", {"name": "again.mp4", "mimeType": "video/mp4", "buffer": clip.read_bytes()})
     row = page.locator(".upload").filter(has_text="again.mp4")
     until(page, lambda: row.get_attribute("data-state") in ("stored", "processing", "ready"), seconds=20)

@@ -104,16 +104,17 @@ class Machine(RuleBasedStateMachine):
         self.known += len(data)
 
     @precondition(lambda self: self.id and self.known < self.length)
-    @rule(size=st.integers(1, 5000), right=st.booleans(), breaks=st.booleans())
+    @rule(size=st.one_of(st.integers(1, 5000), st.just(CHUNK)), right=st.booleans(), breaks=st.booleans())
     def send_verified(self, size: int, right: bool, breaks: bool) -> None:
+        """As one request of a known length, which may be just that of a chunk."""
         data = FILE[self.known : min(self.length, self.known + size)]
         verifier = Digest(hashlib.sha1(data if right else data + b"x").digest())
         if right and not breaks:
-            self.append(self.known, blocks(data), verifier=verifier)
+            self.append(self.known, blocks(data), verifier=verifier, announced=len(data))
             self.known += len(data)
         else:
             with pytest.raises(Broken if breaks else Wrong):
-                self.append(self.known, blocks(data, breaks=breaks), verifier=verifier)
+                self.append(self.known, blocks(data, breaks=breaks), verifier=verifier, announced=len(data))
 
     @precondition(lambda self: self.id and self.known < self.length)
     @rule(off=st.integers(-5000, 5000).filter(bool))
@@ -246,3 +247,21 @@ def test_who_asks_completes_one_of_which_all_is_here(world: World, monkeypatch: 
     monkeypatch.undo()
 
     assert service.status("ann", transfer.id).state == "complete"
+
+
+def test_a_verified_chunk_is_written_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = world.runtime.transfers
+    transfer = service.create("ann", SAID, "", length=3 * CHUNK)
+    monkeypatch.setattr(pieces.Pieces, "keep", lambda *_: pytest.fail("as a piece"))
+    for begin in range(0, 3 * CHUNK, CHUNK):
+        data = FILE[begin : begin + CHUNK]
+        wrong = Digest(b"x")
+        with pytest.raises(Wrong):
+            service.append("ann", transfer.id, begin, blocks(data), verifier=wrong, announced=CHUNK)
+        right = Digest(hashlib.sha1(data).digest())
+        service.append("ann", transfer.id, begin, blocks(data), verifier=right, announced=CHUNK)
+    world.runtime.assembly.finish(transfer.upload_id)
+    asset = world.runtime.database.assets.get(transfer.asset_id)
+    assert asset is not None
+    assert asset.original_key is not None
+    assert b"".join(world.runtime.storage.read(asset.original_key)) == FILE[: 3 * CHUNK]

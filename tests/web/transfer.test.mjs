@@ -3,8 +3,8 @@ import { webcrypto } from 'node:crypto';
 import test from 'node:test';
 
 import { ApiError, NetworkError, parseProblem, retryAfter, sentenceOf, sleep } from '../../mediaflow/web/static/lib/api.js';
-import { contentDigest, retryDelay } from '../../mediaflow/web/static/upload/chunks.js';
-import { missingIndexes, recentSpeed } from '../../mediaflow/web/static/upload/upload.js';
+import { recentSpeed, retryDelay } from '../../mediaflow/web/static/upload/patience.js';
+import { Source, checksumOf } from '../../mediaflow/web/static/upload/source.js';
 
 // Node 18, which Debian 12 has, does not offer it by itself as browsers do
 globalThis.crypto ??= webcrypto;
@@ -13,17 +13,20 @@ const failed = (status, code = null, wait = null) => new ApiError(status, { code
 const still = () => 0;
 
 for (const [name, error, tries, expected] of [
-  ['a lost connection is tried again soon', new NetworkError(), 0, 500],
-  ['and later each time', new NetworkError(), 4, 8000],
-  ['but never waits longer than half a minute', new NetworkError(), 7, 30_000],
-  ['and is given up after eight tries', new NetworkError(), 8, null],
+  ['a lost connection is tried again at once', new NetworkError(), 0, 250],
+  ['and never later than after two seconds', new NetworkError(), 4, 2000],
+  ['for as long as it takes', new NetworkError(), 400, 2000],
+  ['a server that fails is tried again soon', failed(500), 0, 500],
+  ['and later each time', failed(500), 4, 8000],
+  ['but never after more than half a minute', failed(500), 7, 30_000],
+  ['and is given up after eight tries', failed(500), 8, null],
   ['a busy server says itself when', failed(503, null, 7), 0, 7000],
   ['a busy server is waited for longer than a broken one', failed(429, null, 1), 12, 1000],
-  ['a chunk that another request is writing is waited for', failed(409, 'upload.chunk_busy', 1), 0, 1000],
-  ['a chunk with other bytes is not sent again', failed(409, 'upload.chunk_differs'), 0, null],
-  ['damaged bytes are sent again', failed(422, 'upload.digest_mismatch'), 0, 500],
-  ['but not for ever', failed(422, 'upload.digest_mismatch'), 3, null],
-  ['a refused chunk is refused for good', failed(422, 'upload.chunk_length'), 0, null],
+  ['one that another request has is waited for', failed(423, 'upload.locked', 1), 0, 1000],
+  ['one that is further than believed is asked', failed(409, 'upload.offset'), 0, 500],
+  ['damaged bytes are sent again', failed(460, 'upload.checksum_mismatch'), 0, 500],
+  ['but not for ever', failed(460, 'upload.checksum_mismatch'), 8, null],
+  ['a refused file is refused for good', failed(422, 'upload.extension'), 0, null],
   ['an unknown upload is gone for good', failed(404, 'upload.not_found'), 0, null],
   ['an unreadable file stays unreadable', failed(-1, 'file.unreadable'), 0, null],
   ['a fault of this page is not hidden', new TypeError('x'), 0, null],
@@ -58,20 +61,29 @@ test('Retry-After is seconds or a date', () => {
   assert.equal(retryAfter(null), null);
 });
 
-test('missing ranges are inclusive', () => {
-  assert.deepEqual(missingIndexes([[0, 2], [5, 5]]), [0, 1, 2, 5]);
-  assert.deepEqual(missingIndexes([]), []);
-});
-
 test('the speed is that of the last seconds, and unknown at first', () => {
   assert.equal(recentSpeed([[0, 0]]), null);
   assert.equal(recentSpeed([[0, 0], [100, 50]]), null);
   assert.equal(recentSpeed([[1000, 500], [3000, 2500]]), 1000);
 });
 
-test('the digest is that of RFC 9530', async () => {
-  const digest = await contentDigest(new TextEncoder().encode('hello').buffer);
-  assert.equal(digest, 'sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:');
+test('the checksum is that of tus', async () => {
+  const checksum = await checksumOf(new TextEncoder().encode('hello').buffer);
+  assert.equal(checksum, 'sha256 LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=');
+});
+
+test('a slice comes with its checksum, and the last one says so', async () => {
+  const source = new Source(new Blob(['hello', ' world']));
+  const first = await source.slice(0, 5);
+  assert.deepEqual([await first.value.text(), first.done], ['hello', false]);
+  assert.equal(source.checksum, 'sha256 LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=');
+  const last = await source.slice(5, 100);
+  assert.deepEqual([await last.value.text(), last.done], [' world', true]);
+});
+
+test('a file that can no longer be read is said to be one', async () => {
+  const gone = { size: 3, slice: () => ({ arrayBuffer: () => Promise.reject(new Error('NotReadableError')) }) };
+  await assert.rejects(new Source(gone).slice(0, 3), { code: 'file.unreadable' });
 });
 
 test('a wait ends at once when it is called off', async () => {

@@ -26,7 +26,8 @@ API: Final = Terms(
     f"{_TUS}, Upload-Expires, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Mediaflow-Asset-Id, "
     f"{_RESUMABLE}, Upload-Limit, Accept-Patch",
     "Authorization, Content-Type, Content-Digest, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
-    f"X-Request-Id, {_TUS}, {_RESUMABLE}, Upload-Checksum, X-HTTP-Method-Override, Content-Disposition, Repr-Digest",
+    f"X-Request-Id, {_TUS}, {_RESUMABLE}, Upload-Checksum, X-HTTP-Method-Override, "
+    "Content-Disposition, Repr-Digest, Prefer",
     600,
 )
 STREAM: Final = Terms(

@@ -82,3 +82,9 @@ def finish_headers(response: Response) -> None:
         headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_SECONDS}")
     if request.path.startswith(f"{BASE}/"):
         share(response, web().api_origins, API)
+
+
+def is_strict() -> bool:
+    """Whether the client prefers to be refused at once (`Prefer: handling=strict`, RFC 7240, 4.4)."""
+    said = request.headers.get("Prefer", "").lower().split(",")
+    return "handling=strict" in (each.partition(";")[0].strip() for each in said)

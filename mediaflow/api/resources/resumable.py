@@ -14,6 +14,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from mediaflow.api.http.bodies import blocks, body_slot
 from mediaflow.api.http.context import BASE, absolute, base_url, caller, runtime
+from mediaflow.api.http.headers import is_strict
 from mediaflow.api.http.resource import OPEN, POLICY_ATTRIBUTE, Policy
 from mediaflow.api.http.resumable import (
     BODY_TYPE,
@@ -58,7 +59,7 @@ def create() -> Response:
     last = said_last is not False
     length = length_of(0, last=last)
     _check_size(length)
-    transfer = runtime().transfers.create(caller().user, said(), "", length=length, opened=True)
+    transfer = runtime().transfers.create(caller().user, said(), "", length=length, opened=True, strict=is_strict())
     where = f"{base_url()}{ROOT}/{transfer.id}"
     announced(transfer, where)
     try:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest, MethodNotAllowed, UnsupportedMediaTy
 from mediaflow.api.http.bodies import blocks, body_slot
 from mediaflow.api.http.context import absolute, caller, runtime
 from mediaflow.api.http.errors import problem
+from mediaflow.api.http.headers import is_strict
 from mediaflow.api.http.resource import OPEN, POLICY_ATTRIBUTE, Policy
 from mediaflow.api.http.resumable import with_version
 from mediaflow.api.http.tus import (
@@ -26,7 +27,7 @@ from mediaflow.api.http.tus import (
 )
 from mediaflow.api.resources import resumable
 from mediaflow.domain.errors import TooLarge
-from mediaflow.domain.transfers import Transfer
+from mediaflow.domain.transfers import Kind, Transfer
 from mediaflow.services.uploads.appending import Wrong
 from mediaflow.services.uploads.holding import Let
 
@@ -89,7 +90,8 @@ def create() -> Response:
         if length is None and request.headers.get("Upload-Defer-Length") != "1":
             raise BadRequest("Send `Upload-Length`, or `Upload-Defer-Length: 1`.")
         _check_size(length)
-        transfer = transfers.create(owner, said, metadata, length=length, kind="partial" if partial else "whole")
+        kind: Kind = "partial" if partial else "whole"
+        transfer = transfers.create(owner, said, metadata, length=length, kind=kind, strict=is_strict())
     response = Response(status=201)
     response.headers["Location"] = absolute(f"{ROOT}/{transfer.id}")
     if request.mimetype == BODY_TYPE and not sources:

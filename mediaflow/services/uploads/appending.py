@@ -65,8 +65,19 @@ class Appending:
         finally:
             gathered.close()
 
-    def take_verified(self, held: Transfer, blocks: Iterator[bytes], verifier: Verifier) -> Transfer:
-        """With all the blocks if they are what was declared, else without any: Wrong."""
+    def take_verified(
+        self, held: Transfer, blocks: Iterator[bytes], verifier: Verifier, announced: int | None = None
+    ) -> Transfer:
+        """With all the blocks if they are what was declared, else without any: Wrong. Where they are `announced` to be
+        just the next chunk, each byte is written once.
+        """
+        if held.announced and held.offset == held.poured and announced == self._next_chunk(held):
+            proven = _Proven(blocks, verifier)
+            try:
+                return self._written(held, proven, [])
+            except Busy:
+                if proven.begun:
+                    raise  # else a dead one's claim: they wait as pieces
         before, unproven, gathered = held.pieces, held, Gathered(PIECE_BYTES)
         try:
             for block in blocks:
@@ -145,6 +156,20 @@ class Appending:
         if upload is None or upload.state not in UPLOAD_RECEIVING:
             raise NotFound("The upload has ended.", code="upload.not_receiving")
         return upload
+
+
+class _Proven:
+    """Blocks behind which Wrong is raised when they are not what was declared."""
+
+    def __init__(self, blocks: Iterator[bytes], verifier: Verifier) -> None:
+        self.begun, self._blocks, self._verifier = False, blocks, verifier
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        for block in self._blocks:
+            self._verifier.update(block)
+            yield block
+        _check(self._verifier)
 
 
 def _check(verifier: Verifier) -> None:

@@ -52,9 +52,10 @@ class Transfers:
         length: int | None,
         kind: Kind = "whole",
         opened: bool = False,
+        strict: bool = False,
     ) -> Transfer:
         """Begin one; `said` is a NewUpload without its size, `metadata` the same as the client wrote it. An `opened`
-        one ends with `append(last=True)`.
+        one ends with `append(last=True)`; `strict`: what the client says of its file is judged now, and not in the end.
         """
         self._check_open(owner)
         transfer = replace(self._new(owner, said, metadata, length, kind), open=opened)
@@ -62,6 +63,8 @@ class Transfers:
             self.ingest.acceptance.check_size(_file(transfer, max(1, length)))
             self.ingest.acceptance.check_room(length)
         elif length is not None:
+            if strict and length:
+                self._judge(transfer, length)
             transfer = self._announced(transfer, length)
         self.database.transfers.insert(transfer)
         if length == 0:
@@ -158,7 +161,7 @@ class Transfers:
             if verifier is None:
                 held = self.appending.take(held, arriving, told)
             else:
-                held = self.appending.take_verified(held, arriving, verifier)
+                held = self.appending.take_verified(held, arriving, verifier, announced)
             return self._finished(self._closed(held) if last else held)
 
     def _closed(self, held: Transfer) -> Transfer:
@@ -181,14 +184,17 @@ class Transfers:
         upload = self.database.uploads.get(held.upload_id)
         if upload is None or upload.state not in UPLOAD_RECEIVING:
             return
-        new = _file(held, held.length or 0)
         try:
-            draft = UploadDraft(held.owner, new.filename, new.size_bytes, new.content_type, new.sha256, new.profile)
-            self.ingest.acceptance.judge(draft)
+            self._judge(held, held.length or 0)
         except InvalidInput as error:
             refuse(self.ingest, upload, error)
         else:
             self.ingest.complete(held.owner, held.upload_id)
+
+    def _judge(self, transfer: Transfer, length: int) -> None:
+        new = _file(transfer, length)
+        draft = UploadDraft(transfer.owner, new.filename, length, new.content_type, new.sha256, new.profile)
+        self.ingest.acceptance.judge(draft)
 
     # --- what it is made of
 

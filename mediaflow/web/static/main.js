@@ -124,10 +124,12 @@ function become(user) {
   byId('nav').hidden = !signedIn;
   if (!signedIn) {
     uploadList.pause();
+    uploadList.hideGhosts();
     library.reset();
     for (const page of Object.values(pages)) page.reset();
   }
   route();
+  if (signedIn) uploadList.recall();
   if (signedIn) editor.resume(user.user);
 }
 
@@ -157,7 +159,7 @@ async function signOut() {
       return;
     }
   }
-  uploadList.clear();
+  await uploadList.clear();
   become(null);
 }
 

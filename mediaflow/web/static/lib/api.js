@@ -220,13 +220,6 @@ export const admin = {
   audit: (page, pageSize, signal) => request('GET', `/audit?page=${page}&page_size=${pageSize}`, { signal }),
 };
 
-export const uploads = {
-  create: (file, signal) => request('POST', '/uploads', { json: file, signal }),
-  read: (id, signal) => request('GET', `/uploads/${id}`, { signal }),
-  remove: (id) => request('DELETE', `/uploads/${id}`),
-  chunkUrl: (id, index) => `${BASE}/uploads/${id}/chunks/${index}`,
-};
-
 /** A URL of ours as a path on this page's origin: a service behind a tunnel or proxy may know itself by another name. */
 export function onThisOrigin(url) {
   if (!url) return null;

@@ -1,26 +1,83 @@
 /** The list of files on their way, from the drop to the finished video. */
 
-import { ApiError, sentenceOf, uploads } from '../lib/api.js';
+import { sentenceOf } from '../lib/api.js';
 import { announce, byId, fromTemplate, setProgress, setText, showText } from '../lib/dom.js';
 import { followAsset } from '../lib/follow.js';
 import { bytes, failure, isSettled, percent, progressSentence, speed, timeLeft, titleOf } from '../lib/format.js';
+import { Ghost, abandoned } from './ghost.js';
+import { forget, remembered } from './memory.js';
 import { Upload } from './upload.js';
 
 // Two at a time: a small file need not wait behind a film, and the first one is still done early.
 const PARALLEL_FILES = 2;
 
+/** What going on is called, from each state in which it does not go on by itself or not at once. */
+const GOING_ON = { paused: 'Continue', away: 'Try now', failed: 'Try again' };
+
 /** Says `changed` when an asset appeared or settled, `progress` when the overall fraction (or null) changed. */
 export class UploadList extends EventTarget {
   #rows = [];
+  #ghosts = [];
 
-  add(files) {
+  constructor() {
+    super();
+    addEventListener('online', () => this.#each((upload) => upload.tryNow()));
+    addEventListener('offline', () => this.#each((upload) => upload.lose()));
+  }
+
+  async add(files) {
     for (const file of files) {
-      const row = new Row(file, (changed) => this.#changed(changed));
-      this.#rows.push(row);
-      byId('uploads').append(row.root);
+      const ghosts = await Promise.all(this.#ghosts.map((ghost) => ghost.isOf(file)));
+      const ghost = this.#ghosts[ghosts.indexOf(true)];
+      if (ghost) this.#drop(ghost);
+      this.#append(file, ghost?.entry);
     }
-    byId('uploads-panel').hidden = this.#rows.length === 0;
+    this.#arrange();
     this.#startNext();
+  }
+
+  /** Show what was begun in this browser before, and did not end. */
+  async recall() {
+    let found = [];
+    try {
+      found = await abandoned();
+    } catch {
+      return; // out of reach; what is remembered stays
+    }
+    for (const each of found) {
+      const known = this.#ghosts.some(({ entry }) => entry.urlStorageKey === each.entry.urlStorageKey);
+      if (known || this.#rows.some(({ upload }) => upload.isOf(each.entry))) continue;
+      const ghost = new Ghost(each, {
+        chosen: (file) => this.add([file]),
+        gone: () => {
+          this.#drop(ghost);
+          this.dispatchEvent(new Event('changed'));
+        },
+      });
+      this.#ghosts.push(ghost);
+      byId('uploads').append(ghost.root);
+    }
+    this.#arrange();
+  }
+
+  #append(file, entry) {
+    const row = new Row(file, entry, (changed) => this.#changed(changed));
+    this.#rows.push(row);
+    byId('uploads').append(row.root);
+  }
+
+  #drop(ghost) {
+    ghost.root.remove();
+    this.#ghosts = this.#ghosts.filter((other) => other !== ghost);
+    this.#arrange();
+  }
+
+  #arrange() {
+    byId('uploads-panel').hidden = this.#rows.length + this.#ghosts.length === 0;
+  }
+
+  #each(act) {
+    for (const { upload } of this.#rows) act(upload);
   }
 
   /** True while leaving the page would lose something. */
@@ -33,11 +90,17 @@ export class UploadList extends EventTarget {
     for (const row of this.#rows) row.pause();
   }
 
-  /** Stop sending and forget the rows: somebody else may sign in. */
-  clear() {
+  /** Nobody is signed in: what was begun is looked for when somebody is. */
+  hideGhosts() {
+    for (const ghost of [...this.#ghosts]) this.#drop(ghost);
+  }
+
+  /** Stop sending and forget all: somebody else may sign in. */
+  async clear() {
     for (const row of this.#rows) row.dispose();
     this.#rows = [];
-    byId('uploads-panel').hidden = true;
+    this.hideGhosts();
+    for (const entry of await remembered()) await forget(entry);
   }
 
   #startNext() {
@@ -50,7 +113,7 @@ export class UploadList extends EventTarget {
   #changed(row) {
     if (row.gone) {
       this.#rows = this.#rows.filter((other) => other !== row);
-      byId('uploads-panel').hidden = this.#rows.length === 0;
+      this.#arrange();
     }
     if (row.milestone) {
       row.milestone = false;
@@ -74,20 +137,20 @@ class Row {
   #announced = 0;
   #following = new AbortController();
 
-  constructor(file, changed) {
+  constructor(file, entry, changed) {
     const { root, parts } = fromTemplate('upload-template');
     this.root = root;
     this.#parts = parts;
     this.#changed = changed;
-    this.upload = new Upload(file);
+    this.upload = new Upload(file, entry);
     this.upload.addEventListener('change', () => this.#show());
     setText(parts.name, file.name);
-    for (const [part, verb] of [['pause', 'Pause'], ['resume', 'Continue'], ['cancel', 'Cancel'], ['dismiss', 'Dismiss']]) {
+    for (const [part, verb] of [['pause', 'Pause'], ['cancel', 'Cancel'], ['dismiss', 'Dismiss']]) {
       parts[part].setAttribute('aria-label', `${verb}: ${file.name}`);
     }
     parts.progress.setAttribute('aria-label', `Progress of ${file.name}`);
     parts.pause.addEventListener('click', () => this.upload.pause());
-    parts.resume.addEventListener('click', () => this.start());
+    parts.resume.addEventListener('click', () => (this.upload.state === 'away' ? this.upload.tryNow() : this.start()));
     parts.cancel.addEventListener('click', () => this.#cancel());
     parts.dismiss.addEventListener('click', () => this.#leave());
     this.#show();
@@ -97,9 +160,8 @@ class Row {
     return this.upload.active || ['waiting', 'paused'].includes(this.upload.state);
   }
 
-  async start() {
-    await this.upload.start();
-    if (this.upload.state === 'done') await this.#follow();
+  start() {
+    return this.upload.start();
   }
 
   pause() {
@@ -108,7 +170,7 @@ class Row {
 
   dispose() {
     this.#following.abort();
-    this.pause();
+    this.upload.leave();
     this.root.remove();
   }
 
@@ -132,6 +194,7 @@ class Row {
       this.#shownState = upload.state;
       this.milestone = true;
       this.#buttons();
+      if (upload.state === 'done') this.#follow();
     }
     if (upload.state !== 'done') {
       setProgress(this.#parts.progress, upload.fraction);
@@ -150,7 +213,7 @@ class Row {
     if (upload.state === 'starting') return `Starting · ${size}`;
     if (upload.state === 'paused') return `Paused at ${percent(upload.fraction)} of ${size}`;
     if (upload.state === 'failed') return 'Upload stopped';
-    if (upload.note) return upload.note;
+    if (upload.state === 'away') return `${upload.note} · ${percent(upload.fraction)} of ${size}`;
     const parts = [`Uploading ${percent(upload.fraction)} of ${size}`];
     if (upload.bytesPerSecond) parts.push(speed(upload.bytesPerSecond), timeLeft(upload.secondsLeft));
     return parts.filter(Boolean).join(' · ');
@@ -160,8 +223,10 @@ class Row {
     const { state, canRetry } = this.upload;
     const ended = state === 'done' || (state === 'failed' && !canRetry);
     this.#parts.pause.hidden = state !== 'uploading';
-    this.#parts.resume.hidden = !['paused', 'failed'].includes(state) || ended;
-    setText(this.#parts.resume, state === 'failed' ? 'Try again' : 'Continue');
+    this.#parts.resume.hidden = !(state in GOING_ON) || ended;
+    const goOn = GOING_ON[state] ?? '';
+    setText(this.#parts.resume, goOn);
+    this.#parts.resume.setAttribute('aria-label', `${goOn}: ${this.upload.file.name}`);
     this.#parts.cancel.hidden = ended;
     this.#parts.dismiss.hidden = !ended;
     this.#parts.progress.hidden = state === 'failed' && ended;
@@ -177,7 +242,7 @@ class Row {
   async #follow() {
     const { signal } = this.#following;
     try {
-      const asset = await followAsset(this.upload.assetId, { signal, onUpdate: (seen) => this.#showAsset(seen, signal) });
+      const asset = await followAsset(this.upload.assetId, { signal, onUpdate: (seen) => this.#showAsset(seen) });
       announce(asset.state === 'ready' ? `${titleOf(asset)} is ready to watch` : `${titleOf(asset)}: ${failure(asset)}`);
     } catch (error) {
       if (signal.aborted) return;
@@ -187,8 +252,7 @@ class Row {
     this.#changed(this);
   }
 
-  async #showAsset(asset, signal) {
-    if (asset.state === 'created') await this.#checkUpload(signal);
+  #showAsset(asset) {
     const failed = ['failed', 'rejected'].includes(asset.state);
     if (this.root.dataset.state !== asset.state) this.milestone = true;
     this.root.dataset.state = asset.state;
@@ -200,14 +264,6 @@ class Row {
     this.#parts.watch.hidden = !(asset.state === 'ready' || asset.playable);
     this.#parts.watch.href = `#/watch/${asset.id}`;
     this.#changed(this);
-  }
-
-  /** An upload that fails after its last chunk (a wrong checksum, a full disk) may leave its asset as it was created. */
-  async #checkUpload(signal) {
-    const known = await uploads.read(this.upload.uploadId, signal);
-    if (known.state === 'failed') {
-      throw new ApiError(-1, { detail: known.error?.detail ?? 'The upload could not be stored. Try it again.' });
-    }
   }
 
   #showFailure(sentence) {
