@@ -18,6 +18,8 @@ from mediaflow.client.api_client import ApiClient, ApiError
 
 PARALLEL_CHUNKS: Final = 3
 """Enough to fill a line while the server stores and answers; each holds one chunk in memory."""
+HASHED_BYTES: Final = 1024 * 1024 * 1024
+"""A file of at most so many is hashed first, in a second or so: what is on the server already need not be sent."""
 PIECE_BYTES: Final = 256 * 1024
 POLL_SECONDS: Final = 0.5
 ASSET_ENDED: Final = ("ready", "failed", "rejected")
@@ -43,8 +45,10 @@ def send_file(client: ApiClient, path: Path, wishes: Wishes, on_bytes: OnBytes) 
     with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
         body = _announcement(path, size, wishes)
+        if wishes.reuse or 0 < size <= HASHED_BYTES:
+            body["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
         if wishes.reuse:
-            body |= {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "dedup": "reuse"}
+            body["dedup"] = "reuse"
         upload = _announced(client, body)
         if upload.get("deduplicated"):
             on_bytes(size)

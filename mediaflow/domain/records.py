@@ -58,6 +58,7 @@ class Upload:
     updated_at: float
     expires_at: float
     sha256: str | None = None
+    shared: bool = False  # its owner had these bytes here: none came
     error: dict[str, Any] | None = None
     lease_token: str | None = None
     lease_until: float = 0.0
@@ -71,9 +72,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """One chunk of an upload: claimed (`writing`), then `received` for ever. `receipt` is what the storage answered
-    (an ETag).
-    """
+    """One chunk of an upload: claimed (`writing`), then `received` for ever. `receipt` is the storage's (an ETag)."""
 
     id: str
     upload_id: str

@@ -49,7 +49,9 @@ class Transfer:
 
     @property
     def offset(self) -> int:
-        """The bytes that have come for good."""
+        """The bytes that have come for good; of a complete one all, whether they had to come or not."""
+        if self.state == "complete":
+            return self.length or 0
         return self.poured + sum(int(piece["size"]) - int(piece["skip"]) for piece in self.pieces)
 
     @property

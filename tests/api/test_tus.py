@@ -335,3 +335,37 @@ def test_files_of_many_chunks_arrive_whatever_lies_in_a_request(site: Site, ann:
         offset = int(answer.headers["Upload-Offset"])
     assert original(site, answer) == data
     assert list(site.world.runtime.storage.list("pieces/")) == []
+
+
+class TestKnownBytes:
+    """Of a file whose SHA-256 is declared, and which its owner has here already."""
+
+    KNOWN = metadata(filename="again.mp4", sha256=hashlib.sha256(FILE).hexdigest())
+
+    def test_none_needs_to_be_sent(self, site: Site, ann: Api) -> None:
+        where = place(begin(ann))
+        original(site, patch(ann, where, 0, FILE))
+
+        created = begin(ann, said={"Upload-Metadata": self.KNOWN})
+
+        assert created.headers["Upload-Offset"] == str(len(FILE))
+        where = place(created)
+        assert head(ann, where).headers["Upload-Offset"] == str(len(FILE))
+        assert patch(ann, where, 0, FILE).status_code == 409
+        assert patch(ann, where, len(FILE), b"").status_code == 204
+        assert original(site, created) == FILE
+
+    def test_nor_with_the_creation_nor_when_the_length_comes_later(self, site: Site, ann: Api) -> None:
+        original(site, patch(ann, place(begin(ann)), 0, FILE))
+        said = {"Upload-Metadata": self.KNOWN}
+        at_once = begin(ann, data=FILE[:100], said=said)
+        assert (at_once.status_code, at_once.headers["Upload-Offset"]) == (201, str(len(FILE)))
+        assert original(site, at_once) == FILE
+
+        later = begin(ann, length=None, said=said)
+        where = place(later)
+        assert patch(ann, where, 0, FILE[:100]).status_code == 204
+        told = patch(ann, where, 100, FILE[100:200], **{"Upload-Length": str(len(FILE))})
+        assert (told.status_code, told.headers["Upload-Offset"]) == (204, str(len(FILE)))
+        assert original(site, told) == FILE
+        assert list(site.world.runtime.storage.list("pieces/")) == []

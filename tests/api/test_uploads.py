@@ -344,6 +344,75 @@ def test_a_known_file_is_reused_when_the_client_asks_for_it(site: Site, ann: Api
     assert bob.call("POST", "/uploads", json=again).status_code == 201
 
 
+def sent(ann: Api, **fields: Any) -> dict[str, Any]:
+    upload = announced(ann, **fields)
+    for index, part in enumerate(chunks()):
+        ann.send(upload, index, part)
+    return upload
+
+
+KNOWN = {"sha256": hashlib.sha256(DATA).hexdigest()}
+
+
+def test_known_bytes_need_not_be_sent(site: Site, ann: Api) -> None:
+    first = sent(ann)
+    site.assemble()
+
+    again = announced(ann, **KNOWN)
+
+    assert again["deduplicated"] is True
+    assert again["asset_id"] != first["asset_id"]
+    status = ann.get(f"/uploads/{again['upload_id']}").get_json()
+    assert (status["missing"], status["progress"]) == ([], 1.0)
+    site.assemble()
+    database, storage = site.world.runtime.database, site.world.runtime.storage
+    assets = [database.assets.get(upload["asset_id"]) for upload in (first, again)]
+    assert assets[0] is not None
+    assert assets[1] is not None
+    assert assets[1].original_key == assets[0].original_key
+    assert list(storage.list("uploads/")) == []
+    # who sends them all the same is told what everybody is told who sends a chunk twice
+    for index, part in enumerate(chunks()):
+        answer = ann.send(again, index, part)
+        assert (answer.status_code, answer.get_json()["duplicate"]) == (200, True)
+    assert ann.send(again, 0, b"x" * len(chunks()[0])).status_code == 409
+    assert ann.call("POST", f"/uploads/{again['upload_id']}/complete").status_code == 202
+
+
+def test_they_stay_for_the_last_who_has_them(site: Site, ann: Api) -> None:
+    first, again = sent(ann), {}
+    site.assemble()
+    again = announced(ann, **KNOWN)
+    assert ann.call("DELETE", f"/assets/{first['asset_id']}?purge=true").status_code == 204
+    site.assemble()
+    asset = site.world.runtime.database.assets.get(again["asset_id"])
+    assert asset is not None
+    assert asset.original_key is not None
+    assert b"".join(site.world.runtime.storage.read(asset.original_key)) == DATA
+
+
+@pytest.mark.parametrize("fields", [{"dedup": "off", **KNOWN}, {"sha256": "0" * 64}, {}])
+def test_what_is_not_known_has_to_come(site: Site, ann: Api, fields: dict[str, Any]) -> None:
+    sent(ann)
+    site.assemble()
+    assert announced(ann, **fields)["deduplicated"] is False
+    assert ann.announce(len(DATA) + 1, **KNOWN)["deduplicated"] is False
+
+
+def test_nobody_learns_what_others_have(site: Site, ann: Api, bob: Api) -> None:
+    sent(ann)
+    site.assemble()
+    assert announced(bob, **KNOWN)["deduplicated"] is False
+
+
+def test_what_is_deleted_for_good_has_to_come_again(site: Site, ann: Api) -> None:
+    first = sent(ann)
+    site.assemble()
+    assert ann.call("DELETE", f"/assets/{first['asset_id']}?purge=true").status_code == 204
+    site.world.runtime.reconciler.sweep()
+    assert announced(ann, **KNOWN)["deduplicated"] is False
+
+
 def test_an_aborted_upload_leaves_nothing(site: Site, ann: Api) -> None:
     upload = announced(ann)
     ann.send(upload, 0, chunks()[0])

@@ -73,6 +73,7 @@ def test_all_bytes_arrive_in_chunks_with_their_digests(file: Path) -> None:
         "size_bytes": file.stat().st_size,
         "profile": "mobile",
         "metadata": {"title": "A title"},
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
 
 

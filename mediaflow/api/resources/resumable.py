@@ -63,7 +63,8 @@ def create() -> Response:
     where = f"{base_url()}{ROOT}/{transfer.id}"
     announced(transfer, where)
     try:
-        transfer = _appended(transfer, 0, None, last=last)
+        if transfer.state == "receiving":
+            transfer = _appended(transfer, 0, None, last=last)
     except BaseException:
         if said_last is None:  # a client that knows nothing of this will not come back
             runtime().transfers.end(caller().user, transfer.id)

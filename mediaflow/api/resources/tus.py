@@ -94,7 +94,7 @@ def create() -> Response:
         transfer = transfers.create(owner, said, metadata, length=length, kind=kind, strict=is_strict())
     response = Response(status=201)
     response.headers["Location"] = absolute(f"{ROOT}/{transfer.id}")
-    if request.mimetype == BODY_TYPE and not sources:
+    if request.mimetype == BODY_TYPE and not sources and transfer.state == "receiving":
         transfer = _appended(transfer.id, 0)
     return described(response, transfer)
 

@@ -42,13 +42,14 @@ _DIGEST_HEADER = {
 def create_upload(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """Announce a file.
 
-    200 instead of 201 when `dedup` is `reuse` and an existing asset has these bytes.
+    200 instead of 201 when `dedup` is `reuse` and an existing asset has these bytes. `deduplicated`: nothing needs to
+    be sent, for an asset of the same owner has the declared `sha256`.
     """
     if body["mode"] == "direct":
         problem = Problem("upload.mode", "direct uploads are not offered here; use chunked", "/mode")
         raise InvalidInput("The mode is not offered.", code="upload.mode", problems=(problem,))
     upload, reused = runtime().ingest.announce(caller().user, new_upload(body))
-    return {**_document(upload), "deduplicated": reused}, 200 if reused else 201
+    return {**_document(upload), "deduplicated": reused or upload.shared}, 200 if reused else 201
 
 
 @blueprint.operation(

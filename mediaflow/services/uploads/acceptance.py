@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from mediaflow.domain.errors import InsufficientStorage, InvalidInput, Problem, TooLarge
+from mediaflow.domain.events import Event
+from mediaflow.domain.records import Asset, Upload
 from mediaflow.domain.states import Visibility
 from mediaflow.plugin import MeasuresRoom, ReceivesParts, Storage, UploadDraft
+from mediaflow.services.events.telling import with_told
 from mediaflow.services.ports import Plugins
+from mediaflow.services.text.search import words_of
 from mediaflow.settings import Settings
 
 MAX_CHUNKS: Final = 10_000
@@ -109,3 +113,26 @@ def _refusal(problem: Problem) -> str:
     """A problem of one field as a sentence that stands alone."""
     field = (problem.pointer or "").strip("/")
     return f"The file is not accepted: its {field} {problem.detail}." if field else problem.detail
+
+
+def asset_of(upload: Upload, new: NewUpload, now: float) -> Asset:
+    """The asset of an accepted file, before any of it has come."""
+    said = {"upload_id": upload.id, "filename": new.filename}
+    return Asset(
+        id=upload.asset_id,
+        owner=upload.owner,
+        upload_id=upload.id,
+        filename=upload.filename,
+        title=new.first_title,
+        description=new.description,
+        tags=list(new.tags),
+        search=words_of(new.first_title, new.description, new.tags),
+        visibility=new.visibility,
+        state="created",
+        profile=upload.profile,
+        content_type=upload.content_type,
+        size_bytes=upload.size_bytes,
+        created_at=now,
+        updated_at=now,
+        **with_told(Event("asset.created", now, upload.owner, upload.asset_id, data=said)),
+    )

@@ -23,14 +23,14 @@ from mediaflow.domain.ids import new_id
 from mediaflow.domain.records import Asset, Chunk, Upload
 from mediaflow.domain.states import UPLOAD_COMPLETED, UPLOAD_RECEIVING
 from mediaflow.plugin import ReceivesParts, Storage
-from mediaflow.services.events.telling import telling, with_told
+from mediaflow.services.events.telling import telling
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.ports import Database, Metrics, OneOf, Outbox, Plugins, Wakeups
-from mediaflow.services.text.search import words_of
-from mediaflow.services.uploads.acceptance import Acceptance, NewUpload
+from mediaflow.services.uploads.acceptance import Acceptance, NewUpload, asset_of
 from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
 from mediaflow.services.uploads.counting import received_chunks
 from mediaflow.services.uploads.quotas import Quotas
+from mediaflow.services.uploads.sharing import Sharing
 from mediaflow.services.uploads.underway import Underway
 from mediaflow.settings import Settings
 
@@ -85,6 +85,11 @@ class Ingest:
         return self.admit(owner, new, new_id(), new_id()), False
 
     @property
+    def sharing(self) -> Sharing:
+        """What need not come again."""
+        return Sharing(self.database, self.storage, self.parts, self.wakeups)
+
+    @property
     def acceptance(self) -> Acceptance:
         """What judges announced files."""
         return Acceptance(self.storage, self.parts, self.plugins, self.settings)
@@ -116,10 +121,10 @@ class Ingest:
             updated_at=now,
             expires_at=now + min(self.settings.upload_first_chunk_seconds, self.settings.upload_expiry_seconds),
         )
-        self._admit(upload, _asset_of(upload, new, now), quotas, underway)
+        self._admit(upload, asset_of(upload, new, now), quotas, underway)
         self.metrics.count("mediaflow_uploads_total", state="initialized")
         self.outbox.tell(self.database.assets, asset_id)
-        return upload
+        return self.sharing.shared(upload)
 
     def _admit(self, upload: Upload, asset: Asset, quotas: Quotas, underway: Underway) -> None:
         """Keep both records. The upload first: it expires, and takes with it what else there is when we die here."""
@@ -176,6 +181,8 @@ class Ingest:
         """Take one chunk's bytes. `digest` is the SHA-256 that the client says they have."""
         upload = self._owned(owner, upload_id)
         body = ChunkBody(upload, index, blocks, content_length=content_length, digest=digest)
+        if upload.shared:
+            return self._receipt(upload, self.sharing.repeated(upload, index, body), duplicate=True)
         writer = ChunkWriter(self.database, self.parts, self.elapsed)
         chunk, duplicate = writer.write(upload, index, body)
         if not duplicate:
@@ -183,6 +190,8 @@ class Ingest:
         return self._receipt(upload, chunk, duplicate=duplicate)
 
     def _receipt(self, upload: Upload, chunk: Chunk, *, duplicate: bool) -> ChunkReceipt:
+        if upload.shared:
+            return ChunkReceipt(chunk.index, chunk.length, upload.chunk_count, upload.chunk_count, duplicate)
         self.begun(upload)
         received = received_chunks(self.database, upload, counts=not duplicate)
         if upload.auto_complete and received == upload.chunk_count and upload.state in UPLOAD_RECEIVING:
@@ -270,25 +279,3 @@ class Ingest:
             else:
                 ranges.append((index, index))
         return ranges
-
-
-def _asset_of(upload: Upload, new: NewUpload, now: float) -> Asset:
-    said = {"upload_id": upload.id, "filename": new.filename}
-    return Asset(
-        id=upload.asset_id,
-        owner=upload.owner,
-        upload_id=upload.id,
-        filename=upload.filename,
-        title=new.first_title,
-        description=new.description,
-        tags=list(new.tags),
-        search=words_of(new.first_title, new.description, new.tags),
-        visibility=new.visibility,
-        state="created",
-        profile=upload.profile,
-        content_type=upload.content_type,
-        size_bytes=upload.size_bytes,
-        created_at=now,
-        updated_at=now,
-        **with_told(Event("asset.created", now, upload.owner, upload.asset_id, data=said)),
-    )

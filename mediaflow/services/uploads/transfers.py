@@ -13,7 +13,7 @@ from typing import Any, Final
 from mediaflow.domain.errors import Busy, Conflict, Forbidden, InvalidInput, LimitReached, NotFound, TooLarge
 from mediaflow.domain.ids import new_id
 from mediaflow.domain.states import UPLOAD_RECEIVING
-from mediaflow.domain.transfers import Kind, Transfer
+from mediaflow.domain.transfers import Kind, Transfer, TransferState
 from mediaflow.plugin import Storage, UploadDraft
 from mediaflow.services.ports import Database
 from mediaflow.services.uploads.acceptance import NewUpload
@@ -82,7 +82,11 @@ class Transfers:
         length = sum(each.length or 0 for each in found)
         transfer = replace(self._new(owner, said, metadata, length, "final"), sources=sources)
         shared = [{**piece, "shared": True} for each in found for piece in each.pieces]
-        transfer = replace(self._announced(transfer, length), pieces=shared)
+        transfer = self._announced(transfer, length)
+        if transfer.state == "complete":
+            self.database.transfers.insert(transfer)
+            return transfer
+        transfer = replace(transfer, pieces=shared)
         self.database.transfers.insert(transfer)
         with self.holding.held(transfer.id) as held:
             return self._finished(self.appending.poured(held))
@@ -149,7 +153,9 @@ class Transfers:
                 raise Conflict(
                     f"The upload has {held.offset} bytes; go on from there, not from {offset}.", code="upload.offset"
                 )
-            held = self._with_length(held, length)
+            before, held = held.state, self._with_length(held, length)
+            if held.state != before:  # all is known by its digest: what comes with this is not looked at
+                return held
             most = self._most(held)
             if announced is not None and announced > most:
                 raise TooLarge(f"{announced} bytes are more than the {most} that are missing.", code="upload.too_large")
@@ -223,8 +229,10 @@ class Transfers:
         new = _file(transfer, length)
         self.ingest.acceptance.check_size(new)
         self.ingest.acceptance.check_room(length)
-        self.ingest.admit(transfer.owner, new, transfer.upload_id, transfer.asset_id)
-        return replace(transfer, length=length, announced=True)
+        upload = self.ingest.admit(transfer.owner, new, transfer.upload_id, transfer.asset_id)
+        # of bytes that its owner has here, none need to come
+        state: TransferState = "complete" if upload.shared else "receiving"
+        return replace(transfer, length=length, announced=True, state=state)
 
     def _with_length(self, held: Transfer, length: int | None) -> Transfer:
         if length is None or length == held.length:
@@ -233,8 +241,12 @@ class Transfers:
             raise InvalidInput(f"The length can't become {length} bytes any more.", code="upload.length")
         if held.kind == "partial":
             return self.holding.changed(held, length=length)
-        announced = self._announced(held, length)
-        return self.appending.poured(self.holding.changed(held, length=length, announced=announced.announced))
+        told = self._announced(held, length)
+        if told.state == "complete":
+            changed = self.holding.changed(held, length=length, announced=True, state="complete", pieces=[])
+            self.appending.pieces.drop(held.pieces)
+            return changed
+        return self.appending.poured(self.holding.changed(held, length=length, announced=told.announced))
 
     def _most(self, held: Transfer) -> int:
         """The bytes that may still come."""
