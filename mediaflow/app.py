@@ -35,6 +35,7 @@ from mediaflow.api.resources import (
     events,
     health,
     health_details,
+    imports,
     jobs,
     playback,
     plugins,
@@ -68,6 +69,7 @@ _log = structlog.get_logger(__name__)
 LARGEST_JSON_BYTES: Final = 1024 * 1024
 RESOURCES: Final = (
     uploads.blueprint,
+    imports.blueprint,
     assets.blueprint,
     asset_actions.blueprint,
     bulk.blueprint,

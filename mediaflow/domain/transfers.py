@@ -18,7 +18,8 @@ HELD_SECONDS: Final = 10.0
 class Transfer:
     """One such row. `length` is None until it is known. Of its bytes, `poured` are in chunks of the upload (which is
     there once it is `announced`), the others in `pieces`: objects `{key, size, skip}`, whose first bytes are poured. An
-    `open` one is complete when its client says so, another one when it has its length.
+    `open` one is complete when its client says so, another one when it has its length. A `placed`
+    one has its upload from the beginning, without a size.
 
     `token` is that of the request that appends, until `held_until`, and it gives up when somebody else `wants` it.
     `said` is what its client said of the file, `metadata` how it wrote that. A final one is made of its `sources`.
@@ -38,6 +39,7 @@ class Transfer:
     expires_at: float
     sources: list[str] = field(default_factory=list)
     open: bool = False
+    placed: bool = False
     announced: bool = False
     poured: int = 0
     pieces: list[dict[str, Any]] = field(default_factory=list)

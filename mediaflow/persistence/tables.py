@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
+from mediaflow.domain.imports import Import
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
@@ -117,9 +118,10 @@ TURNS: Final = Table("turns", Turn, ())
 SEGMENTS: Final = Table(
     "segments", MadeSegment, (("asset_id", "generation", "track"), ("eager", "created_at", "size_bytes"))
 )
+IMPORTS: Final = Table("imports", Import, (("state", "not_before"), ("owner", "state")))
 TRANSFERS: Final = Table("transfers", Transfer, (("expires_at",), ("owner", "state")))
 LEFTOVERS: Final = Table("leftovers", Leftover, (("found_at",),))
 TABLES: Final = (
     *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),
-    *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS, LEFTOVERS, SEGMENTS, TRANSFERS),
+    *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS, LEFTOVERS, SEGMENTS, TRANSFERS, IMPORTS),
 )

@@ -17,6 +17,8 @@ from mediaflow.queue.broker import QUEUE
 from mediaflow.runtime import Runtime, worker_threads
 from mediaflow.sandbox.kernel import die_with
 from mediaflow.sandbox.stuck import end_stuck_sandboxes
+from mediaflow.services.imports.fetching import Fetcher
+from mediaflow.services.imports.importer import Importer
 
 _log = structlog.get_logger(__name__)
 NUDGE_SECONDS = 1.0
@@ -64,7 +66,11 @@ class WorkerLife(dramatiq.Middleware):
         delayed.stop()
         delayed.join()
         delayed.close()
-        beats = [("pulse", self._beat), *([("rota", self._look)] if self.runtime.plugins.periodics else [])]
+        beats = [
+            ("pulse", self._beat),
+            ("imports", self._import),
+            *([("rota", self._look)] if self.runtime.plugins.periodics else []),
+        ]
         self._threads = [threading.Thread(target=beat, name=name, daemon=True) for name, beat in beats]
         for beating in self._threads:
             beating.start()
@@ -95,6 +101,19 @@ class WorkerLife(dramatiq.Middleware):
                 elif runtime.gate.has_room and not runtime.draining.is_set():
                     runtime.reconciler.nudge()
             beats += 1
+
+    def _import(self) -> None:
+        """Begin what is to be fetched, and leave what is not done to others when the worker stops."""
+        runtime = self.runtime
+        fetcher = Fetcher(runtime.imports.allowed)
+        importer = Importer(runtime.database, runtime.transfers, fetcher, self._is_ending)
+        while not runtime.stopped.wait(NUDGE_SECONDS) and not runtime.draining.is_set():
+            with _tried_again("importing"):
+                importer.look()
+        importer.wait(PERIODIC_SECONDS)
+
+    def _is_ending(self) -> bool:
+        return self.runtime.stopped.is_set() or self.runtime.draining.is_set()
 
     def _look(self) -> None:
         """Begin plugins' periodic work. Not the pulse's part: sweeps may take seconds."""

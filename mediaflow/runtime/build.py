@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mediaflow.domain.errors import ConfigurationError
+from mediaflow.domain.reach import Network, networks_of
 from mediaflow.domain.states import Stage
 from mediaflow.observability.metrics import PrometheusMetrics
 from mediaflow.persistence import open_database
@@ -41,6 +42,7 @@ from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.delivery.watching import Watching
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
+from mediaflow.services.imports.imports import Imports
 from mediaflow.services.integrity.collector import Collector, CollectorSweeper
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
@@ -114,7 +116,8 @@ def _asset_reader(
 
 
 def _open_documents(settings: Settings, plugins: Registry) -> Database:
-    """The database, of which each plugin gets its part."""
+    """The database, of which each plugin gets its part. Ours is in the data directory, which is made here."""
+    settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = open_database(database_url(settings))
     plugins.use_documents(EventLog(database), partial(PluginRecords, database))
     return database
@@ -170,6 +173,10 @@ class _Ends:
     draining: threading.Event = field(default_factory=threading.Event)
 
 
+def _import_networks(settings: Settings) -> tuple[Network, ...]:
+    return networks_of(settings.import_allowed_networks, "MEDIAFLOW_IMPORT_ALLOWED_NETWORKS")
+
+
 def _worker(own: Identity | None) -> str:
     """How this process is called in the documents."""
     return f"{socket.gethostname()}:{os.getpid()}" if own is None else str(own)
@@ -197,7 +204,6 @@ def _transfers(on: Ground, parts: ReceivesParts, relay: Relay, wakeups: Wakeups)
 
 def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wakeups: Wakeups) -> Runtime:
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
-    settings.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     plugins.use_metrics(metrics)
     database, redis = _open_documents(settings, plugins), open_redis(settings.redis_url)
     key, (storage, parts) = load_or_create_key(settings), _open_storage(settings, plugins)
@@ -221,6 +227,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         stream_tokens=stream_tokens,
         ingest=transfers.ingest,
         transfers=transfers,
+        imports=Imports(database, transfers, _import_networks(settings)),
         jobs=jobs,
         assembly=assembly,
         posters=stages.posters,

@@ -35,6 +35,7 @@ from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
 from mediaflow.services.following.news import News
+from mediaflow.services.imports.imports import Imports
 from mediaflow.services.integrity.collector import Collector
 from mediaflow.services.integrity.fsck import Fsck, examiners_of
 from mediaflow.services.pipeline.backlog import Backlog
@@ -76,6 +77,7 @@ class Runtime:
     stream_tokens: StreamTokens
     ingest: Ingest
     transfers: Transfers
+    imports: Imports
     jobs: Jobs
     assembly: Assembly
     posters: Posters

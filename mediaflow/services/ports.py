@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.events import Event
+from mediaflow.domain.imports import Import
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.media import MediaInfo
@@ -68,10 +69,7 @@ class Repository(Protocol[R]):
         """The sum of a numeric field over the records that meet every condition; 0 when none does."""
 
     def sums(self, field: str, by: str, where: Mapping[str, Any]) -> dict[str, Sum]:
-        """The same for each value that the text field `by` has among these records; records without one are left out.
-
-        One call whatever the number of values.
-        """
+        """The same for each value that the text field `by` has among them, in one call; without one, left out."""
 
     def distinct(self, field: str, where: Mapping[str, Any]) -> list[str]:
         """The different values of a text field over the records that meet every condition, in any order."""
@@ -119,6 +117,8 @@ class Database(Protocol):
     def leftovers(self) -> Repository[Leftover]: ...
     @property
     def transfers(self) -> Repository[Transfer]: ...
+    @property
+    def imports(self) -> Repository[Import]: ...
 
     def now(self) -> float:
         """The database's own time, seconds since the epoch (UTC)."""

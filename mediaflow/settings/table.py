@@ -223,6 +223,14 @@ class Settings:
     upload_expiry_seconds: int = _setting(
         24 * 3600, "An upload that is not completed within this time expires.", minimum=1
     )
+    import_seconds: int = _setting(
+        6 * 3600, "A file that is imported from an address has to be there within this time.", minimum=1
+    )
+    import_allowed_networks: str = _setting(
+        "",
+        "Networks inside of yours that files may be imported from all the same, as 10.1.0.0/16, fd00::/8. Whoever may "
+        "upload can then have requests sent there.",
+    )
     max_duration_seconds: int = _setting(24 * 3600, "Longest accepted media.", minimum=1)
     max_pixels: int = _setting(75_000_000, "Largest accepted picture, in pixels.", minimum=1)
     max_streams: int = _setting(32, "Most streams that an accepted file may have.", minimum=1)

@@ -77,6 +77,8 @@ RULES: Final[dict[str, Rule]] = {
     "getUpload": Rule("uploader", UPLOAD),
     "completeUpload": Rule("uploader", UPLOAD),
     "abortUpload": Rule("uploader", UPLOAD),
+    "createImport": Rule("signed in", UPLOAD, json={"url": "https://example.org/a.mp4"}),
+    "getImport": Rule("uploader", UPLOAD),
     # assets
     "listAssets": Rule("signed in", READ),
     "countAssets": Rule("signed in", READ),
@@ -187,6 +189,7 @@ class Subject:
             "delivery_id": DELIVERY.id,
             "asset_id": self.asset.id,
             "upload_id": self.upload_id,
+            "import_id": self.upload_id,
             "job_id": self.job.id,
         }
         return template.format(**values | {"key_id": self.key_id, "session_id": self.session_id} | rule.path)
@@ -246,8 +249,10 @@ class House:
     document: dict[str, Any]
     actors: dict[str, Actor]
 
-    def subject(self, state: str, *, uploads: bool) -> Subject:
-        """An asset of ann's in that state with a job that runs; with `uploads`, and an upload that has begun."""
+    def subject(self, state: str, path: str) -> Subject:
+        """An asset of ann's in that state with a job that runs; and an upload that has begun, or an import, if the path
+        has one.
+        """
         database = self.site.world.runtime.database
         asset = a_published_asset(shared_with=["carol"], **{**OTHER, **STATES[state]})
         database.assets.insert(asset)
@@ -260,9 +265,12 @@ class House:
             records = PluginRecords(database, "webhook")
             records.remove(record.id)
             records.insert(record)
-        return Subject(
-            asset, self.site.as_user("ann").announce()["upload_id"] if uploads else "", job, KEY.id, SESSION.id
-        )
+        upload_id = ""
+        if "{upload_id}" in path:
+            upload_id = self.site.as_user("ann").announce()["upload_id"]
+        elif "{import_id}" in path:
+            upload_id = self.site.world.runtime.imports.begin("ann", "https://example.org/a.mp4", {}).id
+        return Subject(asset, upload_id, job, KEY.id, SESSION.id)
 
     def ask(self, operation: Operation, rule: Rule, actor: Actor, subject: Subject) -> Outcome | str:
         path = subject.path(operation.path, rule)
@@ -376,7 +384,7 @@ def test_everyone_may_do_what_the_rule_says_and_nothing_else(house: House, name:
     for state in states_of(operation):
         subject = None
         for who, actor in house.actors.items():
-            subject = subject or house.subject(state, uploads="{upload_id}" in operation.path)
+            subject = subject or house.subject(state, operation.path)
             wanted, found = expected(rule, actor, subject.asset), house.ask(operation, rule, actor, subject)
             if wanted != found:
                 wrong.append(f"{who}, {state} asset: {found} and not {wanted}")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.ids import new_id
+from mediaflow.domain.imports import Import
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
@@ -39,6 +40,7 @@ TABLES: dict[str, type[Any]] = {
     "leftovers": Leftover,
     "segments": MadeSegment,
     "transfers": Transfer,
+    "imports": Import,
 }
 IN_ONE_PROCESS = {
     "mongomock": "mongomock lives in one process, and its find_one_and_update is a find and an update apart",

@@ -57,19 +57,11 @@ class MetadataBody(Body):
     visibility = choice(*VISIBILITIES)
 
 
-class NewUploadBody(Body):
-    """A file that will be sent."""
+class FileBody(Body):
+    """What may be said of a file, however it comes."""
 
-    filename = Text(shortest=1, longest=LONGEST_NAME, required=True, metadata={"examples": ["holiday.mov"]})
-    # what is too small or too large is said by the service, which knows the limit
-    size_bytes = whole(required=True, validate=_size, metadata={"minimum": 1, "examples": [104857600]})
     content_type = matching(_MEDIA_TYPE, "must be a media type such as video/mp4", allow_none=True)
     sha256 = matching(_SHA256, "must be 64 hex digits", allow_none=True)
-    chunk_size_bytes = whole(
-        allow_none=True,
-        validate=_chunk_size,
-        metadata={"minimum": 1, "maximum": LARGEST_NUMBER, "description": "A wish; the answer tells what counts."},
-    )
     profile = Text(
         shortest=1, longest=100, allow_none=True, metadata={"description": "How it is encoded; null: chosen for it."}
     )
@@ -83,6 +75,20 @@ class NewUploadBody(Body):
             "`reuse` answers with the existing asset (needs `sha256`), `off` makes no difference."
         },
     )
+    metadata = inner(MetadataBody, allow_none=True)
+
+
+class NewUploadBody(FileBody):
+    """A file that will be sent."""
+
+    filename = Text(shortest=1, longest=LONGEST_NAME, required=True, metadata={"examples": ["holiday.mov"]})
+    # what is too small or too large is said by the service, which knows the limit
+    size_bytes = whole(required=True, validate=_size, metadata={"minimum": 1, "examples": [104857600]})
+    chunk_size_bytes = whole(
+        allow_none=True,
+        validate=_chunk_size,
+        metadata={"minimum": 1, "maximum": LARGEST_NUMBER, "description": "A wish; the answer tells what counts."},
+    )
     auto_complete = Truth(load_default=True, metadata={"description": "Complete with the last chunk."})
     mode = choice(
         "chunked",
@@ -91,7 +97,6 @@ class NewUploadBody(Body):
         # the document offers what there is; `direct` is refused with a code of its own
         metadata={"description": "How the bytes come: in chunks, through this API.", "enum": ["chunked"]},
     )
-    metadata = inner(MetadataBody, allow_none=True)
 
 
 def new_upload(body: dict[str, Any]) -> NewUpload:

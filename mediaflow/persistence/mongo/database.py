@@ -8,6 +8,7 @@ from pymongo import MongoClient
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
+from mediaflow.domain.imports import Import
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
@@ -46,6 +47,7 @@ class MongoDatabase:
         self.leftovers = MongoRepository(self._connection, tables.LEFTOVERS, Leftover)
         self.segments = MongoRepository(self._connection, tables.SEGMENTS, MadeSegment)
         self.transfers = MongoRepository(self._connection, tables.TRANSFERS, Transfer)
+        self.imports = MongoRepository(self._connection, tables.IMPORTS, Import)
 
     def now(self) -> float:
         """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import ConfigurationError, Unavailable
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
+from mediaflow.domain.imports import Import
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
@@ -59,6 +60,7 @@ class SqliteDatabase:
         self.leftovers = SqliteRepository(self._connections, tables.LEFTOVERS, Leftover)
         self.segments = SqliteRepository(self._connections, tables.SEGMENTS, MadeSegment)
         self.transfers = SqliteRepository(self._connections, tables.TRANSFERS, Transfer)
+        self.imports = SqliteRepository(self._connections, tables.IMPORTS, Import)
 
     def now(self) -> float:
         """SQLite's own time, to the millisecond (2440587.5 is the Julian day of the epoch)."""

@@ -215,6 +215,8 @@ class Ingest:
         upload = self._owned(owner, upload_id)
         if upload.state in UPLOAD_COMPLETED:
             return UploadStatus(upload, 1.0, [])
+        if not upload.chunk_count:
+            return UploadStatus(upload, 0.0, [])
         missing = self._missing(upload)
         absent = sum(last - first + 1 for first, last in missing)
         return UploadStatus(upload, 1.0 - absent / upload.chunk_count, missing)
@@ -223,6 +225,8 @@ class Ingest:
         """Close the upload: everything is here. Idempotent for ever; with chunks missing, Conflict with the ranges."""
         upload = self._owned(owner, upload_id)
         if upload.state in UPLOAD_RECEIVING:
+            if not upload.chunk_count:
+                raise Conflict("How large the file is is not known yet.", code="upload.incomplete", missing=[])
             missing = self._missing(upload)
             if missing:
                 ranges = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in missing[:10])
@@ -253,7 +257,8 @@ class Ingest:
         ended = self.database.uploads.change(upload.id, {"state": OneOf(UPLOAD_RECEIVING)}, changes)
         if ended is None:
             return False
-        self.parts.abort_parts(upload.storage_key, upload.parts_handle)
+        if upload.chunk_count:
+            self.parts.abort_parts(upload.storage_key, upload.parts_handle)
         self.outbox.remove(self.database.assets, upload.asset_id, {"state": "created"})
         for chunk in self.database.chunks.find({"upload_id": upload.id}):
             self.database.chunks.remove(chunk.id)

@@ -20,6 +20,7 @@ from mediaflow.services.uploads.acceptance import NewUpload
 from mediaflow.services.uploads.appending import Appending, Verifier
 from mediaflow.services.uploads.holding import Holding
 from mediaflow.services.uploads.ingest import Ingest
+from mediaflow.services.uploads.placing import placed, sized
 from mediaflow.services.uploads.quotas import RETRY_SECONDS
 from mediaflow.services.uploads.refusing import refuse
 
@@ -70,6 +71,17 @@ class Transfers:
         if length == 0:
             with self.holding.held(transfer.id) as held:
                 transfer = self._finished(held)
+        return transfer
+
+    def place(self, owner: str, said: dict[str, Any]) -> Transfer:
+        """Begin an open one whose upload (with the same id) and asset are there at once, though its length is not
+        known.
+        """
+        self._check_open(owner)
+        new = self._new(owner, said, "", None, "whole")
+        transfer = replace(new, id=new.upload_id, open=True, placed=True)
+        placed(self.ingest, owner, _file(transfer, 0), transfer.upload_id, transfer.asset_id)
+        self.database.transfers.insert(transfer)
         return transfer
 
     def concatenate(self, owner: str, said: dict[str, Any], metadata: str, sources: list[str]) -> Transfer:
@@ -229,7 +241,10 @@ class Transfers:
         new = _file(transfer, length)
         self.ingest.acceptance.check_size(new)
         self.ingest.acceptance.check_room(length)
-        upload = self.ingest.admit(transfer.owner, new, transfer.upload_id, transfer.asset_id)
+        if transfer.placed:
+            upload = sized(self.ingest, transfer.upload_id, new)
+        else:
+            upload = self.ingest.admit(transfer.owner, new, transfer.upload_id, transfer.asset_id)
         # of bytes that its owner has here, none need to come
         state: TransferState = "complete" if upload.shared else "receiving"
         return replace(transfer, length=length, announced=True, state=state)

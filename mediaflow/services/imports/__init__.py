@@ -1,0 +1,1 @@
+"""Files that we fetch ourselves, from addresses that somebody named."""

@@ -1,0 +1,100 @@
+"""What is asked to be fetched: begun here, done by workers (`importer.py`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from mediaflow.domain.errors import InvalidInput, NotFound, Problem
+from mediaflow.domain.imports import Import
+from mediaflow.domain.reach import Network, checked_url, refused
+from mediaflow.domain.transfers import Transfer
+from mediaflow.services.ports import Database
+from mediaflow.services.uploads.transfers import Transfers
+
+LONGEST_NAME: Final = 255
+NAMELESS: Final = "import"
+_AT_HOME: Final = ("localhost", "local", "internal")
+"""The last part of names that nobody on the internet has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one is, of `size_bytes` (None: not known yet). `error` is why its upload failed."""
+
+    asked: Import
+    received_bytes: int
+    size_bytes: int | None
+    state: str
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """Begins them, and tells of them."""
+
+    database: Database
+    transfers: Transfers
+    allowed: tuple[Network, ...] = ()
+
+    def begin(self, owner: str, url: str, said: dict[str, Any]) -> Import:
+        """Have a file fetched; `said` is a NewUpload without its size, whose filename may be missing. InvalidInput for
+        an address that nobody may be sent to.
+        """
+        self._check(url)
+        settings, now = self.transfers.ingest.settings, self.database.now()
+        transfer = self.transfers.place(owner, {**said, "filename": said.get("filename") or name_of(url)})
+        asked = Import(
+            id=transfer.id,
+            owner=owner,
+            upload_id=transfer.upload_id,
+            asset_id=transfer.asset_id,
+            url=url,
+            state="waiting",
+            created_at=now,
+            updated_at=now,
+            not_before=now,
+            until=now + settings.import_seconds,
+        )
+        self.database.imports.insert(asked)
+        return asked
+
+    def progress(self, owner: str, import_id: str) -> Progress:
+        """NotFound when there is none, or it is another's."""
+        asked = self.database.imports.get(import_id)
+        if asked is None or asked.owner != owner:
+            raise NotFound("There is no such import.", code="import.not_found")
+        transfer, upload = self.database.transfers.get(import_id), self.database.uploads.get(asked.upload_id)
+        state = "failed" if upload is not None and upload.state == "failed" else asked.state
+        size = upload.size_bytes or None if upload is not None else None
+        return Progress(asked, _offset(transfer, size, state), size, state, None if upload is None else upload.error)
+
+    def _check(self, url: str) -> None:
+        """By its looks; what its name means is looked up by who fetches."""
+        try:
+            _, host, _ = checked_url(url)
+        except InvalidInput as error:
+            problem = Problem("url.invalid", error.detail, "/url")
+            raise InvalidInput("The address can't be asked.", code="url.invalid", problems=(problem,)) from error
+        try:
+            is_closed = refused(ip_address(host), self.allowed)
+        except ValueError:
+            is_closed = not self.allowed and host.rstrip(".").rpartition(".")[2].lower() in _AT_HOME
+        if is_closed:
+            problem = Problem("url.refused", "is not on the open internet, and not allowed here", "/url")
+            raise InvalidInput("The address is refused.", code="url.refused", problems=(problem,))
+
+
+def name_of(url: str) -> str:
+    """What the file at a URL is called."""
+    last = unquote(urlsplit(url).path, errors="replace").rstrip("/").rpartition("/")[2]
+    printable = "".join(character for character in last if character.isprintable()).strip()
+    return printable[-LONGEST_NAME:] or NAMELESS
+
+
+def _offset(transfer: Transfer | None, size: int | None, state: str) -> int:
+    if transfer is not None:
+        return transfer.offset
+    return (size or 0) if state == "done" else 0
