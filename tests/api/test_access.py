@@ -27,7 +27,8 @@ from mediaflow.registry.offers import Offers
 from tests.api.site import Api, Site, is_problem
 
 PAGE = {"X-Requested-With": "mediaflow"}
-ANN = {"user": "ann", "role": "user", "scopes": ["assets:read", "assets:write", "uploads:write", "keys:write"]}
+SCOPES = ["assets:read", "assets:write", "originals:read", "uploads:write", "keys:write"]
+ANN = {"user": "ann", "role": "user", "scopes": SCOPES}
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ class Rule:
 
 
 READ, WRITE, UPLOAD, KEYS, ADMIN = "assets:read", "assets:write", "uploads:write", "keys:write", "admin"
+ORIGINALS = "originals:read"
 
 RULES: Final[dict[str, Rule]] = {
     # files on their way in
@@ -80,6 +81,7 @@ RULES: Final[dict[str, Rule]] = {
     "createImport": Rule("signed in", UPLOAD, json={"url": "https://example.org/a.mp4"}),
     "getImport": Rule("uploader", UPLOAD),
     # assets
+    "getOriginal": Rule("changes", ORIGINALS),
     "listAssets": Rule("signed in", READ),
     "countAssets": Rule("signed in", READ),
     "getAsset": Rule("knows of", READ),
@@ -159,7 +161,7 @@ STATES: Final[dict[str, dict[str, Any]]] = {
     "deleted": {"visibility": "private", "deleted_at": 1.8e9, "purge_at": 4e9},
     "deleted, public": {"visibility": "public", "deleted_at": 1.8e9, "purge_at": 4e9},
 }
-ALL_SCOPES: Final = frozenset({READ, WRITE, UPLOAD, KEYS, ADMIN})
+ALL_SCOPES: Final = frozenset({READ, WRITE, ORIGINALS, UPLOAD, KEYS, ADMIN})
 
 
 @dataclass(frozen=True)
@@ -353,7 +355,9 @@ def actors_of(site: Site) -> dict[str, Actor]:
         "shared with": Actor(mint("carol"), "carol"),
         "owner": Actor(mint("ann"), "ann"),
         "owner's page": Actor(cookie(secret), "ann"),
-        "owner's key": Actor(bearer(runtime.api_keys.create(ANN, "all", scopes=[READ, WRITE, UPLOAD, KEYS])[1]), "ann"),
+        "owner's key": Actor(
+            bearer(runtime.api_keys.create(ANN, "all", scopes=[READ, WRITE, ORIGINALS, UPLOAD, KEYS])[1]), "ann"
+        ),
         "reading key": Actor(key_for(ANN, READ), "ann", scopes=frozenset({READ})),
         "sending key": Actor(key_for(ANN, UPLOAD), "ann", scopes=frozenset({UPLOAD})),
         "admin": Actor(mint("root", "admin"), "root", "admin"),

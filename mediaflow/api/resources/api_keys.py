@@ -41,7 +41,8 @@ class NewApiKeyBody(Body):
         least=1,
         most=len(SCOPES),
         metadata={
-            "description": "What it opens; when left out, all that its maker's credential opens, but for `keys:write`."
+            "description": "What it opens; when left out, all that its maker's credential opens, but for "
+            "`originals:read` and `keys:write`."
         },
     )
     expires_at = Moment(

@@ -36,7 +36,7 @@ SECRET_CHARACTERS: Final = 43
 """Of 62 kinds: 256 bits."""
 MAX_KEYS: Final = 200
 """Keys of one owner that are neither revoked nor expired."""
-ASKED_FOR: Final = frozenset({"keys:write"})
+ASKED_FOR: Final = frozenset({"originals:read", "keys:write"})
 """A key makes and ends keys only when it was made to: who takes a machine's key must not get rid of its revocation."""
 USE_SECONDS: Final = 60.0
 """`last_used_at` is not written more often: a read must not become a write."""

@@ -11,8 +11,15 @@ from mediaflow.domain.errors import Unauthenticated
 Role = Literal["user", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("user", "admin")
 
-Scope = Literal["assets:read", "assets:write", "uploads:write", "keys:write", "admin"]
-SCOPES: Final[tuple[Scope, ...]] = ("assets:read", "assets:write", "uploads:write", "keys:write", "admin")
+Scope = Literal["assets:read", "assets:write", "originals:read", "uploads:write", "keys:write", "admin"]
+SCOPES: Final[tuple[Scope, ...]] = (
+    "assets:read",
+    "assets:write",
+    "originals:read",
+    "uploads:write",
+    "keys:write",
+    "admin",
+)
 """What a credential may be limited to. `keys:write` makes and ends credentials; `admin` opens the operations of admins,
 to those who are."""
 

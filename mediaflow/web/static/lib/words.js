@@ -79,6 +79,7 @@ export function languageName(tag) {
 const SCOPES = {
   'assets:read': 'look',
   'assets:write': 'change',
+  'originals:read': 'download originals',
   'uploads:write': 'upload',
   'keys:write': 'make and revoke keys',
   admin: 'administer',
