@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,10 +18,12 @@ import pytest
 
 from mediaflow.domain.errors import InvalidInput, LimitReached
 from mediaflow.domain.imports import Import
+from mediaflow.domain.reach import Reach, reach
 from mediaflow.domain.records import Upload
 from mediaflow.services.imports.fetching import Fetcher
 from mediaflow.services.imports.importer import MOST_ATTEMPTS, Importer
 from mediaflow.services.imports.imports import Imports, name_of
+from tests.plugins.test_webhook_posting import a_certificate
 from tests.services.world import World, make_world
 
 FILE: Final = bytes(range(256)) * 20_000
@@ -265,6 +270,66 @@ def test_one_that_is_too_large_is_refused_before_it_comes(tmp_path: Path, site: 
         bench.attempt(asked)
         assert bench.error(asked)[0] in ("upload.too_large", "limit.too_large")
     world.runtime.close()
+
+
+def test_a_head_that_trickles_holds_nobody_for_long(bench: Bench) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            with server.accept()[0] as client, contextlib.suppress(OSError):
+                client.sendall(b"HTTP/1.1 200 OK\r\n")
+                while True:
+                    client.sendall(b"X-Slow: yes\r\n")
+                    time.sleep(0.1)
+
+        threading.Thread(target=trickle, daemon=True).start()
+        asked = bench.begin(f"http://127.0.0.1:{server.getsockname()[1]}/film.mp4")
+        bench.importer = replace(bench.importer, fetcher=Fetcher(HERE, head_seconds=0.5))
+        began = time.monotonic()
+        bench.attempt(asked)
+    assert time.monotonic() - began < 5
+    assert (bench.now(asked).state, bench.now(asked).attempts) == ("waiting", 1)
+
+
+def test_a_file_that_trickles_is_left_for_later(bench: Bench, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trickle(asked: BaseHTTPRequestHandler) -> None:
+        asked.send_response(200)
+        asked.send_header("Content-Length", str(len(FILE)))
+        asked.end_headers()
+        with contextlib.suppress(OSError):
+            for at in range(100):
+                asked.wfile.write(FILE[at : at + 1])
+                time.sleep(0.05)
+
+    monkeypatch.setattr("mediaflow.services.imports.importer.RENEW_SECONDS", 0.5)
+    site.acts["/film.mp4"] = trickle
+    asked = bench.begin(site.url("/film.mp4"))
+    began = time.monotonic()
+    bench.attempt(asked)
+    assert time.monotonic() - began < 4
+    assert bench.now(asked).state == "waiting"
+
+
+@pytest.mark.parametrize(("name", "state"), [("localhost", "done"), ("elsewhere.example", "failed")])
+def test_a_certificate_has_to_be_that_of_the_host(
+    bench: Bench, site: Site, tmp_path: Path, name: str, state: str
+) -> None:
+    served, trusting = a_certificate(tmp_path, name)
+    site.server.socket = served.wrap_socket(site.server.socket, server_side=True)
+    site.acts["/film.mp4"] = sends()
+    bench.importer = replace(bench.importer, fetcher=Fetcher(HERE, tls=lambda: trusting, find=by_four))
+    asked = bench.begin(f"https://localhost:{site.server.server_port}/film.mp4")
+    bench.attempt(asked)
+    assert bench.now(asked).state == state
+    if state == "done":
+        assert bench.original(asked) == FILE
+    else:
+        assert "certificate is not valid for localhost" in bench.error(asked)[1]
+
+
+def by_four(url: str, allowed: Any) -> Reach:
+    """`localhost` may be an address of IPv6 first, where nobody listens."""
+    return reach(url, allowed, lambda _host, port, **_: [(0, 0, 0, "", ("127.0.0.1", port))])
 
 
 def test_who_gives_it_up_has_it_stopped(bench: Bench, site: Site) -> None:

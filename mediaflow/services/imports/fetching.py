@@ -11,6 +11,7 @@ import http.client
 import re
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from mediaflow.domain.reach import Network, Reach, reach
 CONNECT_SECONDS: Final = 10.0
 STALL_SECONDS: Final = 30.0
 """So long a server may be silent."""
+HEAD_SECONDS: Final = 20.0
+"""So long all may take that comes before the file, however steadily it trickles."""
 MOST_REDIRECTS: Final = 5
 MOST_ADDRESSES: Final = 4
 BLOCK_BYTES: Final = 256 * 1024
@@ -68,6 +71,7 @@ class Fetcher:
     allowed: tuple[Network, ...] = ()
     tls: Callable[[], ssl.SSLContext] = default_tls
     find: Callable[[str, Iterable[Network]], Reach] = reach
+    head_seconds: float = HEAD_SECONDS
 
     @contextmanager
     def fetched(self, url: str, offset: int, validator: str | None) -> Iterator[Found]:
@@ -101,9 +105,12 @@ class Fetcher:
         connection.default_port = {"https": 443}.get(place.scheme, 80)  # left out of the Host header
         with contextlib.closing(connection):
             try:
-                connection.sock = self._connected(place)
-                connection.request("GET", _target(url), headers=headers)
-                response = connection.getresponse()
+                raw = _connected(place)
+                # TLS has its own descriptor, so that `raw` can still be cut off
+                with contextlib.closing(raw), _cut_off(raw, self.head_seconds):
+                    connection.sock = self._secured(raw, place)
+                    connection.request("GET", _target(url), headers=headers)
+                    response = connection.getresponse()
             except ssl.SSLCertVerificationError as error:
                 said = f"The certificate is not valid for {place.host}: {error.verify_message}."
                 raise Refused(said, code="import.refused") from error
@@ -111,20 +118,38 @@ class Fetcher:
                 raise Later(f"No answer from {place.host}: {_words(error)}.", code="import.unreachable") from error
             yield response
 
-    def _connected(self, place: Reach) -> socket.socket:
-        """A connection to the first of the vetted addresses that answers. No name is looked up here."""
-        failed: OSError = TimeoutError("no address")
-        for address in place.addresses[:MOST_ADDRESSES]:
-            try:
-                connected = socket.create_connection((address, place.port), timeout=CONNECT_SECONDS)
-            except OSError as error:
-                failed = error
-                continue
-            connected.settimeout(STALL_SECONDS)
-            return (
-                self.tls().wrap_socket(connected, server_hostname=place.host) if place.scheme == "https" else connected
-            )
-        raise failed
+    def _secured(self, raw: socket.socket, place: Reach) -> socket.socket:
+        own = raw.dup()
+        own.settimeout(STALL_SECONDS)
+        return self.tls().wrap_socket(own, server_hostname=place.host) if place.scheme == "https" else own
+
+
+def _connected(place: Reach) -> socket.socket:
+    """A connection to the first of the vetted addresses that answers. No name is looked up here."""
+    failed: OSError = TimeoutError("no address")
+    for address in place.addresses[:MOST_ADDRESSES]:
+        try:
+            return socket.create_connection((address, place.port), timeout=CONNECT_SECONDS)
+        except OSError as error:
+            failed = error
+    raise failed
+
+
+@contextmanager
+def _cut_off(connected: socket.socket, seconds: float) -> Iterator[None]:
+    """Shut the connection down if this takes longer, however slowly the other side still sends."""
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):  # it is closed already
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _found(response: http.client.HTTPResponse) -> Found:

@@ -22,7 +22,8 @@ from mediaflow.services.uploads.transfers import Transfers
 _log = structlog.get_logger(__name__)
 AT_ONCE: Final = 3
 """In a worker process: they wait for networks most of the time."""
-LEASE_SECONDS: Final = 30.0
+LEASE_SECONDS: Final = 120.0
+"""Longer than all may take that comes before a file."""
 RENEW_SECONDS: Final = 5.0
 MOST_ATTEMPTS: Final = 8
 """Without a byte more in between."""
@@ -55,6 +56,7 @@ class Importer:
             {"state": "waiting", "not_before": Below(now)}, sort=("not_before",), limit=_LOOKED_AT
         )
         left = self.database.imports.find({"state": "running", "lease_until": Below(now)}, limit=_LOOKED_AT)
+        left = [each for each in left if each.id not in self._running]
         while len(self._running) < AT_ONCE and (each := self._next([*left, *due])):
             (left if each in left else due).remove(each)
             mine = {"state": "running", "token": new_id(), "lease_until": now + LEASE_SECONDS, "updated_at": now}
