@@ -28,7 +28,10 @@ def create_import(body: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.operation("GET", "/<id:import_id>", gives={200: ImportSchema}, fails=(404,), scope="uploads:write")
 def get_import(import_id: str) -> dict[str, Any]:
-    """How far an import is. Its id is that of its upload."""
+    """How far an import is.
+
+    Its id is that of its upload, by which it is given up. `error` is why it failed, or its upload did.
+    """
     return _document(runtime().imports.progress(caller().user, import_id))
 
 
