@@ -107,10 +107,12 @@ class Fetcher:
             try:
                 raw = _connected(place)
                 # TLS has its own descriptor, so that `raw` can still be cut off
-                with contextlib.closing(raw), _cut_off(raw, self.head_seconds):
+                with contextlib.closing(raw), _cut_off(raw, self.head_seconds) as is_cut:
                     connection.sock = self._secured(raw, place)
                     connection.request("GET", _target(url), headers=headers)
                     response = connection.getresponse()
+                    if is_cut.is_set():  # what was cut off looks like the end of the head
+                        raise TimeoutError("it took too long to say what it has")
             except ssl.SSLCertVerificationError as error:
                 said = f"The certificate is not valid for {place.host}: {error.verify_message}."
                 raise Refused(said, code="import.refused") from error
@@ -136,10 +138,12 @@ def _connected(place: Reach) -> socket.socket:
 
 
 @contextmanager
-def _cut_off(connected: socket.socket, seconds: float) -> Iterator[None]:
-    """Shut the connection down if this takes longer, however slowly the other side still sends."""
+def _cut_off(connected: socket.socket, seconds: float) -> Iterator[threading.Event]:
+    """Shut the connection down if this takes longer, however slowly the other side sends; it then is set."""
+    is_cut = threading.Event()
 
     def cut() -> None:
+        is_cut.set()
         with contextlib.suppress(OSError):  # it is closed already
             connected.shutdown(socket.SHUT_RDWR)
 
@@ -147,7 +151,7 @@ def _cut_off(connected: socket.socket, seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield is_cut
     finally:
         timer.cancel()
 

@@ -22,8 +22,7 @@ from mediaflow.services.uploads.transfers import Transfers
 _log = structlog.get_logger(__name__)
 AT_ONCE: Final = 3
 """In a worker process: they wait for networks most of the time."""
-LEASE_SECONDS: Final = 120.0
-"""Longer than all may take that comes before a file."""
+LEASE_SECONDS: Final = 30.0
 RENEW_SECONDS: Final = 5.0
 MOST_ATTEMPTS: Final = 8
 """Without a byte more in between."""
@@ -43,12 +42,13 @@ class Importer:
     transfers: Transfers
     fetcher: Fetcher
     is_stopped: Callable[[], bool]
-    _running: dict[str, tuple[threading.Thread, str]] = field(default_factory=dict)
+    _running: dict[str, tuple[threading.Thread, Import]] = field(default_factory=dict)
 
     def look(self) -> None:
         """Begin what is due, if there is room here: first of those owners of whom least is fetched here."""
         for done in [key for key, (thread, _) in self._running.items() if not thread.is_alive()]:
             del self._running[done]
+        self._hold()
         if len(self._running) >= AT_ONCE:
             return
         now = self.database.now()
@@ -63,12 +63,23 @@ class Importer:
             claimed = self.database.imports.change(each.id, {"state": each.state, "token": each.token}, mine)
             if claimed is not None:
                 thread = threading.Thread(target=self._run, args=(claimed,), name=f"import {each.id}", daemon=True)
-                self._running[each.id] = thread, each.owner
+                self._running[each.id] = thread, claimed
                 thread.start()
+
+    def _hold(self) -> None:
+        """Say that what runs here still does: a server may take its time before it sends a byte."""
+        now = self.database.now()
+        for _, running in self._running.values():
+            mine = {
+                "token": running.token,
+                "state": "running",
+                "lease_until": Below(now + LEASE_SECONDS - RENEW_SECONDS),
+            }
+            self.database.imports.change(running.id, mine, {"lease_until": now + LEASE_SECONDS})
 
     def _next(self, due: list[Import]) -> Import | None:
         """Of the owner of whom least is fetched here; nobody, who may have named servers that are slow, has all."""
-        owners = Counter(owner for _, owner in self._running.values())
+        owners = Counter(running.owner for _, running in self._running.values())
         found = min(due, key=lambda each: owners[each.owner], default=None)
         return found if found is not None and owners[found.owner] < AT_ONCE - 1 else None
 
@@ -137,7 +148,7 @@ class Importer:
                     raise Refused("The file did not come in time.", code="import.too_slow")
                 if came < least:
                     raise Later(f"It sends too slowly ({came} bytes in {now - renewed:.0f} s).", code="import.too_slow")
-                self._changed(claimed, lease_until=now + LEASE_SECONDS)
+                self._changed(claimed)
                 renewed, came = now, 0
 
     def _later(self, claimed: Import, offset: int, error: Unavailable | Busy) -> None:
