@@ -26,6 +26,7 @@ COMMANDS: Final = MappingProxyType(
         "serve": ("serve:serve", "Run the web server alone."),
         "worker": ("worker:worker", "Run workers alone."),
         "upload": ("upload:upload", "Send a file to a running mediaflow."),
+        "import": ("imports:import_", "Take folders, prefixes of storages, and files at addresses."),
         "jobs": ("jobs:jobs", "Show and steer the work of a running mediaflow."),
         "transcode": ("transcode:transcode", "Turn a file into streams in a directory, without any server."),
         "token": ("token:token", "Make an API token."),

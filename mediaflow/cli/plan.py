@@ -69,9 +69,11 @@ def _probed(file: Path, settings: Settings, plugins: Registry) -> MediaInfo:
             media = probe(source, runner, max_streams=settings.max_streams, max_pixels=settings.max_pixels)
     except OSError as error:
         raise MediaRejected(f"{file} can't be read ({error.strerror})") from error
+    from mediaflow.domain.errors import all_said
+
     problems = plugins.validate_media(media, _draft(file))
     if problems:
-        raise MediaRejected(f"{file.name} would be rejected: {problems[0].detail}", code=problems[0].code)
+        raise MediaRejected(f"{file.name} would be rejected: {all_said(problems)}", code=problems[0].code)
     return media
 
 

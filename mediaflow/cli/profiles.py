@@ -65,5 +65,6 @@ def _document(profile: Profile, *, default: bool) -> dict[str, Any]:
         "manifests": list(profile.manifests),
         "downloads": list(profile.downloads),
         "copies": profile.copies,
+        "original": profile.original,
         "source": profile.source,
     }

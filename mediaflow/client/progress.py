@@ -47,6 +47,19 @@ def share_bar(label: str, on: Console | None = None) -> Iterator[Callable[[float
 
 
 @contextmanager
+def count_bar(label: str) -> Iterator[Callable[[str], None]]:
+    """A line without an end that anybody knows; the function says how far it is, in words."""
+    from rich.markup import escape
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    to = console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=to, disable=not to.is_terminal) as bar:
+        task = bar.add_task(escape(label), total=None)
+        yield lambda words: bar.update(task, description=escape(f"{label}: {words}"))
+
+
+@contextmanager
 def _bar(
     label: str, total: float, columns: tuple[ProgressColumn, ...], on: Console | None
 ) -> Iterator[tuple[Callable[[float], None], Callable[[float], None]]]:

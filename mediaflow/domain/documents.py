@@ -15,6 +15,7 @@ def publication_document(publication: Publication) -> dict[str, Any]:
     lists = ("outputs", "renditions", "sources", "lent", "warnings")
     return {
         **{name: getattr(publication, name) for name in ("generation", "duration_seconds", "poster_seconds")},
+        **({"picture": publication.picture} if publication.picture else {}),
         **{name: [_json(each) for each in getattr(publication, name)] for name in lists},
         **{name: dict(value) for name in ("fewer", "sounds") if (value := getattr(publication, name))},
         **{name: [_files_document(files) for files in getattr(publication, name)] for name in ("files", "earlier")},
@@ -35,6 +36,7 @@ def publication_of(document: Mapping[str, Any]) -> Publication:
         renditions=tuple(document["renditions"]),
         warnings=tuple(document["warnings"]),
         poster_seconds=document["poster_seconds"],
+        picture=document.get("picture"),
         earlier=tuple(_files(files) for files in document["earlier"]),
         fewer=document.get("fewer", {}),
         sounds=document.get("sounds", {}),

@@ -5,6 +5,7 @@ The HTTP status of each class is in one table, `mediaflow/api/http/errors.py`; n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +41,11 @@ class Problem:
     code: str
     detail: str
     pointer: str | None = None
+
+
+def all_said(problems: Iterable[Problem]) -> str:
+    """What several problems say, each once."""
+    return " ".join(dict.fromkeys(problem.detail for problem in problems))
 
 
 class MediaflowError(Exception):

@@ -45,6 +45,10 @@ EVENTS: Final[Mapping[str, EventKind]] = MappingProxyType(
         "asset.updated": EventKind("Title, description, tags or visibility are others now.", ("changes",)),
         "asset.captioned": EventKind("Its captions are others now; all of their languages are listed.", ("languages",)),
         "asset.shared": EventKind("It is shared with others than before; all of them are listed.", ("shared_with",)),
+        "original.changed": EventKind(
+            "Its original was archived, brought back or deleted; or one that was linked is gone, or there again.",
+            ("state",),
+        ),
         "asset.deleted": EventKind("It is in the trash, until `purge_at` (seconds since the epoch).", ("purge_at",)),
         "asset.restored": EventKind("It was taken back from the trash."),
         "asset.purged": EventKind("Everything of it is gone for good."),

@@ -69,6 +69,27 @@ def shared_original_key(owner: str, sha256: str, life: str) -> str:
     return f"{original_key(owner, sha256)}-{life}"
 
 
+def linked_key(file_id: str, asset_id: str) -> str:
+    """Names an asset's original that stays where it was found (`domain.imports.SourceFile`), in no storage of ours."""
+    return f"linked/{file_id}/{asset_id}"
+
+
+def linked_file(key: str) -> tuple[str, str] | None:
+    """The ids of the file and of the asset in such a key; None for any other."""
+    parts = key.split("/")
+    return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == "linked" else None
+
+
+def archived_key(asset_id: str) -> str:
+    """Where an asset's original lies in the second storage (MEDIAFLOW_ARCHIVE_URL)."""
+    return f"archive/{asset_id}"
+
+
+def is_archived(key: str) -> bool:
+    """True for a key of the second storage."""
+    return key.startswith("archive/")
+
+
 def asset_prefix(asset_id: str) -> str:
     """All that was made of an asset lies under this prefix."""
     return f"assets/{asset_id}/"
@@ -121,6 +142,11 @@ def captions_path(generation: int, token: str) -> str:
 def caption_source(language: str, token: str) -> str:
     """The path, below the asset's prefix, of captions as they were uploaded; every generation is given a copy."""
     return f"captions/{language}.{token}.vtt"
+
+
+def picture_source(token: str) -> str:
+    """The path, below the asset's prefix, of an image that its owner gave. `token` is random: never used twice."""
+    return f"pictures/{token}"
 
 
 def generation_of(path: str) -> int | None:

@@ -12,6 +12,10 @@ When = Literal["eager", "on_demand"]
 """A rendition is made before anybody asks for it, or a piece at a time when somebody watches it."""
 
 
+OriginalPolicy = Literal["keep", "archive", "delete"]
+"""What becomes of the file itself when everything is made of it; `archive` is the second storage."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rung:
     """One rung of the ladder. `height` is the short side of a 16:9 box (either way up) that the picture is fitted into.
@@ -40,6 +44,7 @@ class Profile:
     """`segment_seconds` is the wished segment length; the planner rounds it to whole frames and GOPs.
 
     `manifests` are names of manifest formats; viewers can keep each rendition as a file of the forms in `downloads`.
+    `original` is what becomes of the file itself when everything is made of it.
     With `copies`, a source that fits its largest rendition is that one as it is (`domain/copying.py`).
     For messages: `source` is the file that the profile came from, `lines` tells where in it a member is
     (`steps[0].params.crf` -> 12).
@@ -54,5 +59,6 @@ class Profile:
     manifests: tuple[str, ...]
     downloads: tuple[DownloadFormat, ...] = ()
     copies: bool = False
+    original: OriginalPolicy = "keep"
     source: str = ""
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)

@@ -104,6 +104,7 @@ class Publication:
     renditions: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
     poster_seconds: float | None = None
+    picture: str | None = None
     earlier: tuple[Files, ...] = ()
     fewer: Mapping[str, str] = field(default_factory=dict)
     sounds: Mapping[str, str] = field(default_factory=dict)

@@ -58,7 +58,11 @@ class Upload:
     updated_at: float
     expires_at: float
     sha256: str | None = None
+    direct: bool = False  # its client sends it to the storage itself
     shared: bool = False  # its owner had these bytes here: none came
+    linked_key: str | None = None  # of the original that stays where it was found
+    priority: int = 0  # of its first job
+    waits_since: float | None = None  # stored, and begun when there is room (`services/imports/feeding.py`)
     error: dict[str, Any] | None = None
     lease_token: str | None = None
     lease_until: float = 0.0
@@ -97,8 +101,10 @@ class Asset:
     `search` holds the words that title, description and tags are found by. `shared_with` are the users who may watch a
     private asset besides its owner. `captions` are `{language, label, default, path, size_bytes}` each, `captioned` the
     languages in which the file ever had some. `poster_seconds` is where the owner's picture was taken (None: chosen by
-    the profile). `watched_at` is when somebody last watched what has renditions on demand, within ten minutes;
-    `not_copied` why its pictures are not taken as they are, after that went wrong.
+    the profile), `picture` the path of an image that they gave instead. `watched_at` is when somebody last watched what
+    has renditions on demand, within ten minutes; `not_copied` why its pictures are not taken as they are, after that
+    went wrong; `rungs` are those of its profile that are made (none: all). `original_gone_at` is since when a linked
+    original is not there any more, `original_wanted` where one is to be brought (`services/originals/`).
 
     A deleted asset is purged after `purge_at`, for good once `purging`. After `sweep_at` other generations' files go.
     """
@@ -133,12 +139,16 @@ class Asset:
     captions: list[dict[str, Any]] = field(default_factory=list)
     captioned: list[str] = field(default_factory=list)
     poster_seconds: float | None = None
+    picture: str | None = None
     deleted_at: float | None = None
     purge_at: float | None = None
     purging: bool = False
     sweep_at: float | None = None
     watched_at: float | None = None
     not_copied: str | None = None
+    rungs: list[str] = field(default_factory=list)
+    original_gone_at: float | None = None
+    original_wanted: str | None = None
     acl_epoch: int = 1
     metadata_rev: int = 1
     outbox: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -256,44 +266,5 @@ class Blob:
     state: BlobState
     created_at: float
     assets: list[str] = field(default_factory=list)
-    rev: int = 1
-    schema: int = SCHEMA_VERSION
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """Who did what. `action` is the operation's id, `subject` the id that it was done to, `status` the HTTP status."""
-
-    id: str
-    at: float
-    user: str
-    role: str
-    action: str
-    status: int
-    request_id: str
-    address: str | None = None
-    credential: str | None = None
-    subject: str | None = None
-    asset_id: str | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
-    rev: int = 1
-    schema: int = SCHEMA_VERSION
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The answer to a POST with an `Idempotency-Key`, kept so that a repeat gets the same one.
-
-    `id` is derived from user and key; `fingerprint` is a hash of the request. `status` is None while it is worked on.
-    """
-
-    id: str
-    user: str
-    fingerprint: str
-    created_at: float
-    expires_at: float
-    status: int | None = None
-    headers: dict[str, Any] = field(default_factory=dict)
-    body: str | None = None
     rev: int = 1
     schema: int = SCHEMA_VERSION

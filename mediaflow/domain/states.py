@@ -9,8 +9,10 @@ ChunkState = Literal["writing", "received"]
 AssetState = Literal["created", "stored", "processing", "ready", "failed", "rejected"]
 WorkState = Literal["pending", "running", "done", "failed", "cancelled"]
 Visibility = Literal["private", "unlisted", "public"]
-Stage = Literal["probe", "validate", "plan", "step", "open", "digest", "settle", "package", "publish", "poster"]
-JobKind = Literal["process", "poster", "demand"]
+Stage = Literal[
+    "probe", "validate", "plan", "step", "open", "digest", "settle", "package", "publish", "poster", "original"
+]
+JobKind = Literal["process", "poster", "demand", "original"]
 Lane = Literal["bookkeeping", "first", "short", "long"]
 BlobState = Literal["live", "deleting"]
 
@@ -25,10 +27,11 @@ STAGES: Final[tuple[Stage, ...]] = (
     "settle",
     "publish",
     "poster",
+    "original",
 )
 """`open` lets viewers begin while the rest is made. `digest` hashes a large original meanwhile, and `settle` puts it
 among those that are shared (`services/uploads/originals.py`). `poster` ends a job of its own kind: it points a
-published asset at a new picture.
+published asset at a new picture. `original` is one, too: it brings the file where it is to be (`assets/keeping.py`).
 """
 LANES: Final[tuple[Lane, ...]] = ("bookkeeping", "first", "short", "long")
 VISIBILITIES: Final[tuple[Visibility, ...]] = ("private", "unlisted", "public")

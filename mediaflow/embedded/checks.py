@@ -198,7 +198,12 @@ def _queue(settings: Settings) -> tuple[State, str]:
 def _storage(settings: Settings, plugins: Registry) -> tuple[State, str]:
     if not settings.storage_url and not settings.data_path.exists():
         return "passed", f"a directory in {settings.data_path}, made at the first start"
-    url = runtime.storage_url(settings)
+    urls = [runtime.storage_url(settings), *([settings.archive_url] if settings.archive_url else [])]
+    answers = [_keeps(url, settings, plugins) for url in urls]
+    return next((answer for answer in answers if answer[0] == "failed"), answers[0])
+
+
+def _keeps(url: str, settings: Settings, plugins: Registry) -> tuple[State, str]:
     storage = plugins.open_storage(url, settings)
     key = f"checks/{new_id()}"  # reading says nothing about a place that can't be written to
     try:

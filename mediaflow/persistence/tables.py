@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
-from mediaflow.domain.imports import Import
+from mediaflow.domain.imports import Import, SourceFile
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.records import Asset, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.requestrecords import Answer, AuditEntry
 from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence.listings import ASSET_LISTINGS, ASSET_LISTS, JOB_LISTINGS
@@ -54,13 +55,30 @@ TELL: Final = ("tell_at",)
 UPLOADS: Final = Table(
     "uploads",
     Upload,
-    (("state", "expires_at"), ("state", "lease_until"), ("owner", "state"), ("asset_id",), ("parts_handle",), TELL),
+    (
+        ("state", "expires_at"),
+        ("state", "lease_until"),
+        ("owner", "state"),
+        ("asset_id",),
+        ("parts_handle",),
+        ("waits_since",),
+        TELL,
+    ),
 )
 CHUNKS: Final = Table("chunks", Chunk, (("upload_id", "index"),))
 ASSETS: Final = Table(
     "assets",
     Asset,
-    (*ASSET_LISTINGS, ("state",), ("owner", "sha256"), ("purge_at",), ("sweep_at",), ("watched_at",), TELL),
+    (
+        *ASSET_LISTINGS,
+        ("state",),
+        ("owner", "sha256"),
+        ("purge_at",),
+        ("sweep_at",),
+        ("watched_at",),
+        ("original_wanted",),
+        TELL,
+    ),
     brief=(
         "owner",
         "upload_id",
@@ -118,10 +136,14 @@ TURNS: Final = Table("turns", Turn, ())
 SEGMENTS: Final = Table(
     "segments", MadeSegment, (("asset_id", "generation", "track"), ("eager", "created_at", "size_bytes"))
 )
-IMPORTS: Final = Table("imports", Import, (("state", "not_before"), ("owner", "state")))
+IMPORTS: Final = Table("imports", Import, (("state", "not_before"), ("owner", "state"), ("created_at",)))
+SOURCE_FILES: Final = Table(
+    "source_files", SourceFile, (("linked", "gone_at"), ("owner", "linked"), ("asset_id",), ("import_id",))
+)
 TRANSFERS: Final = Table("transfers", Transfer, (("expires_at",), ("owner", "state")))
 LEFTOVERS: Final = Table("leftovers", Leftover, (("found_at",),))
 TABLES: Final = (
     *(UPLOADS, CHUNKS, ASSETS, JOBS, TASKS, LOGIN_CODES, BLOBS, API_KEYS, AUDIT, ANSWERS),
     *(QUEUE, EVENTS, TOMBSTONES, PLUGIN_RECORDS, TURNS, LEFTOVERS, SEGMENTS, TRANSFERS, IMPORTS),
+    SOURCE_FILES,
 )

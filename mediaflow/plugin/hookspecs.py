@@ -59,8 +59,9 @@ def mediaflow_validate_upload(upload: UploadDraft, context: MediaContext) -> Ite
 
 @hookspec
 def mediaflow_validate_media(media: MediaInfo, upload: UploadDraft, context: MediaContext) -> Iterable[Problem]:
-    """Called in a worker after probing. All implementations run; any problem makes the asset `rejected`, with the
-    first one's code and detail as its error. An exception fails the task, which is tried again.
+    """Called in a worker after probing. All implementations run; any problem makes the asset `rejected`: its error has
+    the code of the first one, and the details of all, which should be sentences. An exception fails the task, which is
+    tried again.
     """
     raise AssertionError("a specification is never called")
 

@@ -93,6 +93,21 @@ class ReceivesParts(Protocol):
         ...
 
 
+@runtime_checkable
+class PresignsParts(Protocol):
+    """A storage that receives parts, and lets clients send them to it themselves: uploads with `mode` `direct`."""
+
+    def presign_part(self, key: str, handle: str, index: int, *, seconds: int) -> str:
+        """A URL to which anyone can PUT that part for `seconds`, again and again, of whatever length."""
+        ...
+
+    def receipts(self, key: str, handle: str) -> Mapping[int, tuple[int, str]]:
+        """Length and receipt, as `complete_parts` takes it, of each part that is there whole, by index. NotFound
+        (`storage.no_parts`) when the handle is not known (any more).
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reception:
     """Parts that were begun and neither completed nor aborted. `handle` is that of `begin_parts`; `key` is None where
@@ -159,6 +174,27 @@ class Room:
 
     free_bytes: int
     total_bytes: int
+
+
+@runtime_checkable
+class OffersFiles(Protocol):
+    """Has files that others keep there, under any names: imports take them, or link them as originals. Nothing of it is
+    written or deleted.
+
+    A name is any text, with `/` between its parts, below what the storage's URL names; it is `ObjectInfo.key` here.
+    """
+
+    def files(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Every file whose name starts with `prefix`, sorted by name: what begins in the same way comes together."""
+        ...
+
+    def file(self, name: str) -> ObjectInfo | None:
+        """The file's size and time as they are now, or None."""
+        ...
+
+    def read_file(self, name: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Its bytes, as `Storage.read` gives those of an object. NotFound (`storage.no_object`) from this call."""
+        ...
 
 
 @runtime_checkable

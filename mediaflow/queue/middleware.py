@@ -17,8 +17,6 @@ from mediaflow.queue.broker import QUEUE
 from mediaflow.runtime import Runtime, worker_threads
 from mediaflow.sandbox.kernel import die_with
 from mediaflow.sandbox.stuck import end_stuck_sandboxes
-from mediaflow.services.imports.fetching import Fetcher
-from mediaflow.services.imports.importer import Importer
 
 _log = structlog.get_logger(__name__)
 NUDGE_SECONDS = 1.0
@@ -105,8 +103,7 @@ class WorkerLife(dramatiq.Middleware):
     def _import(self) -> None:
         """Begin what is to be fetched, and leave what is not done to others when the worker stops."""
         runtime = self.runtime
-        fetcher = Fetcher(runtime.imports.allowed)
-        importer = Importer(runtime.database, runtime.transfers, fetcher, self._is_ending)
+        importer = runtime.importer(self._is_ending)
         while not runtime.stopped.wait(NUDGE_SECONDS) and not runtime.draining.is_set():
             with _tried_again("importing"):
                 importer.look()

@@ -33,6 +33,9 @@ def load_profiles(
     profiles |= _by_name(_read(((OPERATOR, file) for file in _files(settings.profiles_dir)), wrong))
     for _, profile in profiles.values():
         wrong.extend(check_profile(profile, steps, manifests))
+        if profile.original == "archive" and not settings.archive_url:
+            place = f"{profile.source}:{profile.lines.get('original', 0)}"
+            wrong.append(f"{place}: original: there is no archive; set MEDIAFLOW_ARCHIVE_URL to a second storage")
     if wrong:
         raise invalid_profile(wrong)
     if settings.default_profile not in profiles:

@@ -10,7 +10,7 @@ from jsonschema.exceptions import ValidationError
 
 from mediaflow.domain.containment import contained
 from mediaflow.domain.downloads import DownloadFormat
-from mediaflow.domain.profile import Profile, Rung, StepSpec, When
+from mediaflow.domain.profile import OriginalPolicy, Profile, Rung, StepSpec, When
 from mediaflow.domain.suggest import suggestion
 from mediaflow.domain.telling import cause
 from mediaflow.plugin import ConfigurationError, ManifestFormat, Problem, Step
@@ -52,6 +52,7 @@ SCHEMA: Final[dict[str, Any]] = {
         "manifests": {"type": "array", "items": {"type": "string"}, "maxItems": 20},
         "downloads": {"type": "array", "items": {"enum": list(get_args(DownloadFormat))}, "maxItems": 1},
         "copies": {"type": "boolean"},
+        "original": {"enum": list(get_args(OriginalPolicy))},
     },
 }
 """JSON Schema 2020-12 of a profile file; the guide in plugins/README.md says the same in words."""
@@ -184,6 +185,7 @@ def _sense_problems(parsed: YamlValues) -> Iterator[tuple[int, str, str]]:
         *_repeats(ladder, "ladder", "height", "two rungs have the height {!r}"),
         *_repeated_manifests(top.get("manifests")),
         *_missing_ladder(top, ladder),
+        *_needed_original(top, ladder),
     ):
         yield _line(parsed.lines, path), path, said
 
@@ -217,6 +219,17 @@ def _missing_ladder(top: Mapping[str, Any], ladder: list[dict[str, Any]]) -> Ite
             return
 
 
+def _needed_original(top: Mapping[str, Any], ladder: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    if top.get("original", "keep") == "keep":
+        return
+    for index, rung in enumerate(ladder):
+        if rung.get("when") == "on_demand":
+            yield (
+                f"ladder[{index}].when",
+                f"what is made on demand needs its original, and `original` is {top['original']!r}",
+            )
+
+
 def _profile(parsed: YamlValues, source: str) -> Profile:
     value = parsed.value
     return Profile(
@@ -230,6 +243,7 @@ def _profile(parsed: YamlValues, source: str) -> Profile:
         manifests=tuple(value["manifests"]),
         downloads=tuple(value.get("downloads", ())),
         copies=value.get("copies", False),
+        original=value.get("original", "keep"),
         source=source,
         lines=parsed.lines,
     )

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from mediaflow.domain.errors import ConfigurationError
 from mediaflow.domain.reach import Network, networks_of
@@ -33,6 +34,7 @@ from mediaflow.services.access.sessions import Sessions
 from mediaflow.services.access.tokens import OutsideTokens, Tokens
 from mediaflow.services.access.users import LocalUsers
 from mediaflow.services.assets.asset_cache import AssetReader
+from mediaflow.services.assets.keeping import Keeping
 from mediaflow.services.assets.purge import Purge
 from mediaflow.services.delivery.composing import Composing
 from mediaflow.services.delivery.crowding import LEAST_VIEWERS, VIEWERS_PER_CORE, Crowding
@@ -43,7 +45,9 @@ from mediaflow.services.delivery.watching import Watching
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
 from mediaflow.services.imports.imports import Imports
+from mediaflow.services.imports.sourcerules import SourceRules
 from mediaflow.services.integrity.collector import Collector, CollectorSweeper
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution, StageHandler
 from mediaflow.services.pipeline.gate import LoadGate
@@ -56,6 +60,7 @@ from mediaflow.services.requests.rate_limits import RateLimits
 from mediaflow.services.upkeep.cleanup import Cleanup
 from mediaflow.services.upkeep.eviction import Eviction
 from mediaflow.services.upkeep.generations import Generations
+from mediaflow.services.upkeep.linkwatch import LinkWatch
 from mediaflow.services.upkeep.reconcile import Reconciler, Sweeper
 from mediaflow.services.upkeep.stragglers import Stragglers
 from mediaflow.services.upkeep.topology import check_topology
@@ -123,8 +128,13 @@ def _open_documents(settings: Settings, plugins: Registry) -> Database:
     return database
 
 
-def _open_storage(settings: Settings, plugins: Registry) -> tuple[Storage, ReceivesParts]:
-    """The storage, twice: as what keeps objects and as what receives them in parts. ConfigurationError if unfit."""
+def _open_storage(
+    settings: Settings, plugins: Registry, database: Database
+) -> tuple[Storage, ReceivesParts, OriginalFiles]:
+    """The storage: as what keeps objects, as what receives them in parts, and as one place of originals.
+
+    ConfigurationError if unfit.
+    """
     url = storage_url(settings)
     storage = plugins.open_storage(url, settings)
     check_topology(
@@ -135,17 +145,23 @@ def _open_storage(settings: Settings, plugins: Registry) -> tuple[Storage, Recei
     )
     if not isinstance(storage, ReceivesParts):
         raise ConfigurationError(f"The storage {url.split(':')[0]!r} can't receive uploads in parts.")
-    return storage, storage
+    opens = partial(plugins.open_storage, settings=settings)
+    archive = opens(settings.archive_url) if settings.archive_url else None
+    return storage, storage, OriginalFiles(database, storage, opens, archive)
 
 
-def _sweepers(on: Ground, parts: ReceivesParts, relay: Relay, transfers: Transfers) -> tuple[Sweeper, ...]:
+def _sweepers(
+    on: Ground, parts: ReceivesParts, relay: Relay, transfers: Transfers, keeping: Keeping
+) -> tuple[Sweeper, ...]:
     ingest, blobs = transfers.ingest, Blobs(on.database, on.storage)
     return (
         relay,
         TransferSweep(transfers),
-        Purge(on.database, on.storage, parts, relay, ingest, on.jobs, blobs),
+        Purge(on.database, on.files, parts, relay, ingest, on.jobs, blobs),
         Stragglers(on.database, on.jobs),
         Generations(on.database, on.storage),
+        LinkWatch(on.database, on.files, relay),
+        keeping,
         Cleanup(
             on.database,
             parts,
@@ -157,12 +173,18 @@ def _sweepers(on: Ground, parts: ReceivesParts, relay: Relay, transfers: Transfe
         Eviction(
             on.database,
             on.storage,
+            on.files,
             on.metrics,
             on.settings.rendition_budget_bytes,
             on.settings.stream_bucket_seconds,
         ),
         CollectorSweeper(Collector(on.database, on.storage, on.settings.gc_wait_seconds), on.settings.gc_seconds),
     )
+
+
+def _source_rules(settings: Settings, files: OriginalFiles) -> SourceRules:
+    allowed = tuple(Path(each) for each in settings.import_folders.split(":") if each)
+    return SourceRules(files, settings.data_path, allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +216,8 @@ def _delivery(on: Ground, tokens: StreamTokens, assets: AssetReader) -> Delivery
     cores = worker_units(on.settings) * on.settings.worker_processes
     crowding = Crowding(on.database, on.settings.demand_viewers or max(LEAST_VIEWERS, VIEWERS_PER_CORE * cores))
     composing = Composing(on.storage)
-    return Delivery(on.database, on.storage, tokens, on.settings, composing, options, assets, watching, crowding)
+    documents = (on.database, on.storage, on.files)
+    return Delivery(*documents, tokens, on.settings, composing, options, assets, watching, crowding)
 
 
 def _transfers(on: Ground, parts: ReceivesParts, relay: Relay, wakeups: Wakeups) -> Transfers:
@@ -206,13 +229,13 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
     """Wire every service. Nothing connects and nothing runs yet, except that a missing key file is made."""
     plugins.use_metrics(metrics)
     database, redis = _open_documents(settings, plugins), open_redis(settings.redis_url)
-    key, (storage, parts) = load_or_create_key(settings), _open_storage(settings, plugins)
+    key, (storage, parts, files) = load_or_create_key(settings), _open_storage(settings, plugins, database)
     gate, work, ends = LoadGate(worker_units(settings)), WorkDirectory(work_root(settings)), _Ends()
     relay, blobs = Relay(database, plugins, metrics), Blobs(database, storage)
     jobs, stream_tokens = Jobs(database, relay, wakeups, metrics), StreamTokens(key, settings.stream_bucket_seconds)
     assembly = Assembly(database, storage, parts, relay, jobs, blobs, metrics, _worker(Identity.of(os.getpid())))
-    stages = build_stages(on := Ground(settings, plugins, metrics, database, storage, jobs, work))
-    sweepers = _sweepers(on, parts, relay, transfers := _transfers(on, parts, relay, wakeups))
+    stages = build_stages(on := Ground(settings, plugins, metrics, database, storage, files, jobs, work))
+    sweepers = _sweepers(on, parts, relay, transfers := _transfers(on, parts, relay, wakeups), stages.keeping)
     credentials, assets = _credentials(settings, database, key), _asset_reader(settings, database, metrics, redis)
     return Runtime(
         settings=settings,
@@ -227,7 +250,7 @@ def build_runtime(settings: Settings, plugins: Registry, *, metrics: Metrics, wa
         stream_tokens=stream_tokens,
         ingest=transfers.ingest,
         transfers=transfers,
-        imports=Imports(database, transfers, _import_networks(settings)),
+        imports=Imports(database, transfers, _source_rules(settings, on.files), _import_networks(settings)),
         jobs=jobs,
         assembly=assembly,
         posters=stages.posters,

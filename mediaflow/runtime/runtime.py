@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,6 +23,7 @@ from mediaflow.services.assets.bulk import Bulk
 from mediaflow.services.assets.captions import Captions
 from mediaflow.services.assets.editing import Editing
 from mediaflow.services.assets.joblist import JobList
+from mediaflow.services.assets.keeping import Keeping
 from mediaflow.services.assets.library import Library
 from mediaflow.services.assets.listing import Listing
 from mediaflow.services.assets.plans import Plans
@@ -35,9 +37,15 @@ from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.events.log import EventLog
 from mediaflow.services.events.relay import Relay
 from mediaflow.services.following.news import News
+from mediaflow.services.imports.feeding import Feeding
+from mediaflow.services.imports.fetching import Fetcher
+from mediaflow.services.imports.folders import Folders
+from mediaflow.services.imports.importer import Importer, Stopped
 from mediaflow.services.imports.imports import Imports
+from mediaflow.services.imports.taking import Taking
 from mediaflow.services.integrity.collector import Collector
 from mediaflow.services.integrity.fsck import Fsck, examiners_of
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.gate import LoadGate
@@ -45,6 +53,7 @@ from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.pausing import Pausing
 from mediaflow.services.pipeline.posters import Posters
 from mediaflow.services.pipeline.stepprocess import ChildSteps
+from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.pipeline.workdir import WorkDirectory
 from mediaflow.services.ports import Database, Metrics, Wakeups
 from mediaflow.services.requests.audit import Audit
@@ -93,12 +102,14 @@ class Runtime:
     draining: threading.Event = field(default_factory=threading.Event)
     """Set, what runs is done and nothing new is begun."""
 
+    files: OriginalFiles = field(init=False)
     tokens: Tokens = field(init=False)
     api_keys: ApiKeys = field(init=False)
     shares: Shares = field(init=False)
     login_codes: LoginCodes = field(init=False)
     library: Library = field(init=False)
     listing: Listing = field(init=False)
+    keeping: Keeping = field(init=False)
     editing: Editing = field(init=False)
     trash: Trash = field(init=False)
     plans: Plans = field(init=False)
@@ -122,10 +133,12 @@ class Runtime:
     def __post_init__(self) -> None:
         """What needs nothing but what is here already."""
         settings, plugins, database = self.settings, self.plugins, self.database
+        self.files = self.delivery.files
         self.tokens, self.api_keys = self.credentials.tokens, self.credentials.api_keys
         self.login_codes = LoginCodes(database)
         self.shares, self.listing = Shares(database, self.relay), Listing(database)
         self.library = Library(database, self.delivery.assets)
+        self.keeping = Keeping(database, self.files, self.jobs, self.assembly.blobs, TaskDocuments(database))
         self.editing = Editing(database, self.relay)
         self.trash = Trash(database, self.jobs, self.ingest, self.relay, settings.trash_seconds)
         self.plans = Plans(database)
@@ -148,13 +161,26 @@ class Runtime:
 
     def fsck(self, *, deep: bool = False) -> Fsck:
         """A check of documents and storage; with `deep`, every original is read and hashed."""
-        examiners = examiners_of(self.database, self.storage, self.ingest, self.jobs, deep=deep)
+        examiners = examiners_of(self.database, self.files, self.ingest, self.jobs, deep=deep)
         return Fsck(self.database, self.storage, examiners)
 
     def collector(self, wait_seconds: float | None = None) -> Collector:
         """What removes what nothing names; `wait_seconds` is the settings' unless it is given."""
         wait = self.settings.gc_wait_seconds if wait_seconds is None else wait_seconds
         return Collector(self.database, self.storage, wait)
+
+    def importer(self, is_stopped: Callable[[], bool]) -> Importer:
+        """What fetches and takes what is to be imported, until it is stopped."""
+
+        def check() -> None:
+            if is_stopped():
+                raise Stopped
+
+        taking = Taking(self.ingest, self.captions, check)
+        folders = Folders(self.database, self.files, taking)
+        feeding = Feeding(self.database, self.assembly, self.settings.import_waiting)
+        fetcher = Fetcher(self.imports.allowed)
+        return Importer(self.database, self.transfers, fetcher, is_stopped, folders.attempt, feeding.feed)
 
     def start(self) -> None:
         """Tell plugins that the process begins."""

@@ -10,6 +10,8 @@ from mediaflow.plugin import ProcessRunner, Storage
 from mediaflow.registry import Registry
 from mediaflow.runtime.places import machine_cores, work_root
 from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.services.assets.keeping import Keeping
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.budgets import memory_ceiling, probe_budget
 from mediaflow.services.pipeline.confinement import confinement_of
 from mediaflow.services.pipeline.execution import StageHandler
@@ -46,6 +48,7 @@ class Ground:
     metrics: Metrics
     database: Database
     storage: Storage
+    files: OriginalFiles
     jobs: Jobs
     work: WorkDirectory
 
@@ -61,6 +64,7 @@ class Stages:
     posters: Posters
     opening: Opening
     originals: Originals
+    keeping: Keeping
     publishing: Publishing
 
     @property
@@ -76,6 +80,7 @@ class Stages:
             "package": self.publishing.package,
             "publish": self.publishing.publish,
             "poster": self.posters.apply,
+            "original": self.keeping.bring,
         }
 
 
@@ -83,10 +88,11 @@ def build_stages(on: Ground) -> Stages:
     """Wire what the tasks of a job need."""
     settings, database, storage, plugins, jobs = on.settings, on.database, on.storage, on.plugins, on.jobs
     documents, segments = TaskDocuments(database), Segments(database, storage)
+    blobs = Blobs(database, storage)
     unpacking, cache = _runners(settings)(lambda: None), work_root(settings).parent / "cache"
-    sources = Sources(storage, cache, settings.source_cache_bytes, on.metrics, unpacking)
+    sources = Sources(on.files, cache, settings.source_cache_bytes, on.metrics, unpacking)
     rendering = Rendering(storage, plugins, settings.stream_bucket_seconds)
-    posters = Posters(database, documents, storage, plugins, jobs, rendering)
+    posters = Posters(database, documents, storage, on.files, plugins, jobs, rendering)
     steps, memory = ChildSteps(settings, plugins), memory_ceiling(settings.task_memory_bytes)
     return Stages(
         steps=steps,
@@ -95,6 +101,7 @@ def build_stages(on: Ground) -> Stages:
         rendering=rendering,
         posters=posters,
         opening=Opening(database, documents, plugins, jobs.outbox, rendering, on.metrics, machine_cores()),
-        originals=Originals(database, storage, jobs, Blobs(database, storage), documents, on.metrics),
+        originals=Originals(database, storage, on.files, jobs, blobs, documents, on.metrics),
+        keeping=Keeping(database, on.files, jobs, blobs, documents),
         publishing=Publishing(database, documents, storage, plugins, jobs, rendering, posters, on.metrics),
     )

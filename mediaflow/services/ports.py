@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.events import Event
-from mediaflow.domain.imports import Import
+from mediaflow.domain.imports import Import, SourceFile
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.pluginrecords import PluginRecord
-from mediaflow.domain.presentation import Artifact
 from mediaflow.domain.profile import Profile
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.records import Asset, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.requestrecords import Answer, AuditEntry
 from mediaflow.domain.states import Stage
 from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.plugin import ManifestFormat, MediaContext, Periodic, Problem, Step, Storage, UploadDraft
-from mediaflow.sandbox.budget import Budget
 from mediaflow.services.terms import After, Below, Between, Contains, Drop, HasPrefixes, Increment, OneOf, Put, Sum
 
 R = TypeVar("R")
@@ -119,6 +117,8 @@ class Database(Protocol):
     def transfers(self) -> Repository[Transfer]: ...
     @property
     def imports(self) -> Repository[Import]: ...
+    @property
+    def source_files(self) -> Repository[SourceFile]: ...
 
     def now(self) -> float:
         """The database's own time, seconds since the epoch (UTC)."""
@@ -236,47 +236,6 @@ class Plugins(Listeners, Protocol):
     def choose_profile(self, media: MediaInfo, upload: UploadDraft) -> str | None: ...
 
     def context(self) -> MediaContext: ...
-
-
-class StepRunner(Protocol):
-    """Runs one step in a child process of its own (`services/pipeline/stepprocess.py`)."""
-
-    def run(self, request: StepRequest, hooks: StepHooks) -> list[dict[str, Any]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class StepRequest:
-    """What the child gets: the step, its task as JSON, the source and the directory that it may write to.
-
-    `inputs` are what needed tasks made, by name, to be read only: `{"directory": ..., "artifacts": [...]}` each.
-    `nice` is how far it, and all that it starts, give way to other programs: 0 (not at all) to 19, see nice(2);
-    `budget` is what they may use. Of a `partial` source only what the task said that it reads may be read.
-    """
-
-    step: str
-    task: dict[str, Any]
-    source: str
-    directory: str
-    time_limit_seconds: float
-    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    nice: int = 0
-    budget: Budget | None = None
-    partial: bool = False
-
-
-class StepHooks(Protocol):
-    """What the parent does while a child works."""
-
-    def progress(self, fraction: float) -> None: ...
-    def warned(self, sentence: str) -> None: ...
-    def made(self, artifact: Artifact) -> None:
-        """A file is whole, and may be kept while the child goes on."""
-
-    def cancelled(self) -> str | None:
-        """A reason to stop the child at once, or None."""
-
-    def nice(self) -> int:
-        """How far the child gives way from now on, with all that it started, where that is more than before."""
 
 
 __all__ = [

@@ -43,6 +43,9 @@ class Settings:
     storage_url: str = _setting(
         "", "Objects: local:PATH or s3:http(s)://host:port/bucket; empty means a directory in the data directory."
     )
+    archive_url: str = _setting(
+        "", "Second storage, for originals that are archived: a URL as MEDIAFLOW_STORAGE_URL; empty: there is none."
+    )
     host: str = _setting("127.0.0.1", "Address that the web server binds.")
     port: int = _setting(8080, "Port that the web server binds; 0 takes a free one.", minimum=0, maximum=65535)
     public_url: str = _setting("", "Base URL that clients use, when it is not the address above (behind a proxy).")
@@ -230,6 +233,12 @@ class Settings:
         "",
         "Networks inside of yours that files may be imported from all the same, as 10.1.0.0/16, fd00::/8. Whoever may "
         "upload can then have requests sent there.",
+    )
+    import_folders: str = _setting(
+        "", "Directories that admins may import from, separated by colons; empty: all that this service may read."
+    )
+    import_waiting: int = _setting(
+        100, "So many jobs may be open before what was imported from folders has to wait for its own.", minimum=1
     )
     max_duration_seconds: int = _setting(24 * 3600, "Longest accepted media.", minimum=1)
     max_pixels: int = _setting(75_000_000, "Largest accepted picture, in pixels.", minimum=1)

@@ -23,7 +23,17 @@ from collections.abc import Callable
 
 import pytest
 
-from mediaflow.plugin import CopiesObjects, HasLocalFiles, MeasuresRoom, NotFound, PresignsUrls, Storage
+from mediaflow.plugin import (
+    CopiesObjects,
+    HasLocalFiles,
+    MeasuresRoom,
+    NotFound,
+    OffersFiles,
+    PresignsParts,
+    PresignsUrls,
+    ReceivesParts,
+    Storage,
+)
 from mediaflow.testing.bodies import MIB, content
 from mediaflow.testing.storage_keys import KeysContract
 from mediaflow.testing.storage_objects import ObjectsContract
@@ -133,6 +143,62 @@ class UrlsContract(ObjectsContract):
         assert caught.value.code == "storage.no_object"
 
 
+class OfferedFilesContract(ObjectsContract):
+    """Every sentence of `mediaflow.plugin.OffersFiles`, of files that are objects."""
+
+    @pytest.fixture
+    def offering(self, storage: Storage) -> OffersFiles:
+        """The storage, if it has files of others."""
+        if not isinstance(storage, OffersFiles):
+            pytest.skip("the storage has no files of others")
+        return storage
+
+    def test_files_are_listed_by_name(self, offering: OffersFiles, area: str, put: Callable[[str, bytes], str]) -> None:
+        names = [put(name, name.encode()) for name in ("films/b.mp4", "films/a/c.mp4", "films/a.mp4", "other.mp4")]
+        found = list(offering.files(f"{area}films/"))
+        assert [info.key for info in found] == sorted(names[:3])
+        assert [info.size_bytes for info in found] == [len("films/a.mp4"), len("films/a/c.mp4"), len("films/b.mp4")]
+        assert found == [offering.file(info.key) for info in found]
+
+    def test_a_file_is_read_whole_and_in_part(self, offering: OffersFiles, put: Callable[[str, bytes], str]) -> None:
+        name = put("film.mp4", b"0123456789")
+        assert b"".join(offering.read_file(name)) == b"0123456789"
+        assert b"".join(offering.read_file(name, offset=3, length=4)) == b"3456"
+        assert b"".join(offering.read_file(name, offset=10)) == b""
+
+    def test_what_is_not_there_is_told_at_once(self, offering: OffersFiles, area: str) -> None:
+        assert offering.file(f"{area}nothing.mp4") is None
+        with pytest.raises(NotFound) as caught:
+            offering.read_file(f"{area}nothing.mp4")
+        assert caught.value.code == "storage.no_object"
+
+
+class PresignedPartsContract(ObjectsContract):
+    """Every sentence of `mediaflow.plugin.PresignsParts`."""
+
+    def test_anyone_can_put_parts_and_their_receipts_complete_them(self, storage: Storage, area: str) -> None:
+        if not isinstance(storage, PresignsParts) or not isinstance(storage, ReceivesParts):
+            pytest.skip("the storage signs no parts")
+        size = storage.min_part_bytes
+        key, parts = f"{area}sent", (b"a" * size, b"end")
+        handle = storage.begin_parts(key, size_bytes=size + 3, part_bytes=size, content_type="video/mp4")
+        assert dict(storage.receipts(key, handle)) == {}
+        for index, data in ((1, b"other"), (1, parts[1]), (0, parts[0])):
+            url = storage.presign_part(key, handle, index, seconds=60)
+            request = urllib.request.Request(url, data=data, method="PUT")  # noqa: S310 - made by the storage
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+                assert answer.status == 200
+            time.sleep(1.1)  # stores tell times to the second
+        found = storage.receipts(key, handle)
+        assert {index: length for index, (length, _) in found.items()} == {0: size, 1: 3}
+        receipts = [found[index][1] for index in range(2)]
+        assert storage.complete_parts(key, handle, receipts, size_bytes=size + 3).size_bytes == size + 3
+        assert b"".join(storage.read(key)) == b"".join(parts)
+        with pytest.raises(NotFound) as caught:
+            storage.receipts(key, handle)
+        assert caught.value.code == "storage.no_parts"
+
+
 class RoomContract(ObjectsContract):
     """Every sentence of `mediaflow.plugin.MeasuresRoom`."""
 
@@ -143,7 +209,15 @@ class RoomContract(ObjectsContract):
         assert 0 <= room.free_bytes <= room.total_bytes
 
 
-class StorageContract(KeysContract, ReceptionsContract, MovesContract, UrlsContract, RoomContract):
+class StorageContract(
+    KeysContract,
+    ReceptionsContract,
+    MovesContract,
+    UrlsContract,
+    OfferedFilesContract,
+    PresignedPartsContract,
+    RoomContract,
+):
     """All of it: what a storage must do, and what it may do when it says that it can."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mediaflow.plugin import Step, hookimpl
 from mediaflow_ffmpeg.audio import AacAudio
+from mediaflow_ffmpeg.picture import Picture
 from mediaflow_ffmpeg.preview import Preview
 from mediaflow_ffmpeg.ready import CopiedAudio, CopiedVideo
 from mediaflow_ffmpeg.storyboard import Storyboard
@@ -20,7 +21,7 @@ MEDIAFLOW_API = ">=1.0,<2"
 
 @hookimpl(trylast=True)
 def mediaflow_register_steps() -> Iterable[Step]:
-    """Three that make video, one for sound, two that take both as they are, four for pictures, and one for text."""
+    """Three that make video, one for sound, two that take both as they are, five for pictures, and one for text."""
     video: list[Step] = [H264Video(), HevcVideo(), Av1Video()]
     return [
         *video,
@@ -28,6 +29,7 @@ def mediaflow_register_steps() -> Iterable[Step]:
         CopiedVideo(),
         CopiedAudio(),
         Thumbnail(),
+        Picture(),
         Storyboard(),
         Preview(),
         Waveform(),

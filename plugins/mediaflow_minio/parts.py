@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from minio.datatypes import Part
@@ -96,6 +97,22 @@ class Parts:
         except NotFound:
             return None
 
+    def receipts(self, key: str, name: str, handle: str) -> dict[int, tuple[int, str]]:
+        """Length and ETag of the parts that the server has. NotFound when it does not know the upload.
+
+        Of a part that came twice SeaweedFS (4.48) lists both, in any order: the newest counts, to the second.
+        """
+        received = sorted(self._received(key, name, handle), key=_modified)
+        return {part.part_number - 1: (part.size or 0, part.etag.strip('"')) for part in received}
+
+    def presign(self, key: str, name: str, handle: str, index: int, seconds: int) -> str:
+        """A URL to PUT one part to."""
+        query: dict[str, str | list[str] | tuple[str]] = {"partNumber": str(index + 1), "uploadId": handle}
+        with s3_errors(key):
+            return self.connection.client().get_presigned_url(
+                "PUT", self.connection.bucket, name, timedelta(seconds=seconds), extra_query_params=query
+            )
+
     def open(self, prefix: str) -> Iterator[tuple[str, str, float]]:
         """Name, upload id and beginning of the bucket's open uploads. S3 sorts them by name; SeaweedFS does not."""
         marker: str | None = None
@@ -123,6 +140,10 @@ class Parts:
             if not page.is_truncated:
                 return
             marker = page.next_part_number_marker
+
+
+def _modified(part: Part) -> float:
+    return part.last_modified.timestamp() if part.last_modified else 0.0
 
 
 def _wrong(detail: str) -> InvalidInput:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -37,10 +37,13 @@ class S3Storage:
     part_bytes: int = 64 * _MIB
     copy_bytes: int = 512 * _MIB
     _connection: Connection = field(init=False)
+    _others: Connection = field(init=False)
+    """For files of others: their bucket is not made by us."""
     _parts: Parts = field(init=False)
 
     def __post_init__(self) -> None:
         self._connection = Connection(self.location)
+        self._others = Connection(replace(self.location, create_bucket=False))
         self._parts = Parts(self._connection)
 
     # --- Storage
@@ -69,18 +72,24 @@ class S3Storage:
             raise
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        return self._read(self._connection, key, self._name(key), offset, length)
+
+    def _read(self, connection: Connection, key: str, name: str, offset: int, length: int | None) -> Iterator[bytes]:
         if offset < 0 or (length is not None and length < 0):
             raise InvalidInput(f"{length} bytes at {offset} can't be read.", code="storage.bad_range")
         if length == 0:  # no range of HTTP says that
-            if self.stat(key) is None:
+            if self._stat(connection, key, name) is None:
                 raise no_object(key)
             return iter(())
-        return ObjectBlocks(self._connection, key, self._name(key), offset, length)
+        return ObjectBlocks(connection, key, name, offset, length)
 
     def stat(self, key: str) -> ObjectInfo | None:
+        return self._stat(self._connection, key, self._name(key))
+
+    def _stat(self, connection: Connection, key: str, name: str) -> ObjectInfo | None:
         with s3_errors(key):
             try:
-                found = self._connection.client().stat_object(self._connection.bucket, self._name(key))
+                found = connection.client().stat_object(connection.bucket, name)
             except S3Error as error:
                 if error.code == NO_OBJECT:
                     return None
@@ -171,6 +180,30 @@ class S3Storage:
                 for offset in range(0, size_bytes, self.copy_bytes)
             ]
             client.compose_object(bucket, to, pieces, metadata={"Content-Type": content_type})
+
+    # --- PresignsParts
+
+    def presign_part(self, key: str, handle: str, index: int, *, seconds: int) -> str:
+        return self._parts.presign(key, self._name(key), handle, index, seconds)
+
+    def receipts(self, key: str, handle: str) -> Mapping[int, tuple[int, str]]:
+        return self._parts.receipts(key, self._name(key), handle)
+
+    # --- OffersFiles
+
+    def files(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        start = self.location.prefix
+        with s3_errors():
+            for entry in reading.objects(self._others.client(), self._others.bucket, start + prefix):
+                if not entry.object_name.endswith("/"):  # a marker of a directory
+                    name = entry.object_name.removeprefix(start)
+                    yield ObjectInfo(name, entry.size, entry.last_modified.timestamp())
+
+    def file(self, name: str) -> ObjectInfo | None:
+        return self._stat(self._others, name, self.location.prefix + name)
+
+    def read_file(self, name: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        return self._read(self._others, name, self.location.prefix + name, offset, length)
 
     # --- PresignsUrls
 

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.records import AuditEntry
+from mediaflow.domain.requestrecords import AuditEntry
 from mediaflow.services.requests.audit import Audit
 from mediaflow.services.requests.refusals import MOST_ADDRESSES, Refusals
 from tests.api.site import Api, Site, is_problem

@@ -8,6 +8,7 @@ import hashlib
 import pytest
 
 from tests.api.site import Api, Site
+from tests.services.records import a_published_asset
 
 DATA = bytes(range(256)) * 20
 NAME = 'Ünser "Film".mp4'
@@ -67,3 +68,17 @@ def test_one_that_is_on_its_way_is_not_there(ann: Api) -> None:
     upload = ann.announce(100)
     answer = ann.get(f"/assets/{upload['asset_id']}/original")
     assert (answer.status_code, answer.get_json()["code"]) == (409, "asset.no_original")
+
+
+def test_where_an_original_is_to_be_is_wished(ann: Api, bob: Api, site: Site) -> None:
+    asset = a_published_asset(original_key="originals/ann/x", sha256="0" * 64)
+    site.world.runtime.database.assets.insert(asset)
+    path = f"/assets/{asset.id}/original"
+    answer = ann.call("PATCH", path, json={"state": "deleted"})
+    assert answer.status_code == 202, answer.text
+    assert answer.get_json()["original"] == {"state": "stored", "wanted": "deleted"}
+    assert ann.call("PATCH", path, json={"state": "stored"}).get_json()["original"]["wanted"] is None
+    refused = ann.call("PATCH", path, json={"state": "archived"})
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "asset.no_archive")
+    assert ann.call("PATCH", path, json={"state": "elsewhere"}).status_code == 422
+    assert bob.call("PATCH", path, json={"state": "deleted"}).status_code == 404

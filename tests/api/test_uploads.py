@@ -436,3 +436,17 @@ def test_others_uploads_are_not_there(ann: Api, bob: Api, admin: Api, method: st
     is_problem(ann.call(method, f"/uploads/{'0' * 32}{path}"), 404, "upload.not_found")
     for odd in ("x", "A" * 32, "0" * 31, "..", "%2e%2e"):
         is_problem(ann.call(method, f"/uploads/{odd}{path}"), 404)
+
+
+def test_one_answer_says_everything_that_is_wrong(ann: Api) -> None:
+    body = {"filename": "report.pdf", "size_bytes": 0, "profile": "no such"}
+    answer = ann.call("POST", "/uploads", json=body)
+    assert answer.status_code == 422
+    document = answer.get_json()
+    assert {error["pointer"]: error["code"] for error in document["errors"]} == {
+        "/size_bytes": "upload.empty",
+        "/profile": "upload.unknown_profile",
+        "/filename": "upload.unsupported_type",
+    }
+    for words in ("The file is empty.", "The profile is not known.", "is a document"):
+        assert words in document["detail"]

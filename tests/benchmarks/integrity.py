@@ -29,6 +29,7 @@ from mediaflow.persistence.sqlite.sql import dumped, listed
 from mediaflow.plugin import ObjectInfo
 from mediaflow.services.integrity.collector import Collector
 from mediaflow.services.integrity.fsck import Fsck, examiners_of
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.uploads.blobs import blob_id
 from tests.services.world import make_world
 
@@ -174,7 +175,7 @@ def run(directory: Path, assets: int, what: str) -> dict[str, Any]:
     threading.Thread(target=_watch, args=(peak,), daemon=True).start()
     if what == "fsck":
         ingest = replace(runtime.ingest, storage=storage)
-        examiners = examiners_of(runtime.database, storage, ingest, runtime.jobs)
+        examiners = examiners_of(runtime.database, OriginalFiles(runtime.database, storage), ingest, runtime.jobs)
         check = Fsck(runtime.database, storage, examiners, 0.0)
         found = sum(1 for _ in check.findings())
         looked_at: dict[str, int] = dict(check.looked_at)

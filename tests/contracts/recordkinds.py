@@ -8,12 +8,13 @@ from typing import Any, Protocol
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.imports import Import
+from mediaflow.domain.imports import Import, SourceFile
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.records import Asset, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.requestrecords import Answer, AuditEntry
 from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence.fields import fields_of
@@ -41,6 +42,7 @@ TABLES: dict[str, type[Any]] = {
     "segments": MadeSegment,
     "transfers": Transfer,
     "imports": Import,
+    "source_files": SourceFile,
 }
 IN_ONE_PROCESS = {
     "mongomock": "mongomock lives in one process, and its find_one_and_update is a find and an update apart",

@@ -41,6 +41,7 @@ def test_the_plugin_offers_its_steps() -> None:
         "ready.video",
         "ready.audio",
         "image.thumbnail",
+        "image.picture",
         "image.storyboard",
         "image.preview",
         "audio.waveform",

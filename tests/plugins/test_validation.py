@@ -7,8 +7,9 @@ from fractions import Fraction
 
 import pytest
 
+from mediaflow.domain.errors import all_said
 from mediaflow.domain.media import AudioStream, MediaInfo, VideoStream
-from mediaflow.plugin import MediaContext, UploadDraft
+from mediaflow.plugin import MediaContext, Problem, UploadDraft
 from mediaflow_validation.plugin import (
     mediaflow_choose_profile,
     mediaflow_validate_media,
@@ -94,3 +95,8 @@ def test_all_problems_are_told_at_once() -> None:
 def test_sound_alone_gets_the_profile_for_sound_and_the_rest_the_operators_default() -> None:
     assert mediaflow_choose_profile(replace(CLIP, kind="audio", video=None)) == "audio-only"
     assert mediaflow_choose_profile(CLIP) is None
+
+
+def test_an_asset_is_told_everything_that_is_wrong_with_it() -> None:
+    problems = [Problem("media.too_large", "It is long."), Problem("x", "It is wide."), Problem("x", "It is wide.")]
+    assert all_said(problems) == "It is long. It is wide."

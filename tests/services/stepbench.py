@@ -16,8 +16,8 @@ from mediaflow.domain.media import MediaInfo
 from mediaflow.plugin import Artifact, MediaContext, StepTask
 from mediaflow.plugin.wire import dump
 from mediaflow.sandbox.budget import Budget
+from mediaflow.services.pipeline.stepports import StepRequest
 from mediaflow.services.pipeline.stepprocess import ChildSteps
-from mediaflow.services.ports import StepRequest
 from mediaflow.settings import Settings
 
 MEDIA = MediaInfo("audio", "wav", 3, 1.0, 1.0, 0.0, 1)

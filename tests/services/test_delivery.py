@@ -19,6 +19,7 @@ from mediaflow.services.assets.trash import Trash
 from mediaflow.services.delivery.composing import Composing
 from mediaflow.services.delivery.delivery import Delivery
 from mediaflow.services.delivery.stream_tokens import StreamTokens
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.ports import Increment
 from mediaflow.settings import Settings
 from mediaflow_local.storage import LocalStorage
@@ -64,7 +65,8 @@ def house(tmp_path: Path) -> Iterator[House]:
     database = open_database(f"sqlite:{tmp_path / 'test.db'}")
     settings = Settings()
     tokens = StreamTokens(KEY, settings.stream_bucket_seconds)
-    yield House(Delivery(database, storage := LocalStorage(tmp_path / "objects"), tokens, settings, Composing(storage)))
+    files = OriginalFiles(database, storage := LocalStorage(tmp_path / "objects"))
+    yield House(Delivery(database, storage, files, tokens, settings, Composing(storage)))
     database.close()
 
 

@@ -150,7 +150,7 @@ def test_within_a_budget_what_was_watched_longest_ago_goes_and_is_made_again(wor
     assert ask(world, asset, path[1])
     work(world)
     before = published_file(world, asset, path[1])
-    eviction = Eviction(runtime.database, runtime.storage, runtime.metrics, 1, 3600.0)
+    eviction = Eviction(runtime.database, runtime.storage, runtime.files, runtime.metrics, 1, 3600.0)
 
     # then: nothing goes while somebody may be watching
     eviction.sweep()
@@ -190,7 +190,7 @@ def test_what_may_be_watched_still_hides_nothing_that_may_go(
         assert runtime.database.assets.insert(long)
     runtime.database.assets.change(asset.id, {}, {"watched_at": runtime.database.now() - day})
     monkeypatch.setattr(eviction_module, "LOOKED_AT", 2)
-    eviction = Eviction(runtime.database, runtime.storage, runtime.metrics, 1, 3600.0)
+    eviction = Eviction(runtime.database, runtime.storage, runtime.files, runtime.metrics, 1, 3600.0)
     for _ in range(3):
         eviction.sweep()
     assert runtime.library.made(asset) == {LARGE: 0}

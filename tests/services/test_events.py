@@ -142,8 +142,18 @@ def _cancelled(told: Told) -> list[str]:
     return ["asset.created", "upload.stored", "asset.processing", "asset.failed", "job.cancelled"]
 
 
+def _original_deleted(told: Told) -> list[str]:
+    runtime, asset_id = told.pipeline.world.runtime, told.pipeline.ready()
+    told.events.clear()
+    runtime.keeping.wish(ANN, asset_id, "deleted")
+    told.pipeline.work("original")
+    assert told.data("original.changed") == {"state": "deleted"}
+    return ["original.changed", "job.done"]
+
+
 STORIES: list[Callable[[Told], list[str]]] = [
-    *(_published, _captioned, _given_up, _too_late, _other_bytes, _failing, _refused, _killing_its_workers, _cancelled)
+    *(_published, _captioned, _given_up, _too_late, _other_bytes, _failing, _refused, _killing_its_workers, _cancelled),
+    _original_deleted,
 ]
 RECORDED: dict[str, Callable[[Asset | None], object]] = {
     "asset.created": lambda asset: asset is not None,

@@ -12,7 +12,8 @@ from mediaflow.domain import keys
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.ids import chunk_id, job_id, new_id, task_id
 from mediaflow.domain.publication import ARTIFACTS, Files
-from mediaflow.domain.records import Answer, Asset, Blob, Chunk
+from mediaflow.domain.records import Asset, Blob, Chunk
+from mediaflow.domain.requestrecords import Answer
 from mediaflow.services.integrity.findings import Finding
 from mediaflow.services.integrity.fsck import Fsck
 from tests.services.pipeline import ANN, Pipeline

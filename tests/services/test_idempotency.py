@@ -6,7 +6,7 @@ import pytest
 
 from mediaflow.domain.errors import Busy, InvalidInput
 from mediaflow.domain.ids import derived_id
-from mediaflow.domain.records import Answer
+from mediaflow.domain.requestrecords import Answer
 from mediaflow.services.requests.idempotency import Claim, Idempotency
 from tests.services.world import World
 

@@ -20,6 +20,7 @@ from mediaflow.domain.errors import InvalidInput, LimitReached
 from mediaflow.domain.imports import Import
 from mediaflow.domain.reach import Reach, reach
 from mediaflow.domain.records import Upload
+from mediaflow.services.access.principals import Principal
 from mediaflow.services.imports.fetching import Fetcher
 from mediaflow.services.imports.importer import MOST_ATTEMPTS, Importer
 from mediaflow.services.imports.imports import Imports, name_of
@@ -153,7 +154,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     with_room = make_world(tmp_path, quota_open_uploads="50")
     runtime = with_room.runtime
     importer = Importer(runtime.database, runtime.transfers, Fetcher(HERE), lambda: False)
-    yield Bench(with_room, importer, Imports(runtime.database, runtime.transfers, HERE))
+    yield Bench(with_room, importer, replace(runtime.imports, allowed=HERE))
     importer.wait(20)
     runtime.close()
 
@@ -179,7 +180,7 @@ def test_a_file_comes(bench: Bench, site: Site, act: Any) -> None:
     assert bench.now(asked).state == "done"
     assert bench.original(asked) == FILE
     assert bench.upload(asked).filename == "a film.mp4"
-    progress = bench.imports.progress("ann", asked.id)
+    progress = bench.imports.progress(Principal("ann", "user"), asked.id)
     assert (progress.received_bytes, progress.size_bytes, progress.state) == (len(FILE), len(FILE), "done")
 
 
@@ -193,7 +194,7 @@ def test_what_breaks_off_goes_on_where_it_was(bench: Bench, site: Site, how: dic
     asked = bench.begin(site.url("/film.mp4"))
     bench.attempt(asked)
     assert bench.now(asked).state == "waiting"
-    assert bench.imports.progress("ann", asked.id).received_bytes == 2_000_000
+    assert bench.imports.progress(Principal("ann", "user"), asked.id).received_bytes == 2_000_000
     site.acts["/film.mp4"] = sends(**how)
 
     bench.run(asked)
@@ -263,7 +264,7 @@ def test_redirects_are_followed(bench: Bench, site: Site) -> None:
 def test_one_that_is_too_large_is_refused_before_it_comes(tmp_path: Path, site: Site) -> None:
     world = make_world(tmp_path, max_upload_bytes="1000000")
     importer = Importer(world.runtime.database, world.runtime.transfers, Fetcher(HERE), lambda: False)
-    bench = Bench(world, importer, Imports(world.runtime.database, world.runtime.transfers, HERE))
+    bench = Bench(world, importer, replace(world.runtime.imports, allowed=HERE))
     for act in (sends(), without_length):
         site.acts["/film.mp4"] = act
         asked = bench.begin(site.url("/film.mp4"))
@@ -418,7 +419,7 @@ def test_one_owner_has_not_all_of_it(bench: Bench, site: Site) -> None:
 )
 def test_where_nobody_may_be_sent_is_refused_at_once(bench: Bench, url: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        Imports(bench.world.runtime.database, bench.world.runtime.transfers).begin("ann", url, {})
+        bench.world.runtime.imports.begin("ann", url, {})
     assert [problem.pointer for problem in caught.value.problems] == ["/url"]
     assert bench.world.runtime.database.uploads.count({}) == 0
 
@@ -426,7 +427,7 @@ def test_where_nobody_may_be_sent_is_refused_at_once(bench: Bench, url: str) -> 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1"])
 def test_other_spellings_are_refused_when_they_are_looked_up(bench: Bench, host: str) -> None:
     runtime = bench.world.runtime
-    asked = Imports(runtime.database, runtime.transfers).begin("ann", f"http://{host}:8080/film.mp4", {})
+    asked = runtime.imports.begin("ann", f"http://{host}:8080/film.mp4", {})
     bench.importer = Importer(runtime.database, runtime.transfers, Fetcher(), lambda: False)
     bench.attempt(asked)
     assert bench.error(asked)[0] == "url.refused"
@@ -434,7 +435,7 @@ def test_other_spellings_are_refused_when_they_are_looked_up(bench: Bench, host:
 
 def test_somebody_s_open_uploads_are_bounded(tmp_path: Path) -> None:
     world = make_world(tmp_path, quota_open_uploads="3")
-    imports = Imports(world.runtime.database, world.runtime.transfers)
+    imports = world.runtime.imports
     for _ in range(3):
         imports.begin("ann", "https://example.org/film.mp4", {})
     with pytest.raises(LimitReached):

@@ -12,6 +12,7 @@ import pytest
 from mediaflow.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from mediaflow.domain.records import Asset, Job
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.pipeline.posters import Wish
 from mediaflow.testing import clips
 from tests.services.records import a_published_asset, an_asset
 from tests.services.working import asset_of, ingest, published_file, work, working_world
@@ -200,7 +201,7 @@ def test_captions_and_picture_do_not_undo_each_other(house: World, asset_id: str
 def test_a_picture_that_was_never_wished_for_changes_nothing(house: World, asset_id: str) -> None:
     """The job is kept before the wish; here the process died in between."""
     posters, asset = house.runtime.posters, asset_of(house, asset_id)
-    job = posters._added(asset, 2.5)
+    job = posters._added(asset, Wish(2.5))
     house.runtime.reconciler.sweep()
     work(house)
 

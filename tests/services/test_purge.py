@@ -11,8 +11,10 @@ import pytest
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import Unavailable
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.records import Answer, AuditEntry, Chunk
+from mediaflow.domain.records import Chunk
+from mediaflow.domain.requestrecords import Answer, AuditEntry
 from mediaflow.services.assets.purge import MOST, Purge
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.upkeep.cleanup import DAY_SECONDS, KEY_DAYS, Cleanup
 from mediaflow.services.uploads.blobs import Blobs
@@ -34,7 +36,7 @@ def purger(pipeline: Pipeline, before: Callable[[], None] = lambda: None) -> Pur
     relay = replace(runtime.relay, database=database)
     jobs = Jobs(database, relay, runtime.wakeups, runtime.metrics)
     ingest = replace(runtime.ingest, database=database, storage=storage, parts=storage, outbox=relay)
-    return Purge(database, storage, storage, relay, ingest, jobs, Blobs(database, storage))
+    return Purge(database, OriginalFiles(database, storage), storage, relay, ingest, jobs, Blobs(database, storage))
 
 
 def dump(pipeline: Pipeline) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def test_one_purge_that_fails_does_not_stop_the_others(pipeline: Pipeline) -> No
 
     storage: Any = Stepped(pipeline.world.runtime.storage, lambda: None)
     storage.delete = away
-    replace(purger(pipeline), storage=storage).sweep()
+    replace(purger(pipeline), files=OriginalFiles(pipeline.world.runtime.database, storage)).sweep()
     assert pipeline.asset(first).purging
     assert pipeline.world.runtime.database.assets.get(second) is None
 

@@ -17,7 +17,9 @@ import pytest
 from mediaflow.domain.errors import NotFound, TaskFailed
 from mediaflow.media.extents import Extents
 from mediaflow.observability.metrics import PrometheusMetrics
+from mediaflow.persistence.sqlite.database import SqliteDatabase
 from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.sparse import AT_ONCE_BYTES, BLOCK_BYTES, SparseCopy
 from mediaflow.testing.clips import run_ffmpeg
@@ -44,7 +46,8 @@ def remote(tmp_path: Path) -> Remote:
 
 
 def sources_of(remote: Remote, directory: Path, limit: int = 1 << 40) -> Sources:
-    return Sources(remote, directory, limit, PrometheusMetrics(), SandboxedRunner("bwrap"), least_bytes=0)
+    files = OriginalFiles(SqliteDatabase(directory.parent / "sources.sqlite3"), remote)
+    return Sources(files, directory, limit, PrometheusMetrics(), SandboxedRunner("bwrap"), least_bytes=0)
 
 
 def counted(sources: Sources) -> float:

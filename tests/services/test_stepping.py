@@ -14,12 +14,13 @@ from mediaflow.domain.records import Task
 from mediaflow.domain.states import MAX_ATTEMPTS, Lane
 from mediaflow.observability.metrics import PrometheusMetrics
 from mediaflow.sandbox.runner import SandboxedRunner
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.execution import Execution
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.planning import Planning
 from mediaflow.services.pipeline.sources import Sources
 from mediaflow.services.pipeline.stepping import AHEAD_NICE, NICE, Stepping
-from mediaflow.services.ports import StepHooks, StepRequest
+from mediaflow.services.pipeline.stepports import StepHooks, StepRequest
 from mediaflow.testing.clips import make_clip
 from tests.services.remote import Remote
 from tests.services.working import asset_of, ingest, working_world
@@ -94,7 +95,12 @@ def far_away(world: World, directory: Path) -> tuple[Execution, Remote]:
     execution = world.runtime.execution
     remote = Remote(world.runtime.storage)
     sources = Sources(
-        remote, directory / "cache", 1 << 40, PrometheusMetrics(), SandboxedRunner("bwrap"), least_bytes=0
+        OriginalFiles(world.runtime.database, remote),
+        directory / "cache",
+        1 << 40,
+        PrometheusMetrics(),
+        SandboxedRunner("bwrap"),
+        least_bytes=0,
     )
     planning, stepping = (execution.handlers[stage].__self__ for stage in ("plan", "step"))  # type: ignore[attr-defined]
     assert isinstance(planning, Planning)

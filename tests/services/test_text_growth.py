@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mediaflow.api.http.fields import Text, sanitised
+from mediaflow.api.http.fields import Text
 from mediaflow.domain.errors import MediaflowError
 from mediaflow.domain.marks import MOST_MARKS, with_few_marks
 from mediaflow.domain.suggest import nearest
@@ -16,6 +16,7 @@ from mediaflow.media.sniff import sniff_bytes
 from mediaflow.observability.scrubbing import Scrubber
 from mediaflow.services.access.jwt_form import opened
 from mediaflow.services.text.languages import known_language
+from mediaflow.services.text.plain import sanitised
 from mediaflow.services.text.search import prefixes_of, words_of
 from mediaflow.services.text.webvtt import as_segment, parse_captions, write_webvtt
 from tests.growth import MOST, growth

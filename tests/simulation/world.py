@@ -21,6 +21,7 @@ from mediaflow.services.delivery.demand import Demand
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.delivery.watching import Watching
 from mediaflow.services.events.relay import Relay
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.pipeline.claims import Claims
 from mediaflow.services.pipeline.execution import Execution
@@ -172,7 +173,9 @@ class Node:
     def delivery(self) -> Delivery:
         tokens = StreamTokens(bytes(32), SETTINGS.stream_bucket_seconds, self.database.now)
         watching = Watching(self.database, noted_every_seconds(SETTINGS.stream_bucket_seconds))
-        return Delivery(self.database, self.storage, tokens, SETTINGS, Composing(self.storage), watching=watching)
+        return Delivery(
+            self.database, self.storage, self.files, tokens, SETTINGS, Composing(self.storage), watching=watching
+        )
 
     @cached_property
     def demand(self) -> Demand:
@@ -189,6 +192,10 @@ class Node:
         return Ingest(database, storage, storage, *services, elapsed=process.elapsed, pause=process.sleep)
 
     @cached_property
+    def files(self) -> OriginalFiles:
+        return OriginalFiles(self.database, self.storage)
+
+    @cached_property
     def assembly(self) -> Assembly:
         services = (self.relay, self.jobs, self.blobs, self.metrics, self.process.name, self.process.elapsed)
         return Assembly(self.database, self.storage, self.storage, *services, self.world.hashed_first_bytes)
@@ -199,7 +206,7 @@ class Node:
 
     @cached_property
     def posters(self) -> Posters:
-        return Posters(self.database, self.documents, self.storage, self.plugins, self.jobs, self.rendering)
+        return Posters(self.database, self.documents, self.storage, self.files, self.plugins, self.jobs, self.rendering)
 
     @cached_property
     def captions(self) -> Captions:
@@ -220,7 +227,7 @@ class Node:
     @cached_property
     def purge(self) -> Purge:
         services = (self.relay, self.ingest, self.jobs, self.blobs, self.process.elapsed)
-        return Purge(self.database, self.storage, self.storage, *services)
+        return Purge(self.database, self.files, self.storage, *services)
 
     @cached_property
     def reconciler(self) -> Reconciler:
@@ -232,7 +239,9 @@ class Node:
             Generations(database, storage),
             Cleanup(database, storage, self.relay, audit_days=30, event_days=30, key_seconds=86400.0),
             # as if there were room for nothing: all that nobody watches goes
-            Eviction(database, storage, self.metrics, int(self.world.parts), SETTINGS.stream_bucket_seconds),
+            Eviction(
+                database, storage, self.files, self.metrics, int(self.world.parts), SETTINGS.stream_bucket_seconds
+            ),
         )
         return Reconciler(self.database, self.world.hints, self.jobs, self.ingest, self.assembly, sweepers)
 
@@ -245,7 +254,7 @@ class Node:
             self.database, self.documents, self.storage, self.plugins, jobs, rendering, self.posters, self.metrics
         )
         segments = Segments(self.database, self.storage)
-        originals = Originals(self.database, self.storage, jobs, self.blobs, self.documents, self.metrics)
+        originals = Originals(self.database, self.storage, self.files, jobs, self.blobs, self.documents, self.metrics)
         hands = Hands(self.documents, planning, self.storage, segments, process.sleep, self.world.rng, self.world.parts)
         opening = Opening(self.database, self.documents, self.plugins, self.relay, rendering, self.metrics)
         return Execution(

@@ -13,10 +13,10 @@ from typing import Final, cast
 from flask import Flask, Response, current_app, g, request
 
 from mediaflow.api.http.context import BASE, base_url, runtime, web
-from mediaflow.api.http.fields import sanitised
 from mediaflow.api.http.resource import OPEN, POLICY_ATTRIBUTE, Policy
 from mediaflow.domain.errors import Forbidden, Unauthenticated
 from mediaflow.services.access.principals import Principal
+from mediaflow.services.text.plain import sanitised
 
 COOKIE: Final = "mediaflow_session"
 HOST_COOKIE: Final = f"__Host-{COOKIE}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,18 +10,9 @@ from typing import Any, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
 from mediaflow.api.http.errors import MISSING_FIELD, MOST_PROBLEMS, UNKNOWN_FIELD
-from mediaflow.domain.marks import with_few_marks
+from mediaflow.services.text.plain import VISIBLE, is_visible, sanitised
 
 _MESSAGES: Final = {"required": MISSING_FIELD, "null": "must not be null", "validator_failed": "is not allowed here"}
-BIDI_CONTROLS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They turn the reading direction: `gpj.exe` can be made to look like `exe.jpg`."""
-KEPT_CONTROLS: Final = frozenset("\n\t")
-VISIBLE: Final = (
-    r"[^\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
-    r"\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]"
-)
-"""A character that people see (not white space, a control, a surrogate, or another of zero width)."""
-_VISIBLE: Final = re.compile(VISIBLE)
 _WHOLE: Final = re.compile("0|-?[1-9][0-9]{0,18}")
 _MOMENT: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:)([0-9]{2})((?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2}))"
@@ -159,7 +149,7 @@ class Text(fields.String):
         # before anything looks at it: what is done below costs something for each character
         self._check_length(len(value))
         text = sanitised(value, lines=self.lines)
-        if len(text) < self.shortest or (self.shortest and _VISIBLE.search(text) is None):
+        if len(text) < self.shortest or (self.shortest and not is_visible(text)):
             raise ValidationError("must not be empty")
         self._check_length(len(text))
         return text
@@ -202,17 +192,3 @@ class Moment(fields.String):
 def rfc3339(seconds: float) -> str:
     """`2026-01-31T08:15:30.250Z`."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def sanitised(text: str, *, lines: bool = False) -> str:
-    """NFC without control characters, lone surrogates (they are no text) and turns of the reading direction.
-
-    Of each run of combining marks only so many stay as a language can have (`domain.marks`).
-    """
-    kept = KEPT_CONTROLS if lines else frozenset[str]()
-    clean = "".join(
-        character
-        for character in text
-        if character in kept or (unicodedata.category(character) not in ("Cc", "Cs") and character not in BIDI_CONTROLS)
-    )
-    return unicodedata.normalize("NFC", with_few_marks(clean)).strip()

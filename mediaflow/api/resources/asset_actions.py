@@ -41,8 +41,9 @@ def reprocess_asset(body: dict[str, Any], asset_id: str) -> tuple[Response, int]
     """Process an asset again, with another profile if you like.
 
     The asset is `processing` meanwhile and, if it was `playable`, plays what it played until the new generation is
-    published. When that fails, it is `ready` as before, and `error` tells why. 409 while it is processed already.
+    published. When that fails, it is `ready` as before, and `error` tells why. With `renditions` sizes are added or
+    dropped. 409 while it is processed already.
     """
-    answer = asset_answer(runtime().reprocess.asset(caller(), asset_id, body.get("profile")))
+    answer = asset_answer(runtime().reprocess.asset(caller(), asset_id, body.get("profile"), body.get("renditions")))
     answer.status_code = 202
     return answer

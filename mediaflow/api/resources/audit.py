@@ -8,16 +8,16 @@ from flask import Response, current_app, g, request
 
 from mediaflow.api.http.auth import READING
 from mediaflow.api.http.context import BASE, caller_if_any, request_id, runtime
-from mediaflow.api.http.fields import sanitised
 from mediaflow.api.http.idempotency import was_replayed
 from mediaflow.api.http.limiting import SIGNING_IN, shows_credential
 from mediaflow.api.http.resource import Resource, operation_id
 from mediaflow.api.schemas.audit import AuditPageSchema, AuditQuerySchema, audit_document
 from mediaflow.api.schemas.common import page_document
 from mediaflow.domain.ids import new_id
-from mediaflow.domain.records import AuditEntry
+from mediaflow.domain.requestrecords import AuditEntry
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.requests.audit import AuditQuery
+from mediaflow.services.text.plain import sanitised
 
 blueprint = Resource("audit", __name__, url_prefix=f"{BASE}/audit", description="Who did what; for admins.")
 

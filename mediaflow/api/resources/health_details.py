@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from time import monotonic
@@ -13,7 +14,17 @@ from mediaflow.api.http.context import BASE, runtime, web
 from mediaflow.api.http.readiness import Answer
 from mediaflow.api.http.resource import Resource
 from mediaflow.domain.errors import MediaflowError
-from mediaflow.services.upkeep.health import SLOW_SECONDS, STATES, Disk, State, disks, memory, work, worst
+from mediaflow.services.upkeep.health import (
+    SLOW_SECONDS,
+    STATES,
+    Disk,
+    State,
+    disks,
+    linked_originals,
+    memory,
+    work,
+    worst,
+)
 
 blueprint = Resource("health_details", __name__, url_prefix=f"{BASE}/health", description="How the service is.")
 
@@ -60,6 +71,14 @@ class WorkSchema(Schema):
     paused = fields.Boolean(required=True, metadata={"description": "An admin paused the queue: nothing is begun."})
 
 
+class OriginalsSchema(Schema):
+    """Originals that stay where they were found."""
+
+    linked = fields.Integer(required=True)
+    gone = fields.Integer(required=True, metadata={"description": "Not there any more as they were."})
+    state = fields.String(required=True, metadata=_STATE)
+
+
 class HealthDetailsSchema(Schema):
     """How the service is: `state` is the worst of what is below."""
 
@@ -72,6 +91,9 @@ class HealthDetailsSchema(Schema):
     work = fields.Nested(
         WorkSchema, required=True, allow_none=True, metadata={"description": "Null while the database does not answer."}
     )
+    originals = fields.Nested(
+        OriginalsSchema, required=True, allow_none=True, metadata={"description": "null as `work` is."}
+    )
 
 
 @blueprint.operation("GET", "", gives={200: HealthDetailsSchema}, admin=True)
@@ -82,14 +104,17 @@ def get_health() -> dict[str, Any]:
     """
     dependencies = [_dependency(answer) for answer in web().readiness.answers()]
     spaces = _disks(dependencies)
+    originals = _asked(dependencies, lambda: linked_originals(runtime().database))
+    states = [*(entry["state"] for entry in dependencies), *(disk.state for disk in spaces)]
     return {
-        "state": worst([*(entry["state"] for entry in dependencies), *(disk.state for disk in spaces)]),
+        "state": worst([*states, *([originals["state"]] if originals else [])]),
         "version": version("mediaflow"),
         "uptime_seconds": round(monotonic() - web().started, 1),
         "dependencies": dependencies,
         "disks": [asdict(disk) for disk in spaces],
         "memory": asdict(memory()),
-        "work": _work(dependencies),
+        "work": _asked(dependencies, lambda: work(runtime().database, runtime().alive.names())),
+        "originals": originals,
     }
 
 
@@ -113,11 +138,11 @@ def _disks(dependencies: list[dict[str, Any]]) -> list[Disk]:
         return []
 
 
-def _work(dependencies: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _asked(dependencies: list[dict[str, Any]], ask: Callable[[], Any]) -> dict[str, Any] | None:
     """Not asked of a database that has just not answered: the report must not hang with it."""
     if any(entry["name"] == "database" and entry["state"] == "critical" for entry in dependencies):
         return None
     try:
-        return asdict(work(runtime().database, runtime().alive.names()))
+        return asdict(ask())
     except MediaflowError:
         return None

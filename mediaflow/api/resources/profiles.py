@@ -44,6 +44,10 @@ class ProfileSchema(Schema):
     copies = fields.Boolean(
         required=True, metadata={"description": "A file that fits its largest size is cut into segments as it is."}
     )
+    original = fields.String(
+        required=True,
+        metadata={"description": "What becomes of the file when everything is made: `keep`, `archive` or `delete`."},
+    )
 
 
 class ProfileListSchema(Schema):
@@ -74,4 +78,5 @@ def _document(profile: Profile) -> dict[str, Any]:
         "manifests": list(profile.manifests),
         "downloads": list(profile.downloads),
         "copies": profile.copies,
+        "original": profile.original,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import request, url_for
@@ -13,13 +14,15 @@ from mediaflow.api.schemas.common import fault_document
 from mediaflow.api.schemas.uploads import (
     ChunkSchema,
     CompletedSchema,
+    DirectPartListSchema,
     NewUploadBody,
+    PartsQuery,
     UploadSchema,
     UploadStatusSchema,
     new_upload,
 )
-from mediaflow.domain.errors import InvalidInput, Problem
 from mediaflow.domain.records import Upload
+from mediaflow.services.uploads.direct import SECONDS
 
 blueprint = Resource("uploads", __name__, url_prefix=f"{BASE}/uploads", description="Files on their way in.")
 
@@ -45,9 +48,6 @@ def create_upload(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
     200 instead of 201 when `dedup` is `reuse` and an existing asset has these bytes. `deduplicated`: nothing needs to
     be sent, for an asset of the same owner has the declared `sha256`.
     """
-    if body["mode"] == "direct":
-        problem = Problem("upload.mode", "direct uploads are not offered here; use chunked", "/mode")
-        raise InvalidInput("The mode is not offered.", code="upload.mode", problems=(problem,))
     upload, reused = runtime().ingest.announce(caller().user, new_upload(body))
     return {**_document(upload), "deduplicated": reused or upload.shared}, 200 if reused else 201
 
@@ -100,6 +100,25 @@ def get_upload(upload_id: str) -> dict[str, Any]:
 
 
 @blueprint.operation(
+    "GET",
+    "/<id:upload_id>/parts",
+    query=PartsQuery,
+    gives={200: DirectPartListSchema},
+    fails=(409,),
+    scope="uploads:write",
+)
+def list_parts(query: dict[str, Any], upload_id: str) -> dict[str, Any]:
+    """Where to send the parts of a direct upload.
+
+    Each URL takes one PUT of just these bytes, without credentials, straight to the storage; one that broke off is sent
+    again. When all are `received`, complete the upload: what has another length is then named as missing.
+    """
+    upload = runtime().ingest.status(caller().user, upload_id).upload
+    parts = runtime().ingest.direct.signed(upload, query["first"], query["count"])
+    return {"items": [asdict(part) for part in parts], "expires_at": runtime().database.now() + SECONDS}
+
+
+@blueprint.operation(
     "POST", "/<id:upload_id>/complete", gives={202: CompletedSchema}, fails=(409,), scope="uploads:write"
 )
 def complete_upload(upload_id: str) -> dict[str, Any]:
@@ -132,6 +151,7 @@ def _document(upload: Upload) -> dict[str, Any]:
         "links": {
             "self": here,
             "chunk": f"{here}/chunks/{{index}}",
+            "parts": f"{here}/parts" if upload.direct else None,
             "complete": f"{here}/complete",
             "asset": absolute(f"{BASE}/assets/{upload.asset_id}"),
         },

@@ -46,6 +46,15 @@ class ReprocessBody(Body):
     absent_is_empty = True
 
     profile = profile_field()
+    renditions = listed(
+        Text(shortest=1, longest=40),
+        most=20,
+        metadata={
+            "description": "Names of the profile's sizes that are made from now on; empty: all. Left out: as before, "
+            "or all if the profile is another one.",
+            "examples": [["720p", "360p"]],
+        },
+    )
 
 
 class BulkChangesBody(Body):

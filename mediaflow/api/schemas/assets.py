@@ -11,6 +11,7 @@ from mediaflow.api.http.context import BASE, absolute, base_url
 from mediaflow.api.http.fields import Body, Moment, Text, Timestamp, choice, switch
 from mediaflow.api.schemas.captions import CaptionSchema, caption_documents
 from mediaflow.api.schemas.common import FaultSchema, PageQuery, PageSchema, fault_document
+from mediaflow.api.schemas.originals import OriginalSchema
 from mediaflow.api.schemas.uploads import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_TAG, tags_field
 from mediaflow.domain.records import Asset
 from mediaflow.domain.states import ASSET_STATES, VISIBILITIES
@@ -18,6 +19,7 @@ from mediaflow.services.access.names import MAX_USER_CHARACTERS
 from mediaflow.services.assets.listing import ASSET_SORTS, Totals
 from mediaflow.services.assets.progress import Progress
 from mediaflow.services.delivery.delivery import Playback
+from mediaflow.services.originals.states import original_state
 
 
 def owner_field() -> Text:
@@ -156,6 +158,7 @@ class AssetSchema(PublicAssetSchema):
         allow_none=True,
         metadata={"description": "Where the owner wants the picture to be taken; null: chosen automatically."},
     )
+    original = fields.Nested(OriginalSchema, required=True, allow_none=True)
     links = fields.Nested(AssetLinksSchema, required=True)
     error = fields.Nested(FaultSchema, required=True, allow_none=True)
 
@@ -250,6 +253,7 @@ def asset_document(
             "job": absolute(f"{BASE}/jobs/{asset.job_id}") if asset.job_id else None,
             "watch": f"{base_url()}/#/watch/{asset.id}",
         },
+        "original": {"state": original_state(asset), "wanted": asset.original_wanted},
         "error": fault_document(asset.error),
     }
 
@@ -260,7 +264,8 @@ def viewers_document(document: dict[str, Any]) -> dict[str, Any]:
     The owner shared a video, not the file that it came from: its name is written by one person for themselves, its hash
     tells who else has it, and upload and job are 404 for others.
     """
-    hidden = {"filename": None, "sha256": None, "links": document["links"] | {"upload": None, "job": None}}
+    links = document["links"] | {"upload": None, "job": None}
+    hidden = {"filename": None, "sha256": None, "original": None, "links": links}
     return document | hidden
 
 

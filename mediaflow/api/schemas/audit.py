@@ -9,7 +9,7 @@ from marshmallow import Schema, fields
 
 from mediaflow.api.http.fields import Moment, Text, Timestamp, matching
 from mediaflow.api.schemas.common import PageQuery, PageSchema
-from mediaflow.domain.records import AuditEntry
+from mediaflow.domain.requestrecords import AuditEntry
 
 
 class AuditQuerySchema(PageQuery):

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields
 
-from mediaflow.api.http.fields import Body, Text, Timestamp, Truth, choice, inner, listed, matching, whole
+from mediaflow.api.http.fields import Body, Text, Timestamp, Truth, choice, inner, listed, matching, number, whole
 from mediaflow.api.schemas.common import FaultSchema
 from mediaflow.domain.states import VISIBILITIES
-from mediaflow.services.uploads.acceptance import NewUpload
+from mediaflow.services.uploads.acceptance import MAX_CHUNKS, NewUpload
+from mediaflow.services.uploads.direct import MOST
 
 LONGEST_NAME: Final = 255
 LONGEST_DESCRIPTION: Final = 10_000
@@ -94,8 +95,10 @@ class NewUploadBody(FileBody):
         "chunked",
         "direct",
         load_default="chunked",
-        # the document offers what there is; `direct` is refused with a code of its own
-        metadata={"description": "How the bytes come: in chunks, through this API.", "enum": ["chunked"]},
+        metadata={
+            "description": "How the bytes come: `chunked` through this API, `direct` to the storage, by URLs of `GET "
+            "/uploads/{id}/parts`, where it can sign such (`upload.mode` else)."
+        },
     )
 
 
@@ -112,6 +115,7 @@ def new_upload(body: dict[str, Any]) -> NewUpload:
         profile=body.get("profile"),
         dedup=body["dedup"],
         auto_complete=body["auto_complete"],
+        direct=body.get("mode") == "direct",
         title=metadata.get("title"),
         description=metadata.get("description", ""),
         tags=tuple(without_repeats(metadata.get("tags", []))),
@@ -124,6 +128,7 @@ class UploadLinksSchema(Schema):
 
     self = fields.String(required=True)
     chunk = fields.String(required=True)
+    parts = fields.String(required=True, allow_none=True, metadata={"description": "Of a direct upload."})
     complete = fields.String(required=True)
     asset = fields.String(required=True)
 
@@ -157,6 +162,36 @@ class UploadStatusSchema(UploadSchema):
         """Only an answer to the announcement says this."""
 
         exclude = ("deduplicated",)
+
+
+class PartsQuery(Body):
+    """Which parts."""
+
+    first = number(load_default=0, validate=lambda value: _within(value, 0, MAX_CHUNKS), metadata={"minimum": 0})
+    count = number(
+        load_default=100, validate=lambda value: _within(value, 1, MOST), metadata={"minimum": 1, "maximum": MOST}
+    )
+
+
+class DirectPartSchema(Schema):
+    """One part: `size_bytes` bytes of the file from `index * chunk_size_bytes` on."""
+
+    index = fields.Integer(required=True)
+    size_bytes = fields.Integer(required=True)
+    url = fields.String(required=True, metadata={"description": "PUT it there; whoever has this can."})
+    received = fields.Boolean(required=True)
+
+
+class DirectPartListSchema(Schema):
+    """Some parts, and until when their URLs are good."""
+
+    items = fields.List(fields.Nested(DirectPartSchema), required=True)
+    expires_at = Timestamp(required=True)
+
+
+def _within(value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ValidationError(f"must be {least} to {most}, not {value}")
 
 
 class ChunkSchema(Schema):

@@ -8,12 +8,13 @@ from pymongo import MongoClient
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
-from mediaflow.domain.imports import Import
+from mediaflow.domain.imports import Import, SourceFile
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.records import Asset, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.requestrecords import Answer, AuditEntry
 from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
@@ -48,6 +49,7 @@ class MongoDatabase:
         self.segments = MongoRepository(self._connection, tables.SEGMENTS, MadeSegment)
         self.transfers = MongoRepository(self._connection, tables.TRANSFERS, Transfer)
         self.imports = MongoRepository(self._connection, tables.IMPORTS, Import)
+        self.source_files = MongoRepository(self._connection, tables.SOURCE_FILES, SourceFile)
 
     def now(self) -> float:
         """The server's time (`hello`), to the millisecond: `$$NOW` fails on mongomock and nx-27017."""

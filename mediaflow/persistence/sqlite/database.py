@@ -9,12 +9,13 @@ from pathlib import Path
 from mediaflow.domain.credentials import ApiKey, LoginCode
 from mediaflow.domain.errors import ConfigurationError, Unavailable
 from mediaflow.domain.eventlog import LoggedEvent, Tombstone
-from mediaflow.domain.imports import Import
+from mediaflow.domain.imports import Import, SourceFile
 from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.pluginrecords import PluginRecord
 from mediaflow.domain.queue import QueueState
-from mediaflow.domain.records import Answer, Asset, AuditEntry, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.records import Asset, Blob, Chunk, Job, Task, Upload
+from mediaflow.domain.requestrecords import Answer, AuditEntry
 from mediaflow.domain.transfers import Transfer
 from mediaflow.domain.turns import Turn
 from mediaflow.persistence import tables
@@ -61,6 +62,7 @@ class SqliteDatabase:
         self.segments = SqliteRepository(self._connections, tables.SEGMENTS, MadeSegment)
         self.transfers = SqliteRepository(self._connections, tables.TRANSFERS, Transfer)
         self.imports = SqliteRepository(self._connections, tables.IMPORTS, Import)
+        self.source_files = SqliteRepository(self._connections, tables.SOURCE_FILES, SourceFile)
 
     def now(self) -> float:
         """SQLite's own time, to the millisecond (2440587.5 is the Julian day of the epoch)."""

@@ -21,7 +21,7 @@ from mediaflow.services.assets.progress import Progress, Progresses
 from mediaflow.services.paging import Page
 from mediaflow.services.ports import Database, OneOf
 
-LISTED: Final[tuple[JobKind, ...]] = ("process", "poster")
+LISTED: Final[tuple[JobKind, ...]] = ("process", "poster", "original")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

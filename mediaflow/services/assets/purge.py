@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -17,11 +17,12 @@ from mediaflow.domain import keys
 from mediaflow.domain.errors import MediaflowError
 from mediaflow.domain.eventlog import Tombstone
 from mediaflow.domain.events import Event
-from mediaflow.domain.records import Asset
+from mediaflow.domain.records import Asset, Upload
 from mediaflow.domain.states import UPLOAD_ENDED, UPLOAD_RECEIVING, UploadState
 from mediaflow.plugin import ReceivesParts, Storage
 from mediaflow.services.assets.trash import DELETED
 from mediaflow.services.events.telling import with_told
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.ports import Below, Between, Database, Outbox
@@ -43,7 +44,7 @@ class Purge:
     """Removes due assets, each step by step."""
 
     database: Database
-    storage: Storage
+    files: OriginalFiles
     parts: ReceivesParts
     outbox: Outbox
     ingest: Ingest
@@ -74,7 +75,7 @@ class Purge:
         )
         if taken is None:
             return False
-        steps: tuple[Callable[[Asset], None], ...] = (self._objects, self.blobs.unlink, self._upload, self._work)
+        steps: tuple[Callable[[Asset], None], ...] = (self._objects, self._original, self._upload, self._work)
         for step in steps:
             step(taken)
         self._bury(taken)
@@ -97,7 +98,7 @@ class Purge:
         upload = self.database.uploads.get(asset.upload_id)
         if upload is not None and upload.state in UPLOAD_RECEIVING:
             self.ingest.end(upload, "aborted")
-        elif upload is not None and upload.state not in SETTLED:
+        elif upload is not None and upload.state not in SETTLED and not self._stops_waiting(upload):
             return False
         self.jobs.halt(asset.id, DELETED)
         now = self.database.now()
@@ -107,9 +108,30 @@ class Purge:
             for task in self.jobs.tasks(job.id)
         )
 
+    def _stops_waiting(self, upload: Upload) -> bool:
+        """Whether it waited for its turn, and does so no more (`services/imports/feeding.py`)."""
+        if upload.state != "stored" or upload.waits_since is None:
+            return False
+        expect = {"state": "stored", "waits_since": upload.waits_since}
+        changes = {"state": "aborted", "waits_since": None, "updated_at": self.database.now()}
+        return self.database.uploads.change(upload.id, expect, changes) is not None
+
+    @property
+    def storage(self) -> Storage:
+        """Where what was made of it lies."""
+        return self.files.storage
+
     def _objects(self, asset: Asset) -> None:
+        if self.files.archive is not None:
+            self.files.archive.delete(keys.archived_key(asset.id))
         for key in [info.key for info in self.storage.list(keys.asset_prefix(asset.id))]:
             self.storage.delete(key)
+
+    def _original(self, asset: Asset) -> None:
+        """One that waited for its turn has an original among the shared ones that only its upload knows of."""
+        upload = self.database.uploads.get(asset.upload_id)
+        sha256 = asset.sha256 or (None if upload is None else upload.sha256)
+        self.blobs.unlink(replace(asset, sha256=sha256))
 
     def _upload(self, asset: Asset) -> None:
         upload = self.database.uploads.get(asset.upload_id)

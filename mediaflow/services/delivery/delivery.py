@@ -27,6 +27,7 @@ from mediaflow.services.delivery.stream_options import StreamOptions
 from mediaflow.services.delivery.stream_tokens import StreamTokens
 from mediaflow.services.delivery.wanted import Wanted
 from mediaflow.services.delivery.watching import Watching
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.ports import Database
 from mediaflow.settings import Settings
 
@@ -118,6 +119,7 @@ class Delivery:
 
     database: Database
     storage: Storage
+    files: OriginalFiles
     stream_tokens: StreamTokens
     settings: Settings
     composing: Composing
@@ -231,7 +233,7 @@ class Delivery:
         """Part of a file, in blocks of at most 1 MiB."""
         if file.composed:
             return self.composing.read(file.key, keys.prefix_of(file.key), offset=offset, length=length)
-        return self.storage.read(file.key, offset=offset, length=length)
+        return self.files.read(file.key, offset=offset, length=length)
 
     def _max_age(self, place: Place) -> int:
         """How long the file may be kept. The content never changes, but who may see it does.

@@ -6,10 +6,10 @@ from typing import Final
 
 from mediaflow.domain.errors import Conflict
 from mediaflow.domain.ids import derived_id
-from mediaflow.plugin import Storage
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.delivery.delivery import StreamFile
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.ports import Database
 
 CONTENT_TYPE: Final = "application/octet-stream"
@@ -17,11 +17,11 @@ CONTENT_TYPE: Final = "application/octet-stream"
 
 
 def original_file(
-    database: Database, storage: Storage, principal: Principal, asset_id: str
+    database: Database, files: OriginalFiles, principal: Principal, asset_id: str
 ) -> tuple[StreamFile, str | None]:
     """An asset's original and its SHA-256 in hex (None: not known yet). Conflict when it is not there (yet)."""
     asset = changeable(principal, database.assets.get(asset_id))
-    found = None if asset.original_key is None else storage.stat(asset.original_key)
+    found = None if asset.original_key is None else files.stat(asset.original_key)
     if asset.original_key is None or found is None:
         raise Conflict("The original of this asset is not here (yet).", code="asset.no_original")
     etag = derived_id("original", asset.original_key)

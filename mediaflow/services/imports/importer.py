@@ -42,6 +42,8 @@ class Importer:
     transfers: Transfers
     fetcher: Fetcher
     is_stopped: Callable[[], bool]
+    folders: Callable[[Import], None] = lambda _import: None
+    feed: Callable[[], object] = lambda: None
     _running: dict[str, tuple[threading.Thread, Import]] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -49,6 +51,7 @@ class Importer:
         for done in [key for key, (thread, _) in self._running.items() if not thread.is_alive()]:
             del self._running[done]
         self._hold()
+        self.feed()
         if len(self._running) >= AT_ONCE:
             return
         now = self.database.now()
@@ -90,7 +93,9 @@ class Importer:
 
     def _run(self, claimed: Import) -> None:
         try:
-            self.attempt(claimed)
+            (self.folders if claimed.kind == "folder" else self.attempt)(claimed)
+        except Stopped:
+            pass
         except Exception:  # noqa: BLE001 - whatever it is, its lease ends and it is tried again
             _log.exception("import failed", import_id=claimed.id)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mediaflow.domain.credentials import ApiKey, LoginCode
-from mediaflow.domain.records import Answer
+from mediaflow.domain.requestrecords import Answer
 from mediaflow.services.access.principals import SCOPES
 from mediaflow.services.integrity.findings import Finding, Mend, by_id, pages, setting
 from mediaflow.services.ports import Database

@@ -9,8 +9,8 @@ from typing import Any, Final
 from mediaflow.domain.events import Event
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.records import Asset, Blob
-from mediaflow.plugin import Storage
 from mediaflow.services.integrity.findings import LOST, Mend, error_of, setting
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.tenure import FREE
 from mediaflow.services.ports import Database
@@ -26,12 +26,12 @@ class AssetMending:
     """Each repair is a compare-and-set, or a service that is one."""
 
     database: Database
-    storage: Storage
+    files: OriginalFiles
     jobs: Jobs
 
     def has_original(self, asset: Asset) -> bool:
         """True when the asset can be processed."""
-        found = self.storage.stat(asset.original_key) if asset.original_key else None
+        found = self.files.stat(asset.original_key) if asset.original_key else None
         return found is not None and found.size_bytes == asset.size_bytes
 
     def of_lost_files(self, asset: Asset) -> tuple[str | None, Mend | None]:

@@ -44,9 +44,14 @@ class AssetStates:
             yield from self._job(asset, jobs.get(asset.job_id or ""), now)
             if asset.original_key == keys.upload_key(asset.upload_id):
                 yield from self._unsettled(asset)
+            elif asset.original_key and keys.linked_file(asset.original_key):
+                pass  # `services/upkeep/linkwatch.py` looks after those
+            elif asset.original_key and keys.is_archived(asset.original_key):
+                if (asset.error or {}).get("code") != LOST and not self.mending.has_original(asset):
+                    yield self.lost(asset, f"its original {asset.original_key} is not in the archive as it was")
             elif asset.sha256 and asset.original_key:
                 yield from self._original(asset, blobs.get(blob_id(asset.owner, asset.sha256)))
-            elif asset.state in ("stored", "processing", "ready"):
+            elif asset.state in ("stored", "processing") or (asset.state == "ready" and asset.published is None):
                 yield Finding("asset.no_original", asset.id, f"it is {asset.state}, and names no original")
 
     def _trash(self, asset: Asset) -> Iterator[Finding]:

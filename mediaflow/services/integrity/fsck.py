@@ -24,6 +24,7 @@ from mediaflow.services.integrity.blobs import BlobExaminer
 from mediaflow.services.integrity.findings import Examiner, Finding
 from mediaflow.services.integrity.uploads import ChunkExaminer, UploadExaminer
 from mediaflow.services.integrity.work import JobExaminer, TaskExaminer
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.ports import Database
 from mediaflow.services.uploads.blobs import Blobs
@@ -109,10 +110,11 @@ class Fsck:
 
 
 def examiners_of(
-    database: Database, storage: Storage, ingest: Ingest, jobs: Jobs, *, deep: bool = False
+    database: Database, files: OriginalFiles, ingest: Ingest, jobs: Jobs, *, deep: bool = False
 ) -> tuple[Examiner, ...]:
     """Everybody who looks after something."""
-    mending, blobs = AssetMending(database, storage, jobs), Blobs(database, storage)
+    storage, mending = files.storage, AssetMending(database, files, jobs)
+    blobs = Blobs(database, storage)
     return (
         UploadExaminer(database, storage, ingest),
         ChunkExaminer(database),

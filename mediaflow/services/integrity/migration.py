@@ -16,6 +16,7 @@ from mediaflow.services.ports import After, Below, Between, Database, MarksSchem
 KINDS: Final = (
     *("uploads", "chunks", "assets", "jobs", "tasks", "login_codes", "blobs", "api_keys", "audit", "answers"),
     *("queue", "events", "tombstones", "plugin_records", "turns", "leftovers", "segments", "transfers", "imports"),
+    "source_files",
 )
 """The repositories of a database, by their names."""
 CREDENTIALS: Final = ("login_codes", "api_keys")

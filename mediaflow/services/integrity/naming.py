@@ -31,7 +31,7 @@ class Names:
     def has(self, path: str) -> bool:
         """True for an object (`g1/video-0.1/init.mp4`) that somebody needs, or is making."""
         asset, published = self.asset, self.asset.shown
-        if any(path == caption.get("path") for caption in asset.captions):
+        if path == asset.picture or any(path == caption.get("path") for caption in asset.captions):
             return True
         if published is not None:
             if any(path == output.path for output in published.outputs) or published.uses(path):

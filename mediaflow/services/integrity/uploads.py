@@ -186,4 +186,4 @@ class ChunkExaminer:
 def _fits(upload: Upload, chunk: Chunk) -> bool:
     length = min(upload.chunk_size_bytes, upload.size_bytes - chunk.index * upload.chunk_size_bytes)
     is_one = 0 <= chunk.index < upload.chunk_count and chunk.id == chunk_id(upload.id, chunk.index)
-    return is_one and chunk.length == length and chunk.sha256 is not None
+    return is_one and chunk.length == length and (chunk.sha256 is not None or upload.direct)

@@ -25,11 +25,14 @@ class Inputs:
     storage: Storage
 
     @contextmanager
-    def laid_out(self, asset: Asset, needed: Iterable[Task], root: Path) -> Iterator[dict[str, dict[str, Any]]]:
-        """For each planned task a directory below `root` with its artifacts, as `ports.StepRequest.inputs` tells them;
+    def laid_out(
+        self, asset: Asset, needed: Iterable[Task], root: Path, picture: str | None = None
+    ) -> Iterator[dict[str, dict[str, Any]]]:
+        """For each planned task a directory below `root` with its artifacts, as `StepRequest.inputs` tells them;
         gone when the `with` block ends. TaskFailed (`storage.lost_object`) when a file is not as it was made.
 
-        What was made in parts is there as if it had been made as a whole.
+        What was made in parts is there as if it had been made as a whole. `picture` is the path of an image that the
+        owner gave, which is an input of that name.
         """
         inputs: dict[str, dict[str, Any]] = {}
         try:
@@ -38,6 +41,8 @@ class Inputs:
                 found = self._laid_out(asset, task, root / name)
                 whole = inputs.setdefault(name, {"directory": str(root / name), "artifacts": []})
                 whole["artifacts"] += found
+            if picture is not None:
+                inputs["picture"] = self._given(asset, picture, root / "picture")
             yield inputs
         finally:
             remove_tree(root)
@@ -61,6 +66,15 @@ class Inputs:
             for path in (directory, *directory.rglob("*")):
                 let_read(path)
         return artifacts
+
+    def _given(self, asset: Asset, path: str, directory: Path) -> dict[str, Any]:
+        directory.mkdir(parents=True, mode=0o700)
+        self._place(keys.asset_prefix(asset.id) + path, target := directory / "picture")
+        if os.geteuid() == 0:
+            for each in (directory, target):
+                let_read(each)
+        said = {"role": "image", "content_type": "application/octet-stream", "size_bytes": target.stat().st_size}
+        return {"directory": str(directory), "artifacts": [{"path": target.name, **said}]}
 
     def _place(self, key: str, target: Path) -> None:
         if isinstance(self.storage, HasLocalFiles):

@@ -24,7 +24,9 @@ from mediaflow.services.ports import Database, Metrics, OneOf, Outbox, Wakeups
 _AFTER: Final = 0.001
 """Parts follow each other by this much of a turn."""
 LAST: Final[dict[JobKind, str]] = {"process": "publish", "poster": "poster"}
-"""The task that a job is done with; a job of demand has one alone."""
+"""The task that a job is done with."""
+ALONE: Final[tuple[JobKind, ...]] = ("demand", "original")
+"""These have one task, which is in the plan."""
 MOST_UNLOCKED: Final = 64
 """More than workers take before one of them ends, when there are more: two hours in 434 parts took 0.2 s to unlock."""
 MOST_WOKEN: Final = 16
@@ -49,12 +51,12 @@ class Jobs:
 
     # --- creation
 
-    def start(self, asset_id: str, *, generation: int, profile: str | None = None) -> Job | None:
+    def start(self, asset_id: str, *, generation: int, priority: int = 0) -> Job | None:
         """The job of that generation, made if it is not there yet; None when the asset is gone or deleted."""
         asset = self.database.assets.get(asset_id)
         if asset is None or asset.deleted_at is not None:
             return None
-        job = self._process(asset, generation, profile)
+        job = self._process(asset, generation, None, priority)
         self.add(job)
         self.advance(job.id)
         return self.database.jobs.get(job.id)
@@ -70,7 +72,7 @@ class Jobs:
         self.advance(job.id)
         return job
 
-    def _process(self, asset: Asset, generation: int, profile: str | None) -> Job:
+    def _process(self, asset: Asset, generation: int, profile: str | None, priority: int = 0) -> Job:
         now = self.database.now()
         return Job(
             id=job_id(asset.id, generation),
@@ -79,6 +81,7 @@ class Jobs:
             generation=generation,
             profile=profile or asset.profile,
             state="pending",
+            priority=priority,
             created_at=now,
             updated_at=now,
         )
@@ -117,13 +120,9 @@ class Jobs:
         lane = "short" if step.load_units else "bookkeeping"
         fields = {"params": dict(step.params), "load_units": step.load_units, "lane": lane, "reads": dump(step.reads)}
         self.database.tasks.insert(self._task(job, step.name, "step", step=plan["step"], **fields))
-        shown = {"needs": [step.name], "params": {"time_seconds": plan["time_seconds"]}}
+        shown = {"needs": [step.name], "params": {"time_seconds": plan["time_seconds"], "picture": plan.get("picture")}}
         # the last one: where it is, the other is
         self.database.tasks.insert(self._task(job, LAST["poster"], "poster", **shown))
-
-    def _add_demand(self, job: Job) -> None:
-        """The one task of a job of demand, as `services/delivery/demand.py` planned it."""
-        self.database.tasks.insert(self._task(job, **(job.plan or {})["task"]))
 
     def add_steps(self, job: Job, planned: Iterable[tuple[str, PlannedTask]], *, hashes: bool = False) -> None:
         """The tasks that steps planned (with each one's step name), in parts, then packaging and publishing behind
@@ -208,8 +207,8 @@ class Jobs:
         if document.kind == "poster" and not any(task.name == LAST["poster"] for task in tasks):
             self._add_poster(document)
             tasks = self.tasks(job)
-        if document.kind == "demand" and not tasks:
-            self._add_demand(document)
+        if document.kind in ALONE and not tasks:
+            self.database.tasks.insert(self._task(document, **(document.plan or {})["task"]))
             tasks = self.tasks(job)
         failed = next((task for task in tasks if task.state == "failed" and not task.optional), None)
         if failed is not None:
@@ -217,7 +216,7 @@ class Jobs:
             return
         settled = {task.name for task in tasks if task.state == "done" or (task.optional and task.state in WORK_ENDED)}
         self._unlock_some(document, [task for task in tasks if task.state == "pending"], settled)
-        last = next((t for t in tasks if document.kind == "demand" or t.name == LAST[document.kind]), None)
+        last = next((t for t in tasks if document.kind in ALONE or t.name == LAST[document.kind]), None)
         if last is not None and last.state == "done":
             self.end(document, "done", None)
         elif last is not None and last.state == "cancelled":

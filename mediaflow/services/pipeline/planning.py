@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mediaflow.domain.errors import MediaRejected, TaskFailed
+from mediaflow.domain.errors import MediaRejected, TaskFailed, all_said
 from mediaflow.domain.ladder import rung_choices
 from mediaflow.domain.media import MediaInfo
 from mediaflow.domain.profile import Profile
@@ -81,11 +81,11 @@ class Planning:
         self.database.assets.change(asset.id, {"job_id": job.id}, facts)
 
     def validate(self, task: Task, _lease: Lease) -> dict[str, Any]:
-        """Ask every plugin; the first problem rejects the asset."""
+        """Ask every plugin; any problem rejects the asset, with the code of the first and what all of them say."""
         asset, media = self.documents.asset(task), self.documents.media(task)
         problems = self.plugins.validate_media(media, draft_of(asset))
         if problems:
-            raise MediaRejected(problems[0].detail, code=problems[0].code)
+            raise MediaRejected(all_said(problems), code=problems[0].code)
         return {}
 
     def plan(self, task: Task, _lease: Lease) -> dict[str, Any]:
@@ -142,4 +142,10 @@ class Planning:
         name = wished or self.settings.default_profile
         if name not in self.plugins.profiles:
             raise TaskFailed(f"There is no profile called {name!r} (any more).", code="job.unknown_profile")
-        return self.plugins.profiles[name]
+        return with_rungs(self.plugins.profiles[name], asset.rungs)
+
+
+def with_rungs(profile: Profile, names: Sequence[str]) -> Profile:
+    """The profile with those rungs of its ladder alone; with all if it has none of them."""
+    ladder = tuple(rung for rung in profile.ladder if rung.name in names)
+    return replace(profile, ladder=ladder) if ladder else profile

@@ -6,7 +6,7 @@ shows. A job that ends while another wish stands changes nothing: the last wish 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from mediaflow.domain.errors import Conflict, InvalidInput, Problem, TaskFailed
@@ -20,6 +20,7 @@ from mediaflow.plugin.wire import dump, load
 from mediaflow.services.access.permissions import changeable
 from mediaflow.services.access.principals import Principal
 from mediaflow.services.changing import kept_busy, until_done
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.jobs import SUPERSEDED, Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.packaging import files_of, outputs_of
@@ -32,6 +33,18 @@ STEP: Final = "image.thumbnail"
 """The step that makes pictures. Its parameter `at_seconds` is a time of the presentation."""
 
 
+GIVEN: Final = "image.picture"
+"""The step that makes one of an image that the owner gave: its input `picture`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A picture of that time, or of the image at that path below the asset's prefix; else the profile's choice."""
+
+    time_seconds: float | None = None
+    picture: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Posters:
     """Choosing a picture, and the last stage of the job that makes it."""
@@ -39,6 +52,7 @@ class Posters:
     database: Database
     documents: TaskDocuments
     storage: Storage
+    files: OriginalFiles
     plugins: Plugins
     jobs: Jobs
     rendering: Rendering
@@ -51,12 +65,13 @@ class Posters:
 
         def attempt() -> Asset | None:
             asset = changeable(principal, self.database.assets.get(asset_id))
-            if asset.poster_seconds == time_seconds and _shows(asset, time_seconds):
+            wish = Wish(time_seconds)
+            if wish_of(asset) == wish and _shows(asset):
                 return asset
             self._check(asset, time_seconds)
             # kept before the wish: when we die in between, the job finds that its picture is not wished for
-            job = self._added(asset, time_seconds)
-            changes = {"poster_seconds": time_seconds, "updated_at": self.database.now()}
+            job = self._added(asset, wish)
+            changes = {"poster_seconds": time_seconds, "picture": None, "updated_at": self.database.now()}
             expect = {"rev": asset.rev, "generation": asset.generation, "deleted_at": None}
             changed = self.database.assets.change(asset_id, expect, changes)
             if changed is None:
@@ -69,9 +84,9 @@ class Posters:
 
     def catch_up(self, asset: Asset) -> None:
         """Start the job that makes the wished picture, when the published one is another. Repeating does no harm."""
-        if _shows(asset, asset.poster_seconds) or asset.deleted_at is not None or not self._can_be_made(asset):
+        if _shows(asset) or asset.deleted_at is not None or not self._can_be_made(asset):
             return
-        self.jobs.advance(self._added(asset, asset.poster_seconds).id)
+        self.jobs.advance(self._added(asset, wish_of(asset)).id)
 
     def apply(self, task: Task, _lease: Lease) -> dict[str, Any]:
         """The last stage: point what is published at the new picture, if it is still wished for."""
@@ -79,13 +94,14 @@ class Posters:
 
         def attempt() -> dict[str, Any] | None:
             asset = self.documents.asset(task)
-            wanted = asset.generation == task.generation and asset.poster_seconds == task.params["time_seconds"]
+            wish = Wish(task.params["time_seconds"], task.params.get("picture"))
+            wanted = asset.generation == task.generation and wish_of(asset) == wish
             if not wanted or asset.published is None:
                 return {}
             now = self.database.now()
             until = self.rendering.watched_until(asset.published, now)
             shown = asset.published.showing(_pictured(asset.published, picture), files, now=now, until=until)
-            published = replace(shown, poster_seconds=asset.poster_seconds)
+            published = replace(shown, poster_seconds=asset.poster_seconds, picture=asset.picture)
             expect = {"rev": asset.rev, "generation": task.generation, "deleted_at": None}
             changes = {"published": published, "updated_at": now}
             done = self.database.assets.change(asset.id, expect, changes)
@@ -114,24 +130,27 @@ class Posters:
             raise _bad_time(f"must be 0 to {end:g}, the video's duration in seconds, not {time_seconds:g}")
         if not self._can_be_made(asset):
             raise Conflict("Pictures are not made here: the plugin that makes them is off.", code="asset.no_pictures")
-        if asset.original_key is None or self.storage.stat(asset.original_key) is None:
+        if asset.original_key is None or self.files.stat(asset.original_key) is None:
             raise Conflict("The original is gone; no other picture can be made.", code="asset.no_original")
 
     def _can_be_made(self, asset: Asset) -> bool:
         has_video = asset.media is not None and load(MediaInfo, asset.media).video is not None
         return has_video and STEP in self.plugins.steps
 
-    def _planned(self, asset: Asset, job_id: str, wish: float | None) -> PlannedTask:
+    def _planned(self, asset: Asset, job_id: str, wish: Wish) -> PlannedTask:
         """What the step plans under the asset's profile, under a name that no other job of the generation has."""
         profile = self.plugins.profiles.get(asset.profile or "") or Profile("", "", 4.0, 60, (), (), ())
         spec = next((spec for spec in profile.steps if spec.step == STEP), StepSpec(STEP))
-        _, task = plans_of(self.plugins, chosen(spec, wish), load(MediaInfo, asset.media), profile)[0]
+        if wish.picture is not None:
+            spec = StepSpec(GIVEN, {name: spec.params[name] for name in ("max_side",) if name in spec.params})
+        _, task = plans_of(self.plugins, chosen(spec, wish.time_seconds), load(MediaInfo, asset.media), profile)[0]
         return replace(task, name=f"poster-{job_id[:16]}", optional=False)
 
-    def _added(self, asset: Asset, wish: float | None) -> Job:
+    def _added(self, asset: Asset, wish: Wish) -> Job:
         # random: a job that came to nothing must not be taken for the one of a repeated wish
         now, job_id = self.database.now(), new_id()
-        plan = {"step": STEP, "task": dump(self._planned(asset, job_id, wish)), "time_seconds": wish}
+        step = STEP if wish.picture is None else GIVEN
+        plan = {"step": step, "task": dump(self._planned(asset, job_id, wish)), **asdict(wish)}
         job = Job(
             id=job_id,
             asset_id=asset.id,
@@ -149,12 +168,17 @@ class Posters:
         return job
 
 
-def _shows(asset: Asset, time_seconds: float | None) -> bool:
-    """True when the published picture is the one of that time already."""
-    published = asset.published
-    if published is None or published.poster_seconds != time_seconds:
+def wish_of(asset: Asset) -> Wish:
+    """Which picture its owner wants."""
+    return Wish(asset.poster_seconds, asset.picture)
+
+
+def _shows(asset: Asset) -> bool:
+    """True when the published picture is the wished one already."""
+    published, wish = asset.published, wish_of(asset)
+    if published is None or Wish(published.poster_seconds, published.picture) != wish:
         return False
-    return time_seconds is None or published.first("image") is not None
+    return wish == Wish() or published.first("image") is not None
 
 
 def _pictured(published: Publication, picture: Output) -> list[Output]:

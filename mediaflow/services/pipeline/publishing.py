@@ -10,10 +10,12 @@ from mediaflow.domain import keys
 from mediaflow.domain.documents import publication_document, publication_of
 from mediaflow.domain.errors import LeaseLost, TaskFailed
 from mediaflow.domain.events import Event
+from mediaflow.domain.profile import Profile
 from mediaflow.domain.publication import Files, Publication
 from mediaflow.domain.records import Asset, Task
 from mediaflow.plugin import Storage
 from mediaflow.services.changing import kept_busy, until_done
+from mediaflow.services.originals.states import original_state
 from mediaflow.services.pipeline.downloads import Downloads
 from mediaflow.services.pipeline.fitting import check_made
 from mediaflow.services.pipeline.foundcaptions import FoundCaptions
@@ -106,7 +108,7 @@ class Publishing:
         package = next(t for t in tasks if t.name == "package")
         watched = task.generation > 1 or any(_opens(t) for t in tasks)
         packaged = publication_of(package.result or {})
-        listed = (package.result or {}).get("captions", [])
+        listed, profile = (package.result or {}).get("captions", []), self.documents.job(task).profile
 
         def attempt() -> dict[str, Any] | None:
             asset = self.database.assets.get(task.asset_id)
@@ -117,7 +119,8 @@ class Publishing:
             if captions := changes.get("captions", asset.captions):
                 now = self.database.now()
                 published, path = self.rendering.captioned(asset.id, packaged, captions, now)
-            done = self._published(task, asset, published, changes, sweeps=watched)
+            wish = _wished_original(self.plugins.profiles.get(profile or ""), asset)
+            done = self._published(task, asset, published, changes | wish, sweeps=watched)
             self.found.tidy(asset, changes)
             if done:
                 self._catch_up(task)
@@ -181,6 +184,13 @@ class Publishing:
         if asset is not None and asset.generation == task.generation:
             self.posters.catch_up(asset)
             Recopying(self.database, self.jobs).catch_up(asset, self.documents.job(task))
+
+
+def _wished_original(profile: Profile | None, asset: Asset) -> dict[str, Any]:
+    """Where the profile has an original brought that lies in the storage; a linked one stays where it is."""
+    if profile is None or profile.original == "keep" or original_state(asset) != "stored":
+        return {}
+    return {"original_wanted": "archived" if profile.original == "archive" else "deleted"}
 
 
 def _opens(task: Task) -> bool:

@@ -26,9 +26,9 @@ from mediaflow.media.animated import UNPACKING, has_to_be_unpacked, unpack
 from mediaflow.media.boxes import BadBoxes
 from mediaflow.media.extents import Extents, read_extents
 from mediaflow.media.indexed import LEAST_BYTES
-from mediaflow.plugin import HasLocalFiles, Storage
 from mediaflow.sandbox.ownership import let_read
 from mediaflow.sandbox.process import ProcessRunner
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.sparse import SparseCopy
 from mediaflow.services.pipeline.taskdocs import original_of
 from mediaflow.services.ports import Metrics
@@ -68,7 +68,7 @@ class Sources:
     was used last, if that is more. Of what has at least `least_bytes` parts are fetched.
     """
 
-    storage: Storage
+    storage: OriginalFiles
     directory: Path
     limit_bytes: int
     metrics: Metrics
@@ -88,9 +88,9 @@ class Sources:
         key = original_of(asset)
         # not by its key, which changes when it has been hashed
         name = asset.upload_id
-        if isinstance(self.storage, HasLocalFiles):
+        if (place := self.storage.in_place(key)) is not None:
             with ExitStack() as stack:
-                yield OpenSource(self._shown(stack, self.storage.local_path(key), name))
+                yield OpenSource(self._shown(stack, place, name))
             return
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.directory / (name + _COPY)

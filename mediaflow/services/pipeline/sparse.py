@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Final
 
 from mediaflow.domain.errors import TaskFailed
 from mediaflow.plugin import Storage
+from mediaflow.services.originals.places import OriginalFiles
 
 BLOCK_BYTES: Final = 256 * 1024
 AT_ONCE_BYTES: Final = 32 * 1024 * 1024
@@ -32,7 +33,7 @@ _BUFFER_BYTES: Final = 64 * 1024
 class SparseCopy:
     """An open copy, by which `fetched_bytes` came. What is read of it before `ensure` of that range is nothing."""
 
-    storage: Storage
+    storage: Storage | OriginalFiles
     key: str
     size_bytes: int
     _data: int
@@ -41,7 +42,9 @@ class SparseCopy:
 
     @classmethod
     @contextmanager
-    def opened(cls, storage: Storage, key: str, data: Path, record: Path, size_bytes: int) -> Iterator[SparseCopy]:
+    def opened(
+        cls, storage: Storage | OriginalFiles, key: str, data: Path, record: Path, size_bytes: int
+    ) -> Iterator[SparseCopy]:
         """The copy in `data` and its `record`, made when they are not there. Only one process may open a copy at a
         time; any number may then have it open.
         """

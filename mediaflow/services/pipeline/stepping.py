@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -31,9 +31,10 @@ from mediaflow.services.pipeline.keeping import Keeping
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.segments import Segments
 from mediaflow.services.pipeline.sources import OpenSource, Sources, Wanted
+from mediaflow.services.pipeline.stepports import StepHooks, StepRequest, StepRunner
 from mediaflow.services.pipeline.taskdocs import TaskDocuments
 from mediaflow.services.pipeline.workdir import WorkDirectory
-from mediaflow.services.ports import Metrics, StepHooks, StepRequest, StepRunner
+from mediaflow.services.ports import Metrics
 
 STEP_SECONDS_PER_MEDIA_SECOND = 120.0
 STEP_SECONDS_AT_LEAST = 600.0
@@ -86,7 +87,7 @@ class Stepping:
         path = keys.attempt_path(task.generation, task.name, task.attempt)
         with (
             self._directory(task) as directory,
-            self.inputs.laid_out(asset, self.documents.needed(task), directory.with_suffix(".inputs")) as inputs,
+            self._inputs(task, asset, directory) as inputs,
         ):
             seconds = max(STEP_SECONDS_AT_LEAST, STEP_SECONDS_PER_MEDIA_SECOND * media.duration_seconds)
             step_task = StepTask(
@@ -121,6 +122,10 @@ class Stepping:
         done = {"path": path, "artifacts": len(artifacts), "bytes": sum(a["size_bytes"] for a in artifacts)}
         more = {findings.ROLE: found, "warnings": hooks.warnings}
         return done | {name: value for name, value in more.items() if value}
+
+    def _inputs(self, task: Task, asset: Asset, directory: Path) -> AbstractContextManager[dict[str, dict[str, Any]]]:
+        needed, picture = self.documents.needed(task), self.documents.picture(task)
+        return self.inputs.laid_out(asset, needed, directory.with_suffix(".inputs"), picture)
 
     def _told(self, request: StepRequest, hooks: _Hooks) -> list[dict[str, Any]]:
         """What the step made; what it told of until nobody needed any more what it had still to make."""

@@ -41,8 +41,8 @@ from mediaflow.sandbox.view import Namespaces, View, opened_view
 from mediaflow.sandbox.watchdog import Ended, Watch, watch_to_end
 from mediaflow.services.pipeline.confinement import confinement_of
 from mediaflow.services.pipeline.stepcode import child_environment, code_places
+from mediaflow.services.pipeline.stepports import StepHooks, StepRequest
 from mediaflow.services.pipeline.steptold import Told
-from mediaflow.services.ports import StepHooks, StepRequest
 from mediaflow.settings import MASK, Settings
 
 _log = structlog.get_logger("mediaflow.steps")

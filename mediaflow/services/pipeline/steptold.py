@@ -20,7 +20,7 @@ from mediaflow.plugin.wire import dump, load
 from mediaflow.sandbox.lastwords import exit_phrase
 from mediaflow.sandbox.watchdog import Ended
 from mediaflow.services.pipeline.madefiles import unfit_artifact
-from mediaflow.services.ports import StepHooks
+from mediaflow.services.pipeline.stepports import StepHooks
 
 _log = structlog.get_logger("mediaflow.steps")
 _STDERR_SHOWN: Final = 2000

@@ -51,6 +51,11 @@ class TaskDocuments:
         needed = (done[name] for name in task.needs if name in done)
         return [each for each in needed if each.rank > 0 or not each.eager or task.stage == "open"]
 
+    def picture(self, task: Task) -> str | None:
+        """The image of the owner's that the task's job makes the picture of."""
+        picture: str | None = (self.job(task).plan or {}).get("picture")
+        return picture
+
     def findings(self, task: Task) -> dict[str, Any]:
         """What the steps' tasks of its generation found out that are done, by task, also for a job of demand."""
         return findings.of_tasks(self._done(job_id(task.asset_id, task.generation)))
@@ -79,8 +84,9 @@ def original_of(asset: Asset) -> str:
 
 
 def is_unhashed(asset: Asset) -> bool:
-    """True while the original lies where it arrived, and nobody has hashed it (`services/uploads/originals.py`)."""
-    return asset.sha256 is None and asset.original_key == keys.upload_key(asset.upload_id)
+    """True while the original lies where it arrived, or was linked, and was not hashed yet (`uploads/originals.py`)."""
+    key = asset.original_key or ""
+    return asset.sha256 is None and (key == keys.upload_key(asset.upload_id) or keys.linked_file(key) is not None)
 
 
 def draft_of(asset: Asset) -> UploadDraft:

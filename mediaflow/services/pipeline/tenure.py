@@ -42,6 +42,8 @@ class Tenure:
             # while it is made, or watched; who watches an earlier generation goes on with it until its files go
             shown = asset["generation"] >= job.generation or _makes(asset, job)
             return "held" if shown and asset["deleted_at"] is None else "lost"
+        if job.kind == "original":
+            return "held" if asset["deleted_at"] is None else "lost"
         if job.kind == "poster":
             is_shown = asset["generation"] == job.generation and asset["deleted_at"] is None
             return "held" if is_shown else "lost"

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from mediaflow.domain.records import AuditEntry
+from mediaflow.domain.requestrecords import AuditEntry
 from mediaflow.services.paging import Page
 from mediaflow.services.ports import Between, Database, Metrics
 from mediaflow.services.requests.refusals import Refusals

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mediaflow.domain.errors import Busy, InvalidInput
 from mediaflow.domain.ids import derived_id
-from mediaflow.domain.records import Answer
+from mediaflow.domain.requestrecords import Answer
 from mediaflow.services.ports import Database
 
 LEASE_SECONDS: Final = 60.0

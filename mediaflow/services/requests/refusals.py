@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mediaflow.domain.ids import derived_id
-from mediaflow.domain.records import AuditEntry
+from mediaflow.domain.requestrecords import AuditEntry
 from mediaflow.services.ports import Database
 from mediaflow.services.requests.rate_limits import network_of
 

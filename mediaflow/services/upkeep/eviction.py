@@ -20,6 +20,7 @@ from mediaflow.domain.leftovers import Leftover
 from mediaflow.domain.madesegments import MadeSegment
 from mediaflow.domain.records import Asset
 from mediaflow.plugin import Storage
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.rendering import longest_watch_seconds, noted_every_seconds
 from mediaflow.services.ports import Below, Between, Database, Metrics
 
@@ -39,6 +40,7 @@ class Eviction:
 
     database: Database
     storage: Storage
+    files: OriginalFiles
     metrics: Metrics
     budget_bytes: int
     bucket_seconds: float
@@ -76,7 +78,7 @@ class Eviction:
         watched += noted_every_seconds(self.bucket_seconds)
         if (asset.watched_at or 0.0) > self.database.now() - watched or asset.original_key is None:
             return 0
-        if self.storage.stat(asset.original_key) is None:
+        if self.files.stat(asset.original_key) is None:
             return 0
         if self.database.assets.peek(asset.id, ("watched_at",)) != {"watched_at": asset.watched_at}:
             return 0  # it was cold when it was looked up, and somebody has come

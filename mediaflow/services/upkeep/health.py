@@ -49,6 +49,15 @@ class Work:
     paused: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Originals that were linked, and those of them that are not there any more as they were."""
+
+    linked: int
+    gone: int
+    state: State
+
+
 def worst(states: Iterable[State]) -> State:
     """The worst of several states; `ok` of none."""
     return max(states, key=STATES.index, default="ok")
@@ -81,6 +90,13 @@ def work(database: Database, alive: Collection[str] = ()) -> Work:
         oldest_pending_seconds=max(0.0, now - oldest[0].created_at) if oldest else None,
         paused=Pausing(database).is_paused(),
     )
+
+
+def linked_originals(database: Database) -> Linked:
+    """How many there are. That some are gone is worth a look: what is made of them plays on."""
+    where = {"linked": True, "state": "taken"}
+    gone = database.source_files.count({**where, "gone_at": Between()})
+    return Linked(database.source_files.count(where), gone, "warning" if gone else "ok")
 
 
 def _room(directory: Path) -> Room:

@@ -76,7 +76,7 @@ class Reconciler:
         now = self.database.now()
         for upload in self.database.uploads.find({"state": "assembling", "lease_until": Below(now)}, limit=BATCH):
             self.wakeups.wake_assembly(upload.id)
-        for upload in self.database.uploads.find({"state": "stored"}, limit=BATCH):
+        for upload in self.database.uploads.find({"state": "stored", "waits_since": None}, limit=BATCH):
             self.assembly.finish(upload.id)
 
     def _expired(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from mediaflow.domain.errors import InsufficientStorage, InvalidInput, Problem, TooLarge
@@ -32,7 +34,9 @@ def titled(filename: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUpload:
-    """An upload as a client announces it; names and texts are sanitised already. `chunk_size_bytes` is a wish."""
+    """An upload as a client announces it; names and texts are sanitised already. `chunk_size_bytes` is a wish,
+    `direct` that the client sends it to the storage itself.
+    """
 
     filename: str
     size_bytes: int
@@ -42,6 +46,7 @@ class NewUpload:
     profile: str | None = None
     dedup: str = "link"
     auto_complete: bool = True
+    direct: bool = False
     title: str | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -64,12 +69,15 @@ class Acceptance:
 
     def check(self, owner: str, new: NewUpload) -> None:
         """InvalidInput, TooLarge or InsufficientStorage, with a problem for each field that is wrong."""
-        self.check_size(new)
-        self.judge(UploadDraft(owner, new.filename, new.size_bytes, new.content_type, new.sha256, new.profile))
+        draft = UploadDraft(owner, new.filename, new.size_bytes, new.content_type, new.sha256, new.profile)
+        raise_all(partial(self.check_size, new), partial(self.judge, draft))
         self.check_room(new.size_bytes)
 
     def check_size(self, new: NewUpload) -> None:
         """What holds for any file, whatever is in it: its size, and that its profile is known."""
+        raise_all(partial(self._check_bytes, new), partial(self._check_profile, new))
+
+    def _check_bytes(self, new: NewUpload) -> None:
         if new.size_bytes <= 0:
             problem = Problem("upload.empty", f"must be at least 1 byte, not {new.size_bytes}", "/size_bytes")
             raise InvalidInput("The file is empty.", code="upload.empty", problems=(problem,))
@@ -79,6 +87,8 @@ class Acceptance:
             raise TooLarge(
                 "The file is larger than this service accepts.", code="upload.too_large", problems=(problem,)
             )
+
+    def _check_profile(self, new: NewUpload) -> None:
         if new.profile is not None and new.profile not in self.plugins.profiles:
             choices = ", ".join(sorted(self.plugins.profiles))
             problem = Problem(
@@ -107,6 +117,23 @@ class Acceptance:
             fewest = -(-fewest // MIB) * MIB
         smallest = max(MIN_CHUNK_BYTES, self.parts.min_part_bytes, fewest)
         return max(smallest, min(wished, self.settings.max_chunk_bytes))
+
+
+def raise_all(*checks: Callable[[], None]) -> None:
+    """Make all checks; what the first of those raises that fail, with the problems of all: one answer says everything
+    that is to be changed.
+    """
+    errors: list[InvalidInput | TooLarge] = []
+    for check in checks:
+        try:
+            check()
+        except (InvalidInput, TooLarge) as error:
+            errors.append(error)
+    if errors:
+        first = errors[0]
+        first.problems = tuple(problem for error in errors for problem in error.problems)
+        first.detail = " ".join(dict.fromkeys(error.detail for error in errors))
+        raise first
 
 
 def _refusal(problem: Problem) -> str:

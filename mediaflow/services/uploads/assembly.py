@@ -54,7 +54,7 @@ class Assembly:
         try:
             if upload is not None and upload.state == "assembling":
                 upload = self._store(upload)
-            if upload is not None and upload.state == "stored":
+            if upload is not None and upload.state == "stored" and upload.waits_since is None:
                 self._queue(upload)
         except LeaseLost as error:
             _log.warning("assembly taken over", upload_id=upload_id, reason=error.detail)
@@ -77,7 +77,8 @@ class Assembly:
             self._complete_parts(upload)  # it stays where it arrived
         elif sha256 is None or not is_in_place(self.storage, self._linked(upload, sha256), upload.size_bytes):
             self._complete_parts(upload)
-            sha256 = self._hash(upload, token)
+            if sha256 is None or upload.parts_handle:
+                sha256 = self._hash(upload, token)
             check_declared(upload, sha256)
             self._held(upload, token, sha256=sha256)
             put_in_place(self.storage, upload.storage_key, self._linked(upload, sha256), upload.size_bytes)
@@ -90,6 +91,8 @@ class Assembly:
         return stored
 
     def _complete_parts(self, upload: Upload) -> None:
+        if not upload.parts_handle:  # it came in one piece, and was hashed on the way
+            return
         chunks = self.database.chunks.find({"upload_id": upload.id, "state": "received"}, sort=("index",))
         self.parts.complete_parts(
             upload.storage_key,
@@ -138,16 +141,20 @@ class Assembly:
         self.storage.delete(upload.storage_key)
         self.metrics.count("mediaflow_uploads_total", state="failed")
 
+    def _original(self, upload: Upload) -> str:
+        if upload.linked_key is not None:
+            return upload.linked_key
+        return upload.storage_key if upload.sha256 is None else self._linked(upload, upload.sha256)
+
     def _queue(self, upload: Upload) -> None:
-        sha256 = upload.sha256
         changes = {
             "state": "stored",
-            "sha256": sha256,
-            "original_key": upload.storage_key if sha256 is None else self._linked(upload, sha256),
+            "sha256": upload.sha256,
+            "original_key": self._original(upload),
             "updated_at": (now := self.database.now()),
         }
         told = Event("upload.stored", now, upload.owner, upload.asset_id, data={"upload_id": upload.id})
         self.outbox.change(self.database.assets, upload.asset_id, {"state": "created"}, changes, told)
-        self.jobs.start(upload.asset_id, generation=1)
+        self.jobs.start(upload.asset_id, generation=1, priority=upload.priority)
         queued = {"state": "queued", "updated_at": self.database.now()}
         self.database.uploads.change(upload.id, {"state": "stored"}, queued)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from mediaflow.domain.records import Upload
@@ -44,3 +45,16 @@ def idle_and_whole(database: Database) -> list[Upload]:
 
 def _all(database: Database, upload: Upload) -> int:
     return database.chunks.count({"upload_id": upload.id, "state": "received"})
+
+
+def missing_ranges(count: int, received: Container[int]) -> list[tuple[int, int]]:
+    """Of so many chunks those that were not received, as ranges with both ends."""
+    ranges: list[tuple[int, int]] = []
+    for index in range(count):
+        if index in received:
+            continue
+        if ranges and ranges[-1][1] == index - 1:
+            ranges[-1] = (ranges[-1][0], index)
+        else:
+            ranges.append((index, index))
+    return ranges

@@ -28,7 +28,8 @@ from mediaflow.services.pipeline.backlog import Backlog
 from mediaflow.services.ports import Database, Metrics, OneOf, Outbox, Plugins, Wakeups
 from mediaflow.services.uploads.acceptance import Acceptance, NewUpload, asset_of
 from mediaflow.services.uploads.chunks import ChunkBody, ChunkWriter
-from mediaflow.services.uploads.counting import received_chunks
+from mediaflow.services.uploads.counting import missing_ranges, received_chunks
+from mediaflow.services.uploads.direct import Direct
 from mediaflow.services.uploads.quotas import Quotas
 from mediaflow.services.uploads.sharing import Sharing
 from mediaflow.services.uploads.underway import Underway
@@ -79,6 +80,8 @@ class Ingest:
 
     def announce(self, owner: str, new: NewUpload) -> tuple[Upload, bool]:
         """Make room for a file. The second value is True when an existing asset answers the request (`dedup=reuse`)."""
+        if new.direct:
+            self.direct.check()
         self.acceptance.check(owner, new)
         if new.dedup == "reuse" and (known := self._known_upload(owner, new.sha256)):
             return known, True
@@ -88,6 +91,11 @@ class Ingest:
     def sharing(self) -> Sharing:
         """What need not come again."""
         return Sharing(self.database, self.storage, self.parts, self.wakeups)
+
+    @property
+    def direct(self) -> Direct:
+        """What clients send to the storage themselves."""
+        return Direct(self.database, self.parts)
 
     @property
     def acceptance(self) -> Acceptance:
@@ -113,18 +121,24 @@ class Ingest:
             profile=new.profile,
             dedup=new.dedup,
             auto_complete=new.auto_complete,
+            direct=new.direct,
             counted_chunks=0,
             state="initialized",
             storage_key=key,
             parts_handle=handle,
             created_at=now,
             updated_at=now,
-            expires_at=now + min(self.settings.upload_first_chunk_seconds, self.settings.upload_expiry_seconds),
+            expires_at=now + self._patience(new),
         )
         self._admit(upload, asset_of(upload, new, now), quotas, underway)
         self.metrics.count("mediaflow_uploads_total", state="initialized")
         self.outbox.tell(self.database.assets, asset_id)
         return self.sharing.shared(upload)
+
+    def _patience(self, new: NewUpload) -> float:
+        """Of what is sent to the storage nobody hears before it is complete."""
+        whole = self.settings.upload_expiry_seconds
+        return whole if new.direct else min(self.settings.upload_first_chunk_seconds, whole)
 
     def _admit(self, upload: Upload, asset: Asset, quotas: Quotas, underway: Underway) -> None:
         """Keep both records. The upload first: it expires, and takes with it what else there is when we die here."""
@@ -231,6 +245,8 @@ class Ingest:
             if missing:
                 ranges = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in missing[:10])
                 raise Conflict(f"Chunks are missing: {ranges}.", code="upload.incomplete", missing=missing[:1000])
+            if upload.direct:
+                self.direct.collect(upload)
             changes = {"state": "assembling", "updated_at": self.database.now()}
             entered = self.database.uploads.change(upload.id, {"state": OneOf(UPLOAD_RECEIVING)}, changes)
             if entered is not None:
@@ -273,14 +289,7 @@ class Ingest:
         return upload
 
     def _missing(self, upload: Upload) -> list[tuple[int, int]]:
+        if upload.direct and upload.state in UPLOAD_RECEIVING:
+            return missing_ranges(upload.chunk_count, self.direct.there(upload))
         where: dict[str, Any] = {"upload_id": upload.id, "state": "received"}
-        received = {chunk.index for chunk in self.database.chunks.find(where)}
-        ranges: list[tuple[int, int]] = []
-        for index in range(upload.chunk_count):
-            if index in received:
-                continue
-            if ranges and ranges[-1][1] == index - 1:
-                ranges[-1] = (ranges[-1][0], index)
-            else:
-                ranges.append((index, index))
-        return ranges
+        return missing_ranges(upload.chunk_count, {chunk.index for chunk in self.database.chunks.find(where)})

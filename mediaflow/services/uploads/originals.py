@@ -28,6 +28,7 @@ from mediaflow.domain.events import Event
 from mediaflow.domain.records import Asset, Task, Upload
 from mediaflow.domain.telling import error_document
 from mediaflow.plugin import CopiesObjects, Storage
+from mediaflow.services.originals.places import OriginalFiles
 from mediaflow.services.pipeline.jobs import Jobs
 from mediaflow.services.pipeline.lease import Lease
 from mediaflow.services.pipeline.taskdocs import TaskDocuments, original_of
@@ -41,6 +42,7 @@ class Originals:
 
     database: Database
     storage: Storage
+    files: OriginalFiles
     jobs: Jobs
     blobs: Blobs
     documents: TaskDocuments
@@ -63,7 +65,7 @@ class Originals:
             lease.progress((read := read + size) / max(1, asset.size_bytes))
 
         try:
-            sha256 = hashed(self.storage, original_of(asset), asset.size_bytes, on_block)
+            sha256 = hashed(self.files, original_of(asset), asset.size_bytes, on_block)
             check_declared(upload, sha256)
         except InvalidInput as error:
             raise self._refused(task, asset, upload, error_document(error)) from error
@@ -110,7 +112,7 @@ def disown(database: Database, asset: Asset) -> bool:
     return database.assets.change(asset.id, expect, {"original_key": None, "sha256": None}) is not None
 
 
-def hashed(storage: Storage, key: str, size_bytes: int, on_block: Callable[[int], None]) -> str:
+def hashed(storage: Storage | OriginalFiles, key: str, size_bytes: int, on_block: Callable[[int], None]) -> str:
     """The SHA-256 of an object of that size; InvalidInput (`upload.size_mismatch`) when it has another one."""
     digest, count = hashlib.sha256(), 0
     for block in storage.read(key):

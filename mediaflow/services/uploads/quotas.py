@@ -10,18 +10,21 @@ from typing import Final
 
 from mediaflow.domain.errors import LimitReached
 from mediaflow.domain.records import Asset
-from mediaflow.services.ports import Database
+from mediaflow.services.ports import Database, OneOf
 from mediaflow.settings import Settings
 
 TRIES: Final = 5
 PAUSE_SECONDS: Final = 0.02
+MANY: Final = 2**62
 RETRY_SECONDS: Final = 60
 """Room comes with a purge, whose time nobody knows: often enough for a program that waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an owner has. Announced, stored and deleted assets count until they are purged, each with its own size."""
+    """What an owner has. Announced, stored and deleted assets count until they are purged, each with its own size; of
+    linked originals the bytes are not ours.
+    """
 
     assets: int
     bytes: int
@@ -44,7 +47,10 @@ class Quotas:
     def usage(self, owner: str) -> Usage:
         """What the owner has now."""
         where = {"owner": owner}
-        return Usage(self.database.assets.count(where), int(self.database.assets.total("size_bytes", where)))
+        linked = {**where, "linked": True, "state": OneOf(("taking", "taken"))}
+        elsewhere = self.database.source_files.total("size_bytes", linked)
+        stored = max(0, int(self.database.assets.total("size_bytes", where) - elsewhere))
+        return Usage(self.database.assets.count(where), stored)
 
     def check(self, owner: str, size_bytes: int) -> None:
         """LimitReached when one more asset of that size would be too much."""
@@ -77,6 +83,37 @@ class Quotas:
         if self.largest_bytes and after.bytes > self.largest_bytes:
             return _exceeded("bytes", before.bytes, self.largest_bytes, after.bytes - before.bytes)
         return None
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What an owner may have of many files, one after another: counted again when half of what was left is used up, and
+    for each file when there is little. Counting takes a time that grows with what there is.
+    """
+
+    quotas: Quotas
+    owner: str
+    _assets: int = 0
+    _bytes: int = 0
+
+    def admit(self, asset: Asset, size_bytes: int) -> None:
+        """Insert an asset of which so many bytes come here; LimitReached when it is too much."""
+        if not self._has_room(size_bytes):
+            self._count()
+        if not self._has_room(size_bytes):
+            self.quotas.admit(asset)
+            return
+        self._assets -= 1
+        self._bytes -= size_bytes
+        self.quotas.database.assets.insert(asset)
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return self._assets > 0 and self._bytes >= size_bytes
+
+    def _count(self) -> None:
+        quotas, used = self.quotas, self.quotas.usage(self.owner)
+        self._assets = (quotas.most_assets - used.assets) // 2 if quotas.most_assets else MANY
+        self._bytes = (quotas.largest_bytes - used.bytes) // 2 if quotas.largest_bytes else MANY
 
 
 def insert_within(

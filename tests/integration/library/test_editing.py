@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from mediaflow.testing.clips import make_clip
 from tests.integration.browsing import fresh_page, sign_in, token_of, until
 from tests.integration.library.cards import (
     TAG,
@@ -241,3 +243,33 @@ def test_a_video_is_processed_again_with_another_profile(page: Page, service: Se
     dialog.get_by_role("button", name="Cancel").click()
     asset = until(page, lambda: (a := service.settled(asset_id))["profile"] == "mobile" and a, seconds=60)
     assert asset["state"] == "ready"
+
+
+def test_the_file_itself_is_downloaded_and_deleted_when_that_is_confirmed(
+    page: Page, service: Service, tmp_path: Path
+) -> None:
+    metadata = {"title": "To be deleted", "tags": [TAG, "spare"]}
+    clip = make_clip(tmp_path / "clip.mp4", seconds=1)
+    spare = service.settled(service.upload(clip, metadata=metadata).json()["asset_id"])
+    page.reload()
+    dialog = edit(page, spare["title"])
+    expect(dialog.get_by_text("It is in the storage.")).to_be_visible()
+    with page.expect_download() as started:
+        dialog.get_by_role("link", name="Download it").click()
+    kept = service.call("GET", f"/assets/{spare['id']}/original")
+    assert started.value.path().read_bytes() == kept.content == clip.read_bytes()
+    # there is no second storage here
+    dialog.get_by_role("button", name="Archive").click()
+    expect(dialog.locator("#edit-original-error")).to_contain_text("There is no second storage here")
+    dialog.get_by_role("button", name="Delete the file").click()
+    question = page.get_by_role("dialog", name="Delete the file itself?")
+    question.get_by_role("button", name="Cancel").click()
+    assert service.asset(spare["id"])["original"] == {"state": "stored", "wanted": None}
+    dialog.get_by_role("button", name="Delete the file").click()
+    question.get_by_role("button", name="Delete", exact=True).click()
+    expect(toast(page, "It is being deleted.")).to_be_visible()
+    until(page, lambda: service.asset(spare["id"])["original"]["state"] == "deleted")
+    dialog.get_by_role("button", name="Cancel").click()
+    dialog = edit(page, spare["title"])
+    expect(dialog.get_by_text("It was deleted")).to_be_visible()
+    expect(dialog.get_by_role("link", name="Download it")).to_be_hidden()

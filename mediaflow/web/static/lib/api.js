@@ -162,6 +162,7 @@ export const assets = {
   reprocess: (id, profile) => request('POST', `/assets/${id}/reprocess`, { json: { profile } }),
   shares: async (id) => (await request('GET', `/assets/${id}/shares`)).users,
   setShares: async (id, users) => (await request('PUT', `/assets/${id}/shares`, { json: { users } })).users,
+  moveOriginal: (id, state) => request('PATCH', `/assets/${id}/original`, { json: { state } }),
   /** The picture at that time; null: as the service chooses. */
   setPoster: (id, seconds) =>
     seconds === null

@@ -14,7 +14,7 @@ const LOST_MILLISECONDS = 6000;
 export const NAMES = [
   'asset.created', 'asset.processing', 'asset.playable', 'asset.ready', 'asset.failed', 'asset.rejected', 'asset.updated',
   'asset.captioned', 'asset.shared', 'asset.deleted', 'asset.restored', 'asset.purged', 'upload.stored', 'upload.failed',
-  'upload.aborted', 'upload.expired', 'task.failed', 'job.done', 'job.failed', 'job.cancelled',
+  'upload.aborted', 'upload.expired', 'original.changed', 'task.failed', 'job.done', 'job.failed', 'job.cancelled',
 ];
 
 /** Says `news` (detail: `{name, data}`; `reset`: read anew what you show), and `change` when `open` is another. */

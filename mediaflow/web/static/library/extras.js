@@ -4,6 +4,7 @@ import { assets, profiles, sentenceOf } from '../lib/api.js';
 import { byId, confirmed, setText, showText, toast } from '../lib/dom.js';
 import { labelled } from '../lib/table.js';
 import { languageName, secondsOf, timeText } from '../lib/words.js';
+import { Original } from './original.js';
 
 // As in BCP 47; the service knows which ones there are.
 const LANGUAGE = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/;
@@ -12,6 +13,7 @@ const CAPTION_TYPES = { vtt: 'text/vtt', srt: 'application/x-subrip' };
 export class Extras {
   #asset = null;
   #reread;
+  #original;
 
   /** `reread()` gets the asset again after a change, and tells the others. */
   constructor(reread) {
@@ -31,11 +33,13 @@ export class Extras {
     });
     byId('edit-caption-file').addEventListener('change', () => this.#addCaptions());
     byId('edit-process').addEventListener('click', () => this.#process());
+    this.#original = new Original(reread);
   }
 
   hide() {
     this.#asset = null;
     byId('edit-more').hidden = true;
+    this.#original.hide();
     for (const id of ['edit-poster', 'edit-caption-language']) byId(id).value = '';
     this.#forgetErrors();
   }
@@ -47,9 +51,10 @@ export class Extras {
     byId('edit-captions-field').hidden = !hasVideo && asset.state !== 'processing';
     this.#showPoster();
     this.#showCaptions();
+    this.#original.show(asset);
     await this.#showProfiles();
     if (this.#asset?.id !== asset.id) return;
-    const fields = ['edit-poster-field', 'edit-captions-field', 'edit-process-field'];
+    const fields = ['edit-poster-field', 'edit-captions-field', 'edit-original-field', 'edit-process-field'];
     byId('edit-more').hidden = fields.every((id) => byId(id).hidden);
   }
 

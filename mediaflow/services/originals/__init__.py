@@ -1,0 +1,1 @@
+"""Where originals lie: in the storage, or where they were found and linked."""
