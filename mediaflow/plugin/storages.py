@@ -93,6 +93,15 @@ class ReceivesParts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PartReceipt:
+    """A part that a storage has. `receipt` is what `complete_parts` takes for it."""
+
+    index: int
+    size_bytes: int
+    receipt: str
+
+
 @runtime_checkable
 class PresignsParts(Protocol):
     """A storage that receives parts, and lets clients send them to it themselves: uploads with `mode` `direct`."""
@@ -101,9 +110,9 @@ class PresignsParts(Protocol):
         """A URL to which anyone can PUT that part for `seconds`, again and again, of whatever length."""
         ...
 
-    def receipts(self, key: str, handle: str) -> Mapping[int, tuple[int, str]]:
-        """Length and receipt, as `complete_parts` takes it, of each part that is there whole, by index. NotFound
-        (`storage.no_parts`) when the handle is not known (any more).
+    def receipts(self, key: str, handle: str) -> Sequence[PartReceipt]:
+        """The parts that are there whole, the oldest first: of one that came again both may be told, and it is the
+        caller who knows which length is right. NotFound (`storage.no_parts`) when the handle is not known (any more).
         """
         ...
 

@@ -182,16 +182,16 @@ class PresignedPartsContract(ObjectsContract):
         size = storage.min_part_bytes
         key, parts = f"{area}sent", (b"a" * size, b"end")
         handle = storage.begin_parts(key, size_bytes=size + 3, part_bytes=size, content_type="video/mp4")
-        assert dict(storage.receipts(key, handle)) == {}
+        assert list(storage.receipts(key, handle)) == []
         for index, data in ((1, b"other"), (1, parts[1]), (0, parts[0])):
             url = storage.presign_part(key, handle, index, seconds=60)
             request = urllib.request.Request(url, data=data, method="PUT")  # noqa: S310 - made by the storage
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
                 assert answer.status == 200
             time.sleep(1.1)  # stores tell times to the second
-        found = storage.receipts(key, handle)
-        assert {index: length for index, (length, _) in found.items()} == {0: size, 1: 3}
-        receipts = [found[index][1] for index in range(2)]
+        found = {part.index: part for part in storage.receipts(key, handle)}
+        assert {part.index: part.size_bytes for part in found.values()} == {0: size, 1: 3}
+        receipts = [found[index].receipt for index in range(2)]
         assert storage.complete_parts(key, handle, receipts, size_bytes=size + 3).size_bytes == size + 3
         assert b"".join(storage.read(key)) == b"".join(parts)
         with pytest.raises(NotFound) as caught:

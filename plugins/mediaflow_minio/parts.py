@@ -15,7 +15,7 @@ from typing import Final
 from minio.datatypes import Part
 from minio.error import S3Error
 
-from mediaflow.plugin import InvalidInput, NotFound, Unavailable
+from mediaflow.plugin import InvalidInput, NotFound, PartReceipt, Unavailable
 from mediaflow_minio.connection import Connection
 from mediaflow_minio.errors import NO_UPLOAD, s3_errors
 from mediaflow_minio.sending import send
@@ -97,13 +97,13 @@ class Parts:
         except NotFound:
             return None
 
-    def receipts(self, key: str, name: str, handle: str) -> dict[int, tuple[int, str]]:
-        """Length and ETag of the parts that the server has. NotFound when it does not know the upload.
+    def receipts(self, key: str, name: str, handle: str) -> Sequence[PartReceipt]:
+        """The parts that the server has, the oldest first. NotFound when it does not know the upload.
 
-        Of a part that came twice SeaweedFS (4.48) lists both, in any order: the newest counts, to the second.
+        Of a part that came twice SeaweedFS (4.48) lists both; which is older is known to the second.
         """
         received = sorted(self._received(key, name, handle), key=_modified)
-        return {part.part_number - 1: (part.size or 0, part.etag.strip('"')) for part in received}
+        return [PartReceipt(part.part_number - 1, part.size or 0, part.etag.strip('"')) for part in received]
 
     def presign(self, key: str, name: str, handle: str, index: int, seconds: int) -> str:
         """A URL to PUT one part to."""

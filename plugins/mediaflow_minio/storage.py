@@ -12,7 +12,16 @@ from typing import Final
 from minio.commonconfig import ComposeSource, CopySource
 from minio.error import S3Error
 
-from mediaflow.plugin import InvalidInput, NotFound, ObjectInfo, Reception, Unavailable, checked_key, exact_blocks
+from mediaflow.plugin import (
+    InvalidInput,
+    NotFound,
+    ObjectInfo,
+    PartReceipt,
+    Reception,
+    Unavailable,
+    checked_key,
+    exact_blocks,
+)
 from mediaflow_minio import reading
 from mediaflow_minio.connection import Connection
 from mediaflow_minio.errors import NO_OBJECT, no_object, no_parts, s3_errors
@@ -186,7 +195,7 @@ class S3Storage:
     def presign_part(self, key: str, handle: str, index: int, *, seconds: int) -> str:
         return self._parts.presign(key, self._name(key), handle, index, seconds)
 
-    def receipts(self, key: str, handle: str) -> Mapping[int, tuple[int, str]]:
+    def receipts(self, key: str, handle: str) -> Sequence[PartReceipt]:
         return self._parts.receipts(key, self._name(key), handle)
 
     # --- OffersFiles

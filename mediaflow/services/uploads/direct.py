@@ -63,12 +63,13 @@ class Direct:
         return [part(index) for index in range(first, min(upload.chunk_count, first + count))]
 
     def there(self, upload: Upload) -> dict[int, tuple[int, str]]:
-        """Length and receipt of each part that is there. What has another length than it must have is not."""
-        found = self._storage().receipts(upload.storage_key, upload.parts_handle)
+        """Length and receipt of each part that is there. What has another length than it must have is not: a part that
+        was sent short and then whole may be told of twice, with one time for both.
+        """
         return {
-            index: (length, receipt)
-            for index, (length, receipt) in found.items()
-            if index < upload.chunk_count and length == chunk_length(upload, index)
+            part.index: (part.size_bytes, part.receipt)
+            for part in self._storage().receipts(upload.storage_key, upload.parts_handle)
+            if part.index < upload.chunk_count and part.size_bytes == chunk_length(upload, part.index)
         }
 
     def collect(self, upload: Upload) -> None:
